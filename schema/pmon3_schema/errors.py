@@ -1,0 +1,51 @@
+"""Error codes that cross the socket, and the one exception that carries them.
+
+Every message a person sees reads "cannot X: why", with what to do in `hint`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+
+class ErrorCode(StrEnum):
+    """Who must act, told to programs. The command line maps each to an exit code."""
+
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+    BAD_REQUEST = "bad_request"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+    FORBIDDEN = "forbidden"
+    TIMEOUT = "timeout"
+    INTERNAL = "internal"
+    UNREACHABLE = "unreachable"
+
+
+class PmonError(Exception):
+    """A request that cannot be done: `code` for programs, `message` and `hint` for people."""
+
+    def __init__(
+        self, code: ErrorCode, message: str, hint: str = "", diagnostics: list[dict[str, Any]] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.diagnostics = diagnostics or []
+
+    def to_json(self) -> dict[str, Any]:
+        """The body of an error answer, and what `-o json` prints on standard error."""
+        error: dict[str, Any] = {"code": self.code.value, "message": self.message, "hint": self.hint}
+        if self.diagnostics:
+            error["diagnostics"] = self.diagnostics
+        return {"error": error}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> PmonError:
+        """The error of an answer; an unknown code of a newer daemon is read as `internal`."""
+        error = body["error"]
+        code = error.get("code", "")
+        known = ErrorCode(code) if code in {c.value for c in ErrorCode} else ErrorCode.INTERNAL
+        return cls(known, error.get("message", ""), error.get("hint", ""), error.get("diagnostics"))

@@ -1,0 +1,216 @@
+"""`ProcessSpec`: everything that can be declared about one process.
+
+A spec is a frozen value in its *normal form*: `args` a tuple, `env_vars` a mapping, durations
+in seconds, paths absolute. `manifest` does the part that needs the place of the manifest
+(relative files, defaults of the name); this module does the part that does not. Every field
+declares its effect: what it costs to change it under a running process.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from pmon3_schema.effect import Effect, field
+from pmon3_schema.scalars import parse_duration, parse_signal, parse_size, signal_name
+
+_FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f/,*?\[\]]")
+
+
+def _check(code: str, message: str) -> PydanticCustomError:
+    # Literal text for pydantic: braces in a value must not be read as a template.
+    return PydanticCustomError(code, "{why}", {"why": message})  # type: ignore[arg-type]
+
+
+def _name(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value or value in {".", ".."} or value != value.strip():
+        raise _check("name", f"{value!r} is not a name (it is empty, a dot or has spaces around it)")
+    if len(value.encode("utf-8", "surrogatepass")) > 128:
+        raise _check("name", "a name has at most 128 bytes")
+    if value.startswith("-") or _FORBIDDEN_IN_NAME.search(value):
+        raise _check("name", f"{value!r} is not a name (no leading '-', no / , * ? [ ] and no control characters)")
+    return value
+
+
+def _no_nul(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise _check("nul", "the value has a NUL character, which no program can be given")
+    return value
+
+
+def _args(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as error:
+            raise _check("args", f"cannot split the arguments: {str(error).lower()} (close the quote)") from None
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _env(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        raise _check("env_vars", f"cannot split the variables: {str(error).lower()} (close the quote)") from None
+    pairs = {}
+    for word in words:
+        key, equals, content = word.partition("=")
+        if not equals or not key:
+            raise _check("env_vars", f"{word!r} is not NAME=value (quote values that have spaces)")
+        pairs[key] = content
+    return pairs
+
+
+def _env_checked(value: Mapping[str, str]) -> Mapping[str, str]:
+    for key in value:
+        if not key or "=" in key or "\0" in key:
+            raise _check("env_vars", f"{key!r} is not the name of a variable")
+    return value
+
+
+def _converted(convert: Any, code: str) -> BeforeValidator:
+    def validate(value: Any) -> Any:
+        if value is None or not isinstance(value, str | int | float):
+            return value
+        try:
+            return convert(value)
+        except ValueError as error:
+            raise _check(code, str(error)) from None
+
+    return BeforeValidator(validate)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _octal(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return int(value.removeprefix("0o"), 8)
+        except ValueError:
+            raise _check("umask", f"{value!r} is not octal (write it quoted, such as '0022')") from None
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+Text = Annotated[str, BeforeValidator(_no_nul)]
+Duration = Annotated[float, _converted(parse_duration, "duration")]
+Size = Annotated[int, _converted(parse_size, "size")]
+SignalNumber = Annotated[int, _converted(parse_signal, "signal")]
+ExitCodes = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple)]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=False)
+
+
+class Restart(_Declared):
+    """When a process that ended by itself is started again, and how soon."""
+
+    policy: Literal["always", "on-failure", "never"] = field(
+        "always", effect=Effect.IN_PLACE, description="which endings are followed by a restart"
+    )
+    success_exit_codes: ExitCodes = field(
+        (0,), effect=Effect.IN_PLACE, description="exit codes that count as success"
+    )
+    no_restart_exit_codes: ExitCodes = field(
+        (), effect=Effect.IN_PLACE, description="exit codes after which it is never started again"
+    )
+    delay: Duration = field(
+        0.1, effect=Effect.IN_PLACE, description="delay before the second restart in a row; the first is at once"
+    )
+    max_delay: Duration = field(60.0, effect=Effect.IN_PLACE, description="the delay doubles up to this")
+    jitter: float = field(
+        0.1, effect=Effect.IN_PLACE, ge=0, le=1, description="share of the delay that varies between processes"
+    )
+    stable_after: Duration = field(
+        10.0, effect=Effect.IN_PLACE, description="a run of this length makes the next restart immediate again"
+    )
+    max_failures: int = field(
+        0, effect=Effect.IN_PLACE, ge=0, description="give up after this many failures within the window; 0: never"
+    )
+    window: Duration = field(60.0, effect=Effect.IN_PLACE, description="the window of max_failures")
+
+
+class Stop(_Declared):
+    """How a process is asked to end, and how long it may take."""
+
+    signal: SignalNumber = field(15, effect=Effect.IN_PLACE, description="the signal that asks it to end")
+    timeout: Duration = field(10.0, effect=Effect.IN_PLACE, description="time until SIGKILL")
+    kill_group: bool = field(
+        True, effect=Effect.IN_PLACE, description="signal the whole process tree, not the main process alone"
+    )
+
+
+class Limits(_Declared):
+    """Resource limits (soft and hard alike) of the started program."""
+
+    nofile: int | None = field(None, effect=Effect.RESTART, ge=0, description="open files")
+    memory: Size | None = field(None, effect=Effect.RESTART, ge=0, description="address space, bytes")
+    cpu_seconds: int | None = field(None, effect=Effect.RESTART, ge=0, description="processor time, seconds")
+    core: Size | None = field(None, effect=Effect.RESTART, ge=0, description="core file, bytes")
+    nproc: int | None = field(None, effect=Effect.RESTART, ge=0, description="processes of the user")
+
+
+class ProcessSpec(_Declared):
+    """One declared process. Fields above `cwd` are those of the Go pmon3, unchanged."""
+
+    file: Text = field(effect=Effect.RESTART, min_length=1, description="the program: a path, or a name on PATH")
+    name: Name = field("", effect=Effect.RESTART, description="its name; the file's base name by default")
+    args: Annotated[tuple[Text, ...], BeforeValidator(_args)] = field(
+        (), effect=Effect.RESTART, description="arguments: one string in shell quoting, or a list"
+    )
+    env_vars: Annotated[dict[str, Text], BeforeValidator(_env)] = field(
+        {}, effect=Effect.RESTART, description="environment: 'K=V K2=V2' in shell quoting, or a map"
+    )
+    user: Text = field("", effect=Effect.RESTART, description="the user it runs as; the submitting user by default")
+    log: Text = field("", effect=Effect.RESTART, description="log file; NAME.log in log_dir by default")
+    log_dir: Text = field("", effect=Effect.RESTART, description="folder of the log file")
+    no_auto_restart: bool = field(False, effect=Effect.IN_PLACE, description="the same as restart.policy: never")
+    dependencies: Names = field((), effect=Effect.IN_PLACE, description="processes that must run before it starts")
+    groups: Names = field((), effect=Effect.NONE, description="groups that it belongs to")
+
+    cwd: Text = field("", effect=Effect.RESTART, description="working folder; the file's folder by default")
+    env_file: Annotated[tuple[Text, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else _tuple(v))] = field(
+        (), effect=Effect.RESTART, description="files of NAME=value lines, read at each start, later ones win"
+    )
+    env_inherit: bool = field(True, effect=Effect.RESTART, description="start from pmond's environment")
+    argv0: Text = field("", effect=Effect.RESTART, description="the program's argv[0]; the file by default")
+    umask: Annotated[int | None, BeforeValidator(_octal)] = field(
+        None, effect=Effect.RESTART, ge=0, le=0o777, description="file mode creation mask, octal text"
+    )
+    priority: int | None = field(None, effect=Effect.RESTART, ge=-20, le=19, description="nice value")
+    limits: Limits = field(Limits(), effect=Effect.RESTART, description="resource limits")
+    stderr_log: Text = field("", effect=Effect.RESTART, description="separate file for standard error")
+    autostart: bool = field(True, effect=Effect.IN_PLACE, description="start it without being asked")
+    restart: Restart = field(Restart(), effect=Effect.IN_PLACE, description="restart policy and delays")
+    stop: Stop = field(Stop(), effect=Effect.IN_PLACE, description="stop signal and time limit")
+    description: Text = field("", effect=Effect.NONE, description="free text, shown by desc")
+    labels: dict[str, Text] = field({}, effect=Effect.NONE, description="labels for -l selectors")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _env_checked(self.env_vars)
+        if self.no_auto_restart and "policy" in self.restart.model_fields_set and self.restart.policy != "never":
+            raise _check("conflict", f"no_auto_restart and restart.policy {self.restart.policy!r} exclude each other")
+        return self
+
+    @property
+    def policy(self) -> str:
+        """The restart policy in force: `no_auto_restart` is the seed's word for never."""
+        return "never" if self.no_auto_restart else self.restart.policy
+
+    @property
+    def stop_signal_name(self) -> str:
+        return signal_name(self.stop.signal)

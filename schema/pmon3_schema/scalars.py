@@ -1,0 +1,94 @@
+"""Durations, sizes and signals as people write them in manifests and on the command line."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+\Z")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+_UNIT_BYTES = {
+    "": 1, "B": 1,
+    "K": 1024, "KB": 1000, "KIB": 1024,
+    "M": 1024**2, "MB": 1000**2, "MIB": 1024**2,
+    "G": 1024**3, "GB": 1000**3, "GIB": 1024**3,
+    "T": 1024**4, "TB": 1000**4, "TIB": 1024**4,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)\Z")
+
+
+def parse_duration(value: str | int | float) -> float:
+    """Seconds in ``500ms``, ``10s``, ``1m30s``, ``1h`` or a plain number of seconds.
+
+    Raises ValueError when the text is none of these or the value is negative.
+    """
+    if isinstance(value, bool):
+        raise ValueError("a duration is a number of seconds or text such as 500ms, 10s, 5m")
+    if isinstance(value, int | float):
+        seconds = float(value)
+    else:
+        text = value.strip()
+        if _DURATION.match(text):
+            seconds = sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION_PART.findall(text))
+        else:
+            try:
+                seconds = float(text)
+            except ValueError:
+                raise ValueError(f"{value!r} is not a duration (write 500ms, 10s, 5m or 1h)") from None
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{value!r} is not a duration (it must be finite and not negative)")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest of the accepted spellings: ``500ms``, ``10s``, ``1m30s``, ``2h``."""
+    milliseconds = round(seconds * 1000)
+    if milliseconds % 1000:
+        return f"{milliseconds}ms" if milliseconds < 1000 else f"{milliseconds / 1000:g}s"
+    left, parts = milliseconds // 1000, []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return "".join(parts) or "0s"
+
+
+def parse_size(value: str | int) -> int:
+    """Bytes in ``64MiB``, ``10MB``, ``512K`` (K, M, G, T are powers of 1024) or a plain number.
+
+    Raises ValueError when the text is none of these.
+    """
+    if isinstance(value, bool):
+        raise ValueError("a size is a number of bytes or text such as 64MiB")
+    if isinstance(value, int):
+        if value < 0:
+            raise ValueError(f"{value} is not a size (it must not be negative)")
+        return value
+    found = _SIZE.match(value.strip())
+    if not found or found[2].upper() not in _UNIT_BYTES:
+        raise ValueError(f"{value!r} is not a size (write 4096, 512K, 64MiB or 10MB)")
+    return int(float(found[1]) * _UNIT_BYTES[found[2].upper()])
+
+
+def parse_signal(value: str | int) -> int:
+    """The number of a signal given as ``SIGTERM``, ``TERM``, ``term`` or ``15``.
+
+    Raises ValueError when this system has no such signal.
+    """
+    try:
+        if isinstance(value, int) or value.isdigit():
+            return int(signal.Signals(int(value)))
+        name = value.upper()
+        return int(signal.Signals[name if name.startswith("SIG") else f"SIG{name}"])
+    except (KeyError, ValueError):
+        raise ValueError(f"{value!r} is not a signal (write a name such as SIGTERM or a number)") from None
+
+
+def signal_name(number: int) -> str:
+    """``SIGTERM`` for 15; ``signal 64`` for numbers without a name (real-time signals)."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

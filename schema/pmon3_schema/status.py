@@ -1,0 +1,89 @@
+"""The words that are published about a process; their numbers are those of the Go pmon3.
+
+Nothing here is heavy: the command line imports it on its fastest path.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, TypedDict
+
+
+class Status(IntEnum):
+    """The state of a process, as `ls` shows it. Derived from what is seen, never stored."""
+
+    QUEUED = 0
+    """Wanted, about to be started."""
+    INIT = 1
+    """Started, not yet alive long enough to count as running."""
+    RUNNING = 2
+    STOPPED = 3
+    """A person stopped it, or it is not started by itself."""
+    FAILED = 4
+    """It ended or could not start, and nothing more happens by itself."""
+    CLOSED = 5
+    """It was running when pmond shut down; it comes back when pmond does."""
+    BACKOFF = 6
+    """It ended and is started again after a delay."""
+    RESTARTING = 7
+    """It is being stopped in order to be started again."""
+    WAITING = 8
+    """It starts when its dependencies run."""
+    STOPPING = 9
+    """It was asked to end and has not yet."""
+    COMPLETED = 10
+    """It ended with success and is not to be restarted."""
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class ProcessStatus(TypedDict):
+    """One row of `ls -o json`. Keys may be added, never renamed or removed."""
+
+    id: int
+    name: str
+    status: str
+    status_code: int
+    pid: int
+    restart_count: int
+    user: str
+    cpu_percent: float
+    memory_bytes: int
+    started_at: str | None
+    updated_at: str
+    file: str
+    args: list[str]
+    env_keys: list[str]
+    log: str
+    dependencies: list[str]
+    groups: list[str]
+    labels: dict[str, str]
+    ready: bool
+    owner: str
+    hold: dict[str, Any] | None
+    generation: int
+    observed_generation: int
+    exit_code: int | None
+    exit_signal: str | None
+    reason: str
+
+
+class Condition(TypedDict):
+    """A named truth about a process: type, status (True, False, Unknown), reason and message."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    last_transition_time: str
+    observed_generation: int
+
+
+class Target(TypedDict):
+    """What the answer of a command promises: `wait` judges no state older than this."""
+
+    name: str
+    generation: int
+    token: int
