@@ -1,0 +1,59 @@
+"""Actions: the next steps as data. Each says why; `runtime.perform` carries it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pmond.core.model import Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start instance `number` of a process; every earlier one is gone."""
+
+    name: str
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask an instance to end with `signal`; it has `grace` seconds."""
+
+    name: str
+    number: int
+    ending: Ending
+    signal: int
+    grace: float
+    tree: bool
+    """The whole tree is asked, not the main program alone."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL what is left of an instance."""
+
+    name: str
+    number: int
+    ending: Ending
+    tree: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing of a deleted process is left: drop its records."""
+
+    name: str
+
+
+Action = Start | Stop | Kill | Forget
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, and for each name looked at, when to look again (None: only after a fact)."""
+
+    actions: tuple[Action, ...] = ()
+    wake_at: dict[str, float | None] = field(default_factory=dict)

@@ -1,0 +1,98 @@
+"""The history lines that one step of `evolve` means, for people: a closed set of words.
+
+Derived from the states before and after, so that every path to a state tells the same story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pmon3_schema.scalars import signal_name
+from pmond.core.decide import describe_exit
+from pmond.core.model import Ending, History, Instance, Phase, State
+
+
+class EventType(StrEnum):
+    """What can be read in a process's history."""
+
+    STARTED = "Started"
+    START_FAILED = "StartFailed"
+    RUNNING = "Running"
+    EXITED = "Exited"
+    TREE_LEFT = "TreeLeft"
+    STOPPING = "Stopping"
+    KILLED = "Killed"
+    STOPPED = "Stopped"
+    ADOPTED = "Adopted"
+    RESET = "Reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of history. `fields` has what a program would want to know."""
+
+    name: str
+    type: EventType
+    message: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def events(name: str, before: State, after: State) -> Iterator[Event]:
+    """The lines that the step from `before` to `after` means."""
+    if before is after:
+        return
+    old, new = before.instance, after.instance
+    if new is not None and (old is None or old.number != new.number):
+        yield _appeared(name, before.history, new)
+    elif new is not None and old is not None:
+        yield from _moved(name, old, new)
+    elif old is not None:
+        yield _ended(name, old, after.history)
+    if after.history.error and after.history.number != before.history.number:
+        yield Event(name, EventType.START_FAILED, after.history.error, {"code": after.history.error_code})
+
+
+def _appeared(name: str, history: History, new: Instance) -> Event:
+    fields = {"pid": new.pid, "instance": new.number}
+    if new.adopted:
+        return Event(name, EventType.ADOPTED, f"found running as pid {new.pid} and taken over", fields)
+    again = history.ending is Ending.ITSELF or bool(history.error)
+    return Event(
+        name, EventType.STARTED, f"{'started again' if again else 'started'} as pid {new.pid}", fields
+    )
+
+
+def _moved(name: str, old: Instance, new: Instance) -> Iterator[Event]:
+    fields = {"pid": new.pid, "instance": new.number}
+    if old.phase is Phase.STARTING and new.phase is Phase.RUNNING:
+        yield Event(name, EventType.RUNNING, "running", fields)
+    if new.ended_at is not None and old.ended_at is None:
+        yield Event(
+            name, EventType.TREE_LEFT, f"{describe_exit(new.exit)}; other processes of it are left", fields
+        )
+    if new.killed_at is not None and old.killed_at != new.killed_at:
+        yield Event(name, EventType.KILLED, "killed with SIGKILL", fields)
+    elif new.kill_at is not None and old.kill_at is None:
+        yield Event(name, EventType.STOPPING, _why(new.ending), fields)
+
+
+def _ended(name: str, old: Instance, history: History) -> Event:
+    exit = history.exit
+    fields: dict[str, Any] = {"pid": old.pid, "instance": old.number, "ran_for": round(history.ran_for, 3)}
+    if exit is not None:
+        fields["exit_code"] = exit.code
+        fields["exit_signal"] = signal_name(exit.signal) if exit.signal is not None else None
+    asked = old.ending is not Ending.ITSELF
+    return Event(name, EventType.STOPPED if asked else EventType.EXITED, describe_exit(exit), fields)
+
+
+def _why(ending: Ending) -> str:
+    return {
+        Ending.ITSELF: "clearing what its main program left behind",
+        Ending.UNWANTED: "asked to end",
+        Ending.SUPERSEDED: "asked to end, to be started anew",
+        Ending.SHUTDOWN: "asked to end, as pmond shuts down",
+    }[ending]

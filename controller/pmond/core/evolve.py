@@ -1,0 +1,206 @@
+"""`evolve(state, wanted, fact, now)`: fold what happened into what is seen.
+
+One handler per fact. A fact about another instance than the one that is seen is out of date
+and changes nothing, so a repeated or late fact does no harm. An instance's phase only moves
+forward; what its end means for the next start is kept in the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pmon3_schema.process import ProcessSpec
+from pmond.core import backoff, flap
+from pmond.core.facts import (
+    Adopted,
+    DeadlinePassed,
+    Exited,
+    Fact,
+    KillSent,
+    Reset,
+    RestartAsked,
+    Spawned,
+    SpawnFailed,
+    StopSent,
+    TreeEmpty,
+)
+from pmond.core.model import Ending, ExitStatus, History, Instance, Phase, Policy, State, Wanted
+
+_DEFAULTS = ProcessSpec(file="/")
+
+
+def evolve(state: State, wanted: Wanted | None, fact: Fact, now: float, policy: Policy) -> State:
+    """The state of one process after `fact`, which became known at `now`."""
+    spec = wanted.spec if wanted is not None else _DEFAULTS
+    return _HANDLERS[type(fact)](state, fact, spec, now, policy)
+
+
+def _spawned(state: State, fact: Spawned, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    if state.instance is not None or fact.number <= state.history.number:
+        return state
+    history = _attempt(state.history, fact, policy)
+    if state.history.ending is Ending.ITSELF and history.attempts > 1:
+        history = replace(history, restart_count=history.restart_count + 1)
+        if not backoff.succeeded(spec, history.exit):
+            history = replace(history, flap=flap.restarted(history.flap, policy.flap, now))
+    instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now)
+    return State(instance, replace(history, error="", error_code="", error_transient=False))
+
+
+def _spawn_failed(state: State, fact: SpawnFailed, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    instance = state.instance
+    if fact.number != instance.number if instance is not None else fact.number <= state.history.number:
+        return state
+    # With an instance it is the launcher's late report: that try was counted when it was spawned.
+    history = state.history if instance is not None else _attempt(state.history, fact, policy)
+    failures = history.failures
+    if not fact.transient:
+        failures = backoff.failures_in_window(spec.restart, (*failures, now), now)
+    return State(
+        None,
+        replace(
+            history,
+            error=fact.message,
+            error_code=fact.code,
+            error_transient=fact.transient,
+            ended_at=now,
+            streak=history.streak + 1,
+            failures=failures,
+        ),
+    )
+
+
+def _attempt(history: History, fact: Spawned | SpawnFailed, policy: Policy) -> History:
+    """One more try; a new revision or an asked-for restart starts with a clean slate."""
+    if (history.revision, history.token) == (fact.revision, fact.token):
+        return replace(history, number=fact.number, attempts=history.attempts + 1)
+    return History(
+        number=fact.number,
+        attempts=1,
+        revision=fact.revision,
+        token=fact.token,
+        exit=history.exit,
+        ended_at=history.ended_at,
+        ran_for=history.ran_for,
+        restart_count=history.restart_count,
+    )
+
+
+def _stop_sent(state: State, fact: StopSent, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    instance = _same(state, fact)
+    if instance is None or instance.killed_at is not None:
+        return state
+    stopping = replace(instance, phase=Phase.STOPPING, ending=fact.ending, kill_at=fact.kill_at)
+    return replace(state, instance=stopping)
+
+
+def _kill_sent(state: State, fact: KillSent, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    instance = _same(state, fact)
+    if instance is None:
+        return state
+    killed = replace(
+        instance, phase=Phase.STOPPING, ending=fact.ending, kill_at=instance.kill_at or now, killed_at=now
+    )
+    return replace(state, instance=killed)
+
+
+def _exited(state: State, fact: Exited, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    instance = _same(state, fact)
+    if instance is None or instance.ended_at is not None:
+        return state
+    ended = replace(instance, phase=Phase.STOPPING, ended_at=now, exit=fact.exit)
+    if fact.tree_left and spec.stop.kill_group:
+        return replace(state, instance=ended)
+    return _gone(state, ended, spec)
+
+
+def _tree_empty(state: State, fact: TreeEmpty, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    instance = _same(state, fact)
+    if instance is None or instance.ended_at is None:
+        return state
+    return _gone(state, instance, spec)
+
+
+def _gone(state: State, instance: Instance, spec: ProcessSpec) -> State:
+    """Nothing of the instance is left: keep what its run means for the next one."""
+    ended_at = instance.ended_at if instance.ended_at is not None else instance.started_at
+    ran_for = ended_at - instance.started_at
+    history = replace(
+        state.history,
+        number=instance.number,
+        revision=instance.revision,
+        token=instance.token,
+        ending=instance.ending,
+        exit=instance.exit or ExitStatus(),
+        ended_at=ended_at,
+        ran_for=ran_for,
+    )
+    if instance.ending is not Ending.ITSELF:
+        return State(None, replace(history, streak=0, failures=()))
+    streak = 1 if ran_for >= spec.restart.stable_after else history.streak + 1
+    failures = history.failures
+    if not backoff.succeeded(spec, instance.exit):
+        failures = backoff.failures_in_window(spec.restart, (*failures, ended_at), ended_at)
+    return State(None, replace(history, streak=streak, failures=failures))
+
+
+def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    if state.instance is not None:
+        return state
+    phase = Phase.RUNNING if fact.age >= policy.min_ready else Phase.STARTING
+    instance = Instance(
+        fact.number, fact.pid, fact.revision, fact.token, started_at=now - fact.age, phase=phase, adopted=True
+    )
+    history = replace(
+        state.history,
+        number=fact.number,
+        revision=fact.revision,
+        token=fact.token,
+        attempts=max(1, state.history.attempts),
+        error="",
+        error_code="",
+        error_transient=False,
+    )
+    return State(instance, history)
+
+
+def _deadline(state: State, fact: DeadlinePassed, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    instance = state.instance
+    if (
+        instance is None
+        or instance.phase is not Phase.STARTING
+        or now < instance.started_at + policy.min_ready
+    ):
+        return state
+    return replace(state, instance=replace(instance, phase=Phase.RUNNING))
+
+
+def _reset(state: State, fact: Reset, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    history = replace(state.history, restart_count=0, streak=0, failures=(), flap=flap.CLEAR)
+    return replace(state, history=history)
+
+
+def _restart_asked(state: State, fact: RestartAsked, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    history = replace(state.history, restart_count=state.history.restart_count + 1)
+    return replace(state, history=history)
+
+
+def _same(state: State, fact: StopSent | KillSent | Exited | TreeEmpty) -> Instance | None:
+    instance = state.instance
+    return instance if instance is not None and instance.number == fact.number else None
+
+
+_HANDLERS: dict[type, Callable[[State, Any, ProcessSpec, float, Policy], State]] = {
+    Adopted: _adopted,
+    DeadlinePassed: _deadline,
+    Exited: _exited,
+    KillSent: _kill_sent,
+    Reset: _reset,
+    RestartAsked: _restart_asked,
+    SpawnFailed: _spawn_failed,
+    Spawned: _spawned,
+    StopSent: _stop_sent,
+    TreeEmpty: _tree_empty,
+}

@@ -1,0 +1,209 @@
+"""What is wanted and what is seen, as frozen values.
+
+Three axes are kept apart, each with one writer. *Desired* is written by callers and manifests:
+the spec, whether it should be up, which restart was asked for. *Observed* is written by
+`evolve` alone: at most one `Instance` (one run; its phase only moves forward) and a `History`
+(what the last runs mean for the next one). *Status* is derived from both by `report` and
+stored nowhere.
+
+A process has at most one instance at any time; that is what "never two" means here, and the
+type says so. An instance whose main program has ended but whose tree has not is still that
+instance: no second one starts beside what the first one left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+from pmon3_schema.process import ProcessSpec
+
+
+class Phase(IntEnum):
+    """The life of one instance; it only moves forward."""
+
+    STARTING = 1
+    """The program runs, not yet long enough to count as running."""
+    RUNNING = 2
+    STOPPING = 3
+    """It was asked to end, or its main program has ended and its tree is being cleared."""
+
+
+class Ending(StrEnum):
+    """Why an instance was asked to end, or that it was not."""
+
+    ITSELF = "itself"
+    """Nobody asked: it exited or was killed from outside."""
+    UNWANTED = "unwanted"
+    """A person, a manifest or the end of pmond wants it down."""
+    SUPERSEDED = "superseded"
+    """It is replaced: a restart was asked for, or its spec changed."""
+    SHUTDOWN = "shutdown"
+    """pmond ends and takes it along; it comes back with pmond."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How a program ended: a code, a signal, or unknown (both None), which is never read as 0."""
+
+    code: int | None = None
+    signal: int | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.code is not None or self.signal is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Operator intent laid over the spec by `stop` and `start`; never silently reverted."""
+
+    up: bool
+    by: str
+    at: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is desired of one process."""
+
+    spec: ProcessSpec
+    revision: str
+    """Hash of the restart-relevant values; an instance of another revision is out of date."""
+    generation: int = 1
+    """Counts changes of intent: a spec, a hold, a restart."""
+    token: int = 0
+    """Counts restarts that were asked for; an instance of a smaller token is replaced."""
+    hold: Hold | None = None
+    deferred: bool = False
+    """A new revision waits for the next start instead of causing a restart."""
+    deleting: bool = False
+    """It is to be stopped and then forgotten."""
+    forced: bool = False
+    """Stop with SIGKILL at once."""
+    trusted: bool = True
+    """It comes from somebody with the daemon's own rights; others' files are opened as their user."""
+
+    @property
+    def up(self) -> bool:
+        """Whether it should run: deletion, then the hold, then the spec decides."""
+        if self.deleting:
+            return False
+        return self.hold.up if self.hold is not None else self.spec.autostart
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One run of a process. Times are in seconds of the loop's clock."""
+
+    number: int
+    """Counts the runs of this process; with the name it is the instance's identity."""
+    pid: int
+    revision: str
+    token: int
+    started_at: float
+    phase: Phase = Phase.STARTING
+    ending: Ending = Ending.ITSELF
+    kill_at: float | None = None
+    """The end of its grace: SIGKILL from then on."""
+    killed_at: float | None = None
+    """When SIGKILL was last sent."""
+    ended_at: float | None = None
+    """When its main program ended; set while the rest of its tree is being cleared."""
+    exit: ExitStatus | None = None
+    adopted: bool = False
+    """It outlived an earlier pmond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flap:
+    """Flap detection of one process; arithmetic in `flap`."""
+
+    restarts: tuple[float, ...] = ()
+    """When it was restarted after failures, within the window; at most the threshold."""
+    since: float | None = None
+    """Start of the backoff period, if it is in one."""
+    forgiven: int = 0
+    """How many restarts were given back in this backoff period."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the past runs of a process mean for the next one."""
+
+    number: int = 0
+    """The number of the last instance."""
+    attempts: int = 0
+    """Starts, or tries to start, of the present revision and token."""
+    revision: str = ""
+    token: int = 0
+    ending: Ending | None = None
+    """How the last instance came to end; None before the first end."""
+    exit: ExitStatus | None = None
+    error: str = ""
+    """Why the last try to start failed; empty when it did not."""
+    error_code: str = ""
+    """The same as one word, such as FileNotFound."""
+    error_transient: bool = False
+    """The system had no resources for it; it is tried again whatever the restart policy says."""
+    ended_at: float | None = None
+    ran_for: float = 0.0
+    streak: int = 0
+    """Ends in a row without a stable run between them; the delay grows with it."""
+    failures: tuple[float, ...] = ()
+    """When it failed, newest last, as far as `max_failures` needs them."""
+    restart_count: int = 0
+    """Restarts shown to people: automatic ones and those asked for; `reset` clears it."""
+    flap: Flap = Flap()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is seen of one process."""
+
+    instance: Instance | None = None
+    history: History = History()
+
+
+@dataclass(frozen=True, slots=True)
+class FlapPolicy:
+    """Flap detection as configured; counts of process-monitor intervals are kept as seconds."""
+
+    enabled: bool = False
+    threshold: int = 5
+    countdown: float = 60.0
+    decrement: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Settings of the whole daemon that decisions depend on. Seconds."""
+
+    min_ready: float = 0.2
+    """Alive this long counts as running, where there is no readiness probe."""
+    settle: float = 1.0
+    """Alive this long satisfies a dependant (`wait.dependent_process_enqueued`)."""
+    empty_tree: float = 2.0
+    """A tree that is not empty this long after SIGKILL is reported, and killed again."""
+    flap: FlapPolicy = FlapPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Everything that is wanted, with the indexes that planning needs."""
+
+    wanted: Mapping[str, Wanted] = field(default_factory=dict)
+    dependants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each name, the processes that depend on it."""
+    ending: bool = False
+    """pmond shuts down and takes its processes along: nothing is up any more."""
+
+    def up(self, name: str) -> bool:
+        wanted = self.wanted.get(name)
+        return wanted is not None and wanted.up and not self.ending
+
+
+Observed = Mapping[str, State]
+NOTHING_SEEN = State()

@@ -1,0 +1,144 @@
+"""What is published about a process, derived last from desired, observed and the time.
+
+The status word comes from the very decision that the planner made. Conditions answer the
+questions people ask: is it ready, is it what was declared, is it on its way, is it stuck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pmon3_schema.scalars import format_duration, signal_name
+from pmon3_schema.status import Status
+from pmond.core import flap
+from pmond.core.decide import Decision, Rule, decide
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Observed, Phase, Policy, State, Wanted
+
+_STATUS_OF_RULE = {
+    Rule.AWAIT_DEPENDANTS: Status.STOPPING,
+    Rule.STOP: Status.STOPPING,
+    Rule.FORCE: Status.STOPPING,
+    Rule.REPLACE: Status.RESTARTING,
+    Rule.STARTING: Status.INIT,
+    Rule.RUNNING: Status.RUNNING,
+    Rule.FORGET: Status.STOPPED,
+    Rule.AWAIT_DEPENDENCIES: Status.WAITING,
+    Rule.START: Status.QUEUED,
+    Rule.COMPLETED: Status.COMPLETED,
+    Rule.NEVER: Status.FAILED,
+    Rule.NO_RESTART_CODE: Status.FAILED,
+    Rule.GAVE_UP: Status.FAILED,
+    Rule.FLAPPING: Status.BACKOFF,
+    Rule.BACKOFF: Status.BACKOFF,
+    Rule.RESTART: Status.QUEUED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The published state of one process."""
+
+    status: Status
+    reason: str
+    ready: bool
+    next_start_at: float | None
+    """When it is started again, in the loop's time, if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A condition without its history: what is true now, and why."""
+
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+
+
+def report(name: str, desired: Desired, observed: Observed, now: float, policy: Policy) -> Report:
+    """What to publish about `name`."""
+    decision = decide(name, desired, observed, now, policy)
+    state = observed.get(name, NOTHING_SEEN)
+    status = _status(decision, desired, name, state)
+    reason = decision.reason
+    next_start_at = decision.wake_at if status is Status.BACKOFF else None
+    if next_start_at is not None:
+        reason = f"{reason}; next restart in {format_duration(max(0.1, round(next_start_at - now, 1)))}"
+    ready = status is Status.RUNNING or status is Status.COMPLETED
+    return Report(status, reason, ready, next_start_at)
+
+
+def _status(decision: Decision, desired: Desired, name: str, state: State) -> Status:
+    if decision.rule in _STATUS_OF_RULE:
+        return _STATUS_OF_RULE[decision.rule]
+    if decision.rule is Rule.DOWN:
+        return Status.CLOSED if state.history.ending is Ending.SHUTDOWN else Status.STOPPED
+    return Status.RESTARTING if desired.up(name) else Status.STOPPING
+
+
+def truths(name: str, desired: Desired, observed: Observed, now: float, policy: Policy) -> Iterator[Truth]:
+    """The conditions of `name`."""
+    seen = report(name, desired, observed, now, policy)
+    wanted = desired.wanted.get(name)
+    state = observed.get(name, NOTHING_SEEN)
+    word = seen.status.word.capitalize()
+    yield Truth("Ready", _truth(seen.ready), word, seen.reason)
+    yield Truth(
+        "Progressing",
+        _truth(
+            seen.status in {Status.QUEUED, Status.INIT, Status.RESTARTING, Status.STOPPING, Status.WAITING}
+        ),
+        word,
+    )
+    yield _stalled(seen, wanted)
+    if wanted is not None:
+        yield _held(wanted.hold)
+        yield _restart_required(wanted, state)
+    if policy.flap.enabled:
+        used = flap.used(state.history.flap, policy.flap, now)
+        held_back = flap.current(state.history.flap, policy.flap, now).since is not None
+        yield Truth(
+            "Flapping", _truth(held_back), "Restarts", f"{used} of {policy.flap.threshold} restarts used"
+        )
+
+
+def _stalled(seen: Report, wanted: Wanted | None) -> Truth:
+    if seen.status is Status.FAILED:
+        return Truth("Stalled", "True", "Failed", seen.reason)
+    return Truth("Stalled", "False", "Moving" if wanted is not None else "Deleted")
+
+
+def _held(hold: Hold | None) -> Truth:
+    if hold is None:
+        return Truth("Held", "False", "NoHold")
+    side = "Started" if hold.up else "Stopped"
+    why = f": {hold.reason}" if hold.reason else ""
+    return Truth("Held", "True", side, f"{side.lower()} by {hold.by} at {hold.at}{why}")
+
+
+def _restart_required(wanted: Wanted, state: State) -> Truth:
+    instance = state.instance
+    outdated = (
+        instance is not None and instance.revision != wanted.revision and instance.phase < Phase.STOPPING
+    )
+    if outdated and wanted.deferred:
+        return Truth(
+            "RestartRequired",
+            "True",
+            "SpecChanged",
+            "it runs with an earlier spec; a restart brings the new one",
+        )
+    return Truth("RestartRequired", "False", "UpToDate")
+
+
+def _truth(value: bool) -> str:
+    return "True" if value else "False"
+
+
+def exit_words(state: State) -> tuple[int | None, str | None]:
+    """The last exit as (code, signal name) for the published row."""
+    exit = state.history.exit
+    if exit is None:
+        return None, None
+    return exit.code, signal_name(exit.signal) if exit.signal is not None else None
