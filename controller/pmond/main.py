@@ -1,0 +1,117 @@
+"""`pmond`: arguments, signals and exit codes.
+
+Exit codes: 0 ended as asked; 1 cannot start (another pmond, a folder that cannot be used);
+2 usage, or a configuration that is not valid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pmon3_schema import paths
+from pmon3_schema._version import __version__
+from pmon3_schema.diagnostics import has_errors, render_text
+from pmon3_schema.errors import PmonError
+from pmon3_schema.settings import Settings
+from pmon3_schema.settings import load as load_settings
+from pmond.runtime.daemon import Daemon, log_level, startup_problem
+from pmond.runtime.journal import Journal
+from pmond.runtime.store_error import StoreError
+
+_READY_FD = "PMON3_READY_FD"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the daemon in the foreground until it is asked to end."""
+    options = _parser().parse_args(arguments)
+    ready = _take_ready_fd()
+    try:
+        places = paths.places(os.environ, os.getuid(), own=options.own)
+        settings, text, valid = _read_settings(places)
+    except (paths.PathError, OSError) as error:
+        return _fail(ready, str(error), 2)
+    if text:
+        sys.stderr.write(text)
+    if not valid:
+        return _fail(ready, f"cannot use {places.config_file}: it is not valid (see above)", 2)
+    if options.check:
+        sys.stdout.write(f"{places.config_file}: valid\n")
+        return 0
+    return asyncio.run(_serve(settings, places, ready))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pmond",
+        description="Keep declared processes running.",
+        epilog="PMON3_CONF names the config.yml.",
+    )
+    parser.add_argument("--check", action="store_true", help="check the configuration and end")
+    parser.add_argument("--own", action="store_true", help="use the caller's own folders, root's included")
+    parser.add_argument("--version", action="version", version=f"pmond {__version__}")
+    return parser
+
+
+def _read_settings(places: paths.Places) -> tuple[Settings, str, bool]:
+    """The settings, what is wrong with them as text, and whether they can be used."""
+    settings, diagnostics = load_settings(places.config_file, os.environ, places)
+    if not diagnostics:
+        return settings, "", True
+    source = Path(places.config_file)
+    sources = {places.config_file: source.read_text("utf-8", "replace")} if source.exists() else {}
+    return settings, render_text(diagnostics, sources), not has_errors(diagnostics)
+
+
+async def _serve(settings: Settings, places: paths.Places, ready: int | None) -> int:
+    journal = Journal(level=log_level(settings, os.environ))
+    daemon = Daemon(settings, places, os.environ, journal)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: _report(journal, context))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        loop.add_signal_handler(number, daemon.interrupted)
+    try:
+        await daemon.start()
+    except (PmonError, StoreError, paths.PathError, OSError) as error:
+        return _fail(ready, startup_problem(error), 1)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    _say(ready, "ready\n")
+    await daemon.run()
+    await daemon.close()
+    return 0
+
+
+def _report(journal: Journal, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    journal.error(
+        "loop.failed",
+        error if isinstance(error, BaseException) else None,
+        message=str(context.get("message")),
+    )
+
+
+def _take_ready_fd() -> int | None:
+    """The pipe on which whoever started us waits; children must not see it."""
+    text = os.environ.pop(_READY_FD, "")
+    return int(text) if text.isdecimal() else None
+
+
+def _say(ready: int | None, text: str) -> None:
+    if ready is None:
+        return
+    try:
+        os.write(ready, text.encode("utf-8", "replace"))
+        os.close(ready)
+    except OSError:
+        return  # nobody waits any more
+
+
+def _fail(ready: int | None, why: str, code: int) -> int:
+    sys.stderr.write(f"pmond: {why}\n")
+    _say(ready, f"{why}\n")
+    return code

@@ -1,0 +1,1 @@
+"""Effects, one place each: system calls, files, sockets, clocks. Decisions are in `pmond.core`."""

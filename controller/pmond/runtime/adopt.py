@@ -1,0 +1,165 @@
+"""Takes over what outlived an earlier pmond, so that nothing is lost and nothing runs twice.
+
+Theory of operation: a recorded instance is alive if its identity (boot, start time, pidfd inode)
+still is; then it is adopted with its pid, number and counters. One that was started in the last
+instants of the earlier pmond may have no record, but it has our marker in its environment: one
+look at all processes finds it. A recorded instance that is gone ended in a way that nobody saw:
+unknown, which counts as a failure. Of another boot nothing can be alive; what ran then was taken
+down with the machine and comes back, as after a shutdown of pmond. Whatever bears our marker and
+belongs to none of these is what an ended instance left behind, and is ended too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pmond.core.facts import Adopted, Exited
+from pmond.core.model import Ending, ExitStatus, State
+from pmond.runtime import environment, recording, tree
+from pmond.runtime.clock import Clock
+from pmond.runtime.foreign_exits import ForeignExits
+from pmond.runtime.identity import Identity, boot_id, identify, is_alive, read_stat, send_signal
+from pmond.runtime.instances import Running
+from pmond.runtime.journal import Journal
+from pmond.runtime.loop import Loop
+from pmond.runtime.perform import Performer
+from pmond.runtime.records import HistoryRecord, InstanceRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A live process with our marker."""
+
+    identity: Identity
+    name: str
+    number: int
+    leads: bool
+    """It leads its session, as every main program does."""
+
+
+def survivors(state_uuid: str) -> list[Survivor]:
+    """All live processes that bear the marker of this state, oldest first."""
+    found = []
+    prefix = f"{state_uuid}:"
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):  # noqa: PTH208
+        text = tree.marker_of(pid)
+        if not text.startswith(prefix):
+            continue
+        parsed, stat, identity = environment.parse_marker(text), read_stat(pid), identify(pid)
+        if parsed is not None and stat is not None and identity is not None and stat.state not in {"Z", "X"}:
+            found.append(Survivor(identity, parsed[1], parsed[2], stat.session == pid))
+    return sorted(found, key=lambda survivor: survivor.identity.start_ticks)
+
+
+class Adoption:
+    """Used once, at start, before the loop acts."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        performer: Performer,
+        foreign: ForeignExits,
+        clock: Clock,
+        journal: Journal,
+        uuid: str,
+    ) -> None:
+        self._loop = loop
+        self._performer = performer
+        self._foreign = foreign
+        self._clock = clock
+        self._journal = journal
+        self._uuid = uuid
+
+    def histories(self, records: Iterable[HistoryRecord]) -> None:
+        """What earlier runs mean; must come before `instances`."""
+        for record in records:
+            try:
+                self._loop.observed[record.name] = State(None, recording.history(record, boot_id()))
+            except (KeyError, TypeError, ValueError) as error:
+                self._journal.warn("history.damaged", name=record.name, error=str(error))
+
+    def instances(self, records: Iterable[InstanceRecord]) -> list[Survivor]:
+        """Adopt what lives; answers what is left over and must be ended."""
+        by_marker: dict[tuple[str, int], list[Survivor]] = defaultdict(list)
+        for survivor in survivors(self._uuid):
+            by_marker[survivor.name, survivor.number].append(survivor)
+        for record in records:
+            self._recorded(record, by_marker.pop((record.name, record.number), []))
+        left: list[Survivor] = []
+        for (name, number), members in sorted(by_marker.items(), key=lambda item: -item[0][1]):
+            left += self._unrecorded(name, number, members)
+        return left
+
+    def _recorded(self, record: InstanceRecord, members: list[Survivor]) -> None:
+        identity = Identity(record.pid, record.start_ticks, record.boot_id, record.pidfd_inode)
+        if record.boot_id != boot_id():
+            self._lost_with_machine(record)
+            return
+        age = max(0.0, self._clock.now() - record.started_monotonic)
+        adopted = Adopted(record.name, record.number, record.pid, record.revision, record.token, age)
+        if is_alive(identity):
+            self._adopt(identity, adopted)
+            return
+        # Seen to have run, and to have ended: the core decides what follows from that.
+        self._loop.tell(adopted)
+        running = self._running(identity, record.name, record.number)
+        if members:
+            self._performer.keep_clearing(running)
+        self._loop.tell(Exited(record.name, record.number, ExitStatus(), tree_left=bool(members)))
+
+    def _unrecorded(self, name: str, number: int, members: list[Survivor]) -> list[Survivor]:
+        """Adopt a main program that was never recorded; answers the members if there is none to adopt."""
+        wanted = self._loop.desired.wanted.get(name)
+        state = self._loop.observed.get(name, State())
+        mains = [member for member in members if member.leads]
+        if wanted is None or not mains or state.instance is not None or number < state.history.number:
+            return members
+        main = mains[0]
+        self._journal.event("instance.found", name=name, number=number, pid=main.identity.pid)
+        self._adopt(
+            main.identity, Adopted(name, number, main.identity.pid, wanted.revision, wanted.token, age=0.0)
+        )
+        return []
+
+    def _adopt(self, identity: Identity, fact: Adopted) -> None:
+        self._performer.instances.add(self._running(identity, fact.name, fact.number))
+        self._loop.tell(fact)
+        try:
+            watched = self._foreign.watch(identity)
+        except OSError as error:
+            self._journal.warn("instance.unwatched", name=fact.name, pid=fact.pid, error=str(error))
+            return
+        if not watched:
+            self._performer.exited(identity.pid, ExitStatus())
+
+    def _running(self, identity: Identity, name: str, number: int) -> Running:
+        marker = environment.marker(self._uuid, name, number)
+        return Running(name, number, identity, marker, own=False)
+
+    def _lost_with_machine(self, record: InstanceRecord) -> None:
+        state = self._loop.observed.get(record.name, State())
+        history = replace(
+            state.history,
+            number=record.number,
+            revision=record.revision,
+            token=record.token,
+            attempts=max(1, state.history.attempts),
+            ending=Ending.SHUTDOWN,
+            exit=ExitStatus(),
+            ended_at=None,
+        )
+        self._loop.observed[record.name] = State(None, history)
+
+
+def end(left: list[Survivor], journal: Journal) -> None:
+    """SIGKILL what bears our marker and belongs to no instance: nobody is left to wait for it."""
+    for survivor in left:
+        journal.warn("stray.killed", name=survivor.name, number=survivor.number, pid=survivor.identity.pid)
+        try:
+            send_signal(survivor.identity, signal.SIGKILL)
+        except PermissionError as error:
+            journal.warn("stray.out_of_reach", pid=survivor.identity.pid, error=str(error))

@@ -1,0 +1,35 @@
+"""The two clocks of the daemon, and what each is for.
+
+`now` decides: every deadline, delay and age is arithmetic on it, so that setting the system
+clock neither fires a timer early nor holds one back. It counts from boot, stands still while
+the machine is suspended, and is the same for all processes of one boot: a stored value means
+something only together with the boot id it was read under.
+
+`wall` tells: it is what people read in tables, events and logs, and nothing is computed from it.
+
+This module is itself a `Clock`; tests pass another.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Something that tells both times."""
+
+    def now(self) -> float: ...
+
+    def wall(self) -> str: ...
+
+
+def now() -> float:
+    """Seconds since boot, suspension left out (CLOCK_MONOTONIC)."""
+    return time.monotonic()
+
+
+def wall() -> str:
+    """The time of day in UTC, ISO 8601 with milliseconds: ``2026-01-31T23:59:59.999Z``."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,60 @@
+"""What callers may ask of the daemon: the seam between the API and the controller."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from pmon3_schema.protocol import Document, Promise, Selection
+from pmon3_schema.status import Target
+from pmond.runtime.auth import Peer
+
+
+class Control(Protocol):
+    """What callers may ask of the daemon. Every method may raise PmonError.
+
+    Methods that take a peer raise `forbidden` for what `auth` does not allow it: `act` (and the
+    user of its `changes`, by `may_submit`), `submit`, `apply`, `plan`, `log_files`.
+    """
+
+    def version(self) -> dict[str, Any]: ...
+    def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]: ...
+    def describe(self, ref: str) -> dict[str, Any]: ...
+    def submit(self, spec: dict[str, Any], cwd: str, peer: Peer, replace: bool) -> Sequence[Target]: ...
+    def act(
+        self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
+    ) -> Sequence[Target]: ...
+    async def apply(
+        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, dry_run: bool, prune: bool
+    ) -> dict[str, Any]: ...
+    async def plan(
+        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, prune: bool
+    ) -> dict[str, Any]: ...
+    async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]: ...
+    async def wait(
+        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
+    ) -> dict[str, Any]: ...
+    def log_files(self, ref: str, peer: Peer) -> Sequence[Path]:
+        """The log, and the log of standard error when it is a separate file."""
+
+    def graph(self, process_config_only: bool) -> dict[str, Any]: ...
+    def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]: ...
+    def groups(self) -> Sequence[dict[str, Any]]: ...
+    def create_group(self, name: str) -> dict[str, Any]: ...
+    def delete_group(self, ref: str) -> None: ...
+    def describe_group(self, ref: str) -> dict[str, Any]: ...
+    def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        """Names of the groups."""
+
+    def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        """Names of the groups."""
+
+    def events(self, since: int, name: str | None) -> Sequence[Mapping[str, Any]]:
+        """Events with a greater id, oldest first; of one process or of all."""
+
+    def subscribe(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Events from this call on (not from the first step of the iterator on)."""
+
+    def shutdown(self, stop_processes: bool) -> None:
+        """Begin to end; returns at once."""

@@ -1,0 +1,243 @@
+"""What callers may ask of the daemon: `Control`, put together from the rooms that answer it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pmon3_schema import graph
+from pmon3_schema._version import __version__
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.manifest import Document as ManifestDocument
+from pmon3_schema.protocol import Document, Promise, Selection
+from pmon3_schema.status import Target
+from pmond.runtime.acting import Acting, target
+from pmond.runtime.applying import Applying, Order
+from pmond.runtime.auth import Peer, is_administrator
+from pmond.runtime.bus import Bus
+from pmond.runtime.grouping import Grouping
+from pmond.runtime.publishing import Publisher, event_json
+from pmond.runtime.registry import Declared, Registry
+from pmond.runtime.sources import Sources
+from pmond.runtime.store import Store
+from pmond.runtime.waiting import Waiting
+
+_API = 1
+_EVENTS_READ = 10_000
+_EXPORT_ORDERS: dict[str, Callable[[Declared], Any]] = {
+    "id": lambda one: one.id,
+    "name": lambda one: one.name,
+    "created_at": lambda one: one.record.created_at,
+    "updated_at": lambda one: one.record.updated_at,
+    "log": lambda one: one.spec.log,
+    "file": lambda one: one.spec.file,
+    "process_file": lambda one: one.spec.file,
+    "args": lambda one: one.spec.args,
+    "user": lambda one: one.spec.user,
+    "username": lambda one: one.spec.user,
+}
+
+
+class Controller:
+    """One method per route; see `control.Control`."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        acting: Acting,
+        applying: Applying,
+        grouping: Grouping,
+        sources: Sources,
+        waiting: Waiting,
+        publisher: Publisher,
+        bus: Bus,
+        store: Store,
+        about: Mapping[str, Any],
+        log_dir: Callable[[], str],
+        daemon_uid: int,
+        control_group: int | None,
+        shutdown: Callable[[bool], None],
+    ) -> None:
+        self._registry = registry
+        self._acting = acting
+        self._applying = applying
+        self._grouping = grouping
+        self._sources = sources
+        self._waiting = waiting
+        self._publisher = publisher
+        self._bus = bus
+        self._store = store
+        self._about = about
+        self._log_dir = log_dir
+        self._daemon_uid = daemon_uid
+        self._control_group = control_group
+        self._shutdown = shutdown
+
+    def version(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "api": _API,
+            "pid": os.getpid(),
+            "host": platform.node(),
+            "process_config_file": self._sources.process_config_file,
+            "log_dir": self._log_dir(),
+            "degraded": self._store.degraded,
+            **self._about,
+        }
+
+    def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
+        return self._publisher.rows(self._registry.select(selection), usage)
+
+    def describe(self, ref: str) -> dict[str, Any]:
+        return self._publisher.describe(self._registry.one(ref))
+
+    def submit(self, spec: dict[str, Any], cwd: str, peer: Peer, replace: bool) -> Sequence[Target]:
+        return self._acting.submit(spec, cwd, peer, replace)
+
+    def act(
+        self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
+    ) -> Sequence[Target]:
+        if verb in {"start", "restart"}:
+            self._declare_missing(selection, peer)
+        return self._acting.act(verb, selection, peer, force, changes)
+
+    def _declare_missing(self, selection: Selection, peer: Peer) -> None:
+        """Names that only the process config file knows are taken from it, as the Go pmon3 does."""
+        missing = [ref for ref in selection.refs if not self._is_known(ref)]
+        for ref in missing:
+            if is_administrator(peer, self._daemon_uid, self._control_group):
+                self._sources.declare(ref)
+
+    def _is_known(self, ref: str) -> bool:
+        try:
+            return bool(self._registry.resolve(ref))
+        except PmonError:
+            return False
+
+    async def apply(
+        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, dry_run: bool, prune: bool
+    ) -> dict[str, Any]:
+        found = _manifest_documents(documents)
+        order = _order(documents, set_name, prune, peer)
+        reading = await self._applying.read(found)
+        if dry_run:
+            return {"plan": self._applying.plan(reading, order), "targets": []}
+        plan, targets = self._applying.apply(found, reading, order)
+        return {"plan": plan, "targets": targets}
+
+    async def plan(
+        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, prune: bool
+    ) -> dict[str, Any]:
+        found = _manifest_documents(documents)
+        return self._applying.plan(await self._applying.read(found), _order(documents, set_name, prune, peer))
+
+    async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
+        plan, names = await self._sources.init(required=process_config_only)
+        every = list(self._registry.processes.values())
+        chosen = [one for one in every if one.name in names] if process_config_only else every
+        fresh = self._acting.release_holds(chosen, peer)
+        meant = [one for one in self._registry.processes.values() if one.wanted.up]
+        if process_config_only:
+            meant = [one for one in meant if one.name in names]
+        targets = {one.name: target(one) for one in meant} | {one["name"]: one for one in fresh}
+        return {"plan": plan, "targets": list(targets.values())}
+
+    async def wait(
+        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
+    ) -> dict[str, Any]:
+        return await self._waiting.wait(targets, until, timeout, lambda one: self._may_read_log(peer, one))
+
+    def log_files(self, ref: str, peer: Peer) -> Sequence[Path]:
+        one = self._registry.one(ref)
+        self._acting.check_control("read the log of", peer, one)
+        if not self._may_read_log(peer, one):
+            path = self._publisher.log_files(one)[0]
+            raise PmonError(
+                ErrorCode.FORBIDDEN,
+                f"cannot read the log of {one.name}: {path} is not in pmond's log folder",
+                f"read it yourself: tail {path}",
+            )
+        return [Path(path) for path in dict.fromkeys(self._publisher.log_files(one))]
+
+    def _may_read_log(self, peer: Peer, one: Declared) -> bool:
+        """pmond reads logs with its own rights: for others only what it made in its own folder.
+
+        Elsewhere whoever chose the path could have it lead to a file that is not theirs.
+        """
+        if not self._acting.may_control(peer, one):
+            return False
+        if is_administrator(peer, self._daemon_uid):
+            return True
+        folder = os.path.realpath(self._log_dir())
+        return all(Path(path).parent == Path(folder) for path in self._publisher.log_files(one))
+
+    def graph(self, process_config_only: bool) -> dict[str, Any]:
+        edges = self._sources.edges() if process_config_only else self._edges()
+        known = {name: [need for need in needs if need in edges] for name, needs in edges.items()}
+        cycles = graph.cycles(known, known)
+        taking_part = {name for name, needs in known.items() if needs} | {
+            n for v in known.values() for n in v
+        }
+        ordered = [name for layer in graph.layers(known, known) for name in layer]
+        dependents = [name for name in ordered if name in taking_part]
+        return {
+            "order": dependents + [name for name in ordered if name not in taking_part],
+            "dependents": dependents,
+            "edges": [[name, need] for name, needs in known.items() for need in needs],
+            "cycles": cycles,
+        }
+
+    def _edges(self) -> dict[str, Sequence[str]]:
+        return {one.name: one.spec.dependencies for one in self._registry.select(Selection())}
+
+    def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
+        key = _EXPORT_ORDERS.get(order)
+        if key is None:
+            raise PmonError(
+                ErrorCode.BAD_REQUEST,
+                f"cannot order by {order!r}: there is no such field",
+                f"one of {', '.join(_EXPORT_ORDERS)}",
+            )
+        found = sorted(self._registry.select(selection, deleting=False), key=key)
+        return {"processes": [self._publisher.exported(one) for one in found]}
+
+    def groups(self) -> Sequence[dict[str, Any]]:
+        return self._grouping.groups()
+
+    def create_group(self, name: str) -> dict[str, Any]:
+        return self._grouping.create(name)
+
+    def delete_group(self, ref: str) -> None:
+        self._grouping.delete(ref)
+
+    def describe_group(self, ref: str) -> dict[str, Any]:
+        number = self._registry.group_id(ref)
+        rows = self._publisher.rows(self._registry.in_group(number), usage=True)
+        return {"id": number, "name": self._registry.groups[number], "processes": rows}
+
+    def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        return self._grouping.change(groups, refs, add=True)
+
+    def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        return self._grouping.change(groups, refs, add=False)
+
+    def events(self, since: int, name: str | None) -> Sequence[Mapping[str, Any]]:
+        return [event_json(event) for event in self._store.events(name, _EVENTS_READ) if event.id > since]
+
+    def subscribe(self) -> AsyncIterator[Mapping[str, Any]]:
+        return self._bus.subscribe()
+
+    def shutdown(self, stop_processes: bool) -> None:
+        self._shutdown(stop_processes)
+
+
+def _manifest_documents(documents: Sequence[Document]) -> list[ManifestDocument]:
+    return [ManifestDocument(d.path, d.text.encode("utf-8", "surrogateescape")) for d in documents]
+
+
+def _order(documents: Sequence[Document], set_name: str | None, prune: bool, peer: Peer) -> Order:
+    return Order(owner=set_name or f"file:{documents[0].path}", prune=prune, peer=peer)

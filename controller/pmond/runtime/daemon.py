@@ -1,0 +1,335 @@
+"""The daemon put together: what is made first, what needs what, and in which order it ends.
+
+Start: state is locked and read, survivors are adopted, the socket answers, the manifest is
+brought in, and only then does the loop act. End: processes are stopped with it, or left running
+for the next pmond (`handle_interrupts`); what was wanted stays wanted in both cases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pmon3_schema.errors import PmonError
+from pmon3_schema.paths import Places, socket_path
+from pmon3_schema.settings import Settings
+from pmon3_schema.settings import load as load_settings
+from pmond.core.model import FlapPolicy, Policy
+from pmond.runtime import adopt, auth, clock, environment, tree
+from pmond.runtime.acting import Acting
+from pmond.runtime.api import Api
+from pmond.runtime.applying import Applying
+from pmond.runtime.bus import Bus
+from pmond.runtime.controller import Controller
+from pmond.runtime.folders import ensure_folder, group_of, owner_of
+from pmond.runtime.foreign_exits import ForeignExits
+from pmond.runtime.grouping import Grouping
+from pmond.runtime.http import Server
+from pmond.runtime.journal import Journal, Level
+from pmond.runtime.keeping import Keeping
+from pmond.runtime.loop import Loop
+from pmond.runtime.perform import Performer
+from pmond.runtime.publishing import Publisher
+from pmond.runtime.reaper import Reaper
+from pmond.runtime.registry import Registry
+from pmond.runtime.sources import Sources
+from pmond.runtime.spawn import SpawnContext, seal_descriptors
+from pmond.runtime.state_lock import lock_state
+from pmond.runtime.store import Store
+from pmond.runtime.waiting import Waiting
+from pmond.runtime.watch import Watcher
+
+_RESYNC_SECONDS = 30.0
+"""Between two looks at everything, in case an event was lost."""
+_RESYNC_PER_PROCESS = 0.03
+"""Seconds added per process, so that looking costs an idle daemon next to nothing."""
+_END_MARGIN = 10.0
+"""Seconds beyond the longest grace until pmond ends although something does not die."""
+_LEVELS = {"debug": Level.DEBUG, "info": Level.INFO, "warn": Level.WARN, "error": Level.ERROR}
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What decisions need of the configuration; intervals become seconds."""
+    interval = settings.process_monitor_interval / 1000
+    flap = settings.flap_detection
+    return Policy(
+        settle=settings.wait.dependent_process_enqueued / 1000,
+        flap=FlapPolicy(
+            enabled=flap.is_enabled,
+            threshold=flap.threshold_restarted,
+            countdown=flap.threshold_countdown * interval,
+            decrement=flap.threshold_decrement * interval,
+        ),
+    )
+
+
+def log_level(settings: Settings, environ: Mapping[str, str]) -> Level:
+    """PMON3_DEBUG before log_level: `true` means debug, anything unknown means info."""
+    asked = environ.get("PMON3_DEBUG", "").lower()
+    if asked:
+        return Level.DEBUG if asked == "true" else _LEVELS.get(asked, Level.INFO)
+    return _LEVELS[settings.log_level]
+
+
+class Daemon:
+    """One pmond."""
+
+    def __init__(
+        self, settings: Settings, places: Places, environ: Mapping[str, str], journal: Journal
+    ) -> None:
+        self.settings = settings
+        self._places = places
+        self._environ = environ
+        self._journal = journal
+        self._ended = asyncio.Event()
+        self._ending = False
+        self._reloads: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Come up. Raises PmonError or StoreError when that cannot be done."""
+        self._seal_and_raise_limits()
+        self._open_state()
+        self._put_together()
+        self._adopt()
+        await self._listen()
+        self._watch()
+        await self._sources.reload()
+        self._loop.start(self._performer, self._keeping.turn_ended)
+        self._reaper.start()
+        adopt.end(self._left, self._journal)
+        gc.collect()
+        gc.freeze()  # what is here now stays: the collector need not look at it again
+        self._resync_later()
+        self._journal.event("daemon.started", pid=os.getpid(), socket=self._socket)
+
+    async def run(self) -> None:
+        """Return when it has ended."""
+        await self._ended.wait()
+
+    def _seal_and_raise_limits(self) -> None:
+        seal_descriptors()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._open_files = soft
+        with suppress(ValueError, OSError):  # it stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        if not tree.become_subreaper():
+            self._journal.warn("daemon.no_subreaper")
+
+    def _open_state(self) -> None:
+        data = self.settings.data
+        ensure_folder(data.directory, data.directory_mode, owner_of(data, "data"))
+        self._lock = lock_state(data.directory)
+        self._store = Store.open(Path(data.directory) / "data.db", clock=clock)
+        self._snapshot = self._store.load()
+        for notice in self._store.notices:
+            self._journal.warn("state.notice", message=notice)
+
+    def _context(self) -> SpawnContext:
+        logs = self.settings.logs
+        owner = owner_of(logs, "logs")
+        ensure_folder(logs.directory, logs.directory_mode, owner)
+        return SpawnContext(
+            environment=environment.inheritable(self._environ),
+            log_dir=logs.directory,
+            file_mode=logs.file_mode,
+            folder_mode=logs.directory_mode,
+            log_owner=owner,
+            open_files=self._open_files,
+        )
+
+    def _put_together(self) -> None:
+        uid, events = os.geteuid(), asyncio.get_running_loop()
+        group = self.settings.message_queue.group
+        control_group = group_of(group, "message_queue") if group else None
+        context = self._context()
+        self._loop = Loop(clock, self._journal, policy_of(self.settings))
+        self._registry = Registry(self._store, self._loop, clock)
+        for notice in self._registry.load(self._snapshot):
+            self._journal.warn("state.notice", message=notice)
+        self._performer = Performer(
+            self._loop,
+            clock,
+            self._journal,
+            self._store.uuid,
+            context,
+            lambda name: self._keeping.forget(name),
+        )
+        instances = self._performer.instances
+        user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
+        publisher = Publisher(self._registry, self._loop, instances, self._store, clock, user)
+        publisher.context = context
+        self._publisher = publisher
+        self._bus = Bus()
+        self._keeping = Keeping(
+            self._store, self._registry, self._loop, instances, publisher, self._bus, clock, self._journal,
+            lambda name: publisher.log_files(self._registry.processes[name])[0],
+        )  # fmt: skip
+        acting = Acting(self._registry, self._loop, clock, uid, control_group)
+        applying = Applying(self._registry, self._loop, acting, clock, uid)
+        self._sources = Sources(applying, self._journal, lambda: self.settings, self._keeping.announce)
+        queue = self.settings.message_queue
+        self._socket = socket_path(queue.directory.shmem, queue.name_suffix, self._places.runtime)
+        controller = Controller(
+            registry=self._registry,
+            acting=acting,
+            applying=applying,
+            grouping=Grouping(self._registry),
+            sources=self._sources,
+            waiting=Waiting(self._registry, self._loop, self._bus, publisher, clock),
+            publisher=publisher,
+            bus=self._bus,
+            store=self._store,
+            about=self._about(),
+            log_dir=lambda: self.settings.logs.directory,
+            daemon_uid=uid,
+            control_group=control_group,
+            shutdown=self.end,
+        )
+        api = Api(controller, uid, control_group)
+        self._server = Server(api.handle, self._report_defect, owner_uid=uid)
+        self._reaper = Reaper(events, self._performer.exited)
+        self._foreign = ForeignExits(events, self._performer.exited)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "started_at": clock.wall(),
+            "socket": self._socket,
+            "config_file": self._places.config_file,
+            "state_dir": self.settings.data.directory,
+        }
+
+    def _adopt(self) -> None:
+        adoption = adopt.Adoption(
+            self._loop, self._performer, self._foreign, clock, self._journal, self._store.uuid
+        )
+        adoption.histories(self._snapshot.histories)
+        self._left = adoption.instances(self._snapshot.instances)
+
+    async def _listen(self) -> None:
+        queue = self.settings.message_queue
+        owner = owner_of(queue, "message_queue")
+        ensure_folder(str(Path(self._socket).parent), queue.directory_mode, owner)
+        uid, gid = owner or (-1, -1)
+        await self._server.start(self._socket, queue.file_mode, uid, gid)
+
+    def _watch(self) -> None:
+        self._watcher = Watcher(self._files_changed, on_fallback=self._watching_fell_back)
+        self._watcher.watch(self._watched())
+
+    def _watched(self) -> list[str]:
+        return [self._places.config_file, self.settings.process_config_file]
+
+    def _files_changed(self, paths: list[str]) -> None:
+        if self.settings.disable_reloads or self._ending:
+            return
+        if self._places.config_file in paths:
+            self.reload()
+        elif self.settings.process_config_file in paths:
+            self._sources.changed()
+
+    def _watching_fell_back(self, error: OSError) -> None:
+        self._journal.warn("watch.polling", error=str(error))
+
+    def reload(self) -> None:
+        """Read config.yml and the manifest again (SIGHUP, or a change of the file)."""
+        try:
+            settings, diagnostics = load_settings(self._places.config_file, self._environ, self._places)
+        except OSError as error:
+            self._journal.warn("config.unreadable", path=self._places.config_file, error=str(error))
+            return
+        for diagnostic in diagnostics:
+            self._journal.warn("config.diagnostic", message=str(diagnostic.message), line=diagnostic.line)
+        if any(diagnostic.is_error for diagnostic in diagnostics):
+            self._journal.warn("config.rejected", path=self._places.config_file)
+            self._keeping.announce("ConfigRejected", f"{self._places.config_file} is not in force")
+        else:
+            self._use(settings)
+        self._watcher.watch(self._watched())
+        self._sources.changed()
+
+    def _use(self, settings: Settings) -> None:
+        # What needs a restart of pmond keeps the value that pmond started with.
+        self.settings = settings.model_copy(
+            update={"data": self.settings.data, "message_queue": self.settings.message_queue}
+        )
+        self._journal.level = log_level(settings, self._environ)
+        self._loop.policy = policy_of(settings)
+        self._performer.context = self._context()
+        self._publisher.context = self._performer.context
+        self._loop.touch(self._registry.processes)
+
+    def end(self, stop_processes: bool) -> None:
+        """Begin to end; asked again, do not wait for anything."""
+        if self._ending:
+            self._ended.set()
+            return
+        self._ending = True
+        self._journal.event("daemon.ending", stop_processes=stop_processes)
+        task = asyncio.get_running_loop().create_task(self._end(stop_processes))
+        self._reloads.add(task)
+
+    def interrupted(self) -> None:
+        """SIGTERM or SIGINT: `handle_interrupts` says whether processes are stopped too."""
+        self.end(self.settings.handle_interrupts)
+
+    async def _end(self, stop_processes: bool) -> None:
+        self._watcher.close()
+        if stop_processes:
+            await self._stop_all()
+        self._ended.set()
+
+    async def _stop_all(self) -> None:
+        self._loop.desired = replace(self._loop.desired, ending=True)
+        graces = [one.spec.stop.timeout for one in self._registry.processes.values()]
+        deadline = clock.now() + max(graces, default=0.0) * 2 + _END_MARGIN
+        self._loop.touch(self._registry.processes)
+        while names := frozenset(name for name, s in self._loop.observed.items() if s.instance is not None):
+            left = deadline - clock.now()
+            if left <= 0:
+                self._journal.error("daemon.left_running", names=sorted(names))
+                return
+            await self._bus.wait(names, left)
+
+    async def close(self) -> None:
+        """Give everything back."""
+        self._loop.pause()
+        self._reaper.stop()
+        self._foreign.close()
+        await self._server.close()
+        self._store.close()
+        os.close(self._lock)
+        self._journal.event("daemon.ended")
+
+    def _resync_later(self) -> None:
+        seconds = max(_RESYNC_SECONDS, len(self._registry.processes) * _RESYNC_PER_PROCESS)
+        asyncio.get_running_loop().call_later(seconds, self._resync)
+
+    def _resync(self) -> None:
+        """Look at everything once more, in case something was not told."""
+        if self._ending:
+            return
+        self._reaper.sweep(self._own_mains)
+        self._performer.sweep()
+        if not self.settings.disable_reloads:
+            self._watcher.resync()
+        self._loop.touch(self._registry.processes)
+        self._resync_later()
+
+    def _own_mains(self) -> list[int]:
+        return [running.pid for running in self._performer.instances if running.own and not running.ended]
+
+    def _report_defect(self, identifier: str, where: str, error: BaseException) -> None:
+        self._journal.error("request.failed", error, id=identifier, where=where)
+
+
+def startup_problem(error: Exception) -> str:
+    """What to say when pmond cannot come up."""
+    hint = error.hint if isinstance(error, PmonError) else ""
+    return f"{error} ({hint})" if hint else str(error)

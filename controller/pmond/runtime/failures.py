@@ -1,0 +1,203 @@
+"""Why a process could not be started, in one word and one sentence.
+
+Theory of operation: starting fails at a stage (opening the log, becoming the user, entering the
+folder, executing ...) with an errno. One errno means several things, so `explain` looks at the
+files once more: "no such file" for a program that is there means that its interpreter is not.
+"""
+
+# Paths here are text, as the manifest wrote them.
+# ruff: noqa: PTH110, PTH116, PTH123
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class SpawnError(Exception):
+    """A process that could not be started.
+
+    `reason` is for programs (CamelCase), `message` for people: "cannot start X: why (what to do)".
+    `transient`: the system had no resources for it, which time may heal; the program is not at fault.
+    `errno` is 0 where no system call failed.
+    """
+
+    def __init__(self, reason: str, message: str, *, transient: bool = False, errno: int = 0) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.transient = transient
+        self.errno = errno
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was tried: the names that an explanation needs."""
+
+    name: str
+    file: str
+    cwd: str
+    user: str
+    log: str
+
+
+_Reason = tuple[str, str]
+"""The word, and "why (what to do)"."""
+
+_RESOURCES: dict[int, _Reason] = {
+    errno.EAGAIN: (
+        "ProcessLimit",
+        "the system refuses one more process "
+        "(raise the process limit of the user, of the control group or kernel.pid_max)",
+    ),
+    errno.ENOMEM: ("OutOfMemory", "the system has no memory for it (free memory or raise the memory limit)"),
+    errno.EMFILE: ("OpenFileLimit", "too many open files (raise the open file limit of pmond)"),
+    errno.ENFILE: ("SystemFileLimit", "the system has too many open files (raise fs.file-max)"),
+}
+
+
+def explain(attempt: Attempt, stage: str, number: int) -> SpawnError:
+    """The error for `number` (an errno) at a stage: log, priority, limits, user, cwd or exec."""
+    # A log on a full disk, or a folder of a thousand links, is not the system's lack of processes.
+    if number in _RESOURCES:
+        reason, why = _RESOURCES[number]
+        return _error(attempt, reason, why, number, transient=True)
+    reason, why = _EXPLAIN[stage](attempt, number)
+    transient = number == errno.ETXTBSY or (stage == "log" and number in {errno.ENOSPC, errno.EDQUOT})
+    return _error(attempt, reason, why, number, transient=transient)
+
+
+def _error(attempt: Attempt, reason: str, why: str, number: int, transient: bool) -> SpawnError:
+    return SpawnError(reason, f"cannot start {attempt.name}: {why}", transient=transient, errno=number)
+
+
+def _text(number: int) -> str:
+    # The system's sentences start with a capital letter, ours do not.
+    text = os.strerror(number)
+    return text[:1].lower() + text[1:]
+
+
+def _explain_log(attempt: Attempt, number: int) -> _Reason:
+    return "LogNotWritable", (
+        f"its log {attempt.log} cannot be opened for writing: {_text(number)} "
+        "(change log or log_dir, or the permissions of the file and its folder)"
+    )
+
+
+def _explain_priority(attempt: Attempt, number: int) -> _Reason:
+    return "PriorityNotPermitted", (
+        f"its priority cannot be set: {_text(number)} (use 0 to 19, or run pmond as root)"
+    )
+
+
+def _explain_limits(attempt: Attempt, number: int) -> _Reason:
+    return "LimitNotPermitted", (
+        f"its limits cannot be set: {_text(number)} (lower them to the hard limits of pmond, or raise those)"
+    )
+
+
+def _explain_user(attempt: Attempt, number: int) -> _Reason:
+    return "UserNotPermitted", (
+        f"pmond may not switch to user {attempt.user}: {_text(number)} (run pmond as root, or remove user)"
+    )
+
+
+def _explain_cwd(attempt: Attempt, number: int) -> _Reason:
+    if number == errno.ENOENT:
+        return "CwdMissing", f"its working folder {attempt.cwd} does not exist (create it or change cwd)"
+    return "CwdNotUsable", (
+        f"its working folder {attempt.cwd} cannot be entered: {_text(number)} "
+        "(change cwd or the folder's permissions)"
+    )
+
+
+def _explain_exec(attempt: Attempt, number: int) -> _Reason:
+    file = attempt.file
+    if number == errno.ENOENT:
+        return _explain_missing(file)
+    if number == errno.EACCES:
+        return _explain_denied(file, attempt.user)
+    reason, why = _EXEC.get(number, ("ExecFailed", "{file} cannot be executed: {text} (check the file)"))
+    return reason, why.replace("{file}", file).replace("{text}", _text(number))
+
+
+_EXEC: dict[int, _Reason] = {
+    errno.ETXTBSY: ("FileBusy", "{file} is open for writing (wait until it has been written)"),
+    errno.ELOOP: ("LinkLoop", "{file} has too many symbolic links in its path (remove the loop)"),
+    errno.ENOTDIR: ("FileMissing", "{file} does not exist: part of its path is not a folder (correct file)"),
+    errno.ENAMETOOLONG: ("NameTooLong", "the path {file} is too long (shorten it)"),
+    errno.E2BIG: (
+        "ArgumentsTooLong",
+        "its arguments and environment are too long (shorten args or env_vars)",
+    ),
+    errno.ENOEXEC: (
+        "NotAProgram",
+        "{file} is neither a program for this machine nor a script with a '#!' line "
+        "(add one, such as #!/bin/sh)",
+    ),
+    errno.EINVAL: (
+        "InvalidArgument",
+        "its arguments or environment hold a character that no program can be given (remove it)",
+    ),
+}
+
+
+def _explain_missing(file: str) -> _Reason:
+    if not os.path.exists(file):
+        return "FileMissing", f"{file} does not exist (correct file, or install the program)"
+    interpreter = shebang(file)
+    if interpreter:
+        return "InterpreterMissing", (
+            f"{file} starts with #!{interpreter}, which does not exist (install it or correct the line)"
+        )
+    return "InterpreterMissing", (
+        f"{file} needs a program loader that does not exist (install the libraries it was built for)"
+    )
+
+
+def _explain_denied(file: str, user: str) -> _Reason:
+    try:
+        mode = os.stat(file).st_mode
+    except OSError as error:
+        return "FileNotReachable", (
+            f"{file} cannot be reached: {_text(error.errno or 0)} (open its folders to the user)"
+        )
+    if stat.S_ISDIR(mode):
+        return "IsFolder", f"{file} is a folder (name the program in it)"
+    if not stat.S_ISREG(mode):
+        return "NotAProgram", f"{file} is not a regular file (name a program)"
+    if not mode & 0o111:
+        return "NotExecutable", f"{file} is not executable (run chmod +x on it)"
+    interpreter = shebang(file)
+    if interpreter and not os.access(interpreter, os.X_OK):
+        return "InterpreterNotExecutable", (
+            f"{file} starts with #!{interpreter}, which is not executable (correct the line)"
+        )
+    whom = f"user {user}" if user else "pmond"
+    return "NotPermitted", (
+        f"{whom} may not execute {file} (change its permissions, its folders' or the mount option noexec)"
+    )
+
+
+def shebang(file: str) -> str:
+    """The interpreter that a script names on its first line; empty when it names none."""
+    try:
+        with open(file, "rb") as script:
+            line = script.readline(256)
+    except OSError:
+        return ""
+    words = line[2:].split() if line.startswith(b"#!") else []
+    return os.fsdecode(words[0]) if words else ""
+
+
+_EXPLAIN: dict[str, Callable[[Attempt, int], _Reason]] = {
+    "log": _explain_log,
+    "priority": _explain_priority,
+    "limits": _explain_limits,
+    "user": _explain_user,
+    "cwd": _explain_cwd,
+    "exec": _explain_exec,
+}

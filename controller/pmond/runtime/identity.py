@@ -1,0 +1,235 @@
+"""Who a pid is: the process that was meant, or another one that got its number.
+
+Theory of operation: a pid names our own child until we reap it. Of any other process it is only
+a hint, because the kernel hands numbers out again. An `Identity` adds what does not come back:
+the boot, the start time in clock ticks, and on kernels that have it (6.9) the inode of the pidfd,
+which is never reused while the system runs. Signals to anything but an unreaped child of ours go
+through a pidfd whose identity was checked after it was opened, so that no number can change hands
+between check and signal.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import select
+import signal
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+_GONE = {errno.ESRCH, errno.ENOENT, errno.EINVAL}
+"""EINVAL: what pidfd_open may say of a process that is just ending."""
+_NO_PIDFD = {errno.ENOSYS, errno.EPERM}
+"""Kernels before 5.3, and sandboxes that filter the call."""
+
+
+class Stat(NamedTuple):
+    """The fields of /proc/PID/stat that supervision needs; see proc_pid_stat(5)."""
+
+    state: str
+    parent: int
+    group: int
+    session: int
+    ticks: int
+    """Processor time used, user and system, in clock ticks."""
+    start_ticks: int
+    """When it started, in clock ticks since boot."""
+    resident_pages: int
+    exit_status: int
+    """Wait status of a zombie; 0 also when the reader may not see it."""
+
+
+def parse_stat(text: bytes) -> Stat:
+    """The fields of one /proc/PID/stat. The program's name may hold spaces and parentheses.
+
+    Raises ValueError when the text is cut short.
+    """
+    end = text.rindex(b")")
+    # Field 3, the state, is fields[0]: every index is the number in the manual page minus 3.
+    fields = text[end + 2 :].split()
+    try:
+        return Stat(
+            fields[0].decode("ascii"),
+            int(fields[1]),
+            int(fields[2]),
+            int(fields[3]),
+            int(fields[11]) + int(fields[12]),
+            int(fields[19]),
+            int(fields[21]),
+            int(fields[49]) if len(fields) > 49 else 0,
+        )
+    except IndexError:
+        raise ValueError(f"not a whole line of /proc/PID/stat: {text!r}") from None
+
+
+def read_stat(pid: int) -> Stat | None:
+    """What /proc says of a process; None when there is none of that number."""
+    try:
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return parse_stat(os.read(file, 4096))
+        finally:
+            os.close(file)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+
+
+@functools.cache
+def boot_id() -> str:
+    """The kernel's name of this boot; with another one, no recorded process is alive."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None when it does not exist."""
+    stat = read_stat(pid)
+    return stat.start_ticks if stat else None
+
+
+@functools.cache
+def _pidfds_have_inodes() -> bool:
+    """Before kernel 6.9 all pidfds share the one inode of anonymous files, as eventfds still do."""
+    try:
+        pidfd = os.pidfd_open(os.getpid())
+    except OSError:
+        return False
+    with closing(_Descriptor(pidfd)), closing(_Descriptor(os.eventfd(0))) as anonymous:
+        return os.fstat(pidfd).st_dev != os.fstat(anonymous.number).st_dev
+
+
+class _Descriptor:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def close(self) -> None:
+        os.close(self.number)
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A pidfd (the caller closes it); None when there is no such process.
+
+    Raises OSError when the kernel has none to give: ENOSYS, EPERM (sandbox), EMFILE.
+    """
+    if pid <= 1:
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+
+
+def pidfd_inode(pid: int) -> int:
+    """The never reused number of a process; 0 when the kernel has none or the process is gone."""
+    if not _pidfds_have_inodes():
+        return 0
+    pidfd = open_pidfd(pid)
+    if pidfd is None:
+        return 0
+    with closing(_Descriptor(pidfd)):
+        return os.fstat(pidfd).st_ino
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process for ever: what is recorded of it and compared before it is touched."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    pidfd_inode: int = 0
+    """0: not known; then the start time decides alone."""
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a process that exists now; None when there is none."""
+    ticks = start_ticks(pid)
+    if ticks is None:
+        return None
+    found = Identity(pid, ticks, boot_id(), pidfd_inode(pid))
+    # The number may have changed hands between the two looks.
+    return found if start_ticks(pid) == ticks else None
+
+
+def is_alive(identity: Identity) -> bool:
+    """Whether that very process still runs. A zombie does not."""
+    stat = _same(identity)
+    if stat is None or stat.state == "X":
+        return False
+    # A leader thread that ended shows as a zombie while the process's other threads run on.
+    return stat.state != "Z" or _threads_run(identity)
+
+
+def send_signal(identity: Identity, number: int) -> bool:
+    """Signal a process that is not our own unreaped child; False when it is gone.
+
+    Raises PermissionError when it may not be signalled, OSError when no pidfd is to be had.
+    """
+    if identity.pid <= 1:
+        return False
+    try:
+        pidfd = open_pidfd(identity.pid)
+    except OSError as error:
+        if error.errno not in _NO_PIDFD:
+            raise
+        return _send_by_number(identity, number)
+    if pidfd is None:
+        return False
+    with closing(_Descriptor(pidfd)):
+        # Checked after opening: from here on the pidfd can mean no other process.
+        if not _is_this(identity, pidfd):
+            return False
+        try:
+            signal.pidfd_send_signal(pidfd, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def _send_by_number(identity: Identity, number: int) -> bool:
+    # Without pidfds the smallest window that there is: look, then signal at once.
+    if not is_alive(identity):
+        return False
+    try:
+        os.kill(identity.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _is_this(identity: Identity, pidfd: int) -> bool:
+    if identity.boot_id != boot_id():
+        return False
+    if identity.pidfd_inode and _pidfds_have_inodes():
+        return os.fstat(pidfd).st_ino == identity.pidfd_inode
+    return _same(identity) is not None
+
+
+def _same(identity: Identity) -> Stat | None:
+    if identity.pid <= 1 or identity.boot_id != boot_id():
+        return None
+    stat = read_stat(identity.pid)
+    if stat is None or stat.start_ticks != identity.start_ticks:
+        return None
+    if identity.pidfd_inode and _pidfds_have_inodes() and pidfd_inode(identity.pid) != identity.pidfd_inode:
+        return None
+    return stat
+
+
+def _threads_run(identity: Identity) -> bool:
+    try:
+        pidfd = open_pidfd(identity.pid)
+    except OSError:
+        return False
+    if pidfd is None:
+        return False
+    with closing(_Descriptor(pidfd)):
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return not poll.poll(0)

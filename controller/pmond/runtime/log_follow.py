@@ -1,0 +1,166 @@
+"""Following a log through whatever rotates it.
+
+Theory of operation: inotify only says "look again". Each look reads the open files to their
+ends, finds out whether the file was cut (copytruncate) and whether another file bears the name
+now (rename, deletion). When one does, the file before it stays open beside it until the next
+change of files: the process goes on writing to it until it opens its log anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import IO
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.runtime import inotify
+from pmond.runtime.logs import CHUNK, Lines, open_log, start_of, unreadable
+from pmond.runtime.watch_paths import places
+
+_NAMES = inotify.CREATE | inotify.MOVED_TO | inotify.MOVED_FROM | inotify.DELETE
+_SELF = inotify.DELETE_SELF | inotify.MOVE_SELF
+_MARK = 64
+"""Bytes before the position that must still be there: else the file was cut and has grown again."""
+
+
+async def follow(path: str | os.PathLike[str], lines: Lines) -> AsyncIterator[bytes]:
+    """These lines of the log, then all that is added, in chunks, for ever; close the iterator to end.
+
+    A file that does not exist yet is waited for. Raises PmonError when it may not be read, or
+    when the system has no more inotify watches.
+    """
+    follower = _Follower(Path(path), lines)
+    try:
+        while True:
+            follower.changed.clear()
+            for chunk in follower.look():
+                yield chunk
+            await follower.changed.wait()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    finally:
+        follower.close()
+
+
+class _OpenFile:
+    """One file of the log and how far it was read."""
+
+    def __init__(self, file: IO[bytes], position: int) -> None:
+        self.file = file
+        status = os.fstat(file.fileno())
+        self.identity = status.st_dev, status.st_ino
+        self.position = position
+        self._mark = self._before()
+
+    def read(self) -> Iterator[bytes]:
+        """What was added since, from the beginning when the file was cut."""
+        if self._before() != self._mark:
+            self.position = 0
+        while chunk := os.pread(self.file.fileno(), CHUNK, self.position):
+            self.position += len(chunk)
+            yield chunk
+        self._mark = self._before()
+
+    def _before(self) -> bytes:
+        size = min(_MARK, self.position)
+        return os.pread(self.file.fileno(), size, self.position - size)
+
+
+class _Follower:
+    def __init__(self, path: Path, lines: Lines) -> None:
+        self.changed = asyncio.Event()
+        self._path = path.absolute()
+        self._files: list[_OpenFile] = []
+        self._watches: set[int] = set()
+        try:
+            self._inotify = inotify.Inotify()
+        except OSError as error:
+            raise _no_watches(error) from error
+        asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._readable)
+        try:
+            self._begin(lines)
+        except BaseException:
+            self.close()
+            raise
+
+    def look(self) -> Iterator[bytes]:
+        """Everything that can be read now."""
+        while True:
+            for file in self._files:
+                yield from file.read()
+            if not self._open_next():
+                return
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._inotify.fileno())
+        self._inotify.close()
+        for file in self._files:
+            file.file.close()
+
+    def _begin(self, lines: Lines) -> None:
+        self._arm()
+        try:
+            file = open_log(self._path)
+        except FileNotFoundError:
+            return
+        self._add(file, start_of(file, lines, os.fstat(file.fileno()).st_size))
+
+    def _open_next(self) -> bool:
+        """Open the file that bears the name now, if it is another one."""
+        try:
+            status = self._path.stat()
+            if any(file.identity == (status.st_dev, status.st_ino) for file in self._files):
+                return False
+            file = open_log(self._path)
+        except FileNotFoundError:
+            return False
+        for old in self._files[:-1]:
+            old.file.close()
+        self._files = self._files[-1:]
+        self._add(file, 0)
+        return True
+
+    def _add(self, file: IO[bytes], position: int) -> None:
+        self._files.append(_OpenFile(file, position))
+        self._arm()
+
+    def _arm(self) -> None:
+        """Watch the open files, and the way to the name."""
+        watches = set()
+        try:
+            for file in self._files:
+                # By descriptor: its name may be gone, or another file's.
+                watches.add(self._inotify.add(f"/proc/self/fd/{file.file.fileno()}", inotify.MODIFY))
+            for directory in places([str(self._path)]).names:
+                try:
+                    watches.add(self._inotify.add(directory, _NAMES | _SELF | inotify.ONLYDIR))
+                except (FileNotFoundError, NotADirectoryError, PermissionError):
+                    continue  # gone meanwhile, which the folder above it tells; or closed to us
+        except OSError as error:
+            raise _no_watches(error) from error
+        for number in self._watches - watches:
+            self._inotify.remove(number)
+        self._watches = watches
+
+    def _readable(self) -> None:
+        events = self._inotify.read()
+        if any(event.mask & ~inotify.MODIFY for event in events):
+            self._arm_quietly()
+        self.changed.set()
+
+    def _arm_quietly(self) -> None:
+        try:
+            self._arm()
+        except PmonError:
+            # No watches left for a new way to the name; the open files are still followed.
+            return
+
+
+def _no_watches(error: OSError) -> PmonError:
+    return PmonError(
+        ErrorCode.INTERNAL,
+        f"cannot follow the log: no more inotify watches ({error.strerror})",
+        "raise fs.inotify.max_user_instances and fs.inotify.max_user_watches",
+    )

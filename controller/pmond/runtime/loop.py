@@ -1,0 +1,207 @@
+"""The one loop: wait for a fact or a deadline, evolve, plan, perform, publish.
+
+Theory of operation: `tell` folds a fact into the state of its process at once and marks the
+process and its neighbours as *touched*. A *turn* plans what is touched and performs the actions;
+that yields facts, which touch again, until nothing is left to do. A turn that takes long stops
+in between and goes on in the next pass of the event loop, so that requests and exits are served
+even while a thousand processes start. Each decision leaves a time to look again; the earliest of
+them is the only timer. At the end of a turn what changed is saved in one batch and told to
+whoever waits for it. Nothing polls.
+
+An error of our own in the path of one process sets that process aside, says so in the journal
+and in its status, and leaves the others alone; the next command for the process tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from pmond.core.actions import Action
+from pmond.core.events import Event, events
+from pmond.core.evolve import evolve
+from pmond.core.facts import DeadlinePassed, Fact
+from pmond.core.model import NOTHING_SEEN, Desired, Policy, State
+from pmond.core.plan import neighbours, plan
+from pmond.runtime.clock import Clock
+from pmond.runtime.journal import Journal
+
+_PLANNED_AT_ONCE = 16
+"""Names planned before their actions are performed; bounds what a turn can overrun its time."""
+_TURN_SECONDS = 0.008
+"""After this a turn gives way to requests and exits; the budget of a blocked loop is 20 ms."""
+
+
+class Perform(Protocol):
+    """Carries out actions. It may `tell` facts at once or later."""
+
+    def perform(self, action: Action) -> None: ...
+
+
+Changed = Callable[[dict[str, State], list[Event]], None]
+"""Told after a turn: the states from before it of all that changed, and the events."""
+
+
+class Loop:
+    """Owns what is observed; `desired` is replaced by its one writer, the registry."""
+
+    def __init__(self, clock: Clock, journal: Journal, policy: Policy) -> None:
+        self.desired = Desired()
+        self.policy = policy
+        self.observed: dict[str, State] = {}
+        self.set_aside: dict[str, str] = {}
+        """Processes in whose path an error of ours occurred, with what is known about it."""
+        self._clock = clock
+        self._journal = journal
+        self._performer: Perform | None = None
+        self._changed: Changed = lambda before, events: None
+        self._touched: dict[str, None] = {}
+        self._before: dict[str, State] = {}
+        self._events: list[Event] = []
+        self._deadlines: list[tuple[float, str]] = []
+        self._wake_at: dict[str, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._turn: asyncio.Handle | None = None
+        self._paused = True
+
+    def start(self, performer: Perform, changed: Changed) -> None:
+        """Begin to act. Facts told before this are kept; all that is wanted is looked at."""
+        self._performer, self._changed = performer, changed
+        self._paused = False
+        self.touch(self.desired.wanted.keys() | self.observed.keys())
+
+    def pause(self) -> None:
+        """Act no more; facts are still folded in."""
+        self._paused = True
+
+    def tell(self, fact: Fact) -> None:
+        """Fold a fact in; what follows from it is done in the next turn."""
+        name = fact.name
+        before = self.observed.get(name, NOTHING_SEEN)
+        after = evolve(before, self.desired.wanted.get(name), fact, self._clock.now(), self.policy)
+        if after is before:
+            return
+        self.observed[name] = after
+        self._before.setdefault(name, before)
+        self._events.extend(events(name, before, after))
+        self.touch(neighbours(self.desired, name))
+
+    def touch(self, names: Iterable[str]) -> None:
+        """Look at these processes in the next turn."""
+        self._touched.update(dict.fromkeys(names))
+        if self._touched and self._turn is None and not self._paused:
+            self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def retry(self, name: str) -> None:
+        """Look at a process again that was set aside."""
+        self.set_aside.pop(name, None)
+        self.touch((name,))
+
+    def forget(self, name: str) -> None:
+        """Drop what was seen of a process that is not wanted any more."""
+        self._before.setdefault(name, self.observed.pop(name, NOTHING_SEEN))
+        self._wake_at.pop(name, None)
+        self.set_aside.pop(name, None)
+
+    def _take_turn(self) -> None:
+        self._turn = None
+        until = self._clock.now() + _TURN_SECONDS
+        self._pass_deadlines()
+        while self._touched and not self._paused:
+            self._plan_some()
+            if self._clock.now() >= until:
+                break
+        self._publish()
+        if self._touched:
+            self.touch(())
+        self._set_timer()
+
+    def _pass_deadlines(self) -> None:
+        now = self._clock.now()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            at, name = heapq.heappop(self._deadlines)
+            if self._wake_at.get(name) == at:
+                del self._wake_at[name]
+                self.tell(DeadlinePassed(name))
+                self._touched[name] = None
+
+    def _plan_some(self) -> None:
+        names = []
+        for name in self._touched:
+            names.append(name)
+            if len(names) == _PLANNED_AT_ONCE:
+                break
+        for name in names:
+            del self._touched[name]
+        try:
+            planned = plan(self.desired, self.observed, self._clock.now(), self.policy, names)
+        except Exception as error:  # our own defect: find out whose path it is in
+            self._plan_one_by_one(names, error)
+            return
+        self._note_deadlines(planned.wake_at)
+        for action in planned.actions:
+            self._perform(action)
+
+    def _plan_one_by_one(self, names: list[str], error: Exception) -> None:
+        if len(names) == 1:
+            self._set_aside(names[0], error)
+            return
+        for name in names:
+            try:
+                planned = plan(self.desired, self.observed, self._clock.now(), self.policy, [name])
+            except Exception as own_error:
+                self._set_aside(name, own_error)
+                continue
+            self._note_deadlines(planned.wake_at)
+            for action in planned.actions:
+                self._perform(action)
+
+    def _perform(self, action: Action) -> None:
+        if action.name in self.set_aside:
+            return
+        assert self._performer is not None
+        try:
+            self._performer.perform(action)
+        except Exception as error:
+            self._set_aside(action.name, error)
+
+    def _set_aside(self, name: str, error: Exception) -> None:
+        self._journal.error("process.set_aside", error, name=name)
+        self.set_aside[name] = f"{type(error).__name__}: {error}"
+        self._before.setdefault(name, self.observed.get(name, NOTHING_SEEN))
+
+    def _note_deadlines(self, wake_at: dict[str, float | None]) -> None:
+        for name, at in wake_at.items():
+            if at is None:
+                self._wake_at.pop(name, None)
+            elif self._wake_at.get(name) != at:
+                self._wake_at[name] = at
+                heapq.heappush(self._deadlines, (at, name))
+
+    def _set_timer(self) -> None:
+        """One timer, for the earliest deadline that still counts."""
+        while self._deadlines and self._wake_at.get(self._deadlines[0][1]) != self._deadlines[0][0]:
+            heapq.heappop(self._deadlines)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._deadlines and not self._paused:
+            delay = self._deadlines[0][0] - self._clock.now()
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, delay), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._turn is None:
+            self._take_turn()
+
+    def _publish(self) -> None:
+        if not self._before and not self._events:
+            return
+        before, happened = self._before, self._events
+        self._before, self._events = {}, []
+        try:
+            self._changed(before, happened)
+        except Exception as error:
+            self._journal.error("turn.publish_failed", error)

@@ -1,0 +1,231 @@
+"""Actions into system calls, and what comes of them into facts.
+
+Theory of operation: `perform` carries one action out and tells the loop what happened. Exits come
+from the reaper (children) and from pidfds (adopted processes). A main program that ended is
+followed up by what it left behind: its process group at every exit, and the whole tree, with
+orphans that made sessions of their own, when it was being stopped. An instance ends for the core
+only when its tree is empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from pmond.core.actions import Action, Forget, Kill, Start, Stop
+from pmond.core.facts import Exited, KillSent, Spawned, SpawnFailed, StopSent, TreeEmpty
+from pmond.core.model import ExitStatus, Phase, Wanted
+from pmond.runtime import environment, tree
+from pmond.runtime.clock import Clock
+from pmond.runtime.failures import SpawnError
+from pmond.runtime.identity import Identity, boot_id, send_signal
+from pmond.runtime.instances import Instances, Running
+from pmond.runtime.journal import Journal
+from pmond.runtime.loop import Loop
+from pmond.runtime.spawn import Child, SpawnContext, prepare, read_report, spawn
+from pmond.runtime.strays import Strays
+
+
+class Performer:
+    """Starts, stops and kills; knows the instances that run."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        clock: Clock,
+        journal: Journal,
+        state_uuid: str,
+        context: SpawnContext,
+        forget: Callable[[str], None],
+    ) -> None:
+        self.context = context
+        self.instances = Instances()
+        self._loop = loop
+        self._clock = clock
+        self._journal = journal
+        self._state_uuid = state_uuid
+        self._forget = forget
+        self._clearing: dict[str, Running] = {}
+        self._killing: set[asyncio.Task[None]] = set()
+        self._strays = Strays(self.instances, state_uuid, clock, journal)
+        self._trees = tree.Descendants(self.instances.mains)
+        self._table = tree.ProcessTable()
+
+    def perform(self, action: Action) -> None:
+        """Carry out one action; the facts are told to the loop."""
+        match action:
+            case Start():
+                self._start(action)
+            case Stop():
+                self._stop(action)
+            case Kill():
+                self._kill(action)
+            case Forget():
+                self._forget(action.name)
+
+    def _start(self, action: Start) -> None:
+        wanted = self._loop.desired.wanted[action.name]
+        marker = environment.marker(self._state_uuid, action.name, action.number)
+        try:
+            launch = prepare(wanted.spec, context=self.context, marker=marker, trusted=wanted.trusted)
+            child = spawn(launch)
+        except SpawnError as error:
+            self._loop.tell(_failed(action.name, action.number, wanted, error))
+            return
+        identity = Identity(child.pid, child.start_ticks, boot_id())
+        running = Running(action.name, action.number, identity, marker, own=True, child=child)
+        self.instances.add(running)
+        if child.report_fd is not None:
+            asyncio.get_running_loop().add_reader(child.report_fd, self._report, running)
+        self._loop.tell(Spawned(action.name, action.number, child.pid, wanted.revision, wanted.token))
+
+    def _report(self, running: Running) -> None:
+        """The launcher of a child says whether it became the program."""
+        child = running.child
+        if child is None or child.report_fd is None:
+            return
+        descriptor = child.report_fd
+        try:
+            running.failure = read_report(child)
+        except BlockingIOError:
+            return
+        asyncio.get_running_loop().remove_reader(descriptor)
+        running.child = Child(child.pid, child.start_ticks, child.launch)
+
+    def _stop(self, action: Stop) -> None:
+        running = self.instances.named(action.name, action.number)
+        if running is not None:
+            self._ask(running, action.signal, action.tree)
+        kill_at = self._clock.now() + action.grace
+        self._loop.tell(StopSent(action.name, action.number, action.ending, kill_at))
+        if running is None:
+            self._gone(action.name, action.number)
+
+    def _ask(self, running: Running, number: int, whole_tree: bool) -> None:
+        if running.own and not running.ended:
+            send = tree.signal_group if whole_tree else tree.signal_main
+            send(running.pid, number, resume=True)
+            return
+        targets = self._members(running) if whole_tree or running.ended else frozenset({running.identity})
+        for identity in targets:
+            _send(identity, number)
+            _send(identity, signal.SIGCONT)
+
+    def _kill(self, action: Kill) -> None:
+        running = self.instances.named(action.name, action.number)
+        self._loop.tell(KillSent(action.name, action.number, action.ending))
+        if running is None:
+            self._gone(action.name, action.number)
+            return
+        if not running.ended:
+            if running.own:
+                send = tree.signal_group if action.tree else tree.signal_main
+                send(running.pid, signal.SIGKILL)
+            else:
+                _send(running.identity, signal.SIGKILL)
+        if action.tree and (running.ended or not running.own):
+            self._clear(running)
+
+    def _clear(self, running: Running) -> None:
+        """Kill until the tree is empty; the core is told when it is."""
+        task = asyncio.get_running_loop().create_task(self._kill_tree(running))
+        self._killing.add(task)
+        task.add_done_callback(self._killing.discard)
+
+    async def _kill_tree(self, running: Running) -> None:
+        membership = self._trees if running.own else self._table
+        survivors = await tree.kill_tree(membership, running.root, self._loop.policy.empty_tree)
+        if not survivors and running.ended:
+            self._tree_empty(running)
+
+    def exited(self, pid: int, status: ExitStatus) -> None:
+        """A child, or an adopted process, ended; called before a child is reaped."""
+        asyncio.get_running_loop().call_soon(self._after_reaping, pid, status)
+
+    def _after_reaping(self, pid: int, status: ExitStatus) -> None:
+        running = self.instances.of_pid(pid)
+        if running is None:
+            self._look_at_cleared()
+            return
+        self._report(running)
+        self.instances.main_ended(running)
+        if running.failure is not None:
+            self._never_started(running, running.failure)
+            return
+        left = self._leaves_tree(running)
+        if left:
+            self._clearing[running.name] = running
+        else:
+            self.instances.remove(running)
+        self._loop.tell(Exited(running.name, running.number, status, tree_left=left))
+        if left and self._was_killed(running):
+            self._clear(running)
+        self._strays.look_soon()
+
+    def _never_started(self, running: Running, failure: SpawnError) -> None:
+        self.instances.remove(running)
+        wanted = self._loop.desired.wanted.get(running.name)
+        if wanted is not None:
+            self._loop.tell(_failed(running.name, running.number, wanted, failure))
+
+    def _leaves_tree(self, running: Running) -> bool:
+        """Whether processes of the instance outlived its main program."""
+        wanted = self._loop.desired.wanted.get(running.name)
+        if wanted is not None and not wanted.spec.stop.kill_group:
+            return False
+        state = self._loop.observed.get(running.name)
+        instance = state.instance if state is not None else None
+        stopping = instance is not None and instance.phase is Phase.STOPPING
+        if not running.own or stopping:
+            return bool(self._members(running))
+        # The cheap question first: after a crash nothing may stand in the way of the restart.
+        return tree.group_alive(running.pid) and bool(self._members(running))
+
+    def _members(self, running: Running) -> frozenset[Identity]:
+        membership = self._trees if running.own else self._table
+        return membership.members(running.root)
+
+    def _was_killed(self, running: Running) -> bool:
+        state = self._loop.observed.get(running.name)
+        return state is not None and state.instance is not None and state.instance.killed_at is not None
+
+    def _look_at_cleared(self) -> None:
+        """A stranger ended: an orphan, perhaps the last one of a tree that is being cleared."""
+        for running in list(self._clearing.values()):
+            if not self._members(running):
+                self._tree_empty(running)
+
+    def _tree_empty(self, running: Running) -> None:
+        self._clearing.pop(running.name, None)
+        self.instances.remove(running)
+        self._loop.tell(TreeEmpty(running.name, running.number))
+
+    def keep_clearing(self, running: Running) -> None:
+        """An adopted instance whose main program has ended already, but not all of its tree."""
+        self.instances.add(running)
+        self.instances.main_ended(running)
+        self._clearing[running.name] = running
+
+    def _gone(self, name: str, number: int) -> None:
+        """The core believes in an instance that is not there: say that it ended, somehow."""
+        self._journal.warn("instance.missing", name=name, number=number)
+        self._loop.tell(Exited(name, number, ExitStatus()))
+
+    def sweep(self) -> None:
+        """Look again at what no event may have told about."""
+        self._look_at_cleared()
+        self._strays.look_soon()
+
+
+def _failed(name: str, number: int, wanted: Wanted, error: SpawnError) -> SpawnFailed:
+    return SpawnFailed(
+        name, number, wanted.revision, wanted.token, error.reason, error.message, error.transient
+    )
+
+
+def _send(identity: Identity, number: int) -> None:
+    try:
+        send_signal(identity, number)
+    except PermissionError:
+        return  # it stays a member of its tree, which is how its survival is noticed

@@ -1,0 +1,228 @@
+"""What the state file remembers, as frozen values, and their form in the file.
+
+Theory of operation: every record is one row that holds the whole record as JSON text in its
+`data` column; other columns only repeat what is searched by or must be unique. A field may
+therefore be added without a migration as long as it has a default: reading drops keys that
+this version does not know (a newer pmond wrote them) and fills in what an older one left out.
+JSON is written in ASCII, which carries file names that are not valid UTF-8 unharmed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What an operator wants for a process, laid over its spec until it is lifted."""
+
+    up: bool
+    by: str
+    at: str
+    reason: str
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRecord:
+    """The intent for one process: its spec, who owns it, and what an operator laid over it."""
+
+    id: int
+    name: str
+    owner: str
+    """``file:PATH`` or ``cli``."""
+    spec: dict[str, Any]
+    generation: int
+    token: int
+    """Counted up by each wanted restart."""
+    hold: Hold | None
+    deferred: bool
+    """A change that needs a restart waits for one."""
+    deleting: bool
+    """Deleted, but instances of it still live."""
+    applied_spec: dict[str, Any] | None
+    """What its owner applied last, where `spec` is not that."""
+    file: str
+    """The manifest that declares it, with the line and column; empty and 0 for `cli`."""
+    line: int
+    column: int
+    created_at: str
+    updated_at: str
+    forced: bool = False
+    """It is to be stopped with SIGKILL."""
+    trusted: bool = True
+    """It comes from somebody with the daemon's own rights."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRecord:
+    """One run of one process: enough to know it again after the daemon died."""
+
+    name: str
+    number: int
+    pid: int
+    start_ticks: int
+    """Field 22 of /proc/PID/stat: clock ticks from boot to its start."""
+    boot_id: str
+    pidfd_inode: int
+    """Unique per process where the kernel has pidfs (6.9); 0 elsewhere."""
+    revision: str
+    token: int
+    started_monotonic: float
+    """`clock.now()` at its start; means something only under the same boot id."""
+    started_at: str
+    log: str
+    spec: dict[str, Any]
+    """The spec it was started with."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRecord:
+    """What is remembered about the restarts of one process, as its owner wrote it."""
+
+    name: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One line of what happened, for people."""
+
+    id: int
+    at: str
+    name: str
+    """The process it is about; empty for the daemon itself."""
+    type: str
+    reason: str
+    message: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One manifest (a file or a folder) that declares processes, and the last good reading of it."""
+
+    path: str
+    set_name: str
+    digest: str
+    """Of the content that was looked at last, accepted or not."""
+    content: bytes
+    """The last accepted documents (`documents.pack`); what is in force while the file is broken."""
+    accepted: bool
+    diagnostics: list[dict[str, Any]]
+    checked_at: str
+    version: int
+    """Counted up by each accepted change."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRecord:
+    """One accepted change of a set, for history and rollback."""
+
+    number: int
+    set_name: str
+    at: str
+    by: str
+    summary: dict[str, Any]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything the state file held when it was opened."""
+
+    processes: tuple[ProcessRecord, ...]
+    instances: tuple[InstanceRecord, ...]
+    histories: tuple[HistoryRecord, ...]
+    groups: tuple[GroupRecord, ...]
+    memberships: frozenset[tuple[int, int]]
+    """Pairs of group id and process id."""
+    sources: tuple[SourceRecord, ...]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one turn of the loop has to remember: later entries of the same key replace earlier ones."""
+
+    instances: dict[tuple[str, int], InstanceRecord | None] = field(default_factory=dict)
+    """By name and number; None forgets the instance."""
+    histories: dict[str, HistoryRecord | None] = field(default_factory=dict)
+    events: list[EventRecord] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.instances or self.histories or self.events)
+
+    def merge(self, later: Batch, keep_events: int) -> None:
+        """Lay `later` over this; only the newest `keep_events` events are kept."""
+        self.instances.update(later.instances)
+        self.histories.update(later.histories)
+        self.events.extend(later.events)
+        del self.events[:-keep_events]
+
+
+Record = TypeVar(
+    "Record", ProcessRecord, InstanceRecord, HistoryRecord, EventRecord, SourceRecord, RevisionRecord
+)
+
+_BLOB = "content"
+"""Bytes have a column of their own."""
+
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {
+    kind: tuple(f.name for f in fields(kind) if f.name != _BLOB)
+    for kind in (
+        Hold,
+        ProcessRecord,
+        InstanceRecord,
+        HistoryRecord,
+        EventRecord,
+        SourceRecord,
+        RevisionRecord,
+    )
+}
+
+
+def _plain(value: Any) -> Any:
+    # Called by the encoder for what JSON has no form for.
+    if isinstance(value, Hold):
+        return {name: getattr(value, name) for name in _NAMES[Hold]}
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), default=_plain)
+
+
+def encode(record: Any) -> str:
+    """The `data` column of a record."""
+    return _encoder.encode({name: getattr(record, name) for name in _NAMES[type(record)]})
+
+
+def key(text: str) -> str:
+    """Text for a column: that must be valid UTF-8, which a name or path need not be (the record keeps it)."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def decode(kind: type[Record], data: str | bytes, content: bytes | None = None) -> Record:
+    """The record of a row.
+
+    Raises ValueError or TypeError when the row is damaged.
+    """
+    values = json.loads(data)
+    if not isinstance(values, dict):
+        raise ValueError("the row is not an object")
+    known = {name: values[name] for name in _NAMES[kind] if name in values}
+    if known.get("hold") is not None:
+        known["hold"] = Hold(**{name: known["hold"][name] for name in _NAMES[Hold] if name in known["hold"]})
+    if content is not None:
+        known[_BLOB] = content
+    return kind(**known)

@@ -1,0 +1,151 @@
+"""The manifests that pmond itself follows: the process config file, at start, on `init`, on change.
+
+Theory of operation: the watcher says that a file changed; it is read again as a whole. Good: it
+is brought in like any manifest, at once. Not good: nothing is taken from it, what was accepted
+last stays in force (it is in the state file, so a restart of pmond keeps it too), and the journal
+and the events say where it is wrong. A file that is missing or says nothing removes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.manifest import Document, Reading, read
+from pmon3_schema.settings import Settings
+from pmond.runtime.applying import Applying, Order
+from pmond.runtime.documents import read_documents
+from pmond.runtime.journal import Journal
+
+_EMPTY_PLAN: dict[str, Any] = {
+    "format": "pmon3.plan/1.0",
+    "set": "",
+    "summary": {},
+    "actions": [],
+    "notes": [],
+    "diagnostics": [],
+}
+
+Announce = Callable[[str, str, str], None]
+"""Writes an event about the daemon: type, message, process name."""
+
+
+class Sources:
+    """Follows the process config file."""
+
+    def __init__(
+        self, applying: Applying, journal: Journal, settings: Callable[[], Settings], announce: Announce
+    ):
+        self._applying = applying
+        self._journal = journal
+        self._settings = settings
+        self._announce = announce
+        self._reloading: asyncio.Lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.rejected: str = ""
+        """Why the present content of the file is not in force; empty when it is."""
+
+    @property
+    def process_config_file(self) -> str:
+        return self._settings().process_config_file
+
+    def changed(self) -> None:
+        """The file changed: read it again."""
+        task = asyncio.get_running_loop().create_task(self.reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def reload(self) -> None:
+        """Bring the file in as it is now; what is wrong with it is said, not raised."""
+        # One reading at a time, in order: a later one must not be overtaken by an earlier one.
+        async with self._reloading:
+            try:
+                plan, _ = await self._bring_in()
+            except PmonError as error:
+                self._reject(error)
+                return
+            except Exception as error:
+                self._journal.error("manifest.failed", error, path=self.process_config_file)
+                return
+            self._accept(plan)
+
+    async def init(self, *, required: bool) -> tuple[dict[str, Any], frozenset[str]]:
+        """As `reload`, for a caller who is told what is wrong; the plan and the declared names."""
+        async with self._reloading:
+            try:
+                plan, names = await self._bring_in()
+            except PmonError as error:
+                if error.code is not ErrorCode.NOT_FOUND:
+                    self._reject(error)
+                if error.code is not ErrorCode.NOT_FOUND or required:
+                    raise
+                return _EMPTY_PLAN, frozenset()
+            self._accept(plan)
+            return plan, names
+
+    def declare(self, name: str) -> None:
+        """Take one process from the file, if it is in there and not declared yet."""
+        documents = self._documents_or_none()
+        reading = read(documents) if documents else None
+        entries = [entry for entry in reading.entries if entry.spec.name == name] if reading else []
+        if reading is None or not entries:
+            return
+        single = Reading(tuple(replace(entry, spec=_alone(entry.spec)) for entry in entries), ())
+        self._applying.apply(documents, single, self._order(prune=False))
+
+    def edges(self) -> dict[str, Sequence[str]]:
+        """Who depends on whom according to the file, cycles included."""
+        documents = self._documents_or_none()
+        return (
+            {entry.spec.name: entry.spec.dependencies for entry in read(documents).entries}
+            if documents
+            else {}
+        )
+
+    async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
+        documents = self._documents()
+        reading = await self._applying.read(documents)
+        plan, _ = self._applying.apply(documents, reading, self._order(prune=True))
+        return plan, frozenset(entry.spec.name for entry in reading.entries)
+
+    def _documents(self) -> list[Document]:
+        return [Document(path, content) for path, content in read_documents(self.process_config_file)]
+
+    def _documents_or_none(self) -> list[Document]:
+        try:
+            return self._documents()
+        except PmonError as error:
+            if error.code is ErrorCode.NOT_FOUND:
+                return []
+            raise
+
+    def _order(self, *, prune: bool) -> Order:
+        restart = self._settings().reload_policy == "restart"
+        owner = f"file:{self.process_config_file}"
+        return Order(owner=owner, prune=prune, take_over=True, restart=restart)
+
+    def _accept(self, plan: dict[str, Any]) -> None:
+        self.rejected = ""
+        if plan["actions"]:
+            self._journal.event("manifest.accepted", path=self.process_config_file, summary=plan["summary"])
+            self._announce("ManifestApplied", f"{self.process_config_file}: {_words(plan['summary'])}", "")
+
+    def _reject(self, error: PmonError) -> None:
+        if error.code is ErrorCode.NOT_FOUND:
+            self._journal.debug("manifest.missing", path=self.process_config_file)
+            return
+        self.rejected = error.message
+        self._journal.warn("manifest.rejected", path=self.process_config_file, message=error.message)
+        self._announce("ManifestRejected", error.message, "")
+
+
+def _alone(spec: Any) -> Any:
+    """The spec as `start NAME` takes it: its dependencies may not be declared yet."""
+    return spec.model_copy(update={"dependencies": ()})
+
+
+def _words(summary: dict[str, int]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in summary.items() if count)

@@ -1,0 +1,133 @@
+"""`wait`: answer when processes are where a caller wants them, or cannot get there.
+
+Judged on nothing older than the caller's own request: an instance of an earlier token does not
+count, nor does an end that happened before. A wait ends early when the goal is out of reach
+without somebody acting: the process failed, it was stopped meanwhile, it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pmon3_schema.errors import PmonError
+from pmon3_schema.protocol import Promise
+from pmon3_schema.status import Status
+from pmond.core.model import NOTHING_SEEN, Ending
+from pmond.core.report import Report, report
+from pmond.runtime import logs
+from pmond.runtime.bus import Bus
+from pmond.runtime.clock import Clock
+from pmond.runtime.loop import Loop
+from pmond.runtime.publishing import Publisher
+from pmond.runtime.registry import Declared, Registry
+
+_TAIL_LINES = "10"
+_TAIL_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One target at one moment: met, out of reach, or neither yet."""
+
+    met: bool = False
+    failed: bool = False
+    reason: str = ""
+
+
+class Waiting:
+    """Judges targets whenever one of their processes changes."""
+
+    def __init__(self, registry: Registry, loop: Loop, bus: Bus, publisher: Publisher, clock: Clock) -> None:
+        self._registry = registry
+        self._loop = loop
+        self._bus = bus
+        self._publisher = publisher
+        self._clock = clock
+
+    async def wait(
+        self, targets: Sequence[Promise], until: str, timeout: float, readable: Callable[[Declared], bool]
+    ) -> dict[str, Any]:
+        """The answer of `POST /v1/wait`. `readable`: whose log the caller may see."""
+        deadline = self._clock.now() + timeout
+        names = frozenset(target.name for target in targets)
+        while True:
+            verdicts = {target.name: self._judge(target, until) for target in targets}
+            if all(verdict.met or verdict.failed for verdict in verdicts.values()):
+                failed = any(verdict.failed for verdict in verdicts.values())
+                return self._answer("failed" if failed else "met", verdicts, readable)
+            left = deadline - self._clock.now()
+            if left <= 0:
+                return self._answer("timeout", verdicts, readable)
+            await self._bus.wait(names, left)
+
+    def _judge(self, target: Promise, until: str) -> Verdict:
+        one = self._registry.processes.get(target.name)
+        if one is None:
+            return Verdict(
+                met=until in {"deleted", "stopped"}, failed=until in {"ready", "completed"}, reason="deleted"
+            )
+        loop = self._loop
+        seen = report(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+        aside = loop.set_aside.get(target.name)
+        if aside:
+            return Verdict(failed=True, reason=f"internal error: {aside}")
+        if until == "stopped":
+            return self._judge_stopped(target, seen)
+        if until == "deleted":
+            return Verdict(failed=not one.record.deleting, reason=f"it is {seen.status.word}")
+        return self._judge_up(target, seen, until)
+
+    def _judge_stopped(self, target: Promise, seen: Report) -> Verdict:
+        state = self._loop.observed.get(target.name, NOTHING_SEEN)
+        if state.instance is None and not self._loop.desired.up(target.name):
+            return Verdict(met=True)
+        if state.instance is None and seen.status in {Status.FAILED, Status.COMPLETED}:
+            return Verdict(met=True)
+        if self._loop.desired.up(target.name) and target.token:
+            return Verdict(failed=True, reason="it was started again")
+        return Verdict(reason=seen.reason or f"it is {seen.status.word}")
+
+    def _judge_up(self, target: Promise, seen: Report, until: str) -> Verdict:
+        state = self._loop.observed.get(target.name, NOTHING_SEEN)
+        goal = {Status.COMPLETED} if until == "completed" else {Status.RUNNING, Status.COMPLETED}
+        instance, history = state.instance, state.history
+        token = instance.token if instance is not None else history.token
+        reason = seen.reason or f"it is {seen.status.word}"
+        if token < target.token:
+            if not self._loop.desired.up(target.name):
+                return Verdict(failed=True, reason=reason)
+            return Verdict(reason=reason)
+        if seen.status in goal:
+            return Verdict(met=True)
+        if seen.status in {Status.FAILED, Status.STOPPED, Status.CLOSED}:
+            return Verdict(failed=True, reason=reason)
+        crashed = history.ending is Ending.ITSELF and history.token == target.token
+        if until == "ready" and target.token and (crashed or history.error) and instance is None:
+            return Verdict(failed=True, reason=reason)
+        return Verdict(reason=reason)
+
+    def _answer(
+        self, outcome: str, verdicts: dict[str, Verdict], readable: Callable[[Declared], bool]
+    ) -> dict[str, Any]:
+        present = [self._registry.processes[name] for name in verdicts if name in self._registry.processes]
+        failures = [
+            {"name": name, "reason": verdict.reason, "log_tail": self._tail(name, readable)}
+            for name, verdict in verdicts.items()
+            if not verdict.met
+        ]
+        rows = self._publisher.rows(sorted(present, key=lambda one: one.id), usage=False)
+        return {"outcome": outcome, "processes": rows, "failures": failures}
+
+    def _tail(self, name: str, readable: Callable[[Declared], bool]) -> str:
+        one = self._registry.processes.get(name)
+        if one is None or not readable(one):
+            return ""
+        path = Path(self._publisher.log_files(one)[0])
+        try:
+            text = b"".join(logs.read(path, logs.parse_lines(_TAIL_LINES)))
+        except (OSError, PmonError):
+            return ""  # no log, no last lines; the reason says what matters
+        return text[-_TAIL_BYTES:].decode("utf-8", "replace")
