@@ -1,0 +1,34 @@
+"""Which pmond a command talks to, and where one that `up` starts writes its own log.
+
+Theory of operation: `pmon3_schema.paths` knows the rules, which the daemon follows too; this
+module gives them the environment and turns what they refuse into an error for the caller.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pmon3.client import Client
+from pmon3_schema import paths
+from pmon3_schema.errors import ErrorCode, PmonError
+
+
+def connect() -> Client:
+    """A client of the pmond that this caller means; nothing is sent yet. Raises PmonError."""
+    return Client(daemon().socket)
+
+
+def daemon() -> paths.Daemon:
+    """The pmond that this caller means. Raises PmonError."""
+    try:
+        return paths.which_daemon(os.environ, os.getuid())
+    except paths.PathError as error:
+        raise PmonError(ErrorCode.BAD_REQUEST, str(error)) from None
+
+
+def daemon_log() -> str:
+    """Where a pmond that `up` starts writes what it has to say: the caller's own state folder."""
+    try:
+        return f"{paths.own_places(os.environ).data}/pmond.log"
+    except paths.PathError as error:
+        raise PmonError(ErrorCode.BAD_REQUEST, str(error)) from None

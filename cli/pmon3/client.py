@@ -1,0 +1,184 @@
+"""One request to pmond over its Unix socket.
+
+Theory of operation: plain `socket` and `wire`, because `http.client` alone would double the
+start-up time of `ls`. Every request is its own connection. Everything that can go wrong leaves
+as a `PmonError`: no daemon or no permission as `unreachable`, silence as `timeout`, an error
+answer as what the daemon says.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from pmon3.wire import MalformedResponse, ResponseParser, request_bytes
+from pmon3_schema.errors import ErrorCode, PmonError
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds without a byte after which an answer is given up; commands that wait set their own."""
+_BLOCK = 262144
+
+Query = list[tuple[str, str]]
+
+
+class Client:
+    """Speaks to the pmond whose socket is `path`."""
+
+    def __init__(self, path: str, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self.path = path
+        self.timeout = timeout
+
+    def get(self, path: str, query: Query | None = None) -> Any:
+        """The decoded answer of a GET. Raises PmonError."""
+        return self._answer("GET", _target(path, query), None, self.timeout)
+
+    def post(self, path: str, body: dict[str, Any], timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+        """The decoded answer of a POST; `timeout` None: wait for ever. Raises PmonError."""
+        return self._answer("POST", path, json.dumps(body).encode(), timeout)
+
+    def delete(self, path: str) -> Any:
+        """The decoded answer of a DELETE. Raises PmonError."""
+        return self._answer("DELETE", path, None, self.timeout)
+
+    def stream(self, path: str, query: Query | None = None) -> Stream:
+        """Open an answer that is read as it comes: logs and events. Raises PmonError."""
+        stream = Stream(self._send("GET", _target(path, query), None, self.timeout), self.path)
+        stream.open(self.timeout)
+        return stream
+
+    def _answer(self, method: str, target: str, body: bytes | None, timeout: float | None) -> Any:
+        with self._send(method, target, body, timeout) as connection:
+            stream = Stream(connection, self.path)
+            content = b"".join(stream)
+        return _decoded(stream.status, content)
+
+    def _send(self, method: str, target: str, body: bytes | None, timeout: float | None) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout)
+            connection.connect(self.path)
+        except OSError as error:
+            connection.close()
+            raise _unreachable(self.path, error) from None
+        try:
+            connection.sendall(request_bytes(method, target, body))
+        except (BrokenPipeError, ConnectionResetError):
+            # The daemon may refuse a body before it has read all of it: its answer says why.
+            return connection
+        except OSError as error:
+            connection.close()
+            raise _unreachable(self.path, error) from None
+        return connection
+
+
+class Stream:
+    """The body of one answer, in pieces as they arrive. Iterate it, or `receive` when readable."""
+
+    def __init__(self, connection: socket.socket, path: str) -> None:
+        self._connection = connection
+        self._parser = ResponseParser()
+        self._path = path
+        self._first = b""
+
+    @property
+    def status(self) -> int:
+        return self._parser.status
+
+    def open(self, timeout: float) -> None:
+        """Read the head. Raises PmonError when the answer is an error."""
+        self._connection.settimeout(timeout)
+        while not self._parser.status:
+            self._first += self._receive()
+        if self.status >= 400:
+            _decoded(self.status, b"".join(self))
+        # A followed log may be silent for days.
+        self._connection.settimeout(None)
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def receive(self) -> bytes | None:
+        """What is there now, perhaps empty; None at the end of the body. Raises PmonError."""
+        if self._first:
+            data, self._first = self._first, b""
+            return data
+        if self._parser.complete:
+            return None
+        return self._receive()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (piece := self.receive()) is not None:
+            yield piece
+
+    def _receive(self) -> bytes:
+        try:
+            data = self._connection.recv(_BLOCK)
+            if data:
+                return self._parser.feed(data)
+            self._parser.end()
+            return b""
+        except TimeoutError:
+            raise PmonError(
+                ErrorCode.TIMEOUT,
+                f"cannot get an answer from pmond: it was silent for {self._connection.gettimeout():g} s",
+                "see pmond's own log",
+            ) from None
+        except MalformedResponse as error:
+            raise PmonError(
+                ErrorCode.UNREACHABLE, f"cannot understand pmond: {error}", "see pmond's own log"
+            ) from None
+        except OSError as error:
+            raise _unreachable(self._path, error) from None
+
+
+def path_segment(text: str) -> str:
+    """`text` as one segment of a path, percent-encoded."""
+    from urllib.parse import quote
+
+    return quote(text, safe="", errors="surrogateescape")
+
+
+def _target(path: str, query: Query | None) -> str:
+    if not query:
+        return path
+    if all(value.isascii() and value.isalnum() for _, value in query):
+        return f"{path}?{'&'.join(f'{key}={value}' for key, value in query)}"
+    # Imported here: the plain `ls` has nothing to encode.
+    from urllib.parse import urlencode
+
+    return f"{path}?{urlencode(query, errors='surrogateescape')}"
+
+
+def _decoded(status: int, content: bytes) -> Any:
+    try:
+        answer = json.loads(content) if content else {}
+    except ValueError:
+        raise PmonError(
+            ErrorCode.INTERNAL, f"cannot understand pmond: its answer (status {status}) is not JSON", ""
+        ) from None
+    if status < 400:
+        return answer
+    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
+        raise PmonError.from_json(answer)
+    raise PmonError(
+        ErrorCode.INTERNAL, f"cannot do that: pmond answered status {status} without a reason", ""
+    )
+
+
+def _unreachable(path: str, error: OSError) -> PmonError:
+    hint = "start it with pmon3 up, or systemctl start pmond"
+    if isinstance(error, PermissionError):
+        hint = "ask for membership of the socket's group, or run pmon3 up for a pmond of your own"
+        return PmonError(ErrorCode.UNREACHABLE, f"cannot reach pmond: no permission on {path}", hint)
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return PmonError(ErrorCode.UNREACHABLE, f"cannot reach pmond: nothing answers on {path}", hint)
+    if isinstance(error, TimeoutError):
+        return PmonError(
+            ErrorCode.UNREACHABLE, f"cannot reach pmond: {path} does not accept", "see pmond's own log"
+        )
+    return PmonError(ErrorCode.UNREACHABLE, f"cannot reach pmond on {path}: {error.strerror or error}", hint)

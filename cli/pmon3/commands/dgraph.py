@@ -1,0 +1,48 @@
+"""`dgraph`: the order in which processes start, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from pmon3 import exit_codes, options, output
+from pmon3.address import connect
+from pmon3.draw_graph import dot, listing, mermaid
+
+
+class Shape(StrEnum):
+    """The shapes of a graph."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+    MERMAID = "mermaid"
+    DOT = "dot"
+
+
+_DRAWN: dict[Shape, Callable[[dict[str, Any]], str]] = {
+    Shape.TABLE: listing,
+    Shape.JSON: output.json_text,
+    Shape.YAML: output.yaml_text,
+    Shape.NAME: lambda graph: "".join(f"{name}\n" for name in graph["order"]),
+    Shape.MERMAID: mermaid,
+    Shape.DOT: dot,
+}
+
+
+def command(
+    config_only: options.ConfigOnly = False,
+    shape: Annotated[Shape, typer.Option("--output", "-o", help="The shape of the answer.")] = Shape.TABLE,
+) -> int:
+    """Show the order in which processes start."""
+    graph = connect().get("/v1/graph", [("process_config_only", "1" if config_only else "0")])
+    output.write(_DRAWN[shape](graph))
+    for cycle in graph["cycles"]:
+        output.note(
+            f"cannot order a cycle: {' -> '.join([*cycle, cycle[0]])} (remove one of these dependencies)"
+        )
+    return exit_codes.NEGATIVE if graph["cycles"] else exit_codes.DONE

@@ -1,0 +1,106 @@
+"""What `desc` says about one process: its properties in the seed's order, then ours.
+
+Theory of operation: pure. The sentence of `why` is made from the daemon's own reason, so that
+the person reads the same words as in the events and conditions.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from pmon3.render import local_time
+
+_EVENTS_SHOWN = 10
+_UP = frozenset({"running", "init"})
+
+
+def properties(process: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rows of the property table of one detailed status object."""
+    return [*_of_the_seed(process), *_ours(process), *_conditions(process), *_events(process)]
+
+
+def why_not_running(process: dict[str, Any]) -> str:
+    """One sentence: why the process is not running; empty when it is."""
+    if process["status"] in _UP:
+        return ""
+    text: str = process["reason"] or f"it is {process['status']}"
+    if process["status"] == "stopped" and process.get("hold"):
+        hold = process["hold"]
+        by = hold.get("by") or hold.get("user")
+        text = f"stopped by {by}" if by else "stopped by a person"
+        if hold.get("reason"):
+            text += f": {hold['reason']}"
+    if process.get("next_start_at"):
+        text += f"; next start at {local_time(process['next_start_at'])}"
+    return text
+
+
+def _of_the_seed(process: dict[str, Any]) -> list[tuple[str, str]]:
+    spec = process.get("spec", {})
+    return [
+        ("status", process["status"]),
+        ("id", str(process["id"])),
+        ("name", process["name"]),
+        ("pid", str(process["pid"] or "")),
+        ("restarted", str(process["restart_count"])),
+        ("process", process["file"]),
+        ("args", shlex.join(process["args"])),
+        ("env-vars", _environment(process, spec)),
+        ("user", process["user"]),
+        ("log", process["log"]),
+        ("no-autorestart", "true" if _never_restarts(spec) else "false"),
+        ("dependencies", " ".join(_dependency_names(process["dependencies"]))),
+        ("groups", ", ".join(process["groups"])),
+        ("created_at", local_time(process.get("created_at"))),
+        ("updated_at", local_time(process["updated_at"])),
+    ]
+
+
+def _ours(process: dict[str, Any]) -> list[tuple[str, str]]:
+    spec = process.get("spec", {})
+    return [
+        ("why", why_not_running(process)),
+        ("description", spec.get("description", "")),
+        ("labels", " ".join(f"{key}={value}" for key, value in process.get("labels", {}).items())),
+        ("owner", process["owner"]),
+        ("ready", "true" if process["ready"] else "false"),
+        ("started_at", local_time(process["started_at"])),
+        ("last exit", _last_exit(process)),
+    ]
+
+
+def _never_restarts(spec: dict[str, Any]) -> bool:
+    restart = spec.get("restart")
+    return bool(spec.get("no_auto_restart")) or (
+        isinstance(restart, dict) and restart.get("policy") == "never"
+    )
+
+
+def _environment(process: dict[str, Any], spec: dict[str, Any]) -> str:
+    values = spec.get("env_vars")
+    if isinstance(values, dict):
+        return " ".join(f"{key}={shlex.quote(str(value))}" for key, value in values.items())
+    return " ".join(process["env_keys"])
+
+
+def _dependency_names(dependencies: list[Any]) -> list[str]:
+    return [item["name"] if isinstance(item, dict) else item for item in dependencies]
+
+
+def _last_exit(process: dict[str, Any]) -> str:
+    if process["exit_signal"]:
+        return f"signal {process['exit_signal']}"
+    return "" if process["exit_code"] is None else f"code {process['exit_code']}"
+
+
+def _conditions(process: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (f"is {c['type']}", ": ".join(part for part in (c["status"], c["reason"], c["message"]) if part))
+        for c in process.get("conditions", [])
+    ]
+
+
+def _events(process: dict[str, Any]) -> list[tuple[str, str]]:
+    recent = process.get("events", [])[-_EVENTS_SHOWN:]
+    return [("event", f"{local_time(e['time'])} {e['reason']}: {e['message']}") for e in recent]

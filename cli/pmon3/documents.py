@@ -1,0 +1,57 @@
+"""Manifests on their way to pmond: files and folders read here, with the caller's permissions.
+
+Theory of operation: what a person names, a file or a folder, is one *set*; its name is `file:`
+and the absolute path, so that applying the same path again prunes what it no longer declares
+and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pmon3_schema.errors import ErrorCode, PmonError
+
+STDIN = "-"
+
+
+def bodies(paths: list[str] | None, set_name: str | None = None) -> list[dict[str, Any]]:
+    """One request body for each named path, in order. Raises PmonError, OSError."""
+    if not paths:
+        raise PmonError(ErrorCode.BAD_REQUEST, "cannot tell which manifest is meant", "name it with -f PATH")
+    return [_body(path, set_name) for path in paths]
+
+
+def _body(path: str, set_name: str | None) -> dict[str, Any]:
+    if path == STDIN:
+        if not set_name:
+            raise PmonError(
+                ErrorCode.BAD_REQUEST, "cannot tell to which set stdin belongs", "name it with --set"
+            )
+        text = _text(sys.stdin.buffer.read(), "stdin")
+        # Not a file, but its relative paths have to start somewhere: where the caller is.
+        return {"set": set_name, "documents": [{"path": str(Path.cwd() / "stdin.yaml"), "text": text}]}
+    full = os.path.abspath(path)  # noqa: PTH100 - a symbolic link keeps its own name
+    documents = [{"path": file, "text": _text(Path(file).read_bytes(), file)} for file in files(full)]
+    return {"set": set_name or f"file:{full}", "documents": documents}
+
+
+def files(path: str) -> list[str]:
+    """The manifests at a path: the file itself, or those of a folder. Raises PmonError, OSError."""
+    from pmon3_schema.manifest import discover
+
+    found = discover(path)
+    if not found:
+        hint = "its files end in .yaml, .yml, .toml or .json"
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot find a manifest in {path}", hint)
+    return found
+
+
+def _text(content: bytes, path: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"cannot read {path}: it is not UTF-8 text (byte {error.start})"
+        raise PmonError(ErrorCode.BAD_REQUEST, message, "save it as UTF-8") from None

@@ -1,0 +1,126 @@
+"""Starting a pmond of the caller's own, and seeing one end; neither asks twice.
+
+Theory of operation: pmond inherits the write end of a pipe (`PMON3_READY_FD`) and writes `ready`
+there once its socket answers, or why it cannot; its death closes the pipe. The end of a pmond is
+seen through a pidfd, which becomes readable when that very process is gone (pidfd_open(2)).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pmon3 import address, output
+from pmon3.client import Client
+from pmon3_schema.errors import ErrorCode, PmonError
+
+_LONGEST_REASON = 4096
+
+
+def ensure_running(seconds: float) -> Client:
+    """A client of a pmond that answers; starts one if none does. Raises PmonError."""
+    daemon = address.daemon()
+    client = Client(daemon.socket)
+    try:
+        client.get("/v1/version")
+    except PmonError as error:
+        if error.code is not ErrorCode.UNREACHABLE or not nobody_listens(client.path):
+            raise
+        if not daemon.own and os.getuid() != 0:
+            raise  # the system's pmond is for root to start
+        _start_or_join(seconds, daemon.own)
+        client = address.connect()
+        output.note(f"started pmond (pid {client.get('/v1/version')['pid']}), {client.path}")
+    return client
+
+
+def _start_or_join(seconds: float, own: bool) -> None:
+    try:
+        start(seconds, own)
+    except PmonError:
+        # Somebody else may have started the same pmond in the meantime.
+        if nobody_listens(address.daemon().socket):
+            raise
+
+
+def nobody_listens(path: str) -> bool:
+    """Whether there is no socket of a living pmond: absent, or left behind by a dead one."""
+    import socket
+
+    try:
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
+            return False
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def start(seconds: float, own: bool) -> None:
+    """Start pmond, detached from this terminal, and wait until it is ready. Raises PmonError.
+
+    `own`: with its places in the caller's folders, root's included.
+    """
+    log = address.daemon_log()
+    Path(log).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ready, write_end = os.pipe()
+    try:
+        with Path(log).open("ab") as written:
+            subprocess.Popen(
+                # -P: nothing in the folder of the caller may be imported instead of a library.
+                [sys.executable, "-P", "-m", "pmond", *(["--own"] if own else [])],
+                stdin=subprocess.DEVNULL, stdout=written, stderr=written, cwd="/",
+                start_new_session=True, pass_fds=(write_end,),
+                env=os.environ | {"PMON3_READY_FD": str(write_end)},
+            )  # fmt: skip
+        os.close(write_end)
+        _await_ready(ready, seconds, log)
+    finally:
+        os.close(ready)
+
+
+def _await_ready(ready: int, seconds: float, log: str) -> None:
+    if not select.select([ready], [], [], seconds)[0]:
+        raise PmonError(
+            ErrorCode.TIMEOUT, f"cannot start pmond: it is not ready after {seconds:g} s", f"see {log}"
+        )
+    said = os.read(ready, _LONGEST_REASON).decode("utf-8", "replace").strip()
+    if said != "ready":
+        why = said.removeprefix("pmond: ") or "it ended at once"
+        raise PmonError(ErrorCode.UNREACHABLE, f"cannot start pmond: {why}", f"see {log}")
+
+
+class Ending:
+    """Watches one process for its end, from before it is asked to end."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._pidfd: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._pidfd = os.pidfd_open(self._pid)
+        except ProcessLookupError:
+            self._pidfd = None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+
+    def wait(self, seconds: float) -> None:
+        """Return when it has ended. Raises PmonError `timeout`."""
+        if self._pidfd is not None and not select.select([self._pidfd], [], [], seconds)[0]:
+            message = f"cannot see pmond (pid {self._pid}) end: {seconds:g} s have passed"
+            raise PmonError(ErrorCode.TIMEOUT, message, "it goes on ending; its log says what it waits for")

@@ -1,0 +1,94 @@
+"""The `pmon3` command: looks at the verb, runs it, turns whatever happens into an exit code.
+
+Theory of operation: the plain `ls` goes to `quick`; every other verb to `application`, which
+imports Typer. This is the only place that prints errors and that knows about Ctrl-C and about a
+reader that went away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pmon3 import exit_codes, output, quick
+from pmon3_schema.errors import ErrorCode, PmonError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command line; gives the exit code (see `exit_codes`)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    _tolerate_narrow_encodings()
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except PmonError as error:
+        return _fail(error, words)
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except (BrokenPipeError, output.ReaderGone):
+        _silence_stdout()
+        return exit_codes.BROKEN_PIPE
+    except OSError as error:
+        what = f"use {error.filename}" if error.filename else "go on"
+        why = f"cannot {what}: {(error.strerror or str(error)).lower()}"
+        return _fail(PmonError(ErrorCode.BAD_REQUEST, why), words)
+    except Exception as error:
+        return _fail(_mistake_of_ours(error), words)
+
+
+def wants_json(words: list[str]) -> bool:
+    """Whether errors are to be JSON: `-o json` in any spelling, before it is known to be valid."""
+    if words[:1] == ["export"]:  # there -o is the order, as in the seed
+        return False
+    if "-ojson" in words or "--output=json" in words:
+        return True
+    return any(
+        flag in ("-o", "--output") and words[place:][:1] == ["json"] for place, flag in enumerate(words, 1)
+    )
+
+
+def _run(words: list[str]) -> int:
+    plain = quick.parse(words)
+    if plain is not None:
+        references, shape = plain
+        quick.list_processes(references, [], [], shape)
+        return exit_codes.DONE
+    # Imported here: Typer and pydantic take longer than a whole `ls`.
+    from pmon3 import application
+
+    return application.run(words)
+
+
+def _fail(error: PmonError, words: list[str]) -> int:
+    try:
+        sys.stdout.flush()
+        output.report(error, wants_json(words))
+    except (BrokenPipeError, output.ReaderGone):
+        _silence_stdout()
+    return exit_codes.exit_code(error.code)
+
+
+def _mistake_of_ours(error: Exception) -> PmonError:
+    if os.environ.get("PMON3_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    message = f"cannot go on: {type(error).__name__}: {error}"
+    return PmonError(ErrorCode.INTERNAL, message, "a mistake in pmon3; PMON3_DEBUG=true shows where")
+
+
+def _tolerate_narrow_encodings() -> None:
+    # A table in a terminal that cannot show its borders is better than a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="replace")
+
+
+def _silence_stdout() -> None:
+    # The interpreter flushes stdout once more at its end and would complain.
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:
+        return

@@ -1,0 +1,105 @@
+"""Options that several verbs share, declared once, and the small readers of their values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.scalars import parse_duration
+
+LONGEST_WAIT = 7 * 86400.0
+"""Seconds; what `--timeout none` means, the longest wait that pmond accepts."""
+
+
+class Shape(StrEnum):
+    """The shapes of an answer."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+class PlanShape(StrEnum):
+    """The shapes of a plan, which has no names to list."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+References = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID|NAME|GLOB]...", help="Which: ids, names or globs such as 'web*'."),
+]
+Output = Annotated[Shape, typer.Option("--output", "-o", help="The shape of the answer.")]
+Groups = Annotated[list[str] | None, typer.Option("--group", "-g", metavar="GROUP", help="Those of a group.")]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="Only those with this label.")
+]
+Timeout = Annotated[
+    str, typer.Option("--timeout", metavar="DURATION", help="How long to wait; none: for ever.")
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the outcome.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="With SIGKILL, at once.")]
+ConfigOnly = Annotated[
+    bool, typer.Option("--process-config-only", "-c", help="Only what the process config file declares.")
+]
+Manifests = Annotated[
+    list[str] | None,
+    typer.Option("--file", "-f", metavar="PATH", help="A manifest, or a folder of them; repeatable."),
+]
+PlanOutput = Annotated[PlanShape, typer.Option("--output", "-o", help="The shape of the answer.")]
+SetName = Annotated[
+    str | None,
+    typer.Option("--set", metavar="NAME", help="The set the processes belong to; file:PATH by default."),
+]
+Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Delete what the set no longer declares.")]
+
+
+def seconds(timeout: str) -> float:
+    """The value of `--timeout` in seconds. Raises PmonError."""
+    if timeout == "none":
+        return LONGEST_WAIT
+    try:
+        return min(parse_duration(timeout), LONGEST_WAIT)
+    except ValueError as error:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read --timeout: {error}") from None
+
+
+def label_map(labels: list[str] | None) -> dict[str, str]:
+    """`key=value` words as a map. Raises PmonError."""
+    pairs = {}
+    for word in labels or []:
+        key, equals, value = word.partition("=")
+        if not key or not equals:
+            raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read the label {word!r}: it is not KEY=VALUE")
+        pairs[key] = value
+    return pairs
+
+
+def comma_list(words: list[str] | None) -> list[str]:
+    """Repeatable and comma-separable values, as the seed has them, in order."""
+    return [item for word in words or [] for item in word.split(",") if item]
+
+
+def absolute(path: str) -> str:
+    """`path` seen from the caller's folder; pmond has another one."""
+    return str(Path.cwd() / path)
+
+
+def selection(
+    references: list[str] | None, groups: list[str] | None = None, labels: list[str] | None = None
+) -> dict[str, Any]:
+    """The part of a request that says which processes. Raises PmonError when it says nothing."""
+    if not references and not groups and not labels:
+        raise PmonError(
+            ErrorCode.BAD_REQUEST,
+            "cannot tell which process is meant",
+            "give an id, a name, a glob, -g or -l",
+        )
+    return {"refs": references or [], "groups": groups or [], "labels": label_map(labels)}

@@ -1,0 +1,92 @@
+"""Asking for something and waiting until it is there.
+
+Theory of operation: every changing request is answered with *targets*, what it promises; `wait`
+asks pmond to answer when they are met, judged on nothing older than the request. So there is
+neither sleeping nor asking again. What is there at the end is printed in any case; only then
+does a goal that was missed become an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pmon3 import output
+from pmon3.client import Client
+from pmon3.names import measured
+from pmon3_schema.errors import ErrorCode, PmonError
+
+_ANSWER_MARGIN = 10.0
+"""Seconds that pmond may take to answer after the time it was told to wait."""
+
+READY, STOPPED, DELETED, COMPLETED = "ready", "stopped", "deleted", "completed"
+
+
+class Patience(NamedTuple):
+    """Whether and how many seconds to wait."""
+
+    seconds: float
+    no_wait: bool = False
+
+
+class Settled(NamedTuple):
+    """What is there after waiting, and the error that it amounts to, if any."""
+
+    processes: list[dict[str, Any]]
+    error: PmonError | None = None
+
+    def check(self) -> None:
+        """Raise the error, if there is one."""
+        if self.error:
+            raise self.error
+
+
+def wait(client: Client, targets: list[dict[str, Any]], until: str, patience: Patience) -> Settled:
+    """Wait for targets. Raises PmonError only when pmond cannot be asked."""
+    if patience.no_wait or not targets:
+        return Settled(touched(client, targets))
+    body = {"targets": targets, "until": until, "timeout": patience.seconds}
+    answer = client.post("/v1/wait", body, timeout=patience.seconds + _ANSWER_MARGIN)
+    return Settled(answer["processes"], missed(answer, until, patience))
+
+
+def missed(answer: dict[str, Any], until: str, patience: Patience) -> PmonError | None:
+    """The error that the answer of a wait amounts to, if any."""
+    failures = answer["failures"]
+    names = ", ".join(failure["name"] for failure in failures)
+    if answer["outcome"] == "met":
+        return None
+    if answer["outcome"] == "timeout":
+        message = f"cannot see {names or 'all'} {until}: {patience.seconds:g} s have passed"
+        return output.MissedGoal(ErrorCode.TIMEOUT, message, failures)
+    return output.MissedGoal(ErrorCode.UNMET, f"cannot get {names} {until}: see below", failures)
+
+
+def touched(client: Client, targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The processes of these targets as they are now."""
+    names = {target["name"] for target in targets}
+    return [process for process in measured(client) if process["name"] in names] if names else []
+
+
+def act(client: Client, verb: str, body: dict[str, Any], until: str, patience: Patience) -> Settled:
+    """Do a verb to the selected processes and wait for its outcome."""
+    return wait(client, client.post(f"/v1/actions/{verb}", body)["targets"], until, patience)
+
+
+def show_all(client: Client, settled: Settled, shape: str) -> None:
+    """Print the table of all processes, as the seed does after most verbs, then check."""
+    output.emit_processes(measured(client), shape)
+    settled.check()
+
+
+def show_touched(settled: Settled, shape: str) -> None:
+    """Print the processes that were meant, then check."""
+    output.emit_processes(settled.processes, shape)
+    settled.check()
+
+
+def deleted(before: list[dict[str, Any]], settled: Settled) -> Settled:
+    """What to show of processes that are gone: as they were, but stopped, as the seed does."""
+    if settled.error:
+        return settled
+    gone = {"status": "stopped", "status_code": 3, "pid": 0, "cpu_percent": 0.0, "memory_bytes": 0}
+    return Settled([process | gone for process in before])
