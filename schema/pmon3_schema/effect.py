@@ -22,9 +22,16 @@ class Effect(StrEnum):
     """The process is stopped and started."""
 
 
-def field(default: Any = ..., *, effect: Effect, since: str = "0.1", **settings: Any) -> Any:
-    """A pydantic field that also says what changing it costs and since when it exists."""
-    extra = {"effect": effect.value, "since": since}
+def field(
+    default: Any = ..., *, effect: Effect, since: str = "0.1", instead: Any = None, **settings: Any
+) -> Any:
+    """A pydantic field that also says what changing it costs and since when it exists.
+
+    `instead` replaces a value out of range where that is not the default (settings only).
+    """
+    extra: dict[str, Any] = {"effect": effect.value, "since": since}
+    if instead is not None:
+        extra["instead"] = instead
     if default is ...:
         return Field(json_schema_extra=extra, **settings)
     return Field(default, json_schema_extra=extra, **settings)
@@ -33,4 +40,4 @@ def field(default: Any = ..., *, effect: Effect, since: str = "0.1", **settings:
 def effect_of(info: FieldInfo) -> Effect:
     """The declared effect of one model field; RESTART, the safe answer, when none is declared."""
     extra = info.json_schema_extra
-    return Effect(extra["effect"]) if isinstance(extra, dict) and "effect" in extra else Effect.RESTART
+    return Effect(str(extra["effect"])) if isinstance(extra, dict) and "effect" in extra else Effect.RESTART

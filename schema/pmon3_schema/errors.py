@@ -21,6 +21,8 @@ class ErrorCode(StrEnum):
     TIMEOUT = "timeout"
     INTERNAL = "internal"
     UNREACHABLE = "unreachable"
+    UNMET = "unmet"
+    """Done as asked, but the goal (ready, stopped, ...) was not reached."""
 
 
 class PmonError(Exception):

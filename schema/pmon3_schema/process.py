@@ -19,12 +19,15 @@ from pydantic_core import PydanticCustomError
 from pmon3_schema.effect import Effect, field
 from pmon3_schema.scalars import parse_duration, parse_signal, parse_size, signal_name
 
+_QUOTING = re.compile(r"['\"\\]")
+_WORD = re.compile(r"[^ \t\r\n]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f/,*?\[\]]")
 
 
 def _check(code: str, message: str) -> PydanticCustomError:
     # Literal text for pydantic: braces in a value must not be read as a template.
-    return PydanticCustomError(code, "{why}", {"why": message})  # type: ignore[arg-type]
+    return PydanticCustomError(code, "{why}", {"why": message})
 
 
 def _name(value: Any) -> Any:
@@ -35,22 +38,36 @@ def _name(value: Any) -> Any:
     if len(value.encode("utf-8", "surrogatepass")) > 128:
         raise _check("name", "a name has at most 128 bytes")
     if value.startswith("-") or _FORBIDDEN_IN_NAME.search(value):
-        raise _check("name", f"{value!r} is not a name (no leading '-', no / , * ? [ ] and no control characters)")
+        raise _check(
+            "name", f"{value!r} is not a name (no leading '-', no / , * ? [ ] and no control characters)"
+        )
     return value
 
 
 def _no_nul(value: Any) -> Any:
     if isinstance(value, str) and "\0" in value:
         raise _check("nul", "the value has a NUL character, which no program can be given")
+    if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+        raise _check("nul", "the value has half of a surrogate pair, which is no text")
     return value
+
+
+def split_words(text: str) -> list[str]:
+    """Words as a POSIX shell would split them, without expanding anything.
+
+    Raises ValueError for an open quote. `shlex` is slow; most arguments have nothing to unquote.
+    """
+    return shlex.split(text) if _QUOTING.search(text) else _WORD.findall(text)
 
 
 def _args(value: Any) -> Any:
     if isinstance(value, str):
         try:
-            return tuple(shlex.split(value))
+            return tuple(split_words(value))
         except ValueError as error:
-            raise _check("args", f"cannot split the arguments: {str(error).lower()} (close the quote)") from None
+            raise _check(
+                "args", f"cannot split the arguments: {str(error).lower()} (close the quote)"
+            ) from None
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -58,9 +75,11 @@ def _env(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        words = shlex.split(value)
+        words = split_words(value)
     except ValueError as error:
-        raise _check("env_vars", f"cannot split the variables: {str(error).lower()} (close the quote)") from None
+        raise _check(
+            "env_vars", f"cannot split the variables: {str(error).lower()} (close the quote)"
+        ) from None
     pairs = {}
     for word in words:
         key, equals, content = word.partition("=")
@@ -128,17 +147,28 @@ class Restart(_Declared):
         (), effect=Effect.IN_PLACE, description="exit codes after which it is never started again"
     )
     delay: Duration = field(
-        0.1, effect=Effect.IN_PLACE, description="delay before the second restart in a row; the first is at once"
+        0.1,
+        effect=Effect.IN_PLACE,
+        description="delay before the second restart in a row; the first is at once",
     )
     max_delay: Duration = field(60.0, effect=Effect.IN_PLACE, description="the delay doubles up to this")
     jitter: float = field(
-        0.1, effect=Effect.IN_PLACE, ge=0, le=1, description="share of the delay that varies between processes"
+        0.1,
+        effect=Effect.IN_PLACE,
+        ge=0,
+        le=1,
+        description="share of the delay that varies between processes",
     )
     stable_after: Duration = field(
-        10.0, effect=Effect.IN_PLACE, description="a run of this length makes the next restart immediate again"
+        10.0,
+        effect=Effect.IN_PLACE,
+        description="a run of this length makes the next restart immediate again",
     )
     max_failures: int = field(
-        0, effect=Effect.IN_PLACE, ge=0, description="give up after this many failures within the window; 0: never"
+        0,
+        effect=Effect.IN_PLACE,
+        ge=0,
+        description="give up after this many failures within the window; 0: never",
     )
     window: Duration = field(60.0, effect=Effect.IN_PLACE, description="the window of max_failures")
 
@@ -166,23 +196,33 @@ class Limits(_Declared):
 class ProcessSpec(_Declared):
     """One declared process. Fields above `cwd` are those of the Go pmon3, unchanged."""
 
-    file: Text = field(effect=Effect.RESTART, min_length=1, description="the program: a path, or a name on PATH")
+    file: Text = field(
+        effect=Effect.RESTART, min_length=1, description="the program: a path, or a name on PATH"
+    )
     name: Name = field("", effect=Effect.RESTART, description="its name; the file's base name by default")
     args: Annotated[tuple[Text, ...], BeforeValidator(_args)] = field(
         (), effect=Effect.RESTART, description="arguments: one string in shell quoting, or a list"
     )
-    env_vars: Annotated[dict[str, Text], BeforeValidator(_env)] = field(
+    env_vars: Annotated[dict[Text, Text], BeforeValidator(_env)] = field(
         {}, effect=Effect.RESTART, description="environment: 'K=V K2=V2' in shell quoting, or a map"
     )
-    user: Text = field("", effect=Effect.RESTART, description="the user it runs as; the submitting user by default")
+    user: Text = field(
+        "", effect=Effect.RESTART, description="the user it runs as; the submitting user by default"
+    )
     log: Text = field("", effect=Effect.RESTART, description="log file; NAME.log in log_dir by default")
     log_dir: Text = field("", effect=Effect.RESTART, description="folder of the log file")
-    no_auto_restart: bool = field(False, effect=Effect.IN_PLACE, description="the same as restart.policy: never")
-    dependencies: Names = field((), effect=Effect.IN_PLACE, description="processes that must run before it starts")
+    no_auto_restart: bool = field(
+        False, effect=Effect.IN_PLACE, description="the same as restart.policy: never"
+    )
+    dependencies: Names = field(
+        (), effect=Effect.IN_PLACE, description="processes that must run before it starts"
+    )
     groups: Names = field((), effect=Effect.NONE, description="groups that it belongs to")
 
     cwd: Text = field("", effect=Effect.RESTART, description="working folder; the file's folder by default")
-    env_file: Annotated[tuple[Text, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else _tuple(v))] = field(
+    env_file: Annotated[
+        tuple[Text, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else _tuple(v))
+    ] = field(
         (), effect=Effect.RESTART, description="files of NAME=value lines, read at each start, later ones win"
     )
     env_inherit: bool = field(True, effect=Effect.RESTART, description="start from pmond's environment")
@@ -197,13 +237,19 @@ class ProcessSpec(_Declared):
     restart: Restart = field(Restart(), effect=Effect.IN_PLACE, description="restart policy and delays")
     stop: Stop = field(Stop(), effect=Effect.IN_PLACE, description="stop signal and time limit")
     description: Text = field("", effect=Effect.NONE, description="free text, shown by desc")
-    labels: dict[str, Text] = field({}, effect=Effect.NONE, description="labels for -l selectors")
+    labels: dict[Text, Text] = field({}, effect=Effect.NONE, description="labels for -l selectors")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _env_checked(self.env_vars)
-        if self.no_auto_restart and "policy" in self.restart.model_fields_set and self.restart.policy != "never":
-            raise _check("conflict", f"no_auto_restart and restart.policy {self.restart.policy!r} exclude each other")
+        if (
+            self.no_auto_restart
+            and "policy" in self.restart.model_fields_set
+            and self.restart.policy != "never"
+        ):
+            raise _check(
+                "conflict", f"no_auto_restart and restart.policy {self.restart.policy!r} exclude each other"
+            )
         return self
 
     @property

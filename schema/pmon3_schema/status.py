@@ -53,6 +53,7 @@ class ProcessStatus(TypedDict):
     memory_bytes: int
     started_at: str | None
     updated_at: str
+    next_start_at: str | None
     file: str
     args: list[str]
     env_keys: list[str]

@@ -1,0 +1,93 @@
+"""Checks that need more than one process: names, dependencies, and things worth a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+
+from pmon3_schema import graph
+from pmon3_schema.diagnostics import Severity
+from pmon3_schema.findings import Finding, Item, Source
+from pmon3_schema.mistakes import did_you_mean
+
+
+def check_together(sources: Sequence[Source], known_names: Collection[str]) -> None:
+    """Add findings about names and dependencies to the sources."""
+    items = [item for source in sources for item in source.items]
+    for item in items:
+        _warn(item)
+    first = _check_names(items)
+    # With a document missing, what it declares is unknown: no guesses about dependencies then.
+    if all(source.loaded is not None for source in sources):
+        _check_known(items, {*first, *known_names})
+    _check_cycles(first)
+
+
+def _warn(item: Item) -> None:
+    if item.spec is None:
+        return
+    if item.name.isdecimal():
+        message = f"the name `{item.name}` looks like an id: commands take it for one first"
+        item.source.findings.append(
+            Finding("PM040", message, item.name_path(), hint="add a letter", severity=Severity.WARNING)
+        )
+    if item.spec.log and item.spec.log_dir:
+        message = "`log_dir` has no effect beside `log`"
+        item.source.findings.append(
+            Finding("PM041", message, item.path("log_dir"), True, "remove one of the two", Severity.WARNING)
+        )
+
+
+def _check_names(items: Sequence[Item]) -> dict[str, Item]:
+    first: dict[str, Item] = {}
+    for item in items:
+        if not item.name:
+            continue
+        earlier = first.setdefault(item.name, item)
+        if earlier is not item:
+            related = ((earlier.source, earlier.name_path(), "first declared here"),)
+            message = f"two processes have the name `{item.name}`"
+            hint = "give one of them another `name`"
+            item.source.findings.append(
+                Finding("PM022", message, item.name_path(), hint=hint, related=related)
+            )
+            item.spec = None
+    return first
+
+
+def _check_known(items: Sequence[Item], known: Collection[str]) -> None:
+    for item in items:
+        for index, name in enumerate(_dependencies(item)):
+            if name not in known:
+                hint = did_you_mean(name, known) if len(known) <= 2_000 else ""
+                message = f"`{item.name}` depends on `{name}`, which is not declared"
+                item.report("PM020", message, item.path("dependencies", index), hint=hint)
+
+
+def _check_cycles(items: dict[str, Item]) -> None:
+    edges = {name: needs for name, item in items.items() if (needs := _dependencies(item))}
+    if not edges:
+        return
+    for cycle in graph.cycles(edges, edges):
+        member, need = items[cycle[0]], cycle[1]
+        path = _dependency_path(member, need)
+        related = tuple(
+            (items[name].source, _dependency_path(items[name], after), f"`{name}` depends on `{after}`")
+            for name, after in pairwise(cycle[1:])
+        )[:20]
+        shown = cycle if len(cycle) <= 20 else [*cycle[:10], f"... {len(cycle) - 20} more ...", *cycle[-10:]]
+        message = "dependencies form a cycle: " + " -> ".join(shown)
+        hint = "remove one of these dependencies"
+        member.source.findings.append(Finding("PM021", message, path, hint=hint, related=related))
+
+
+def _dependency_path(item: Item, need: str) -> tuple[str | int, ...]:
+    return item.path("dependencies", _dependencies(item).index(need))
+
+
+def _dependencies(item: Item) -> Sequence[str]:
+    """The dependencies of a process; as written where other things are wrong with it."""
+    if item.spec is not None:
+        return item.spec.dependencies
+    written = item.spelling.entry.get("dependencies") if item.spelling else None
+    return [n for n in written if isinstance(n, str)] if isinstance(written, list) else ()

@@ -1,0 +1,49 @@
+"""Text of a manifest to plain data, in YAML, TOML or JSON; and plain data to text (`export`).
+
+Theory of operation: each format is a module with the same two functions. `load(text)` gives plain
+data, where each process starts, and the problems that did not stop it. `locate(text, paths)` finds
+characters for paths of that data and is called only when there is an error to point at. The libraries
+behind them are imported with the format that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from pmon3_schema.formats.source import Loaded, Path, Place
+
+SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
+"""The format of a file by the end of its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way of writing manifests."""
+
+    name: str
+    load: Callable[[str], Loaded]
+    locate: Callable[[str, Iterable[Path]], dict[Path, Place]]
+
+
+def format_name(file: str, text: str = "") -> str:
+    """``yaml``, ``toml`` or ``json``; any other name: JSON if it starts with a brace, else YAML."""
+    known = SUFFIXES.get(PurePath(file).suffix.lower())
+    return known or ("json" if text.lstrip()[:1] == "{" else "yaml")
+
+
+def format_of(file: str, text: str, *, text_keys: frozenset[str] = frozenset()) -> Format:
+    """The reader of a file. In YAML, values of `text_keys` stay text even where they look like numbers."""
+    name = format_name(file, text)
+    if name == "json":
+        from pmon3_schema.formats import json
+
+        return Format(name, json.load, json.locate)
+    if name == "toml":
+        from pmon3_schema.formats import toml
+
+        return Format(name, toml.load, toml.locate)
+    from pmon3_schema.formats import yaml, yaml_places
+
+    return Format(name, lambda content: yaml.load(content, text_keys=text_keys), yaml_places.locate)

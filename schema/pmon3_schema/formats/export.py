@@ -1,0 +1,145 @@
+"""Specs to plain manifest data and to text, in the field order and style of the Go pmon3's export.
+
+The seed's ten fields come first, in its order, spelling and rules for leaving out; `args` and
+`env_vars` are one string each. Fields that it did not have follow in snake_case. Reading the text
+gives equal specs in all three formats.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.scalars import format_duration, parse_duration, signal_name
+from pmon3_schema.spelling import SEED_FIELDS, nested_model
+
+FORMATS = ("json", "toml", "yaml")
+
+_ALWAYS = frozenset({"file", "user", "args", "name"})
+_DURATIONS = frozenset({"delay", "max_delay", "stable_after", "window", "timeout"})
+_TOML_KEYS = {
+    "file": "File", "user": "User", "log": "Log", "log_dir": "LogDir", "args": "Args", "env_vars": "EnvVars",
+    "name": "Name", "no_auto_restart": "NoAutoRestart",
+}  # fmt: skip
+
+
+def plain(spec: ProcessSpec) -> dict[str, Any]:
+    """A spec as the shortest manifest entry that reads back as the same spec."""
+    entry: dict[str, Any] = {name: _seed_value(spec, name) for name in SEED_FIELDS}
+    entry = {name: value for name, value in entry.items() if value or name in _ALWAYS or value is False}
+    for name in ProcessSpec.model_fields:
+        if name not in SEED_FIELDS:
+            value = _plain(name, getattr(spec, name), ProcessSpec)
+            if value is not None:
+                entry[name] = value
+    return entry
+
+
+def render(processes: Sequence[Mapping[str, Any]], format_name: str) -> str:
+    """The text of a manifest of plain entries. Raises ValueError for an unknown format."""
+    writers: dict[str, Callable[[Sequence[Mapping[str, Any]]], str]] = {
+        "json": _json, "yaml": _yaml, "toml": _toml,
+    }  # fmt: skip
+    if format_name not in writers:
+        raise ValueError(f"cannot export as {format_name!r}: accepted formats: json, toml or yaml")
+    return writers[format_name](processes)
+
+
+def _seed_value(spec: ProcessSpec, name: str) -> Any:
+    value = getattr(spec, name)
+    if name == "args":
+        return shlex.join(value)
+    if name == "env_vars":
+        return shlex.join(f"{key}={content}" for key, content in value.items())
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _plain(name: str, value: Any, model: type[BaseModel]) -> Any:
+    """A value as a person would write it; None where it is the default."""
+    if value == model.model_fields[name].get_default():
+        return None
+    inner = nested_model(model, name)
+    if inner is not None:
+        parts = {field: _plain(field, getattr(value, field), inner) for field in inner.model_fields}
+        return {field: part for field, part in parts.items() if part is not None} or None
+    if name in _DURATIONS:
+        text = format_duration(value)
+        return text if parse_duration(text) == value else value
+    if name == "signal":
+        return signal_name(value)
+    if name == "umask":
+        return f"{value:04o}"
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _json(processes: Sequence[Mapping[str, Any]]) -> str:
+    text = json.dumps({"processes": list(processes)}, indent=2, ensure_ascii=False)
+    # Go escapes these so that JSON may stand in HTML; outside strings none of them occurs.
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026") + "\n"
+
+
+def _yaml(processes: Sequence[Mapping[str, Any]]) -> str:
+    from ruamel.yaml import YAML
+
+    writer = YAML()
+    writer.indent(mapping=4, sequence=6, offset=4)
+    writer.width = 1_000_000
+    out = io.StringIO()
+    writer.dump({"processes": [_yaml_value(_without_false(entry)) for entry in processes]}, out)
+    return out.getvalue()
+
+
+def _yaml_value(value: Any) -> Any:
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    from pmon3_schema.formats.yaml import core_scalar
+
+    if isinstance(value, Mapping):
+        return {_yaml_value(key): _yaml_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_yaml_value(item) for item in value]
+    if isinstance(value, str) and (not value.isprintable() or type(core_scalar(value)) is not str):
+        return DoubleQuotedScalarString(value)
+    return value
+
+
+def _toml(processes: Sequence[Mapping[str, Any]]) -> str:
+    import tomlkit
+
+    document = tomlkit.document()
+    tables = tomlkit.aot()
+    for entry in processes:
+        table = tomlkit.table()
+        for name, value in _without_false(entry).items():
+            table.add(_TOML_KEYS.get(name, name), _toml_value(value))
+        table.indent(2)
+        tables.append(table)
+    document.add("Processes", tables if processes else tomlkit.array())
+    return document.as_string().rstrip("\n") + "\n"
+
+
+def _toml_value(value: Any) -> Any:
+    import tomlkit
+
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        for key, item in value.items():
+            table.append(key, _toml_value(item))
+        return table
+    if isinstance(value, list):
+        array = tomlkit.array()
+        for item in value:
+            array.append(_toml_value(item))
+        return array
+    return value
+
+
+def _without_false(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The seed writes `no_auto_restart` in YAML and TOML only where it is true."""
+    return {k: v for k, v in entry.items() if not (k == "no_auto_restart" and v is False)}

@@ -1,0 +1,121 @@
+"""What the three formats share: places in a text, problems found while reading, limits.
+
+Every place is a range of character offsets, the one unit that all three parsers can give exactly;
+`Lines` turns offsets into lines and columns for people.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_DEPTH = 50
+MAX_ALIASES = 1_000
+MAX_NODES = 2_000_000
+"""Limits on hostile or broken input; 10,000 processes use about 6 MB and 500,000 nodes."""
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Where a value is in plain data: keys and list indexes from the top."""
+
+Tree: TypeAlias = dict[str | int, "Tree"]
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of character offsets, end exclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value is, and its key where it has one."""
+
+    key: Span | None
+    value: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a text, before anything is known about processes."""
+
+    code: str
+    message: str
+    span: Span
+    hint: str = ""
+    related: tuple[tuple[Span, str], ...] = ()
+
+
+class Unreadable(Exception):
+    """The text cannot be read at all; `problem` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Plain data, where the items of the list `processes` start, and the problems met on the way."""
+
+    data: Any
+    starts: Sequence[int] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Lines:
+    """Line and column of an offset, both counted from 1."""
+
+    def __init__(self, text: str) -> None:
+        self._length = len(text)
+        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
+
+    def at(self, offset: int) -> tuple[int, int]:
+        offset = min(max(offset, 0), self._length)
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a line and column; the end of the text where there is no such place."""
+        if line > len(self._starts):
+            return self._length
+        return min(self._starts[line - 1] + column - 1, self._length)
+
+
+def decode(content: bytes) -> str:
+    """The text of a file without its byte order mark.
+
+    Raises Unreadable when it is too large, not UTF-8 or has control characters.
+    """
+    if len(content) > MAX_BYTES:
+        raise Unreadable(Problem("PM004", f"the file has more than {MAX_BYTES >> 20} MiB", Span(0, 0)))
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = len(content[: error.start].decode("utf-8").removeprefix("\ufeff"))
+        byte = content[error.start]
+        message = f"byte 0x{byte:02x} is not UTF-8 (save the file as UTF-8)"
+        raise Unreadable(Problem("PM003", message, Span(place, place + 1))) from None
+    text = text.removeprefix("\ufeff")
+    found = _CONTROL.search(text)
+    if found:
+        what = "a NUL" if found[0] == "\0" else f"control character U+{ord(found[0]):04X}"
+        raise Unreadable(Problem("PM003", f"the file contains {what}", Span(found.start(), found.end())))
+    return text
+
+
+def tree(paths: Iterable[Path]) -> Tree:
+    """The paths as nested mappings, to be followed while scanning a text once."""
+    root: Tree = {}
+    for path in paths:
+        node = root
+        for part in path:
+            node = node.setdefault(part, {})
+    return root

@@ -1,0 +1,244 @@
+"""Manifests to processes: text in, `Entry` values and `Diagnostic` values out; never an exception.
+
+Theory of operation: each document is read into plain data (`formats`), its keys are brought to one
+spelling (`spelling`), what depends on the manifest's place is filled in (relative paths, the default
+name), and one process at a time becomes a `ProcessSpec`. Errors of all documents are collected as
+*findings*: paths into the data. Checks that span documents (duplicate names, dependencies) add to
+them. At the very end one scan per faulty document turns paths into lines and columns, so that a
+correct manifest costs no position keeping at all.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import posixpath
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pmon3_schema.checks import check_together
+from pmon3_schema.diagnostics import Diagnostic, has_errors
+from pmon3_schema.findings import Document, Finding, Item, Source, diagnostics
+from pmon3_schema.formats import SUFFIXES, format_name, format_of
+from pmon3_schema.formats.source import Lines, Unreadable, decode
+from pmon3_schema.mistakes import did_you_mean, mistakes, type_name
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.spelling import SEED_TEXT_KEYS, Spelling, list_key
+
+_LARGE = 256 * 1024
+_EMPTY_LIST = "an empty list is `processes: []`"
+_PATH_FIELDS = ("log", "log_dir", "cwd", "stderr_log")
+_EDITOR_SUFFIXES = ("~", ".swp", ".swo", ".tmp", ".bak", ".orig", ".rej", ".rpmsave", ".rpmnew")
+
+__all__ = ["Document", "Entry", "Reading", "discover", "is_manifest_name", "read", "texts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One process and the place in a file that declares it."""
+
+    spec: ProcessSpec
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a manifest says. `entries` has the correct processes only; use it when `ok`."""
+
+    entries: tuple[Entry, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error; warnings do not count."""
+        return not has_errors(self.diagnostics)
+
+
+def read(
+    documents: Iterable[Document],
+    *,
+    search_path: str | None = None,
+    base: str | None = None,
+    known_names: Collection[str] = (),
+    user_exists: Callable[[str], bool] | None = None,
+) -> Reading:
+    """The processes of one or more documents, taken as one manifest.
+
+    `base` replaces the folder of each document for relative paths. With `search_path` bare program
+    names are looked up there (PM031), with `user_exists` users are checked (PM030). `known_names` are
+    names outside the documents that may be depended upon.
+    """
+    sources = [Source(document) for document in documents]
+    with _without_cyclic_collector(sum(len(source.document.content) for source in sources)):
+        for source in sources:
+            _load(source)
+            folder = base if base is not None else posixpath.dirname(posixpath.abspath(source.document.path))
+            for item in source.items:
+                _validate(item, folder, search_path, user_exists)
+        check_together(sources, known_names)
+        entries = tuple(entry for source in sources for entry in _entries(source))
+        return Reading(entries, tuple(diagnostics(sources)))
+
+
+def texts(documents: Iterable[Document]) -> dict[str, str]:
+    """The text of each file by its path, for rendering diagnostics."""
+    return {d.path: d.content.decode("utf-8", "replace").removeprefix("\ufeff") for d in documents}
+
+
+def is_manifest_name(name: str) -> bool:
+    """Whether a file of a manifest folder is read: known suffix, not hidden, not an editor's."""
+    if name.startswith((".", "#")) or name.endswith(_EDITOR_SUFFIXES) or ".dpkg-" in name:
+        return False
+    return posixpath.splitext(name)[1].lower() in SUFFIXES
+
+
+def discover(path: str) -> list[str]:
+    """The files of a manifest: the path itself, or the manifest files of that folder, sorted bytewise.
+
+    Raises OSError when the folder cannot be listed.
+    """
+    if not Path(path).is_dir():
+        return [path]
+    names = (entry.name for entry in Path(path).iterdir())
+    return [posixpath.join(path, name) for name in sorted(filter(is_manifest_name, names), key=os.fsencode)]
+
+
+def _load(source: Source) -> None:
+    document = source.document
+    try:
+        source.text = decode(document.content)
+        source.format = format_of(document.path, source.text, text_keys=SEED_TEXT_KEYS)
+        source.loaded = source.format.load(source.text)
+    except Unreadable as unreadable:
+        source.text = source.text or document.content.decode("utf-8", "replace").removeprefix("\ufeff")
+        source.problems.append(unreadable.problem)
+        return
+    source.problems.extend(source.loaded.problems)
+    _top(source, source.loaded.data)
+
+
+def _top(source: Source, data: Any) -> None:
+    name = format_name(source.document.path, source.text)
+    if data is None:
+        source.findings.append(
+            Finding("PM011", "the file is empty", (), hint="an empty list is `processes: []`")
+        )
+        return
+    if not isinstance(data, dict):
+        message = f"a manifest is a mapping with `processes`, not {type_name(data)}"
+        source.findings.append(Finding("PM010", message, ()))
+        return
+    key = list_key(data, name)
+    for other in data:
+        if other not in (key, "$schema"):
+            hint = did_you_mean(other, ["processes"])
+            source.findings.append(Finding("PM014", f"unknown field `{other}`", (other,), True, hint))
+    if key is None:
+        source.findings.append(
+            Finding("PM011", "`processes` is missing", (), hint="an empty list is `processes: []`")
+        )
+    elif not isinstance(data[key], list):
+        message = f"`processes` must be a list, not {type_name(data[key])}"
+        source.findings.append(Finding("PM010", message, (key,), hint=_EMPTY_LIST))
+    else:
+        source.key = key
+        source.items = [Item(source, index) for index in range(len(data[key]))]
+
+
+def _validate(
+    item: Item, folder: str, search_path: str | None, user_exists: Callable[[str], bool] | None
+) -> None:
+    source = item.source
+    assert source.loaded is not None and source.format is not None
+    value = source.loaded.data[source.key][item.index]
+    if not isinstance(value, dict):
+        item.report("PM010", f"a process is a mapping, not {type_name(value)}", item.path())
+        return
+    item.spelling = spelling = Spelling(value, source.format.name)
+    for path, name in spelling.twice:
+        message = f"duplicate key: `{path[-1]}` is another spelling of `{name}`"
+        item.report("PM002", message, (source.key, item.index, *path), at_key=True)
+    placed = _placed(spelling.entry, folder)
+    declared: Any = placed.get("name")
+    item.name = declared if isinstance(declared, str) else ""
+    if search_path is not None and isinstance(placed.get("file"), str) and "/" not in placed["file"]:
+        found = shutil.which(placed["file"], path=search_path)
+        if found is None and placed["file"]:
+            message = f"no program `{placed['file']}` on the search path"
+            item.report("PM031", message, item.path("file"), hint="write its full path")
+        placed["file"] = found or placed["file"]
+    try:
+        item.spec = ProcessSpec.model_validate(placed)
+    except ValidationError as error:
+        found = list(mistakes(error, ProcessSpec))
+        # A name taken from the file is wrong because the file is: say it once.
+        derived = not spelling.entry.get("name") and any(m.path == ("file",) for m in found)
+        for mistake in found:
+            path = item.path(*mistake.path)
+            if mistake.path == ("name",):
+                path = item.name_path()
+                if derived:
+                    continue
+            item.report(mistake.code, mistake.message, path, at_key=mistake.at_key, hint=mistake.hint)
+        return
+    if user_exists is not None and item.spec.user and not user_exists(item.spec.user):
+        item.report("PM030", f"no user `{item.spec.user}` on this host", item.path("user"))
+
+
+def _placed(entry: dict[str, Any], folder: str) -> dict[str, Any]:
+    """The entry with its paths made absolute and its name filled in; wrong types are left to the model."""
+    placed = dict(entry)
+    file = placed.get("file")
+    if isinstance(file, str) and file:
+        if "/" in file:
+            placed["file"] = _absolute(file, folder)
+        if not placed.get("name"):
+            placed["name"] = posixpath.basename(file.rstrip("/"))
+    for key in _PATH_FIELDS:
+        if isinstance(placed.get(key), str):
+            placed[key] = _absolute(placed[key], folder)
+    files = placed.get("env_file")
+    if isinstance(files, str):
+        placed["env_file"] = _absolute(files, folder)
+    elif isinstance(files, list):
+        placed["env_file"] = [_absolute(f, folder) if isinstance(f, str) else f for f in files]
+    return placed
+
+
+def _absolute(path: str, folder: str) -> str:
+    if not path or path.startswith("/"):
+        return path
+    joined = posixpath.join(folder, path)
+    # `..` is left to the kernel: after a symbolic link it means something else than the text says.
+    return joined if ".." in path.split("/") else posixpath.normpath(joined)
+
+
+def _entries(source: Source) -> Iterator[Entry]:
+    if source.loaded is None:
+        return
+    lines, starts = Lines(source.text), source.loaded.starts
+    for item in source.items:
+        if item.spec is not None:
+            start = starts[item.index] if item.index < len(starts) else 0
+            yield Entry(item.spec, source.document.path, *lines.at(start))
+
+
+@contextmanager
+def _without_cyclic_collector(size: int) -> Iterator[None]:
+    """Plain data has no cycles: the collector would only visit a million new objects again and again."""
+    if size < _LARGE or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,135 @@
+"""What changed between two specs and what that costs; a hash of what a running process depends on.
+
+Theory of operation: every leaf field of a model declares its effect. `revision` hashes the leaves
+whose change needs a restart, leaving out defaults, so that a newer version with more fields restarts
+nothing. `changes` compares leaf by leaf, list items and map entries one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+from pydantic import BaseModel
+
+from pmon3_schema.effect import Effect, effect_of
+from pmon3_schema.process import ProcessSpec
+
+PREFIX = "h1:"
+"""Version of the recipe; revisions with another prefix are not comparable."""
+
+_SECRET_FIELDS = ("/env_vars/",)
+_NO_EXTRA: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One leaf that differs. `path` is a JSON pointer; None stands for "not there"."""
+
+    path: str
+    before: Any
+    after: Any
+    effect: Effect
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": self.path, "before": self.before, "after": self.after, "effect": self.effect.value}
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    path: tuple[str, ...]
+    default: Any
+    effect: Effect
+
+
+def revision(spec: ProcessSpec, extra: Mapping[str, str] = _NO_EXTRA) -> str:
+    """``h1:`` and a hash of the restart-relevant effective values of a spec.
+
+    `extra` holds other things whose change needs a restart, such as digests of environment files.
+    """
+    values: dict[str, Any] = {}
+    for leaf in _restart_leaves():
+        value = _value(spec, leaf.path)
+        if value != leaf.default:
+            values["/".join(leaf.path)] = value
+    if extra:
+        values["extra/"] = dict(extra)
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return PREFIX + blake2b(text.encode("ascii"), digest_size=16).hexdigest()
+
+
+def changes(before: BaseModel, after: BaseModel) -> list[Change]:
+    """The leaves that differ between two values of one model, in the model's field order."""
+    if before == after:
+        return []
+    found: list[Change] = []
+    for leaf in _leaves(type(before)):
+        old, new = _value(before, leaf.path), _value(after, leaf.path)
+        if old != new:
+            pointer = _pointer(leaf.path)
+            found.extend(Change(pointer + p, o, n, leaf.effect) for p, o, n in _differences(old, new))
+    return found
+
+
+def mask(change: Change) -> Change:
+    """The change with secrets hidden; that something changed stays to be seen."""
+    if not change.path.startswith(_SECRET_FIELDS):
+        return change
+    hidden_before = None if change.before is None else "*** (before)"
+    hidden_after = None if change.after is None else "*** (after)"
+    return replace(change, before=hidden_before, after=hidden_after)
+
+
+def strongest(found: Sequence[Change]) -> Effect:
+    """The most expensive effect among the changes; NONE when there are none."""
+    order = list(Effect)
+    return max((change.effect for change in found), key=order.index, default=Effect.NONE)
+
+
+def _differences(old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in {**old, **new}:
+            if old.get(key) != new.get(key):
+                yield _pointer((key,)), old.get(key), new.get(key)
+    elif isinstance(old, tuple) and isinstance(new, tuple):
+        for index in range(max(len(old), len(new))):
+            first = old[index] if index < len(old) else None
+            second = new[index] if index < len(new) else None
+            if first != second:
+                yield f"/{index}", first, second
+    else:
+        yield "", old, new
+
+
+def _pointer(path: tuple[str, ...]) -> str:
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+
+
+@cache
+def _leaves(model: type[BaseModel]) -> tuple[_Leaf, ...]:
+    """Every field of a model that is not itself made of fields, in order."""
+    found: list[_Leaf] = []
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            inner = _leaves(annotation)
+            found += [_Leaf((name, *leaf.path), leaf.default, leaf.effect) for leaf in inner]
+        else:
+            found.append(_Leaf((name,), info.get_default(), effect_of(info)))
+    return tuple(found)
+
+
+@cache
+def _restart_leaves() -> tuple[_Leaf, ...]:
+    return tuple(leaf for leaf in _leaves(ProcessSpec) if leaf.effect is Effect.RESTART)
+
+
+def _value(model: BaseModel, path: tuple[str, ...]) -> Any:
+    value: Any = model
+    for part in path:
+        value = getattr(value, part)
+    return value

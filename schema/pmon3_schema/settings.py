@@ -1,0 +1,231 @@
+"""config.yml: every setting, its default, its range, and how the environment overrides it.
+
+Theory of operation: the file is read as text values, overridden by the environment (text as well)
+and converted by pydantic. Each field declares its range, what replaces a value out of range, and its
+effect: IN_PLACE settings are read again at each reload, RESTART settings once, when pmond starts.
+A value out of range or an unknown key is a warning and the rest stands, as with the Go pmon3: a stale
+key must not keep a machine's supervisor from starting. Only text that cannot mean the type is an error.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from pmon3_schema import paths
+from pmon3_schema.diagnostics import Diagnostic
+from pmon3_schema.effect import Effect, field
+from pmon3_schema.settings_reading import Layer, read_layers
+
+_LIVE, _START = Effect.IN_PLACE, Effect.RESTART
+
+
+def _octal(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        mode = int(value, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise PydanticCustomError("range", "must be an octal mode such as 0770")
+    return mode
+
+
+def _words(value: Any) -> Any:
+    """A command: text split as a shell would (no shell runs it), or the list of its words."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as error:
+            raise PydanticCustomError(
+                "command", "cannot be split: {why}", {"why": str(error).lower()}
+            ) from None
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _level(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _folder(value: Any) -> Any:
+    return {"shmem": value} if isinstance(value, str) else value
+
+
+Mode = Annotated[int, BeforeValidator(_octal)]
+Command = Annotated[tuple[str, ...], BeforeValidator(_words)]
+LogLevel = Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_level)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Wait(_Section):
+    """Waits of the command line and between processes."""
+
+    cmd_exec_response: int = field(
+        1500, effect=_LIVE, ge=0, le=10_000, description="ms until a command lists"
+    )
+    ipc_connection: int = field(
+        0, effect=_LIVE, ge=0, le=5_000, description="ms after connecting", instead=200
+    )
+    dependent_process_enqueued: int = field(
+        1000, effect=_LIVE, ge=0, le=20_000, description="ms after starting a process that others depend on"
+    )
+
+
+class Access(_Section):
+    """Who owns the files of a folder, and their modes."""
+
+    user: str = field("", effect=_START, description="owner of the folder and its files")
+    group: str = field("", effect=_START, description="group of the folder and its files; needs a user")
+    directory_mode: Mode = field(0o770, effect=_START, description="mode of the folder, octal")
+    file_mode: Mode = field(0o660, effect=_START, description="mode of the files in it, octal")
+
+
+class Logs(Access):
+    """The folder of the log files."""
+
+    directory: str = field(paths.SYSTEM_LOGS, effect=_LIVE, description="folder of the log files")
+    directory_mode: Mode = field(0o775, effect=_START, description="mode of the folder, octal")
+
+
+class Data(Access):
+    """The folder of the database."""
+
+    directory: str = field(paths.SYSTEM_DATA, effect=_START, description="folder of the database")
+
+
+class QueueDirectory(_Section):
+    """The folder of the socket; the seed's shared memory folders stand for the default."""
+
+    shmem: str = field("/dev/shm/", effect=_START, description="folder of the socket")
+    posix_mq: str = field("/dev/mqueue/", effect=_START, description="accepted, without effect")
+
+
+class MessageQueue(Access):
+    """The socket that commands talk to."""
+
+    directory: Annotated[QueueDirectory, BeforeValidator(_folder)] = field(
+        QueueDirectory(), effect=_START, description="folder of the socket"
+    )
+    name_suffix: str = field("", effect=_START, description="appended to the socket's name after a _")
+    directory_mode: Mode = field(0o775, effect=_START, description="mode of the folder, octal")
+    file_mode: Mode = field(0o666, effect=_START, description="mode of the socket, octal")
+
+
+class EventHandling(_Section):
+    """Programs run on events, with the process as JSON for their last argument."""
+
+    process_restart: Command = field((), effect=_LIVE, description="before a restart")
+    process_failure: Command = field((), effect=_LIVE, description="when a process fails for good")
+    process_backoff: Command = field((), effect=_LIVE, description="when flap detection backs off")
+
+
+class FlapDetection(_Section):
+    """When restarts are paused; intervals are those of process_monitor_interval."""
+
+    is_enabled: bool = field(False, effect=_LIVE, description="whether restarts are ever paused")
+    threshold_restarted: int = field(5, effect=_LIVE, ge=1, le=32_767, description="restarts until backoff")
+    threshold_countdown: int = field(120, effect=_LIVE, ge=1, description="intervals of backoff")
+    threshold_decrement: int = field(
+        60, effect=_LIVE, ge=0, description="intervals until a restart is forgiven; 0: never"
+    )
+
+
+class Settings(_Section):
+    """The configuration of one pmond."""
+
+    log_level: LogLevel = field("info", effect=_LIVE, description="least level that pmond logs")
+    handle_interrupts: bool = field(True, effect=_LIVE, description="stop the processes with pmond")
+    disable_reloads: bool = field(False, effect=_LIVE, description="do not follow changes of the files")
+    process_monitor_interval: int = field(
+        500, effect=_LIVE, ge=1, description="ms; unit of the flap thresholds, longest wait of a due action"
+    )
+    initialization_period: int = field(
+        30, effect=_START, ge=5, le=32_767, description="seconds after start in which restarts fire no event"
+    )
+    process_config_file: str = field("", effect=_LIVE, description="the manifest: a file or a folder")
+    reload_policy: Literal["defer", "restart"] = field(
+        "defer",
+        effect=_LIVE,
+        description="whether changes that need a restart of a process get one at reload",
+    )
+    wait: Wait = Wait()
+    permissions: Access = Access()
+    logs: Logs = Logs()
+    data: Data = Data()
+    message_queue: MessageQueue = MessageQueue()
+    event_handling: EventHandling = EventHandling()
+    flap_detection: FlapDetection = FlapDetection()
+
+
+def load(
+    path: str, environ: Mapping[str, str], defaults: paths.Places | None = None
+) -> tuple[Settings, tuple[Diagnostic, ...]]:
+    """The settings of a configuration file and the environment; usable ones whatever is wrong.
+
+    A missing file means defaults. `defaults` gives the folders where neither says so; the system's if
+    left out. Raises OSError when the file is there but cannot be read.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        content = b""
+    return parse(content, path, environ, defaults)
+
+
+def parse(
+    content: bytes, path: str, environ: Mapping[str, str], defaults: paths.Places | None = None
+) -> tuple[Settings, tuple[Diagnostic, ...]]:
+    """As `load`, for content that is already read."""
+    layer = Layer(path, content, environ)
+    settings, diagnostics = read_layers(layer, Settings)
+    settings = _inherit(settings, layer.emptied)
+    return _placed(settings, posixpath.dirname(posixpath.abspath(path)), environ, defaults), diagnostics
+
+
+def _inherit(settings: Settings, emptied: frozenset[tuple[str, ...]]) -> Settings:
+    """Fill the sections from `permissions`: a section's own value, else an explicit one there, else default.
+
+    A section's key that is present but empty takes the value of `permissions`, explicit or not.
+    """
+    general = settings.permissions
+    sections: dict[str, Access] = {}
+    for name in ("logs", "data", "message_queue"):
+        section: Access = getattr(settings, name)
+        taken = {
+            key: getattr(general, key)
+            for key in Access.model_fields
+            if key not in section.model_fields_set
+            and (key in general.model_fields_set or (name, key) in emptied)
+        }
+        sections[name] = section.model_copy(update=taken)
+    return settings.model_copy(update=sections)
+
+
+def _placed(
+    settings: Settings, folder: str, environ: Mapping[str, str], defaults: paths.Places | None
+) -> Settings:
+    """Default folders by kind of pmond; relative paths from the folder of config.yml."""
+    where = defaults or paths.system_places()
+    logs, data = settings.logs, settings.data
+    log_folder = logs.directory if "directory" in logs.model_fields_set else where.logs
+    data_folder = data.directory if "directory" in data.model_fields_set else where.data
+    manifest = settings.process_config_file or environ.get("PMON3_PROCESS_CONF") or where.process_config_file
+    return settings.model_copy(
+        update={
+            "logs": logs.model_copy(update={"directory": posixpath.join(folder, log_folder)}),
+            "data": data.model_copy(update={"directory": posixpath.join(folder, data_folder)}),
+            "process_config_file": posixpath.join(folder, manifest),
+        }
+    )

@@ -1,0 +1,207 @@
+"""A settings model filled from a YAML file and the environment, with every mistake said and placed.
+
+Theory of operation: values stay text until pydantic converts them. Whatever pydantic refuses is
+reported and taken out, and the model is built again from what is left; so the result is always usable.
+Overrides are derived from the field names: `wait.cmd_exec_response` is `CONFIGOR_WAIT_CMDEXECRESPONSE`,
+the name that the Go pmon3 used, and `PMON3_WAIT_CMDEXECRESPONSE`, which wins when both are set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pmon3_schema.diagnostics import Diagnostic, Severity
+from pmon3_schema.formats import yaml, yaml_places
+from pmon3_schema.formats.source import Lines, Place, Problem, Span, Unreadable, decode
+from pmon3_schema.mistakes import Mistake, mistakes
+from pmon3_schema.spelling import nested_model
+
+Model = TypeVar("Model", bound=BaseModel)
+Keys: TypeAlias = tuple[str, ...]
+
+_PREFIXES = ("CONFIGOR_", "PMON3_")
+_OTHER_WORDS = {"EVENTHANDLING": ("EVENTHANDLER", "EVENTHANDLING")}
+"""Sections whose name in variables differs from their name in the file."""
+
+_FALSE = frozenset({"0", "f", "false"})
+_DEBUG_LEVELS = {"true": "debug", "debug": "debug", "info": "info", "warn": "warn", "error": "error"}
+
+
+class Layer:
+    """The text of one configuration file and the environment laid over it."""
+
+    def __init__(self, path: str, content: bytes, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self.environ = environ
+        self.text = ""
+        self.data: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+        self.variables: dict[Keys, str] = {}
+        """Which variable gave the value at a path."""
+        self.emptied: frozenset[Keys] = frozenset()
+        """Keys that are present without a value."""
+        self._load(content)
+
+    def _load(self, content: bytes) -> None:
+        try:
+            self.text = decode(content)
+            loaded = yaml.load(self.text, typed=False)
+        except Unreadable as unreadable:
+            self.text = self.text or content.decode("utf-8", "replace").removeprefix("\ufeff")
+            self.problems.append(unreadable.problem)
+            return
+        self.problems.extend(loaded.problems)
+        if isinstance(loaded.data, dict):
+            empty: set[Keys] = set()
+            self.data = _without_empty(loaded.data, (), empty)
+            self.emptied = frozenset(empty)
+        elif loaded.data is not None:
+            self.problems.append(Problem("PM010", "a configuration is a mapping", Span(0, 1)))
+
+    def overlay(self, model: type[BaseModel]) -> None:
+        """Lay the environment over the file. Empty variables are ignored, as the Go pmon3 did."""
+        for path, is_flag in _leaves(model):
+            for name in variable_names(path):
+                value = self.environ.get(name, "")
+                if value:
+                    flag = "false" if value.lower() in _FALSE else "true"
+                    self.put(path, flag if is_flag else value)
+                    self.variables[path] = name
+        debug = self.environ.get("PMON3_DEBUG", "")
+        if debug and "log_level" in model.model_fields:
+            self.put(("log_level",), _DEBUG_LEVELS.get(debug.lower(), "info"))
+
+    def put(self, path: Keys, value: str) -> None:
+        """Set one value, making the sections on the way."""
+        node = self.data
+        for key in path[:-1]:
+            if not isinstance(node.get(key), dict):
+                node[key] = {}
+            node = node[key]
+        node[path[-1]] = value
+
+    def remove(self, path: Keys) -> None:
+        """Take a value out, so that its default stands."""
+        node: Any = self.data
+        for key in path[:-1]:
+            node = node.get(key) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(path[-1], None)
+
+
+def read_layers(layer: Layer, model: type[Model]) -> tuple[Model, tuple[Diagnostic, ...]]:
+    """The model that the layers describe, and what was wrong with them."""
+    layer.overlay(model)
+    found: list[tuple[Mistake, Severity]] = []
+    for _ in range(3):  # a model-level rule may speak only once the fields are right
+        try:
+            return model.model_validate(layer.data), _diagnostics(layer, found)
+        except ValidationError as error:
+            for item, mistake in zip(error.errors(include_url=False), mistakes(error, model), strict=False):
+                path = tuple(str(part) for part in item["loc"])
+                found.append(_judged(mistake, str(item["type"]), path, model))
+                layer.remove(_setting(path, model))
+                instead = _instead(path, model)
+                if instead is not None and found[-1][0].code == "PM042":
+                    layer.put(path, str(instead))
+    return model(), _diagnostics(layer, found)
+
+
+def variable_names(path: Keys) -> list[str]:
+    """Every variable that overrides a setting, weakest first."""
+    names = [""]
+    for part in path:
+        word = part.replace("_", "").upper()
+        names = [f"{n}_{w}" if n else w for n in names for w in _OTHER_WORDS.get(word, (word,))]
+    if path == ("message_queue", "directory", "shmem"):
+        names.insert(0, "MESSAGEQUEUE_DIRECTORY")
+    return [prefix + name for prefix in _PREFIXES for name in names]
+
+
+def _leaves(model: type[BaseModel], above: Keys = ()) -> Iterator[tuple[Keys, bool]]:
+    for name, info in model.model_fields.items():
+        inner = nested_model(model, name)
+        if inner is not None:
+            yield from _leaves(inner, (*above, name))
+        else:
+            yield (*above, name), info.annotation is bool
+
+
+def _without_empty(data: Mapping[str, Any], above: Keys, empty: set[Keys]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in data.items():
+        if value is None or value == "":
+            empty.add((*above, key))
+        else:
+            kept[key] = _without_empty(value, (*above, key), empty) if isinstance(value, dict) else value
+    return kept
+
+
+def _judged(mistake: Mistake, kind: str, path: Keys, model: type[BaseModel]) -> tuple[Mistake, Severity]:
+    """The mistake in the words of a configuration, and whether it is more than a warning."""
+    if kind == "extra_forbidden":
+        return mistake, Severity.WARNING
+    if kind in {"greater_than_equal", "less_than_equal", "literal_error", "range"}:
+        message = f"{mistake.message}; the default is used"
+        if kind == "range":
+            message = f"`{'.'.join(path)}` {message}"
+        return Mistake("PM042", message, path, hint=mistake.hint), Severity.WARNING
+    if kind.startswith(("int_", "bool_")):
+        what = "a whole number" if kind.startswith("int_") else "true or false"
+        return Mistake("PM010", f"`{'.'.join(path)}` must be {what}", path), Severity.ERROR
+    if kind == "command":
+        return Mistake("PM012", f"`{'.'.join(path)}` {mistake.message}", path), Severity.ERROR
+    return mistake, Severity.ERROR
+
+
+def _setting(path: Keys, model: type[BaseModel]) -> Keys:
+    """The whole setting that a path is in: one wrong word takes out its command."""
+    current: type[BaseModel] | None = model
+    for length, part in enumerate(path, start=1):
+        current = nested_model(current, part) if current else None
+        if current is None:
+            return path[:length]
+    return path
+
+
+def _instead(path: Keys, model: type[BaseModel]) -> Any:
+    current: type[BaseModel] | None = model
+    for part in path[:-1]:
+        current = nested_model(current, part) if current else None
+    info = current.model_fields.get(path[-1]) if current and path else None
+    extra = info.json_schema_extra if info else None
+    return extra.get("instead") if isinstance(extra, dict) else None
+
+
+def _diagnostics(layer: Layer, found: list[tuple[Mistake, Severity]]) -> tuple[Diagnostic, ...]:
+    lines = Lines(layer.text)
+    result = [_at(layer.path, lines, problem) for problem in layer.problems]
+    places = yaml_places.locate(layer.text, [m.path for m, _ in found]) if found else {}
+    for mistake, severity in found:
+        keys = tuple(str(part) for part in mistake.path)
+        pointer = "".join(f"/{key}" for key in keys)
+        variable = layer.variables.get(keys)
+        file, span = layer.path, _span(places, mistake)
+        position = (*lines.at(span.start), *lines.at(span.end))
+        if variable:
+            file, position = f"${variable}", (1, 1, 1, 1)
+        result.append(
+            Diagnostic(severity, mistake.code, mistake.message, file, *position, pointer, mistake.hint)
+        )
+    return tuple(sorted(result, key=lambda d: (d.file, d.line, d.column)))
+
+
+def _at(file: str, lines: Lines, problem: Problem) -> Diagnostic:
+    position = (*lines.at(problem.span.start), *lines.at(problem.span.end))
+    return Diagnostic(Severity.ERROR, problem.code, problem.message, file, *position, hint=problem.hint)
+
+
+def _span(places: Mapping[Any, Place], mistake: Mistake) -> Span:
+    for length in range(len(mistake.path), 0, -1):
+        place = places.get(mistake.path[:length])
+        if place is not None:
+            return place.key if mistake.at_key and place.key else place.value
+    return Span(0, 0)

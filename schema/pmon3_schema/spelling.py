@@ -1,0 +1,91 @@
+"""The spellings of keys that the Go pmon3 accepted, turned into the one spelling of `ProcessSpec`.
+
+TOML keys are CamelCase or snake_case in any case (`LogDir`, `log_dir`, `logdir`), for new fields as
+for old ones. JSON keys of the old fields are accepted in any case. YAML keys are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from pmon3_schema.formats.source import Path
+from pmon3_schema.process import ProcessSpec
+
+SEED_FIELDS = (
+    "file", "user", "log", "log_dir", "args", "env_vars", "name", "dependencies", "groups", "no_auto_restart",
+)  # fmt: skip
+"""The fields of the Go pmon3, in the order in which it exports them."""
+
+SEED_TEXT_KEYS = frozenset({"file", "user", "log", "log_dir", "args", "env_vars", "name"})
+"""Fields that are text there, so that ``args: 8080`` in YAML is text here too."""
+
+_YES_NO = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
+
+
+class Spelling:
+    """One process with canonical keys, and how its keys are really written, for pointing at them."""
+
+    def __init__(self, entry: Mapping[str, Any], format_name: str) -> None:
+        self.written: dict[Path, str] = {}
+        self.twice: list[tuple[Path, str]] = []
+        """Keys given in two spellings: where, and the field that both mean."""
+        self._format = format_name
+        plain = dict(entry) if format_name == "yaml" else self._renamed(entry, ProcessSpec, ())
+        # An empty value means "not given", as in the Go pmon3.
+        self.entry = {key: value for key, value in plain.items() if value is not None}
+        flag = self.entry.get("no_auto_restart")
+        if format_name == "yaml" and isinstance(flag, str) and flag.lower() in _YES_NO:
+            self.entry["no_auto_restart"] = _YES_NO[flag.lower()]
+
+    def source_path(self, path: Path) -> Path:
+        """The path as the file spells it."""
+        if not self.written:
+            return path
+        return tuple(self.written.get(path[: i + 1], part) for i, part in enumerate(path))
+
+    def _renamed(self, data: Mapping[str, Any], model: type[BaseModel], path: Path) -> dict[str, Any]:
+        fields = model.model_fields
+        result: dict[str, Any] = {}
+        for key, value in data.items():
+            name = (
+                key if key in fields else _spellings(model, self._format).get(_folded(key, self._format), key)
+            )
+            if name in result:
+                self.twice.append(((*path, key), name))
+                continue
+            if name != key:
+                self.written[(*path, name)] = key
+            inner = nested_model(model, name)
+            if inner is not None and isinstance(value, dict) and self._format == "toml":
+                value = self._renamed(value, inner, (*path, name))
+            result[name] = value
+        return result
+
+
+def nested_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """The model of a field that is itself made of fields, such as `restart`."""
+    info = model.model_fields.get(name)
+    annotation = info.annotation if info else None
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def list_key(data: Mapping[str, Any], format_name: str) -> str | None:
+    """The key of the list of processes as the file spells it."""
+    for key in data:
+        if key == "processes" or (format_name != "yaml" and key.lower() == "processes"):
+            return key
+    return None
+
+
+@cache
+def _spellings(model: type[BaseModel], format_name: str) -> dict[str, str]:
+    names = model.model_fields if format_name == "toml" else SEED_FIELDS
+    return {_folded(name, format_name): name for name in names}
+
+
+def _folded(key: str, format_name: str) -> str:
+    return key.replace("_", "").lower() if format_name == "toml" else key.lower()

@@ -1,0 +1,55 @@
+"""Builders of core values for stories: what is not said has an unremarkable default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pmon3_schema.process import ProcessSpec
+from pmond.core.model import Desired, Hold, State, Wanted
+from pmond.core.plan import dependants_of
+
+AT = "2024-05-03T06:09:18Z"
+
+
+def spec(name: str = "web", **values: Any) -> ProcessSpec:
+    """A spec; nested parts such as `restart` are given as a dict."""
+    return ProcessSpec.model_validate({"file": f"/bin/{name}", "name": name, **values})
+
+
+def hold(up: bool, reason: str = "") -> Hold:
+    return Hold(up=up, by="ana", at=AT, reason=reason)
+
+
+def wanted(
+    name: str = "web",
+    *,
+    revision: str = "r1",
+    token: int = 0,
+    held: bool | None = None,
+    deferred: bool = False,
+    deleting: bool = False,
+    forced: bool = False,
+    **values: Any,
+) -> Wanted:
+    """What is wanted of `name`; `values` are keys of its spec, `held` is a hold up or down."""
+    return Wanted(
+        spec(name, **values),
+        revision,
+        token=token,
+        hold=None if held is None else hold(held),
+        deferred=deferred,
+        deleting=deleting,
+        forced=forced,
+    )
+
+
+def desired(*all_wanted: Wanted, ending: bool = False) -> Desired:
+    """Everything that is wanted, with its index of dependants."""
+    by_name = {each.spec.name: each for each in all_wanted}
+    pairs = [(name, each.spec.dependencies) for name, each in by_name.items()]
+    return Desired(by_name, dependants_of(pairs), ending)
+
+
+def seen(**states: State) -> dict[str, State]:
+    """What is seen, by name."""
+    return states

@@ -1,0 +1,182 @@
+"""A `Control` that remembers what it was asked and answers plausibly; it runs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.protocol import Document, Promise, Selection
+from pmon3_schema.status import Target
+from pmond.runtime.auth import Peer
+
+TARGET: Target = {"name": "web", "generation": 3, "token": 7}
+PLAN: dict[str, Any] = {
+    "format": 1,
+    "set": "file:/etc/app.yml",
+    "summary": {"change": 1},
+    "actions": [
+        {
+            "action": "restart",
+            "name": "web",
+            "effect": "restart",
+            "changes": [
+                {
+                    "path": "env_vars.TOKEN",
+                    "before": "old-secret",
+                    "after": "new-secret",
+                    "effect": "restart",
+                },
+                {"path": "cwd", "before": "/a", "after": "/b", "effect": "restart"},
+            ],
+            "causes": [],
+        }
+    ],
+    "notes": [],
+    "diagnostics": [],
+}
+
+
+class FakeControl:
+    """`calls` lists method names with their arguments; `processes` maps names to users."""
+
+    def __init__(self, processes: Mapping[str, str] | None = None) -> None:
+        self.processes = dict(processes or {"web": "root", "mail": "nobody"})
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.files: list[Path] = []
+        self.history: list[dict[str, Any]] = []
+        self.waits = 0  # waits in progress
+        self.subscriptions: list[asyncio.Queue[Mapping[str, Any]]] = []
+        self.failure: Exception | None = None
+
+    def happen(self, name: str, reason: str) -> None:
+        event = {"id": len(self.history) + 1, "name": name, "reason": reason, "message": ""}
+        self.history.append(event)
+        for queue in self.subscriptions:
+            queue.put_nowait(event)
+
+    def _called(self, method: str, *arguments: Any) -> None:
+        self.calls.append((method, arguments))
+        if self.failure is not None:
+            raise self.failure
+
+    def _spec(self, name: str) -> dict[str, Any]:
+        return {
+            "file": "/bin/app",
+            "name": name,
+            "user": self.processes[name],
+            "env_vars": {"TOKEN": "secret"},
+        }
+
+    def version(self) -> dict[str, Any]:
+        self._called("version")
+        return {"version": "0", "api": 1}
+
+    def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
+        self._called("list", selection, usage)
+        unknown = [ref for ref in selection.refs if ref not in self.processes]
+        if unknown:
+            raise PmonError(ErrorCode.NOT_FOUND, f"cannot find {unknown[0]}: there is no such process")
+        return [{"name": name, "user": self.processes[name]} for name in selection.refs or self.processes]
+
+    def describe(self, ref: str) -> dict[str, Any]:
+        self._called("describe", ref)
+        if ref not in self.processes:
+            raise PmonError(
+                ErrorCode.NOT_FOUND, f"cannot show {ref}: there is no such process", "see pmon3 ls"
+            )
+        return {"name": ref, "user": self.processes[ref], "spec": self._spec(ref)}
+
+    def submit(self, spec: dict[str, Any], cwd: str, peer: Peer, replace: bool) -> Sequence[Target]:
+        self._called("submit", spec, cwd, peer, replace)
+        return [TARGET]
+
+    def act(
+        self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
+    ) -> Sequence[Target]:
+        self._called("act", verb, selection, peer, force, changes)
+        return [TARGET]
+
+    async def apply(
+        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, dry_run: bool, prune: bool
+    ) -> dict[str, Any]:
+        self._called("apply", documents, peer, set_name, dry_run, prune)
+        return {"plan": PLAN, "targets": [TARGET]}
+
+    async def plan(
+        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, prune: bool
+    ) -> dict[str, Any]:
+        self._called("plan", documents, peer, set_name, prune)
+        return PLAN
+
+    async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
+        self._called("init", peer, process_config_only)
+        return {"plan": PLAN, "targets": [TARGET]}
+
+    async def wait(
+        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
+    ) -> dict[str, Any]:
+        self._called("wait", targets, until, timeout)
+        self.waits += 1
+        try:
+            await asyncio.sleep(timeout)
+        finally:
+            self.waits -= 1
+        return {"outcome": "timeout", "processes": [], "failures": []}
+
+    def log_files(self, ref: str, peer: Peer) -> Sequence[Path]:
+        self._called("log_files", ref, peer)
+        return self.files
+
+    def graph(self, process_config_only: bool) -> dict[str, Any]:
+        self._called("graph", process_config_only)
+        return {"order": list(self.processes), "dependents": [], "edges": [], "cycles": []}
+
+    def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
+        self._called("export", order, selection, peer)
+        return {"processes": [self._spec(name) for name in self.processes]}
+
+    def groups(self) -> Sequence[dict[str, Any]]:
+        self._called("groups")
+        return []
+
+    def create_group(self, name: str) -> dict[str, Any]:
+        self._called("create_group", name)
+        return {"id": 1, "name": name, "processes": []}
+
+    def delete_group(self, ref: str) -> None:
+        self._called("delete_group", ref)
+
+    def describe_group(self, ref: str) -> dict[str, Any]:
+        self._called("describe_group", ref)
+        return {"id": 1, "name": ref, "processes": []}
+
+    def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        self._called("assign", groups, refs)
+        return groups
+
+    def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        self._called("remove", groups, refs)
+        return groups
+
+    def events(self, since: int, name: str | None) -> Sequence[Mapping[str, Any]]:
+        self._called("events", since, name)
+        return [event for event in self.history if event["id"] > since and name in (None, event["name"])]
+
+    def subscribe(self) -> AsyncIterator[Mapping[str, Any]]:
+        self._called("subscribe")
+        queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+        self.subscriptions.append(queue)
+        return self._live(queue)
+
+    async def _live(self, queue: asyncio.Queue[Mapping[str, Any]]) -> AsyncIterator[Mapping[str, Any]]:
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self.subscriptions.remove(queue)
+
+    def shutdown(self, stop_processes: bool) -> None:
+        self._called("shutdown", stop_processes)

@@ -1,0 +1,225 @@
+"""A daemon that answers from a table, on a real Unix socket: what the command line is tested against.
+
+Its answers have the shapes of `pmon3_schema.answers`; a contract test compares them with the real
+daemon's. It remembers every request.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+class Request(NamedTuple):
+    """One request as it came."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    body: Any
+
+
+class Chunks(NamedTuple):
+    """A body in the chunked coding, one chunk per piece."""
+
+    pieces: list[bytes]
+
+
+class Answer(NamedTuple):
+    """One answer; `content` is sent as JSON, or as it is when it is bytes or chunks."""
+
+    content: Any
+    status: int = 200
+
+
+Reply = Answer | Callable[[Request], Answer]
+
+
+def process(number: int, name: str, status: str = "running", **changes: Any) -> dict[str, Any]:
+    """A status object with every key of `ProcessStatus`."""
+    running = status == "running"
+    return {
+        "id": number, "name": name, "status": status, "status_code": 2 if running else 3,
+        "pid": 4000 + number if running else 0, "restart_count": 0, "user": "ana",
+        "cpu_percent": 1.3 if running else 0.0, "memory_bytes": 1363149 if running else 0,
+        "started_at": "2025-03-04T05:06:07Z" if running else None, "updated_at": "2025-03-04T05:06:07Z",
+        "file": f"/usr/bin/{name}", "args": ["-p", "80 81"], "env_keys": ["MODE"],
+        "log": f"/var/log/pmond/{name}.log",
+        "dependencies": [], "groups": ["front"], "labels": {"tier": "web"}, "ready": running, "owner": "cli",
+        "hold": None, "generation": 1, "observed_generation": 1, "exit_code": None, "exit_signal": None,
+        "reason": "" if running else "stopped by a person",
+    } | changes  # fmt: skip
+
+
+def detailed(number: int, name: str, status: str = "running", **changes: Any) -> dict[str, Any]:
+    """The answer of `desc`."""
+    return process(number, name, status) | {
+        "spec": {"file": f"/usr/bin/{name}", "name": name, "env_vars": {"MODE": "prod x"}},
+        "conditions": [
+            {
+                "type": "Ready", "status": "True", "reason": "Running", "message": "",
+                "observed_generation": 1, "last_transition_time": "2025-03-04T05:06:07Z",
+            }
+        ],
+        "events": [
+            {
+                "id": 1, "time": "2025-03-04T05:06:07Z", "name": name,
+                "reason": "Started", "message": "pid 4001",
+            }
+        ],
+        "instances": [],
+    } | changes  # fmt: skip
+
+
+PLAN: dict[str, Any] = {
+    "format": 1,
+    "set": "file:/srv/app.yaml",
+    "summary": {"create": 1, "restart": 1, "unchanged": 12},
+    "actions": [
+        {
+            "action": "restart", "name": "web", "effect": "restart", "causes": ["args changed"],
+            "changes": [{"path": "args", "before": ["8080"], "after": ["8081"], "effect": "restart"}],
+        },
+        {"action": "create", "name": "worker", "effect": "none", "changes": [], "causes": ["not there yet"]},
+    ],
+    "notes": ["cron is held"],
+    "diagnostics": [],
+}  # fmt: skip
+
+TARGETS = [{"name": "web", "generation": 1, "token": 7}]
+
+
+def default_answers(path: str) -> dict[tuple[str, str], Reply]:
+    """A daemon with the processes `web` and `db`, to whom everything succeeds."""
+    processes = [process(1, "web"), process(2, "db", "stopped")]
+    actions: dict[tuple[str, str], Reply] = {
+        ("POST", f"/v1/actions/{verb}"): Answer({"targets": TARGETS})
+        for verb in ("start", "restart", "stop", "delete", "kill", "drop", "reset")
+    }
+    return actions | {
+        ("GET", "/v1/version"): Answer(
+            {
+                "version": "9.9",
+                "api": 1,
+                "pid": 1,
+                "started_at": "2025-03-04T05:06:07Z",
+                "socket": path,
+                "config_file": "",
+                "process_config_file": "",
+                "state_dir": "/s",
+                "log_dir": "/l",
+                "host": "h",
+            }
+        ),
+        ("GET", "/v1/processes"): Answer(processes),
+        ("GET", "/v1/processes/web"): Answer(detailed(1, "web")),
+        ("POST", "/v1/processes"): Answer({"targets": TARGETS}),
+        ("POST", "/v1/wait"): Answer({"outcome": "met", "processes": processes[:1], "failures": []}),
+        ("POST", "/v1/apply"): Answer({"plan": PLAN, "targets": TARGETS}),
+        ("POST", "/v1/init"): Answer({"plan": PLAN, "targets": TARGETS}),
+        ("POST", "/v1/plan"): Answer(PLAN),
+        ("GET", "/v1/logs/web"): Answer(Chunks([b"one\n", b"two"])),
+        ("GET", "/v1/logs/db"): Answer(Chunks([b"three\nfo", b"ur\n"])),
+        ("GET", "/v1/events"): Answer(detailed(1, "web")["events"]),
+        ("GET", "/v1/graph"): Answer(
+            {
+                "order": ["db", "web", "cron"],
+                "dependents": ["db", "web"],
+                "edges": [["web", "db"]],
+                "cycles": [],
+            }
+        ),
+        ("GET", "/v1/export"): Answer({"processes": [{"file": "/usr/bin/web", "name": "web"}]}),
+        ("GET", "/v1/groups"): Answer([{"id": 1, "name": "front", "processes": ["web"]}]),
+        ("GET", "/v1/groups/front"): Answer({"id": 1, "name": "front", "processes": processes[:1]}),
+        ("POST", "/v1/groups"): Answer({"id": 1, "name": "front", "processes": []}),
+        ("POST", "/v1/groups/assign"): Answer({"groups": ["front"]}),
+        ("POST", "/v1/groups/remove"): Answer({"groups": ["front"]}),
+        ("DELETE", "/v1/groups/front"): Answer({}),
+        ("POST", "/v1/shutdown"): Answer({}),
+    }
+
+
+class FakeDaemon:
+    """Serves while its `with` block runs; change `answers` for other answers."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self.requests: list[Request] = []
+        self.answers = default_answers(self.path)
+        self._server = _Server(self.path, self)
+
+    def answer(self, request: Request) -> Answer:
+        self.requests.append(request)
+        reply = self.answers.get((request.method, request.path))
+        if reply is None:
+            message = f"cannot find {request.path}: there is none"
+            return Answer({"error": {"code": "not_found", "message": message, "hint": "see pmon3 ls"}}, 404)
+        return reply if isinstance(reply, Answer) else reply(request)
+
+    def bodies(self, path: str) -> list[Any]:
+        """The bodies of all requests for this path that had one."""
+        return [
+            request.body for request in self.requests if request.path == path and request.body is not None
+        ]
+
+    def __enter__(self) -> Self:
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, path: str, owner: FakeDaemon) -> None:
+        self.owner = owner
+        super().__init__(path, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def handle_any(self) -> None:
+        parts = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        request = Request(self.command, unquote(parts.path), parse_qsl(parts.query), body)
+        self._send(self.server.owner.answer(request))
+
+    do_GET = do_POST = do_DELETE = handle_any
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        if isinstance(answer.content, Chunks):
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for chunk in [*answer.content.pieces, b""]:
+                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                self.wfile.flush()
+            return
+        content = answer.content if isinstance(answer.content, bytes) else json.dumps(answer.content).encode()
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read what the command line prints, not this."""
+
+    def address_string(self) -> str:
+        return "unix"

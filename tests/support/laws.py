@@ -1,0 +1,301 @@
+"""What must hold at every step of a simulated history, judged apart from the rules of the core.
+
+`Laws` keeps its own account of each name, from the facts that were told and the actions that were
+performed, and its own arithmetic: lower bounds, from the documentation and not from the code that
+is proved here. A broken law raises `Violation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.support.simulation import Living, Violation
+
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.status import Status
+from pmond.core.actions import Forget, Kill, Plan, Start, Stop
+from pmond.core.decide import decide
+from pmond.core.events import events
+from pmond.core.facts import Adopted, Exited, Fact, KillSent, Reset, Spawned, SpawnFailed, StopSent, TreeEmpty
+from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, Phase, State, Wanted
+from pmond.core.plan import plan
+from pmond.core.report import report, truths
+
+if TYPE_CHECKING:
+    from tests.support.simulated_loop import SimulatedLoop
+
+_ROUNDING = 1e-6  # seconds
+
+
+@dataclass(slots=True)
+class Account:
+    """What happened to one name since its present revision and token were first tried."""
+
+    tried: tuple[str, int] | None = None
+    asked: bool = False
+    """The present or last run was asked to end; then its end is no failure."""
+    stops: int = 0
+    grace_ends_at: float | None = None
+    killed_at: float | None = None
+    started_at: float = 0.0
+    ended_at: float | None = None
+    exit: ExitStatus | None = None
+    """How its last run ended by itself."""
+    error: str = ""
+    transient: bool = False
+    streak: int = 0
+    failures: list[tuple[float, int]] = field(default_factory=list)
+    """When it failed, and the limit that was in force."""
+    restarts: list[float] = field(default_factory=list)
+    restarts: list[float] = field(default_factory=list)
+    period: float | None = None
+    given_back: int = 0
+
+
+def is_up(loop: SimulatedLoop, name: str) -> bool:
+    wanted = loop.wanted.get(name)
+    if wanted is None or wanted.deleting or loop.ending:
+        return False
+    return wanted.spec.autostart if wanted.hold is None else wanted.hold.up
+
+
+def is_success(spec: ProcessSpec, exit: ExitStatus | None) -> bool:
+    return exit is not None and exit.signal is None and exit.code in spec.restart.success_exit_codes
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise Violation(message)
+
+
+class Laws:
+    """Judges one loop."""
+
+    def __init__(self, loop: SimulatedLoop) -> None:
+        self.loop = loop
+        self.accounts: dict[str, Account] = {}
+        self._planned: set[str] = set()
+
+    def account(self, name: str) -> Account:
+        return self.accounts.setdefault(name, Account())
+
+    def forget(self, name: str) -> None:
+        self.accounts.pop(name, None)
+
+    # --- facts -------------------------------------------------------------------------
+
+    def told(self, fact: Fact, before: State, after: State) -> None:
+        old, new = before.instance, after.instance
+        if old is not None and new is not None:
+            _require(old.number == new.number, f"{fact}: a run turned into another")
+            _require(new.phase >= old.phase, f"{fact}: a phase went back")
+        _require(after.history.number >= before.history.number, f"{fact}: numbers went back")
+        if isinstance(fact, Exited | TreeEmpty | StopSent | KillSent):
+            stale = old is None or old.number != fact.number
+            _require(not stale or after is before, f"{fact}: an old fact changed something")
+        list(events(fact.name, before, after))
+        account = self.account(fact.name)
+        if isinstance(fact, Exited) and after is not before:
+            account.exit = fact.exit
+        if isinstance(fact, Spawned | Adopted | SpawnFailed):
+            self._tried(account, fact)
+        elif old is not None and new is None:
+            self._ended(account, fact.name, old.ended_at)
+        elif isinstance(fact, Reset):
+            account.streak, account.period, account.given_back = 0, None, 0
+            account.failures.clear()
+            account.restarts.clear()
+
+    def _tried(self, account: Account, fact: Spawned | Adopted | SpawnFailed) -> None:
+        spec, now = self.loop.wanted[fact.name].spec, self.loop.now
+        failed = account.ended_at is not None and not account.asked and account.exit is not None
+        if account.tried != (fact.revision, fact.token):
+            if not isinstance(fact, Adopted):
+                self.accounts[fact.name] = account = Account()
+            account.tried = (fact.revision, fact.token)
+        elif isinstance(fact, Spawned) and failed and not is_success(spec, account.exit):
+            self._restarted(account, now)
+        if isinstance(fact, SpawnFailed):
+            account.error, account.transient, account.ended_at = fact.message, fact.transient, now
+            account.streak += 1
+            if not fact.transient:
+                account.failures.append((now, spec.restart.max_failures))
+            return
+        age = fact.age if isinstance(fact, Adopted) else 0.0
+        account.started_at, account.error, account.transient = now - age, "", False
+        account.asked, account.stops, account.grace_ends_at, account.killed_at = False, 0, None, None
+
+    def _restarted(self, account: Account, now: float) -> None:
+        """One restart after a failure, for flap detection."""
+        policy = self.loop.policy.flap
+        self._end_period(account, now)
+        if not policy.enabled:
+            return
+        if account.period is not None:
+            account.given_back += 1
+            return
+        account.restarts = [at for at in account.restarts if at > now - policy.countdown] + [now]
+        if len(account.restarts) >= policy.threshold:
+            account.period, account.given_back = now, 0
+
+    def _end_period(self, account: Account, now: float) -> None:
+        if account.period is not None and now >= account.period + self.loop.policy.flap.countdown:
+            account.period, account.restarts = None, []
+
+    def _ended(self, account: Account, name: str, ended_at: float | None) -> None:
+        at = self.loop.now if ended_at is None else ended_at
+        account.ended_at = at
+        if account.asked:
+            account.streak, account.exit = 0, None
+            account.failures.clear()
+            return
+        wanted = self.loop.wanted.get(name)
+        if wanted is None:
+            return
+        stable = at - account.started_at >= wanted.spec.restart.stable_after
+        account.streak = 1 if stable else account.streak + 1
+        if not is_success(wanted.spec, account.exit):
+            account.failures.append((at, wanted.spec.restart.max_failures))
+
+    # --- actions -----------------------------------------------------------------------
+
+    def starts(self, action: Start) -> None:
+        name, now = action.name, self.loop.now
+        _require(is_up(self.loop, name), f"{name}: started while it is not wanted up")
+        wanted, account = self.loop.wanted[name], self.account(name)
+        state = self.loop.observed.get(name, NOTHING_SEEN)
+        _require(state.instance is None, f"{name}: started beside a run that is seen")
+        _require(action.number > state.history.number, f"{name}: run {action.number} was there before")
+        if self.is_first(name):
+            for dependency in wanted.spec.dependencies:
+                _require(self._is_met(dependency), f"{name}: started before {dependency}")
+            return
+        self._restarts(name, wanted.spec, account, now)
+
+    def is_first(self, name: str) -> bool:
+        """Whether its next start is no restart after an end of its own."""
+        wanted, account = self.loop.wanted[name], self.account(name)
+        if account.tried != (wanted.revision, wanted.token):
+            return True
+        return account.asked and not account.error
+
+    def _is_met(self, name: str) -> bool:
+        wanted = self.loop.wanted.get(name)
+        if wanted is None:
+            return True
+        instance = self.loop.observed.get(name, NOTHING_SEEN).instance
+        if instance is None:
+            return self.is_completed(name, wanted)
+        settled = self.loop.now >= instance.started_at + self.loop.policy.settle
+        return settled and instance.phase is Phase.RUNNING
+
+    def is_completed(self, name: str, wanted: Wanted) -> bool:
+        account = self.account(name)
+        ended = account.exit is not None and not account.error and not account.asked
+        tried = account.tried == (wanted.revision, wanted.token)
+        return ended and tried and wanted.spec.policy != "always" and is_success(wanted.spec, account.exit)
+
+    def _restarts(self, name: str, spec: ProcessSpec, account: Account, now: float) -> None:
+        restart, success = spec.restart, is_success(spec, account.exit)
+        if not account.transient:
+            _require(spec.policy != "never", f"{name}: restarted against its policy")
+            newest = account.failures[-restart.max_failures :] if restart.max_failures else []
+            recent = [at for at, limit in newest if limit == restart.max_failures]
+            given_up = bool(recent) and len(recent) == restart.max_failures
+            given_up = given_up and recent[-1] - recent[0] < restart.window
+            _require(not given_up, f"{name}: restarted after it was given up")
+        if not account.error:
+            _require(spec.policy != "on-failure" or not success, f"{name}: restarted after success")
+            code = account.exit.code if account.exit is not None else None
+            _require(code is None or code not in restart.no_restart_exit_codes, f"{name}: {code} is final")
+        self._end_period(account, now)
+        if account.period is not None and not account.error and not success:
+            policy = self.loop.policy.flap
+            wait = (account.given_back + 1) * policy.decrement if policy.decrement else policy.countdown
+            allowed = account.period + min(wait, policy.countdown)
+            _require(now >= allowed - _ROUNDING, f"{name}: restarted while flapping, allowed at {allowed}")
+        elif account.streak > 1 and account.ended_at is not None:
+            delay = min(restart.delay * 2.0 ** min(account.streak - 2, 99), restart.max_delay)
+            allowed = account.ended_at + delay * (1 - restart.jitter)
+            _require(now >= allowed - _ROUNDING, f"{name}: restarted at {now}, in backoff until {allowed}")
+
+    def stops(self, action: Stop, run: Living | None) -> None:
+        name, account = action.name, self.account(action.name)
+        wanted = self.loop.wanted.get(name)
+        instance = self.loop.observed[name].instance
+        assert instance is not None
+        cleared = instance.ended_at is not None
+        if not cleared and is_up(self.loop, name):
+            assert wanted is not None
+            changed = instance.revision != wanted.revision and not wanted.deferred
+            _require(changed or instance.token != wanted.token, f"{name}: stopped for no reason")
+        if not cleared and not is_up(self.loop, name):
+            self._stops_in_order(name)
+        _require(account.stops == 0, f"{name}: asked to end a second time")
+        account.stops += 1
+        account.asked = account.asked or not cleared
+        account.grace_ends_at = self.loop.now + (wanted.spec.stop.timeout if wanted else 10.0)
+
+    def _stops_in_order(self, name: str) -> None:
+        for other, wanted in self.loop.wanted.items():
+            if name in wanted.spec.dependencies and not is_up(self.loop, other):
+                alive = self.loop.observed.get(other, NOTHING_SEEN).instance is not None
+                _require(not alive, f"{name}: stopped before {other}, which needs it")
+
+    def kills(self, action: Kill, run: Living | None) -> None:
+        name, now, account = action.name, self.loop.now, self.account(action.name)
+        wanted = self.loop.wanted.get(name)
+        if account.killed_at is not None:
+            again = account.killed_at + self.loop.policy.empty_tree
+            _require(now >= again - _ROUNDING, f"{name}: killed again too soon")
+        elif wanted is None or not wanted.forced or is_up(self.loop, name):
+            ends = account.grace_ends_at
+            _require(ends is not None and now >= ends - _ROUNDING, f"{name}: killed before its grace")
+        account.killed_at = now
+        instance = self.loop.observed[name].instance
+        cleared = instance is not None and instance.ended_at is not None
+        account.asked = account.asked or not cleared or action.ending is not Ending.ITSELF
+
+    def forgets(self, action: Forget) -> None:
+        wanted = self.loop.wanted.get(action.name)
+        _require(wanted is None or wanted.deleting, f"{action.name}: forgotten while declared")
+        _require(not any(self.loop.machine.of(action.name)), f"{action.name}: forgotten while alive")
+        self.forget(action.name)
+
+    # --- plans and turns ---------------------------------------------------------------
+
+    def planned(self, decided: Plan) -> None:
+        self._planned |= decided.wake_at.keys()
+        acting = [action.name for action in decided.actions]
+        _require(len(acting) == len(set(acting)), f"two actions for one name: {decided.actions}")
+        for name, at in decided.wake_at.items():
+            _require(at is None or at > self.loop.now, f"{name}: wakes at {at}, now is {self.loop.now}")
+
+    def turned(self) -> None:
+        """After a turn: nothing more to do, the same plan for all names, and a true report."""
+        loop = self.loop
+        whole = plan(loop.desired, loop.observed, loop.now, loop.policy)
+        _require(not whole.actions, f"planning neighbours alone missed {whole.actions}")
+        known = {name: loop.wake_at.get(name) for name in whole.wake_at}
+        _require(whole.wake_at == known, f"planning neighbours alone missed {whole.wake_at}, has {known}")
+        for name in self._planned & whole.wake_at.keys():
+            self._reported(name)
+        self._planned.clear()
+
+    def _reported(self, name: str) -> None:
+        loop = self.loop
+        seen = report(name, loop.desired, loop.observed, loop.now, loop.policy)
+        list(truths(name, loop.desired, loop.observed, loop.now, loop.policy))
+        instance = loop.observed.get(name, NOTHING_SEEN).instance
+        alive = instance is not None and instance.ended_at is None
+        if seen.status in {Status.RUNNING, Status.INIT}:
+            _require(alive, f"{name}: shown as {seen.status.word}, but it is not alive")
+        if seen.status in {Status.STOPPED, Status.CLOSED, Status.COMPLETED, Status.FAILED, Status.BACKOFF}:
+            _require(instance is None, f"{name}: shown as {seen.status.word}, but it is there")
+        if loop.faithful and instance is not None:
+            run = loop.machine.run(name, instance.number)
+            _require(run is not None and run.main == alive, f"{name}: seen as alive or not, in error")
+        if seen.status is Status.BACKOFF:
+            at = decide(name, loop.desired, loop.observed, loop.now, loop.policy).wake_at
+            _require(at is not None and seen.next_start_at == at, f"{name}: no time of its next start")

@@ -1,0 +1,266 @@
+"""The loop in miniature, over a simulated machine: fact, evolve, plan, perform, facts.
+
+It wakes for facts and at `wake_at`, and plans the names that a fact touches and their neighbours.
+Every step is shown to the `Laws`. It can be disturbed: facts that come from the kernel or the clock
+are lost, repeated or late; the daemon dies at any moment and finds its processes again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+from tests.support.laws import Laws
+from tests.support.simulation import NEVER, Living, Machine, Program, Violation
+
+from pmond.core.actions import Action, Forget, Kill, Start, Stop
+from pmond.core.evolve import evolve
+from pmond.core.facts import (
+    Adopted,
+    DeadlinePassed,
+    Exited,
+    Fact,
+    KillSent,
+    Spawned,
+    SpawnFailed,
+    StopSent,
+    TreeEmpty,
+)
+from pmond.core.model import NOTHING_SEEN, Desired, ExitStatus, Policy, State, Wanted
+from pmond.core.plan import dependants_of, neighbours, plan
+
+_MOST_ROUNDS = 60
+_OVERSLEEPS = 0.3  # seconds
+
+
+class _DaemonDied(Exception):
+    """What was still to be performed is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """How likely a fact from outside is lost, repeated later, or late. Shares of 1."""
+
+    lost: float = 0.0
+    repeated: float = 0.0
+    late: float = 0.0
+
+    @property
+    def is_any(self) -> bool:
+        return self.lost + self.repeated + self.late > 0
+
+
+class SimulatedLoop:
+    """A daemon without effects. `full` plans every name in every turn."""
+
+    def __init__(self, machine: Machine, policy: Policy, random: Random, *, full: bool = False) -> None:
+        self.machine, self.policy, self.full = machine, policy, full
+        self.random, self.disturbance = random, Disturbance()
+        self.faithful = True
+        """Nothing was disturbed since the last resync."""
+        self.wanted: dict[str, Wanted] = {}
+        self.desired = Desired()
+        self.ending = False
+        self.observed: dict[str, State] = {}
+        self.wake_at: dict[str, float | None] = {}
+        self.dies_at_next_start = False
+        self.laws = Laws(self)
+        self._touched: set[str] = set()
+        self._late: list[tuple[float, int, Fact]] = []
+        self._sequence = 0
+
+    @property
+    def now(self) -> float:
+        return self.machine.now
+
+    # --- what callers do ---------------------------------------------------------------
+
+    def want(self, changes: dict[str, Wanted | None], ending: bool | None = None) -> None:
+        """Put, replace or (None) drop what is wanted, and look at what that touches."""
+        for name in changes:
+            self._touch(name)
+        self.wanted = {**self.wanted, **{n: w for n, w in changes.items() if w is not None}}
+        for name in [name for name, wanted in changes.items() if wanted is None]:
+            del self.wanted[name]
+        if ending is not None:
+            self.ending = ending
+            self._touched |= self.wanted.keys() | self.observed.keys()
+        pairs = [(name, wanted.spec.dependencies) for name, wanted in self.wanted.items()]
+        self.desired = Desired(self.wanted, dependants_of(pairs), self.ending)
+        for name in changes:
+            self._touch(name)
+
+    def resync(self) -> None:
+        """Compare what is seen with what lives, then look at everything."""
+        for name, state in list(self.observed.items()):
+            instance = state.instance
+            if instance is None:
+                continue
+            run = self.machine.run(name, instance.number)
+            if run is None:
+                self._tell(Exited(name, instance.number, ExitStatus()))
+                self._tell(TreeEmpty(name, instance.number))
+            elif not run.main:
+                self._tell(Exited(name, instance.number, ExitStatus(), tree_left=True))
+        self.faithful = not self._late
+        self._touched |= self.wanted.keys() | self.observed.keys()
+
+    def die_and_return(self, keeps_histories: bool) -> None:
+        """The daemon is killed and started again: facts under way are lost, processes are found."""
+        before, self.observed, self.wake_at, self._late = self.observed, {}, {}, []
+        self.ending = False
+        self.want({})
+        for name, state in before.items():
+            if keeps_histories:
+                gone = state.instance is not None and self.machine.run(name, state.instance.number) is None
+                self.observed[name] = state if gone else State(None, state.history)
+            else:
+                self.laws.forget(name)
+        for run in [run for run in self.machine.living.values() if not run.abandoned]:
+            age = self.now - run.started_at
+            self._tell(Adopted(run.name, run.number, run.pid, run.revision, run.token, age))
+        self.resync()
+
+    def run(self, until: float) -> None:
+        """Live until a time."""
+        self.turn()
+        while (at := self._next_at()) <= until:
+            late = _OVERSLEEPS if self.random.random() < self.disturbance.late else 0.0
+            facts: list[Fact] = [*self.machine.advance(min(max(at, self.now) + late, until))]
+            while self._late and self._late[0][0] <= self.now:
+                self._tell(heapq.heappop(self._late)[2])
+            for fact in facts:
+                self._arrives(fact)
+            self.turn()
+        self.machine.advance(until)
+
+    def turn(self) -> None:
+        """Deadlines that have come, then plan and perform until there is nothing to do."""
+        for name in [name for name, at in self.wake_at.items() if at is not None and at <= self.now]:
+            self.wake_at[name] = None
+            self._tell(DeadlinePassed(name))
+            self._touched.add(name)
+        for _ in range(_MOST_ROUNDS):
+            names = sorted(self._touched)
+            self._touched = set()
+            decided = plan(self.desired, self.observed, self.now, self.policy, None if self.full else names)
+            self.laws.planned(decided)
+            self.wake_at.update(decided.wake_at)
+            with suppress(_DaemonDied):
+                for action in decided.actions:
+                    self._perform(action)
+            if not decided.actions and not self._touched:
+                self.laws.turned()
+                return
+        raise Violation(f"no fixed point: {decided.actions}")
+
+    # --- the insides -------------------------------------------------------------------
+
+    def _next_at(self) -> float:
+        times = [at for at in self.wake_at.values() if at is not None]
+        late = self._late[0][0] if self._late else NEVER
+        return min(self.machine.next_at, late, *times, NEVER)
+
+    def _touch(self, name: str) -> None:
+        self._touched |= neighbours(self.desired, name)
+
+    def _arrives(self, fact: Fact) -> None:
+        """A fact from outside, which may be disturbed on its way."""
+        chance = self.random.random()
+        self.faithful = self.faithful and not self.disturbance.is_any
+        lost, repeated = self.disturbance.lost, self.disturbance.lost + self.disturbance.repeated
+        if chance < lost:
+            self._touch(fact.name)
+        elif chance < repeated:
+            self._tell(fact)
+            self._delay(fact)
+        elif chance < repeated + self.disturbance.late:
+            self._delay(fact)
+        else:
+            self._tell(fact)
+
+    def _delay(self, fact: Fact) -> None:
+        self._sequence += 1
+        heapq.heappush(self._late, (self.now + self.random.choice((0.0, 0.5, 20.0)), self._sequence, fact))
+
+    def tell(self, fact: Fact) -> None:
+        """A fact that a caller brings about."""
+        self._tell(fact)
+
+    def _tell(self, fact: Fact) -> None:
+        name = fact.name
+        before = self.observed.get(name, NOTHING_SEEN)
+        after = evolve(before, self.wanted.get(name), fact, self.now, self.policy)
+        self.laws.told(fact, before, after)
+        if isinstance(fact, Exited) and fact.tree_left and before.instance and after.instance is None:
+            self._abandon(fact)
+        if after is before:
+            return
+        self.observed[name] = after
+        self._touch(name)
+
+    def _abandon(self, fact: Exited) -> None:
+        """Its children were left to themselves, which only `kill_group: false` allows."""
+        wanted = self.wanted.get(fact.name)
+        if wanted is None or wanted.spec.stop.kill_group:
+            raise Violation(f"{fact.name}: what its main program left behind was forgotten")
+        run = self.machine.run(fact.name, fact.number)
+        if run is not None:
+            run.abandoned = True
+
+    def _perform(self, action: Action) -> None:
+        if isinstance(action, Start):
+            self._start(action)
+        elif isinstance(action, Stop):
+            self._stop(action)
+        elif isinstance(action, Kill):
+            self._kill(action)
+        else:
+            self._forget(action)
+
+    def _start(self, action: Start) -> None:
+        wanted = self.wanted[action.name]
+        self.laws.starts(action)
+        run = self.machine.start(action.name, action.number, wanted.revision, wanted.token)
+        if self.dies_at_next_start:
+            self.dies_at_next_start = False
+            self.die_and_return(keeps_histories=True)
+            raise _DaemonDied
+        identity = (action.name, action.number)
+        what = (wanted.revision, wanted.token)
+        if isinstance(run, Program):
+            self._tell(
+                SpawnFailed(*identity, *what, run.refusal, f"cannot start: {run.refusal}", run.transient)
+            )
+        else:
+            self._tell(Spawned(*identity, run.pid, *what))
+
+    def _stop(self, action: Stop) -> None:
+        run = self._run(action)
+        self.laws.stops(action, run)
+        if run is not None:
+            self.machine.ask(run, action.grace, action.tree)
+        self._tell(StopSent(action.name, action.number, action.ending, self.now + action.grace))
+
+    def _kill(self, action: Kill) -> None:
+        run = self._run(action)
+        self.laws.kills(action, run)
+        if run is not None:
+            self.machine.kill(run, action.tree)
+        self._tell(KillSent(action.name, action.number, action.ending))
+
+    def _run(self, action: Stop | Kill) -> Living | None:
+        return self.machine.run(action.name, action.number)
+
+    def _forget(self, action: Forget) -> None:
+        self.laws.forgets(action)
+        if action.name in self.wanted:
+            self.want({action.name: None})
+        self._touch(action.name)
+        self._touched.discard(action.name)
+        self.observed.pop(action.name, None)
+        self.wake_at.pop(action.name, None)
+        self._late = [late for late in self._late if late[2].name != action.name]
+        heapq.heapify(self._late)
