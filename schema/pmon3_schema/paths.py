@@ -175,6 +175,7 @@ def queue_settings(text: str) -> tuple[str, str]:
     if not found or text.count("message_queue") != 1:
         return _queue_settings_in_full(text)
     values: dict[str, str] = {}
+    indent, parent = 0, ""
     for line in text[found.end() + 1 :].splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -183,9 +184,13 @@ def queue_settings(text: str) -> tuple[str, str]:
         match = _PLAIN_LINE.fullmatch(line)
         if not match:
             return _queue_settings_in_full(text)
+        depth = len(line) - len(line.lstrip(" "))
+        indent = indent or depth
+        parent = match[1] if depth == indent else parent
+        key = match[1] if depth == indent else f"{parent}.{match[1]}"
         plain = "" if match[4] in _NULLS else match[4]
-        values[match[1]] = match[2] or match[3] or plain or ""
-    return values.get("shmem") or values.get("directory", ""), values.get("name_suffix", "")
+        values[key] = match[2] or match[3] or plain or ""
+    return values.get("directory.shmem") or values.get("directory", ""), values.get("name_suffix", "")
 
 
 def _queue_settings_in_full(text: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from tests.support.http_client import Reports
 
 from pmon3_schema.protocol import Promise, Selection
 from pmond.runtime.api import Api
+from pmond.runtime.auth import Peer
 from pmond.runtime.http import Server
 
 
@@ -39,7 +40,9 @@ class Canned(FakeControl):
     def describe(self, ref: str) -> dict[str, Any]:
         return detailed(1, ref)
 
-    async def wait(self, targets: Sequence[Promise], until: str, timeout: float) -> dict[str, Any]:
+    async def wait(
+        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
+    ) -> dict[str, Any]:
         return {"outcome": "met", "processes": [process(1, "web")], "failures": []}
 
     def groups(self) -> Sequence[dict[str, Any]]:

@@ -24,12 +24,12 @@ PLAN: dict[str, Any] = {
             "effect": "restart",
             "changes": [
                 {
-                    "path": "env_vars.TOKEN",
+                    "path": "/env_vars/TOKEN",
                     "before": "old-secret",
                     "after": "new-secret",
                     "effect": "restart",
                 },
-                {"path": "cwd", "before": "/a", "after": "/b", "effect": "restart"},
+                {"path": "/cwd", "before": "/a", "after": "/b", "effect": "restart"},
             ],
             "causes": [],
         }

@@ -50,6 +50,7 @@ def process(number: int, name: str, status: str = "running", **changes: Any) -> 
         "pid": 4000 + number if running else 0, "restart_count": 0, "user": "ana",
         "cpu_percent": 1.3 if running else 0.0, "memory_bytes": 1363149 if running else 0,
         "started_at": "2025-03-04T05:06:07Z" if running else None, "updated_at": "2025-03-04T05:06:07Z",
+        "next_start_at": None,
         "file": f"/usr/bin/{name}", "args": ["-p", "80 81"], "env_keys": ["MODE"],
         "log": f"/var/log/pmond/{name}.log",
         "dependencies": [], "groups": ["front"], "labels": {"tier": "web"}, "ready": running, "owner": "cli",

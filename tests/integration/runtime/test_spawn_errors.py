@@ -133,7 +133,7 @@ def test_what_the_user_may_not(tmp_path: Path) -> None:
     mine = script(tmp_path / "mine", "#!/bin/sh\n", 0o700)
     assert failure(tmp_path, "/bin/true", user="nobody", cwd=str(closed)).reason == "CwdNotUsable"
     assert failure(tmp_path, program, user="nobody", cwd="/").reason == "NotPermitted"
-    error = failure(tmp_path, mine, user="nobody")
+    error = failure(tmp_path, mine, user="nobody", cwd="/")
     assert error.reason == "NotPermitted"
     assert "user nobody" in error.message
 

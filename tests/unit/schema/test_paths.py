@@ -100,6 +100,7 @@ def test_a_session_and_a_cron_job_meet_the_same_pmond() -> None:
         ("message_queue:\n  name_suffix:\n  directory: null\n", ("", "")),
         ("# message_queue:\nmessage_queue:\r\n  directory: /q\r\n", ("/q", "")),
         ("message_queue: [", ("", "")),
+        ("message_queue:\n  directory:\n  user:\n    shmem: /q", ("", "")),
     ],
 )
 def test_the_two_settings_that_move_the_socket(text: str, expected: tuple[str, str]) -> None:
