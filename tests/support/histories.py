@@ -26,7 +26,18 @@ from pmond.core.report import report
 
 OBEDIENT = ("steady", "stubborn", "rooted")
 """Kinds that live for ever."""
-KINDS = (*OBEDIENT, "steady", "starved", "crasher", "crasher", "crasher", "job", "double", "missing")
+KINDS = (
+    *OBEDIENT,
+    "steady",
+    "starved",
+    "crasher",
+    "crasher",
+    "crasher",
+    "job",
+    "double",
+    "missing",
+    "misled",
+)
 CALM = 250.0
 """Long enough, in seconds, for every delay, grace and stop in order to have passed."""
 
@@ -67,9 +78,12 @@ def program(seed: int, name: str, number: int, revision: str) -> Program:
     """How a run behaves; the kind stands at the start of its revision."""
     kind = revision.partition(" ")[0]
     random = Random(f"{seed} {name} {number} {revision}")
+    if kind == "misled":
+        return Program(lives=random.choice((0.0, 0.02)), refusal="PermissionDenied")
     if kind in {"missing", "starved"}:
         refused = kind == "missing" or number % 4 < random.choice((0, 3))
-        return Program(refusal="FileNotFound" if kind == "missing" else "OutOfProcesses", transient=kind != "missing") if refused else Program()  # fmt: skip
+        code = "FileNotFound" if kind == "missing" else "OutOfProcesses"
+        return Program(refusal=code, transient=kind == "starved") if refused else Program()
     stops_in, dies_in = random.choice((0.0, 0.0, 0.4, NEVER)), random.choice((0.0, 0.0, 0.3, 5.0))
     tree = random.random() < (0.9 if kind in {"rooted", "double"} else 0.1)
     lasting = Program(NEVER, stops_in=0.1, tree=tree, tree_stops_in=random.choice((0.0, 1.0, NEVER)))

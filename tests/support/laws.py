@@ -48,7 +48,6 @@ class Account:
     failures: list[tuple[float, int]] = field(default_factory=list)
     """When it failed, and the limit that was in force."""
     restarts: list[float] = field(default_factory=list)
-    restarts: list[float] = field(default_factory=list)
     period: float | None = None
     given_back: int = 0
 
@@ -96,7 +95,9 @@ class Laws:
             _require(not stale or after is before, f"{fact}: an old fact changed something")
         list(events(fact.name, before, after))
         account = self.account(fact.name)
-        if isinstance(fact, Exited) and after is not before:
+        if after is before:
+            return
+        if isinstance(fact, Exited):
             account.exit = fact.exit
         if isinstance(fact, Spawned | Adopted | SpawnFailed):
             self._tried(account, fact)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.support.laws import Laws
-from tests.support.simulation import NEVER, Living, Machine, Program, Violation
+from tests.support.simulation import NEVER, Living, Machine, Program, Violation, refused
 
 from pmond.core.actions import Action, Forget, Kill, Start, Stop
 from pmond.core.evolve import evolve
@@ -24,7 +24,6 @@ from pmond.core.facts import (
     Fact,
     KillSent,
     Spawned,
-    SpawnFailed,
     StopSent,
     TreeEmpty,
 )
@@ -228,14 +227,11 @@ class SimulatedLoop:
             self.dies_at_next_start = False
             self.die_and_return(keeps_histories=True)
             raise _DaemonDied
-        identity = (action.name, action.number)
-        what = (wanted.revision, wanted.token)
+        of = (action.name, action.number)
         if isinstance(run, Program):
-            self._tell(
-                SpawnFailed(*identity, *what, run.refusal, f"cannot start: {run.refusal}", run.transient)
-            )
+            self._tell(refused(*of, wanted.revision, wanted.token, run))
         else:
-            self._tell(Spawned(*identity, run.pid, *what))
+            self._tell(Spawned(*of, run.pid, wanted.revision, wanted.token))
 
     def _stop(self, action: Stop) -> None:
         run = self._run(action)

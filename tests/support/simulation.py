@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pmond.core.facts import Exited, TreeEmpty
+from pmond.core.facts import Exited, SpawnFailed, TreeEmpty
 from pmond.core.model import ExitStatus
 
 NEVER = math.inf
@@ -38,7 +38,8 @@ class Program:
     """It has children, which outlive it until they are signalled."""
     tree_stops_in: float = 0.0
     refusal: str = ""
-    """Why it cannot be started at all, as one word."""
+    """Why it cannot be started at all, as one word. With a finite `lives`: known only after that, as from
+    a launcher that changes the user first."""
     transient: bool = False
     """The refusal is for want of resources."""
 
@@ -65,6 +66,15 @@ class Living:
 
 Programs = Callable[[str, int, str], Program]
 """How run `number` of `name` at a revision behaves."""
+
+
+Happened = Exited | TreeEmpty | SpawnFailed
+
+
+def refused(name: str, number: int, revision: str, token: int, program: Program) -> SpawnFailed:
+    """The fact that a program could not be started."""
+    why = f"cannot start {name}: {program.refusal}"
+    return SpawnFailed(name, number, revision, token, program.refusal, why, program.transient)
 
 
 @dataclass(slots=True)
@@ -98,7 +108,7 @@ class Machine:
         if any(self.of(name)):
             raise Violation(f"{name}: run {number} starts beside what an earlier one has left")
         program = self.programs(name, number, revision)
-        if program.refusal:
+        if program.refusal and program.lives == NEVER:
             return program
         self._last_pid += 1
         run = Living(name, number, self._last_pid, revision, token, program, self.now, tree=program.tree)
@@ -125,9 +135,9 @@ class Machine:
         """Somebody else kills its main program."""
         self._later(run, 0.0, SIGKILL)
 
-    def advance(self, at: float) -> list[Exited | TreeEmpty]:
+    def advance(self, at: float) -> list[Happened]:
         """Move the clock to `at`; what happened on the way, in order."""
-        facts: list[Exited | TreeEmpty] = []
+        facts: list[Happened] = []
         while self._queue and self._queue[0][0] <= at:
             self.now, _, pid, exit = heapq.heappop(self._queue)
             run = self.living.get(pid)
@@ -136,11 +146,14 @@ class Machine:
         self.now = at
         return facts
 
-    def _happens(self, run: Living, exit: ExitStatus | None) -> Iterator[Exited | TreeEmpty]:
+    def _happens(self, run: Living, exit: ExitStatus | None) -> Iterator[Happened]:
         """The main program ends with `exit`, or (None) the rest of the tree ends."""
         if exit is not None and run.main:
             run.main = False
-            yield Exited(run.name, run.number, exit, tree_left=run.tree)
+            if run.program.refusal:
+                yield refused(run.name, run.number, run.revision, run.token, run.program)
+            else:
+                yield Exited(run.name, run.number, exit, tree_left=run.tree)
         elif exit is None and run.tree:
             run.tree = False
             if not run.main and not run.abandoned:

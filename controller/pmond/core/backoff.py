@@ -1,10 +1,10 @@
 """Restart arithmetic: when a process that ended may be started again.
 
 The first restart after a stable run is immediate. From the second in a row the delay grows:
-`delay`, twice that, and so on up to `max_delay`, but never less than a hundredth of a second. A run of `stable_after` seconds starts the
-count afresh. Jitter shortens the delay by a share that depends on the process alone, so that
-processes which failed together do not return together, and the same history gives the same
-time on every look (a random number would not).
+`delay`, twice that, and so on up to `max_delay`, but never less than a hundredth of a second.
+A run of `stable_after` seconds starts the count afresh. Jitter shortens the delay by a share
+that depends on the process alone, so that processes which failed together do not return
+together, and the same history gives the same time on every look (a random number would not).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration, signal_name
@@ -93,6 +94,8 @@ class Case:
 
 
 _DEFAULTS = ProcessSpec(file="/")
+_MOST_NAMED = 3
+"""Names that a reason lists at most."""
 
 
 def decide(name: str, desired: Desired, observed: Observed, now: float, policy: Policy) -> Decision:
@@ -160,14 +163,16 @@ def _await_dependants(case: Case, instance: Instance) -> Decision | None:
     """In a stop of several, what others depend on goes last."""
     if case.up:
         return None
-    alive = [
+    alive = (
         name
         for name in case.desired.dependants.get(case.name, ())
         if not case.desired.up(name) and case.observed.get(name, NOTHING_SEEN).instance is not None
-    ]
-    if not alive:
+    )
+    named = list(islice(alive, _MOST_NAMED + 1))  # of thousands, finding one is enough
+    if not named:
         return None
-    return Decision(Rule.AWAIT_DEPENDANTS, f"ends after {', '.join(alive)}")
+    others = " and others" if len(named) > _MOST_NAMED else ""
+    return Decision(Rule.AWAIT_DEPENDANTS, f"ends after {', '.join(named[:_MOST_NAMED])}{others}")
 
 
 def _stop_unwanted(case: Case, instance: Instance) -> Decision | None:
@@ -286,9 +291,10 @@ def _gave_up(case: Case) -> Decision | None:
     if history.error_transient or not backoff.gave_up(case.spec, history):
         return None
     restart = case.spec.restart
+    why = history.error or describe_exit(history.exit)
     return Decision(
         Rule.GAVE_UP,
-        f"{history.error or describe_exit(history.exit)}; failed {restart.max_failures} times in {format_duration(restart.window)},"
+        f"{why}; failed {restart.max_failures} times in {format_duration(restart.window)},"
         f" given up (pmon3 restart {case.name})",
     )
 

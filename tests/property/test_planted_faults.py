@@ -1,0 +1,255 @@
+"""The generated histories notice what is wrong: faults planted in the core are caught.
+
+Each fault breaks one rule in the way that a hurried change would. Without it the same histories
+pass (`test_histories`), so a fault that is not caught is a hole in the laws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.support import simulated_loop
+from tests.support.histories import broken_by, generate
+
+from pmond.core import backoff, decide, evolve, flap
+from pmond.core.actions import Start
+from pmond.core.decide import Case, Decision, Rule
+from pmond.core.facts import Exited, KillSent, SpawnFailed, StopSent, TreeEmpty
+from pmond.core.model import Desired, Ending, Instance, Observed, Phase, Policy, State
+
+WITHIN = 400
+"""Histories that a fault may need at most until it is noticed."""
+
+Patch = pytest.MonkeyPatch
+Fault = Callable[[Patch], None]
+
+
+def without(patch: Patch, table: str, rule: str) -> None:
+    rules = getattr(decide, table)
+    kept = tuple(each for each in rules if each.__name__ != rule)
+    assert len(kept) == len(rules) - 1
+    patch.setattr(decide, table, kept)
+
+
+def instead(patch: Patch, table: str, rule: str, other: Callable[..., Decision | None]) -> None:
+    rules = getattr(decide, table)
+    patch.setattr(decide, table, tuple(other if each.__name__ == rule else each for each in rules))
+
+
+def handling(patch: Patch, fact: type, handler: Callable[..., State]) -> None:
+    patch.setitem(evolve._HANDLERS, fact, handler)
+
+
+def no_backoff(patch: Patch) -> None:
+    without(patch, "_WITHOUT_INSTANCE", "_backoff")
+
+
+def backoff_that_does_not_grow(patch: Patch) -> None:
+    right = backoff.delay
+    patch.setattr(backoff, "delay", lambda restart, streak, name: right(restart, min(streak, 2), name))
+
+
+def no_flap_detection(patch: Patch) -> None:
+    without(patch, "_WITHOUT_INSTANCE", "_flapping")
+
+
+def flap_forgets_the_window(patch: Patch) -> None:
+    patch.setattr(flap, "restarted", lambda known, policy, now: flap.CLEAR)
+
+
+def given_up_in_name_only(patch: Patch) -> None:
+    without(patch, "_WITHOUT_INSTANCE", "_gave_up")
+
+
+def restart_against_the_policy(patch: Patch) -> None:
+    without(patch, "_WITHOUT_INSTANCE", "_never")
+
+
+def start_while_held(patch: Patch) -> None:
+    without(patch, "_WITHOUT_INSTANCE", "_down")
+
+
+def never_forgotten(patch: Patch) -> None:
+    instead(
+        patch,
+        "_WITHOUT_INSTANCE",
+        "_forget",
+        lambda case: Decision(Rule.FORGET) if case.wanted is None or case.wanted.deleting else None,
+    )
+
+
+def dependency_ignored(patch: Patch) -> None:
+    without(patch, "_WITHOUT_INSTANCE", "_await_dependencies")
+
+
+def dependency_not_waited_out(patch: Patch) -> None:
+    right = decide._unmet
+
+    def unmet(case: Case, name: str) -> Any:
+        return right(replace(case, policy=replace(case.policy, settle=0.0)), name)
+
+    patch.setattr(decide, "_unmet", unmet)
+
+
+def stop_order_ignored(patch: Patch) -> None:
+    without(patch, "_WITH_INSTANCE", "_await_dependants")
+
+
+def early_kill(patch: Patch) -> None:
+    right = decide._await_stopped
+
+    def early(case: Case, instance: Instance) -> Decision | None:
+        return right(replace(case, now=case.now + 1.0), instance)
+
+    instead(patch, "_WITH_INSTANCE", "_await_stopped", early)
+
+
+def never_killed(patch: Patch) -> None:
+    def asked(case: Case, instance: Instance) -> Decision | None:
+        return Decision(Rule.AWAIT_STOPPED) if instance.phase is Phase.STOPPING and instance.kill_at else None
+
+    instead(patch, "_WITH_INSTANCE", "_await_stopped", asked)
+
+
+def lost_deadline(patch: Patch) -> None:
+    right = decide._backoff
+
+    def sleeps_on(case: Case) -> Decision | None:
+        decision = right(case)
+        return replace(decision, wake_at=None) if decision is not None else None
+
+    instead(patch, "_WITHOUT_INSTANCE", "_backoff", sleeps_on)
+
+
+def deadline_in_the_past(patch: Patch) -> None:
+    def started(case: Case, instance: Instance) -> Decision | None:
+        return Decision(Rule.STARTING, wake_at=instance.started_at) if instance.phase < 2 else None
+
+    instead(patch, "_WITH_INSTANCE", "_starting", started)
+
+
+def two_instances(patch: Patch) -> None:
+    def beside(case: Case, instance: Instance) -> Decision | None:
+        if case.wanted is None or not case.up or instance.token == case.wanted.token:
+            return None
+        return Decision(Rule.REPLACE, "", Start(case.name, instance.number + 1, ""))
+
+    instead(patch, "_WITH_INSTANCE", "_replace", beside)
+
+
+def revision_ignored(patch: Patch) -> None:
+    patch.setattr(decide, "_is_outdated", lambda wanted, instance: instance.token != wanted.token)
+
+
+def deferral_ignored(patch: Patch) -> None:
+    patch.setattr(decide, "_is_outdated", lambda wanted, instance: instance.revision != wanted.revision)
+
+
+def tree_left_ignored(patch: Patch) -> None:
+    right = evolve._exited
+
+    def exited(state: State, fact: Exited, *more: Any) -> State:
+        return right(state, replace(fact, tree_left=False), *more)
+
+    handling(patch, Exited, exited)
+
+
+def tree_left_alone(patch: Patch) -> None:
+    without(patch, "_WITH_INSTANCE", "_clear_tree")
+
+
+def stale_facts_accepted(patch: Patch) -> None:
+    patch.setattr(evolve, "_same", lambda state, fact: state.instance)
+
+
+def repeated_failure_counted(patch: Patch) -> None:
+    right = evolve._spawn_failed
+
+    def failed(state: State, fact: SpawnFailed, *more: Any) -> State:
+        return right(replace(state, history=replace(state.history, number=0)), fact, *more)
+
+    handling(patch, SpawnFailed, failed)
+
+
+def stop_counted_as_a_failure(patch: Patch) -> None:
+    right = evolve._stop_sent
+
+    def sent(state: State, fact: StopSent, *more: Any) -> State:
+        return right(state, replace(fact, ending=Ending.ITSELF), *more)
+
+    handling(patch, StopSent, sent)
+
+
+def stop_not_noted(patch: Patch) -> None:
+    handling(patch, StopSent, lambda state, *more: state)
+
+
+def kill_not_noted(patch: Patch) -> None:
+    handling(patch, KillSent, lambda state, *more: state)
+
+
+def empty_tree_not_noted(patch: Patch) -> None:
+    handling(patch, TreeEmpty, lambda state, *more: state)
+
+
+def phase_that_goes_back(patch: Patch) -> None:
+    right = evolve._kill_sent
+
+    def sent(state: State, *more: Any) -> State:
+        after = right(state, *more)
+        instance = after.instance
+        return after if instance is None else replace(after, instance=replace(instance, phase=Phase.RUNNING))
+
+    handling(patch, KillSent, sent)
+
+
+def dependants_not_looked_at(patch: Patch) -> None:
+    def near(desired: Desired, name: str) -> set[str]:
+        return {name}
+
+    patch.setattr(simulated_loop, "neighbours", near)
+
+
+def random_plan(patch: Patch) -> None:
+    right, looks = decide._backoff, [0]
+
+    def swaying(case: Case) -> Decision | None:
+        looks[0] += 1
+        decision = right(case)
+        if decision is None or decision.wake_at is None:
+            return decision
+        return replace(decision, wake_at=decision.wake_at + looks[0] % 3)
+
+    instead(patch, "_WITHOUT_INSTANCE", "_backoff", swaying)
+
+
+def policy_of_another_daemon(patch: Patch) -> None:
+    """The planner forgets to hand the daemon's settings on; the report does not."""
+    right = decide.decide
+
+    def forgetful(name: str, wanted: Desired, seen: Observed, now: float, policy: Policy) -> Decision:
+        return right(name, wanted, seen, now, Policy())
+
+    patch.setattr("pmond.core.plan.decide", forgetful)
+
+
+FAULTS: list[Fault] = [
+    no_backoff, backoff_that_does_not_grow, no_flap_detection, flap_forgets_the_window, given_up_in_name_only,
+    restart_against_the_policy, start_while_held, never_forgotten, dependency_ignored,
+    dependency_not_waited_out,
+    stop_order_ignored, early_kill, never_killed, lost_deadline, deadline_in_the_past, two_instances,
+    revision_ignored, deferral_ignored, tree_left_ignored, tree_left_alone, stale_facts_accepted,
+    repeated_failure_counted, stop_counted_as_a_failure, stop_not_noted, kill_not_noted, empty_tree_not_noted,
+    phase_that_goes_back, dependants_not_looked_at, random_plan, policy_of_another_daemon,
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__.replace("_", "-"))
+def test_a_planted_fault_is_caught(fault: Fault, monkeypatch: Patch) -> None:
+    fault(monkeypatch)
+    caught = next((seed for seed in range(WITHIN) if broken_by(generate(seed)) is not None), None)
+    assert caught is not None, f"{WITHIN} histories did not notice: {fault.__name__}"
