@@ -10,6 +10,7 @@ key must not keep a machine's supervisor from starting. Only text that cannot me
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,18 +39,31 @@ def _octal(value: Any) -> Any:
     return mode
 
 
-def _words(value: Any) -> Any:
-    """A command: text split as a shell would (no shell runs it), or the list of its words."""
-    if value is None:
-        return ()
+_SHELL_SYNTAX = re.compile(r"[|&;<>()$`*?\[#~{!\n]|^\w+=")
+"""What only a shell understands; its quotes and backslashes are understood here."""
+
+
+def _command(value: Any) -> Any:
+    """The words of one command, given as text or as their list.
+
+    Text that only a shell can run is given to one, as the Go pmon3 did with all of it: the text
+    alone, which is the administrator's. What is appended to the words arrives in it as ``"$@"``.
+    """
+    if not isinstance(value, str):
+        return tuple(value) if isinstance(value, list) else value
+    if _SHELL_SYNTAX.search(value):
+        return ("/bin/bash", "-c", f'{value} "$@"', "pmon3")
+    try:
+        return tuple(shlex.split(value))
+    except ValueError as error:
+        raise PydanticCustomError("command", "cannot be split: {why}", {"why": str(error).lower()}) from None
+
+
+def _commands(value: Any) -> Any:
+    """One command as text, or a list of commands."""
     if isinstance(value, str):
-        try:
-            return tuple(shlex.split(value))
-        except ValueError as error:
-            raise PydanticCustomError(
-                "command", "cannot be split: {why}", {"why": str(error).lower()}
-            ) from None
-    return tuple(value) if isinstance(value, list) else value
+        value = [value]
+    return tuple(_command(item) for item in value) if isinstance(value, list) else value
 
 
 def _level(value: Any) -> Any:
@@ -61,7 +75,7 @@ def _folder(value: Any) -> Any:
 
 
 Mode = Annotated[int, BeforeValidator(_octal)]
-Command = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Commands = Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_commands)]
 LogLevel = Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_level)]
 
 
@@ -124,11 +138,17 @@ class MessageQueue(Access):
 
 
 class EventHandling(_Section):
-    """Programs run on events, with the process as JSON for their last argument."""
+    """Programs run on events, with the process as JSON for their last argument.
 
-    process_restart: Command = field((), effect=_LIVE, description="before a restart")
-    process_failure: Command = field((), effect=_LIVE, description="when a process fails for good")
-    process_backoff: Command = field((), effect=_LIVE, description="when flap detection backs off")
+    Each is one command, or a list of commands that are run one after the other.
+    """
+
+    process_restart: Commands = field((), effect=_LIVE, description="when a process is started again")
+    process_failure: Commands = field((), effect=_LIVE, description="when a process fails for good")
+    process_backoff: Commands = field((), effect=_LIVE, description="when flap detection backs off")
+    timeout: int = field(
+        30, effect=_LIVE, ge=1, le=3_600, description="seconds that one run of a program may take"
+    )
 
 
 class FlapDetection(_Section):

@@ -82,6 +82,7 @@ def _attempt(history: History, fact: Spawned | SpawnFailed, policy: Policy) -> H
         revision=fact.revision,
         token=fact.token,
         exit=history.exit,
+        pid=history.pid,
         ended_at=history.ended_at,
         ran_for=history.ran_for,
         restart_count=history.restart_count,
@@ -134,6 +135,7 @@ def _gone(state: State, instance: Instance, spec: ProcessSpec) -> State:
         token=instance.token,
         ending=instance.ending,
         exit=instance.exit or ExitStatus(),
+        pid=instance.pid,
         ended_at=ended_at,
         ran_for=ran_for,
     )

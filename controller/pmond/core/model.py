@@ -142,6 +142,8 @@ class History:
     ending: Ending | None = None
     """How the last instance came to end; None before the first end."""
     exit: ExitStatus | None = None
+    pid: int = 0
+    """Of the last instance, for people and event handlers; 0 before the first end."""
     error: str = ""
     """Why the last try to start failed; empty when it did not."""
     error_code: str = ""

@@ -21,7 +21,8 @@ from pmon3_schema.errors import PmonError
 from pmon3_schema.paths import Places, socket_path
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
-from pmond.core.model import FlapPolicy, Policy
+from pmond.core.events import Event
+from pmond.core.model import ExitStatus, FlapPolicy, Policy, State
 from pmond.runtime import adopt, auth, clock, environment, tree
 from pmond.runtime.acting import Acting
 from pmond.runtime.api import Api
@@ -31,11 +32,13 @@ from pmond.runtime.controller import Controller
 from pmond.runtime.folders import ensure_folder, group_of, owner_of
 from pmond.runtime.foreign_exits import ForeignExits
 from pmond.runtime.grouping import Grouping
+from pmond.runtime.hooks import Hooks
 from pmond.runtime.http import Server
 from pmond.runtime.journal import Journal, Level
 from pmond.runtime.keeping import Keeping
 from pmond.runtime.loop import Loop
 from pmond.runtime.perform import Performer
+from pmond.runtime.process_json import Describer
 from pmond.runtime.publishing import Publisher
 from pmond.runtime.reaper import Reaper
 from pmond.runtime.registry import Registry
@@ -101,13 +104,21 @@ class Daemon:
         await self._listen()
         self._watch()
         await self._sources.reload()
-        self._loop.start(self._performer, self._keeping.turn_ended)
+        self._loop.start(self._performer, self._turn_ended)
         self._reaper.start()
         adopt.end(self._left, self._journal)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         self._resync_later()
         self._journal.event("daemon.started", pid=os.getpid(), socket=self._socket)
+
+    def _turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
+        self._keeping.turn_ended(before, happened)
+        self._hooks.turn_ended(before)
+
+    def _exited(self, pid: int, status: ExitStatus) -> None:
+        if not self._hooks.exited(pid, status):
+            self._performer.exited(pid, status)
 
     async def run(self) -> None:
         """Return when it has ended."""
@@ -194,7 +205,16 @@ class Daemon:
         )
         api = Api(controller, uid, control_group)
         self._server = Server(api.handle, self._report_defect, owner_uid=uid)
-        self._reaper = Reaper(events, self._performer.exited)
+        self._hooks = Hooks(
+            self._loop,
+            lambda: self.settings.event_handling,
+            Describer(self._registry, self._loop, publisher),
+            context.environment,
+            clock,
+            self._journal,
+            quiet_until=clock.now() + self.settings.initialization_period,
+        )
+        self._reaper = Reaper(events, self._exited)
         self._foreign = ForeignExits(events, self._performer.exited)
 
     def _about(self) -> dict[str, Any]:
@@ -300,6 +320,7 @@ class Daemon:
     async def close(self) -> None:
         """Give everything back."""
         self._loop.pause()
+        self._hooks.close()
         self._reaper.stop()
         self._foreign.close()
         await self._server.close()

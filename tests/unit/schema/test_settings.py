@@ -43,10 +43,10 @@ SEED_VARIABLES = [
     ("MESSAGEQUEUE_DIRECTORY_SHMEM", "/s", "message_queue.directory.shmem", "/s"),
     ("MESSAGEQUEUE_DIRECTORY_POSIXMQ", "/m", "message_queue.directory.posix_mq", "/m"),
     ("MESSAGEQUEUE_NAMESUFFIX", "x", "message_queue.name_suffix", "x"),
-    ("EVENTHANDLER_PROCESSRESTART", "/e 'a b'", "event_handling.process_restart", ("/e", "a b")),
-    ("EVENTHANDLING_PROCESSRESTART", "/e", "event_handling.process_restart", ("/e",)),
-    ("EVENTHANDLER_PROCESSFAILURE", "/f", "event_handling.process_failure", ("/f",)),
-    ("EVENTHANDLER_PROCESSBACKOFF", "/b", "event_handling.process_backoff", ("/b",)),
+    ("EVENTHANDLER_PROCESSRESTART", "/e 'a b'", "event_handling.process_restart", (("/e", "a b"),)),
+    ("EVENTHANDLING_PROCESSRESTART", "/e", "event_handling.process_restart", (("/e",),)),
+    ("EVENTHANDLER_PROCESSFAILURE", "/f", "event_handling.process_failure", (("/f",),)),
+    ("EVENTHANDLER_PROCESSBACKOFF", "/b", "event_handling.process_backoff", (("/b",),)),
     ("FLAPDETECTION_ISENABLED", "true", "flap_detection.is_enabled", True),
     ("FLAPDETECTION_THRESHOLDRESTARTED", "9", "flap_detection.threshold_restarted", 9),
     ("FLAPDETECTION_THRESHOLDCOUNTDOWN", "8", "flap_detection.threshold_countdown", 8),
@@ -108,7 +108,13 @@ def test_every_setting_has_a_variable() -> None:
     assert derived - {p + n for p in ("CONFIGOR_", "PMON3_") for n, *_ in SEED_VARIABLES} == {
         f"{prefix}_{name}"
         for prefix in ("CONFIGOR", "PMON3")
-        for name in ("RELOADPOLICY", "EVENTHANDLING_PROCESSFAILURE", "EVENTHANDLING_PROCESSBACKOFF")
+        for name in (
+            "RELOADPOLICY",
+            "EVENTHANDLING_PROCESSFAILURE",
+            "EVENTHANDLING_PROCESSBACKOFF",
+            "EVENTHANDLER_TIMEOUT",
+            "EVENTHANDLING_TIMEOUT",
+        )
     }
 
 
@@ -183,10 +189,12 @@ def test_a_mistake_in_a_variable_names_the_variable() -> None:
     assert found[0].file == "$CONFIGOR_WAIT_IPCCONNECTION"
 
 
-def test_event_handlers_are_words_or_a_list_and_no_shell() -> None:
-    settings, _ = of('event_handling: {process_restart: "/e \'a b\'", process_failure: [/f, "x y"]}')
-    assert settings.event_handling.process_restart == ("/e", "a b")
-    assert settings.event_handling.process_failure == ("/f", "x y")
+def test_event_handlers_are_a_command_or_a_list_of_commands() -> None:
+    text = 'event_handling: {process_restart: "/e \'a b\'", process_failure: ["/f x", [/g, "y z"]]}'
+    settings, found = of(text)
+    assert found == []
+    assert settings.event_handling.process_restart == (("/e", "a b"),)
+    assert settings.event_handling.process_failure == (("/f", "x"), ("/g", "y z"))
     assert of('event_handling: {process_restart: "/e \'a"}')[1] == ["1:35:error:PM012"]
 
 
@@ -202,3 +210,10 @@ def test_places_of_a_user_and_relative_paths() -> None:
 def test_an_unreadable_file_is_an_error_to_the_caller(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         load(str(tmp_path), {})
+
+
+@pytest.mark.parametrize("text", ["/e >> /log", "$HOME/e", "a && b", "LANG=C /e", "~/e"])
+def test_a_handler_that_only_a_shell_can_run_gets_one_and_the_json_as_its_argument(text: str) -> None:
+    settings, found = parse(b"", "/c.yml", {"CONFIGOR_EVENTHANDLER_PROCESSRESTART": text})
+    assert found == ()
+    assert settings.event_handling.process_restart == (("/bin/bash", "-c", f'{text} "$@"', "pmon3"),)
