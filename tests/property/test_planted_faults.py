@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
 from tests.support import simulated_loop
 from tests.support.histories import broken_by, generate
 
-from pmond.core import backoff, decide, evolve, flap
+from pmond.core import backoff, decide, evolve, flap, rules_with_instance, rules_without_instance
 from pmond.core.actions import Start
-from pmond.core.decide import Case, Decision, Rule
+from pmond.core.case import Case, Decision, Rule
 from pmond.core.facts import Exited, KillSent, SpawnFailed, StopSent, TreeEmpty
 from pmond.core.model import Desired, Ending, Instance, Observed, Phase, Policy, State
 
@@ -27,16 +28,14 @@ Patch = pytest.MonkeyPatch
 Fault = Callable[[Patch], None]
 
 
-def without(patch: Patch, table: str, rule: str) -> None:
-    rules = getattr(decide, table)
-    kept = tuple(each for each in rules if each.__name__ != rule)
-    assert len(kept) == len(rules) - 1
-    patch.setattr(decide, table, kept)
+def without(patch: Patch, table: ModuleType, rule: str) -> None:
+    kept = tuple(each for each in table.RULES if each.__name__ != rule)
+    assert len(kept) == len(table.RULES) - 1
+    patch.setattr(table, "RULES", kept)
 
 
-def instead(patch: Patch, table: str, rule: str, other: Callable[..., Decision | None]) -> None:
-    rules = getattr(decide, table)
-    patch.setattr(decide, table, tuple(other if each.__name__ == rule else each for each in rules))
+def instead(patch: Patch, table: ModuleType, rule: str, other: Callable[..., Decision | None]) -> None:
+    patch.setattr(table, "RULES", tuple(other if each.__name__ == rule else each for each in table.RULES))
 
 
 def handling(patch: Patch, fact: type, handler: Callable[..., State]) -> None:
@@ -44,7 +43,7 @@ def handling(patch: Patch, fact: type, handler: Callable[..., State]) -> None:
 
 
 def no_backoff(patch: Patch) -> None:
-    without(patch, "_WITHOUT_INSTANCE", "_backoff")
+    without(patch, rules_without_instance, "_backoff")
 
 
 def backoff_that_does_not_grow(patch: Patch) -> None:
@@ -53,7 +52,7 @@ def backoff_that_does_not_grow(patch: Patch) -> None:
 
 
 def no_flap_detection(patch: Patch) -> None:
-    without(patch, "_WITHOUT_INSTANCE", "_flapping")
+    without(patch, rules_without_instance, "_flapping")
 
 
 def flap_forgets_the_window(patch: Patch) -> None:
@@ -61,74 +60,74 @@ def flap_forgets_the_window(patch: Patch) -> None:
 
 
 def given_up_in_name_only(patch: Patch) -> None:
-    without(patch, "_WITHOUT_INSTANCE", "_gave_up")
+    without(patch, rules_without_instance, "_gave_up")
 
 
 def restart_against_the_policy(patch: Patch) -> None:
-    without(patch, "_WITHOUT_INSTANCE", "_never")
+    without(patch, rules_without_instance, "_never")
 
 
 def start_while_held(patch: Patch) -> None:
-    without(patch, "_WITHOUT_INSTANCE", "_down")
+    without(patch, rules_without_instance, "_down")
 
 
 def never_forgotten(patch: Patch) -> None:
     instead(
         patch,
-        "_WITHOUT_INSTANCE",
+        rules_without_instance,
         "_forget",
         lambda case: Decision(Rule.FORGET) if case.wanted is None or case.wanted.deleting else None,
     )
 
 
 def dependency_ignored(patch: Patch) -> None:
-    without(patch, "_WITHOUT_INSTANCE", "_await_dependencies")
+    without(patch, rules_without_instance, "_await_dependencies")
 
 
 def dependency_not_waited_out(patch: Patch) -> None:
-    right = decide._unmet
+    right = rules_without_instance._unmet
 
     def unmet(case: Case, name: str) -> Any:
         return right(replace(case, policy=replace(case.policy, settle=0.0)), name)
 
-    patch.setattr(decide, "_unmet", unmet)
+    patch.setattr(rules_without_instance, "_unmet", unmet)
 
 
 def stop_order_ignored(patch: Patch) -> None:
-    without(patch, "_WITH_INSTANCE", "_await_dependants")
+    without(patch, rules_with_instance, "_await_dependants")
 
 
 def early_kill(patch: Patch) -> None:
-    right = decide._await_stopped
+    right = rules_with_instance._await_stopped
 
     def early(case: Case, instance: Instance) -> Decision | None:
         return right(replace(case, now=case.now + 1.0), instance)
 
-    instead(patch, "_WITH_INSTANCE", "_await_stopped", early)
+    instead(patch, rules_with_instance, "_await_stopped", early)
 
 
 def never_killed(patch: Patch) -> None:
     def asked(case: Case, instance: Instance) -> Decision | None:
         return Decision(Rule.AWAIT_STOPPED) if instance.phase is Phase.STOPPING and instance.kill_at else None
 
-    instead(patch, "_WITH_INSTANCE", "_await_stopped", asked)
+    instead(patch, rules_with_instance, "_await_stopped", asked)
 
 
 def lost_deadline(patch: Patch) -> None:
-    right = decide._backoff
+    right = rules_without_instance._backoff
 
     def sleeps_on(case: Case) -> Decision | None:
         decision = right(case)
         return replace(decision, wake_at=None) if decision is not None else None
 
-    instead(patch, "_WITHOUT_INSTANCE", "_backoff", sleeps_on)
+    instead(patch, rules_without_instance, "_backoff", sleeps_on)
 
 
 def deadline_in_the_past(patch: Patch) -> None:
     def started(case: Case, instance: Instance) -> Decision | None:
         return Decision(Rule.STARTING, wake_at=instance.started_at) if instance.phase < 2 else None
 
-    instead(patch, "_WITH_INSTANCE", "_starting", started)
+    instead(patch, rules_with_instance, "_starting", started)
 
 
 def two_instances(patch: Patch) -> None:
@@ -137,15 +136,17 @@ def two_instances(patch: Patch) -> None:
             return None
         return Decision(Rule.REPLACE, "", Start(case.name, instance.number + 1, ""))
 
-    instead(patch, "_WITH_INSTANCE", "_replace", beside)
+    instead(patch, rules_with_instance, "_replace", beside)
 
 
 def revision_ignored(patch: Patch) -> None:
-    patch.setattr(decide, "_is_outdated", lambda wanted, instance: instance.token != wanted.token)
+    for rules in (rules_with_instance, rules_without_instance):
+        patch.setattr(rules, "is_outdated", lambda wanted, instance: instance.token != wanted.token)
 
 
 def deferral_ignored(patch: Patch) -> None:
-    patch.setattr(decide, "_is_outdated", lambda wanted, instance: instance.revision != wanted.revision)
+    for rules in (rules_with_instance, rules_without_instance):
+        patch.setattr(rules, "is_outdated", lambda wanted, instance: instance.revision != wanted.revision)
 
 
 def tree_left_ignored(patch: Patch) -> None:
@@ -158,7 +159,7 @@ def tree_left_ignored(patch: Patch) -> None:
 
 
 def tree_left_alone(patch: Patch) -> None:
-    without(patch, "_WITH_INSTANCE", "_clear_tree")
+    without(patch, rules_with_instance, "_clear_tree")
 
 
 def stale_facts_accepted(patch: Patch) -> None:
@@ -214,7 +215,7 @@ def dependants_not_looked_at(patch: Patch) -> None:
 
 
 def random_plan(patch: Patch) -> None:
-    right, looks = decide._backoff, [0]
+    right, looks = rules_without_instance._backoff, [0]
 
     def swaying(case: Case) -> Decision | None:
         looks[0] += 1
@@ -223,7 +224,7 @@ def random_plan(patch: Patch) -> None:
             return decision
         return replace(decision, wake_at=decision.wake_at + looks[0] % 3)
 
-    instead(patch, "_WITHOUT_INSTANCE", "_backoff", swaying)
+    instead(patch, rules_without_instance, "_backoff", swaying)
 
 
 def policy_of_another_daemon(patch: Patch) -> None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from pmon3_schema.scalars import signal_name
-from pmond.core.decide import describe_exit
+from pmond.core.case import describe_exit
 from pmond.core.model import Ending, History, Instance, Phase, State
 
 
@@ -27,7 +27,6 @@ class EventType(StrEnum):
     KILLED = "Killed"
     STOPPED = "Stopped"
     ADOPTED = "Adopted"
-    RESET = "Reset"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pmon3_schema.scalars import format_duration, signal_name
 from pmon3_schema.status import Status
 from pmond.core import flap
-from pmond.core.decide import Decision, Rule, decide
+from pmond.core.case import Decision, Rule
+from pmond.core.decide import decide
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Observed, Phase, Policy, State, Wanted
 
 _STATUS_OF_RULE = {

@@ -9,7 +9,8 @@ import pytest
 from tests.support.factories import desired, wanted
 
 from pmond.core.actions import Forget, Kill, Start, Stop
-from pmond.core.decide import Decision, Rule, decide
+from pmond.core.case import Decision, Rule
+from pmond.core.decide import decide
 from pmond.core.model import (
     NOTHING_SEEN,
     Ending,

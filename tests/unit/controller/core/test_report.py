@@ -6,7 +6,7 @@ import pytest
 from tests.support.factories import desired, wanted
 
 from pmon3_schema.status import Status
-from pmond.core.decide import Rule
+from pmond.core.case import Rule
 from pmond.core.evolve import evolve
 from pmond.core.facts import Exited, Spawned, StopSent
 from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, History, Instance, Phase, Policy, State, Wanted

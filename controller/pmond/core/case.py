@@ -1,0 +1,106 @@
+"""What a rule looks at, what it answers, and the questions that several rules ask.
+
+A `Case` is one process at one moment. A `Decision` has a reason for people, at most one action,
+and the time to look again if time alone can change it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.scalars import signal_name
+from pmond.core.actions import Action
+from pmond.core.model import Desired, ExitStatus, Instance, Observed, Policy, State, Wanted
+
+
+class Rule(StrEnum):
+    """The rules by name, in the order in which they are tried."""
+
+    CLEAR_TREE = "clear tree"
+    AWAIT_KILLED = "await killed"
+    FORCE = "force"
+    AWAIT_STOPPED = "await stopped"
+    AWAIT_DEPENDANTS = "await dependants"
+    STOP = "stop"
+    REPLACE = "replace"
+    STARTING = "starting"
+    RUNNING = "running"
+    FORGET = "forget"
+    DOWN = "down"
+    AWAIT_DEPENDENCIES = "await dependencies"
+    START = "start"
+    COMPLETED = "completed"
+    NEVER = "never"
+    NO_RESTART_CODE = "no restart code"
+    GAVE_UP = "gave up"
+    FLAPPING = "flapping"
+    BACKOFF = "backoff"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a rule concluded."""
+
+    rule: Rule
+    reason: str = ""
+    action: Action | None = None
+    wake_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything a rule may look at."""
+
+    name: str
+    wanted: Wanted | None
+    state: State
+    desired: Desired
+    observed: Observed
+    now: float
+    policy: Policy
+
+    @property
+    def up(self) -> bool:
+        return self.wanted is not None and self.wanted.up and not self.desired.ending
+
+    @property
+    def spec(self) -> ProcessSpec:
+        return self.wanted.spec if self.wanted is not None else _DEFAULTS
+
+    @property
+    def fresh(self) -> bool:
+        """The present revision and token were never tried."""
+        history, wanted = self.state.history, self.wanted
+        return wanted is not None and (history.revision, history.token) != (wanted.revision, wanted.token)
+
+
+_DEFAULTS = ProcessSpec(file="/")
+
+
+def is_outdated(wanted: Wanted, instance: Instance) -> bool:
+    """A restart was asked for, or its spec changed and that is not to wait for the next start."""
+    changed = instance.revision != wanted.revision and not wanted.deferred
+    return changed or instance.token != wanted.token
+
+
+def why_down(case: Case) -> str:
+    """Why a process is not to run, for people."""
+    wanted = case.wanted
+    if wanted is None or wanted.deleting:
+        return "deleted"
+    if wanted.hold is not None and not wanted.hold.up:
+        why = f": {wanted.hold.reason}" if wanted.hold.reason else ""
+        return f"stopped by {wanted.hold.by}{why}"
+    return "pmond is shutting down" if case.desired.ending else "not started by itself (autostart: false)"
+
+
+def describe_exit(exit: ExitStatus | None) -> str:
+    """``exited with code 3``, ``killed by SIGSEGV``, or that it is not known."""
+    if exit is None or not exit.known:
+        return "ended with an unknown exit status"
+    if exit.signal is not None:
+        return f"killed by {signal_name(exit.signal)}"
+    return f"exited with code {exit.code}"
