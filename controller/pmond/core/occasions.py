@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pmond.core.decide import Rule, decide, describe_exit
+from pmond.core.case import Rule, describe_exit
+from pmond.core.decide import decide
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Observed, Policy, State
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from pmond.core.decide import describe_exit
+from pmond.core.case import describe_exit
 from pmond.core.model import ExitStatus
 from pmond.runtime import tree
 
