@@ -11,23 +11,30 @@ belongs to none of these is what an ended instance left behind, and is ended too
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from pmond.core.evolve import evolve
 from pmond.core.facts import Adopted, Exited
 from pmond.core.model import Ending, ExitStatus, State
 from pmond.runtime import environment, recording, tree
 from pmond.runtime.clock import Clock
-from pmond.runtime.foreign_exits import ForeignExits
+from pmond.runtime.foreign_exits import ForeignExits, zombie_status
 from pmond.runtime.identity import Identity, boot_id, identify, is_alive, read_stat, send_signal
 from pmond.runtime.instances import Running
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.perform import Performer
 from pmond.runtime.records import HistoryRecord, InstanceRecord
+
+_KILLED_LIMIT = 2.0
+"""Seconds that a killed process may take to be gone."""
+_BETWEEN_LOOKS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +51,21 @@ class Survivor:
 def survivors(state_uuid: str) -> list[Survivor]:
     """All live processes that bear the marker of this state, oldest first."""
     found = []
-    prefix = f"{state_uuid}:"
     for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):  # noqa: PTH208
-        text = tree.marker_of(pid)
-        if not text.startswith(prefix):
-            continue
-        parsed, stat, identity = environment.parse_marker(text), read_stat(pid), identify(pid)
-        if parsed is not None and stat is not None and identity is not None and stat.state not in {"Z", "X"}:
-            found.append(Survivor(identity, parsed[1], parsed[2], stat.session == pid))
+        survivor = _survivor(pid, f"{state_uuid}:")
+        if survivor is not None:
+            found.append(survivor)
     return sorted(found, key=lambda survivor: survivor.identity.start_ticks)
+
+
+def _survivor(pid: int, prefix: str) -> Survivor | None:
+    text = tree.marker_of(pid)
+    if not text.startswith(prefix):
+        return None
+    parsed, stat, identity = environment.parse_marker(text), read_stat(pid), identify(pid)
+    if parsed is None or stat is None or identity is None or stat.state in {"Z", "X"}:
+        return None
+    return Survivor(identity, parsed[1], parsed[2], stat.session == pid)
 
 
 class Adoption:
@@ -73,6 +86,8 @@ class Adoption:
         self._clock = clock
         self._journal = journal
         self._uuid = uuid
+        self.stale: list[InstanceRecord] = []
+        """Records that mean nothing any more."""
 
     def histories(self, records: Iterable[HistoryRecord]) -> None:
         """What earlier runs mean; must come before `instances`."""
@@ -82,34 +97,65 @@ class Adoption:
             except (KeyError, TypeError, ValueError) as error:
                 self._journal.warn("history.damaged", name=record.name, error=str(error))
 
-    def instances(self, records: Iterable[InstanceRecord]) -> list[Survivor]:
-        """Adopt what lives; answers what is left over and must be ended."""
-        by_marker: dict[tuple[str, int], list[Survivor]] = defaultdict(list)
-        for survivor in survivors(self._uuid):
-            by_marker[survivor.name, survivor.number].append(survivor)
-        for record in records:
-            self._recorded(record, by_marker.pop((record.name, record.number), []))
+    def instances(
+        self, records: Iterable[InstanceRecord], starts: Iterable[tuple[str, int]] = ()
+    ) -> list[Survivor]:
+        """Adopt what lives; answers what is left over and must be ended.
+
+        `starts`: names and numbers of instances that were perhaps started, but never recorded.
+        """
         left: list[Survivor] = []
+        starts = list(starts)
+        by_marker = self._survivors()
+        if any(start not in by_marker for start in starts):
+            # It lets go of the lock a moment before its environment can be read.
+            time.sleep(_BETWEEN_LOOKS)
+            by_marker = self._survivors()
+        for record in sorted(records, key=lambda record: -record.number):
+            left += self._recorded(record, by_marker.pop((record.name, record.number), []))
         for (name, number), members in sorted(by_marker.items(), key=lambda item: -item[0][1]):
             left += self._unrecorded(name, number, members)
+        for name, number in starts:
+            self._started_unseen(name, number)
         return left
 
-    def _recorded(self, record: InstanceRecord, members: list[Survivor]) -> None:
+    def _survivors(self) -> dict[tuple[str, int], list[Survivor]]:
+        found: dict[tuple[str, int], list[Survivor]] = defaultdict(list)
+        for survivor in survivors(self._uuid):
+            found[survivor.name, survivor.number].append(survivor)
+        return found
+
+    def _recorded(self, record: InstanceRecord, members: list[Survivor]) -> list[Survivor]:
+        """Adopt it, or say how it ended; answers the members of an instance that is superseded."""
         identity = Identity(record.pid, record.start_ticks, record.boot_id, record.pidfd_inode)
+        state = self._loop.observed.get(record.name, State())
         if record.boot_id != boot_id():
             self._lost_with_machine(record)
-            return
+            self.stale.append(record)
+            return members
         age = max(0.0, self._clock.now() - record.started_monotonic)
         adopted = Adopted(record.name, record.number, record.pid, record.revision, record.token, age)
-        if is_alive(identity):
+        if is_alive(identity) and state.instance is None:
             self._adopt(identity, adopted)
-            return
-        # Seen to have run, and to have ended: the core decides what follows from that.
-        self._loop.tell(adopted)
+            return []
+        if state.instance is not None or record.number < state.history.number:
+            self.stale.append(record)  # a later run is known
+            return members
         running = self._running(identity, record.name, record.number)
         if members:
             self._performer.keep_clearing(running)
-        self._loop.tell(Exited(record.name, record.number, ExitStatus(), tree_left=bool(members)))
+        self._ended(adopted, zombie_status(identity), bool(members))
+        return []
+
+    def _ended(self, ran: Adopted, status: ExitStatus, tree_left: bool) -> None:
+        """It ran, and ended while no pmond was there: the core decides what follows from that."""
+        loop, name = self._loop, ran.name
+        # Not told as a fact: it was not found running, and the record of it is to go.
+        state = loop.observed.get(name, State())
+        loop.observed[name] = evolve(
+            state, loop.desired.wanted.get(name), ran, self._clock.now(), loop.policy
+        )
+        loop.tell(Exited(name, ran.number, status, tree_left))
 
     def _unrecorded(self, name: str, number: int, members: list[Survivor]) -> list[Survivor]:
         """Adopt a main program that was never recorded; answers the members if there is none to adopt."""
@@ -124,6 +170,14 @@ class Adoption:
             main.identity, Adopted(name, number, main.identity.pid, wanted.revision, wanted.token, age=0.0)
         )
         return []
+
+    def _started_unseen(self, name: str, number: int) -> None:
+        """It was to be started, was never recorded and is not alive: it may have run."""
+        wanted = self._loop.desired.wanted.get(name)
+        state = self._loop.observed.get(name, State())
+        if wanted is None or state.instance is not None or number <= state.history.number:
+            return
+        self._ended(Adopted(name, number, 0, wanted.revision, wanted.token, age=0.0), ExitStatus(), False)
 
     def _adopt(self, identity: Identity, fact: Adopted) -> None:
         self._performer.instances.add(self._running(identity, fact.name, fact.number))
@@ -155,11 +209,17 @@ class Adoption:
         self._loop.observed[record.name] = State(None, history)
 
 
-def end(left: list[Survivor], journal: Journal) -> None:
-    """SIGKILL what bears our marker and belongs to no instance: nobody is left to wait for it."""
+async def end(left: list[Survivor], journal: Journal) -> None:
+    """SIGKILL what bears our marker and belongs to no instance, and wait until main programs are gone."""
     for survivor in left:
         journal.warn("stray.killed", name=survivor.name, number=survivor.number, pid=survivor.identity.pid)
         try:
             send_signal(survivor.identity, signal.SIGKILL)
         except PermissionError as error:
             journal.warn("stray.out_of_reach", pid=survivor.identity.pid, error=str(error))
+    deadline = time.monotonic() + _KILLED_LIMIT
+    while mains := [one for one in left if one.leads and is_alive(one.identity)]:
+        if time.monotonic() >= deadline:
+            journal.error("stray.lives_on", pids=[main.identity.pid for main in mains])
+            return
+        await asyncio.sleep(_BETWEEN_LOOKS)

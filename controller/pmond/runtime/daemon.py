@@ -44,6 +44,7 @@ from pmond.runtime.reaper import Reaper
 from pmond.runtime.registry import Registry
 from pmond.runtime.sources import Sources
 from pmond.runtime.spawn import SpawnContext, seal_descriptors
+from pmond.runtime.starts import Starts
 from pmond.runtime.state_lock import lock_state
 from pmond.runtime.store import Store
 from pmond.runtime.waiting import Waiting
@@ -104,9 +105,9 @@ class Daemon:
         await self._listen()
         self._watch()
         await self._sources.reload()
+        await adopt.end(self._left, self._journal)
         self._loop.start(self._performer, self._turn_ended)
         self._reaper.start()
-        adopt.end(self._left, self._journal)
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         self._resync_later()
@@ -139,6 +140,7 @@ class Daemon:
         self._lock = lock_state(data.directory)
         self._store = Store.open(Path(data.directory) / "data.db", clock=clock)
         self._snapshot = self._store.load()
+        self._starts = Starts(data.directory)
         for notice in self._store.notices:
             self._journal.warn("state.notice", message=notice)
 
@@ -171,6 +173,7 @@ class Daemon:
             self._store.uuid,
             context,
             lambda name: self._keeping.forget(name),
+            self._starts,
         )
         instances = self._performer.instances
         user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
@@ -181,6 +184,7 @@ class Daemon:
         self._keeping = Keeping(
             self._store, self._registry, self._loop, instances, publisher, self._bus, clock, self._journal,
             lambda name: publisher.log_files(self._registry.processes[name])[0],
+            self._starts,
         )  # fmt: skip
         acting = Acting(self._registry, self._loop, clock, uid, control_group)
         applying = Applying(self._registry, self._loop, acting, clock, uid)
@@ -230,7 +234,8 @@ class Daemon:
             self._loop, self._performer, self._foreign, clock, self._journal, self._store.uuid
         )
         adoption.histories(self._snapshot.histories)
-        self._left = adoption.instances(self._snapshot.instances)
+        self._left = adoption.instances(self._snapshot.instances, self._starts.left())
+        self._keeping.drop(adoption.stale)
 
     async def _listen(self) -> None:
         queue = self.settings.message_queue
@@ -325,6 +330,7 @@ class Daemon:
         self._foreign.close()
         await self._server.close()
         self._store.close()
+        self._starts.close()
         os.close(self._lock)
         self._journal.event("daemon.ended")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pmond.core.events import Event
 from pmond.core.model import NOTHING_SEEN, State
@@ -14,8 +14,9 @@ from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.publishing import Publisher, event_json
 from pmond.runtime.recording import history_record, instance_record
-from pmond.runtime.records import Batch, EventRecord
+from pmond.runtime.records import Batch, EventRecord, InstanceRecord
 from pmond.runtime.registry import Registry
+from pmond.runtime.starts import Starts
 from pmond.runtime.store import Store
 
 
@@ -33,6 +34,7 @@ class Keeping:
         clock: Clock,
         journal: Journal,
         log_of: Callable[[str], str],
+        starts: Starts,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -43,20 +45,28 @@ class Keeping:
         self._clock = clock
         self._journal = journal
         self._log_of = log_of
+        self._starts = starts
         self._degraded: str | None = None
+        self._dropped = Batch()
 
     def turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
         """Save and tell what changed in one turn."""
-        batch = Batch()
+        batch, self._dropped = self._dropped, Batch()
         for name, old in before.items():
             self._keep(batch, name, old, self._loop.observed.get(name))
         batch.events.extend(self._record(event) for event in happened)
         self._store.flush(batch)
+        if self._store.degraded is None:
+            self._starts.saved()
         self._tell_degraded()
         self._publisher.note_changes(before.keys())
         for record in batch.events:
             self._bus.publish(event_json(record))
         self._bus.changed(before.keys())
+
+    def drop(self, stale: Iterable[InstanceRecord]) -> None:
+        """Forget these records with the next turn, which says what took their place."""
+        self._dropped.instances.update({(record.name, record.number): None for record in stale})
 
     def announce(self, type: str, message: str, name: str = "") -> None:
         """An event that is not one of a process's turns."""

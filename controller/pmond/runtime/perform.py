@@ -24,6 +24,7 @@ from pmond.runtime.instances import Instances, Running
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.spawn import Child, SpawnContext, prepare, read_report, spawn
+from pmond.runtime.starts import Starts
 from pmond.runtime.strays import Strays
 
 
@@ -38,6 +39,7 @@ class Performer:
         state_uuid: str,
         context: SpawnContext,
         forget: Callable[[str], None],
+        starts: Starts,
     ) -> None:
         self.context = context
         self.instances = Instances()
@@ -46,6 +48,7 @@ class Performer:
         self._journal = journal
         self._state_uuid = state_uuid
         self._forget = forget
+        self._starts = starts
         self._clearing: dict[str, Running] = {}
         self._killing: set[asyncio.Task[None]] = set()
         self._strays = Strays(self.instances, state_uuid, clock, journal)
@@ -69,6 +72,7 @@ class Performer:
         marker = environment.marker(self._state_uuid, action.name, action.number)
         try:
             launch = prepare(wanted.spec, context=self.context, marker=marker, trusted=wanted.trusted)
+            self._starts.note(action.name, action.number)
             child = spawn(launch)
         except SpawnError as error:
             self._loop.tell(_failed(action.name, action.number, wanted, error))

@@ -1,16 +1,28 @@
-"""One pmond per state folder: an flock that the kernel drops when its holder dies, however it dies."""
+"""One pmond per state folder: an flock that the kernel drops when its holder dies, however it dies.
+
+Theory of operation: the lock belongs to an open file, and that is shared by a child of pmond from
+its birth until it becomes its program, when the kernel closes it. So the lock also tells when all
+children that a killed pmond was just starting have become their programs, which bear the marker
+in their environment: whoever has it and looks for markers misses none. That is worth waiting for
+when the pmond that took the lock is dead.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
+from pmond.runtime.identity import read_stat, start_ticks
 from pmond.runtime.store_error import StoreError
 
 LOCK_NAME = "pmond.lock"
+UNBORN_LIMIT = 10.0
+"""Seconds to wait for the children of a dead pmond to become their programs: a slow disk may take some."""
+_BETWEEN_TRIES = 0.005
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -24,6 +36,7 @@ def lock_state(folder: str | os.PathLike[str], mode: int = 0o700) -> int:
     try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
         _refuse_unsafe(path)
+        deadline = time.monotonic() + UNBORN_LIMIT
         while True:
             descriptor = os.open(path / LOCK_NAME, _FLAGS, 0o600)
             try:
@@ -31,19 +44,22 @@ def lock_state(folder: str | os.PathLike[str], mode: int = 0o700) -> int:
                 if _is_in_place(descriptor, path / LOCK_NAME):
                     break
             except BlockingIOError:
-                owner = _owner(descriptor)
+                pid, dead = _owner(descriptor)
                 os.close(descriptor)
-                raise StoreError(f"cannot start: another pmond ({owner}) uses {path}") from None
+                if not dead or time.monotonic() >= deadline:
+                    raise StoreError(f"cannot start: another pmond ({pid}) uses {path}") from None
+                time.sleep(_BETWEEN_TRIES)
+                continue
             except OSError:
                 os.close(descriptor)
                 raise
             os.close(descriptor)  # removed between opening and locking; look again
     except OSError as error:
         raise StoreError(f"cannot use the state folder {path}: {error.strerror}") from error
-    # The number only serves the message above, and a full disk must not keep pmond from starting.
+    # It only serves the message and the wait above, and a full disk must not keep pmond from starting.
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()} {start_ticks(os.getpid())}\n".encode(), 0)
     return descriptor
 
 
@@ -64,6 +80,11 @@ def _is_in_place(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _owner(descriptor: int) -> str:
-    number = os.pread(descriptor, 20, 0).strip()
-    return f"pid {int(number)}" if number.isdigit() else "pid unknown"
+def _owner(descriptor: int) -> tuple[str, bool]:
+    """Who took the lock, for people, and whether that pmond is known to be dead."""
+    words = os.pread(descriptor, 60, 0).split()
+    if len(words) != 2 or not all(word.isdigit() for word in words):
+        return "pid unknown", False
+    pid, ticks = map(int, words)
+    stat = read_stat(pid)
+    return f"pid {pid}", stat is None or stat.state in {"Z", "X"} or stat.start_ticks != ticks

@@ -1,0 +1,22 @@
+"""SIGKILL of pmond at random instants (faults 2 and 3): the short form of `long.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.chaos.machine import Machine
+from tests.chaos.storm import Storm
+
+KILLS = 15
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path) -> None:
+    storm = Storm(Machine(tmp_path), seed=1)
+    try:
+        storm.begin()
+        while storm.figures.kills < KILLS:
+            storm.round()
+    finally:
+        storm.end()

@@ -1,0 +1,67 @@
+"""A supervised program that proves by itself that it is alone: run as `python -I -S worker.py MODE FOLDER`.
+
+It holds an exclusive lock on NAME.lock for as long as it lives (the kernel drops it at its death,
+however it dies) and writes one line about its start and, where it can, one about its end to the
+ledger. A second one that finds the lock taken writes "double" instead. What the supervisor
+believes plays no part in any of it.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import sys
+
+MODES = ("steady", "crash", "stubborn", "tree", "quick")
+
+
+def main() -> None:
+    mode, folder = sys.argv[1:]
+    state, name, number = os.environ["PMON3_INSTANCE"].split(":")
+    ledger = os.open(f"{folder}/ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def write(*words: object) -> None:
+        # One write to a file that is opened for appending: lines never mix.
+        os.write(ledger, (" ".join(map(str, words)) + "\n").encode())
+
+    lock = os.open(f"{folder}/{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        write("double", name, number, os.getpid())
+        os._exit(99)
+    write("started", name, number, os.getpid())
+    with open(f"{folder}/state", "w") as file:  # noqa: PTH123 - pathlib would double its start-up
+        file.write(state)
+    wake, written = os.pipe()
+    os.set_blocking(written, False)
+    signal.set_wakeup_fd(written)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    if mode == "tree":
+        leave_descendant(lock)
+    chance = int.from_bytes(os.urandom(2), "big")
+    lifetime = {"crash": 0.02 + chance % 400 / 1000, "quick": chance % 20 / 1000}.get(mode)
+    while True:
+        asked = select.select([wake], [], [], lifetime)[0]
+        if mode != "stubborn" or not asked:
+            break
+        os.read(wake, 64)
+    code = 0 if asked else 1 + chance % 120
+    write("ending", name, number, code)
+    os._exit(code)
+
+
+def leave_descendant(lock: int) -> None:
+    """A grandchild with a session of its own, which only a sweep of the whole tree ends."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.close(lock)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            while True:
+                signal.pause()
+        os._exit(0)
+    os.wait()
+
+
+main()
