@@ -1,13 +1,15 @@
 """`pmond`: arguments, signals and exit codes.
 
 Exit codes: 0 ended as asked; 1 cannot start (another pmond, a folder that cannot be used);
-2 usage, or a configuration that is not valid.
+2 usage, or a configuration that is not valid. `--check` answers with the same codes, and with 2 for
+a process config file that is not valid, with which pmond itself would start and wait for a better one.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -20,6 +22,7 @@ from pmon3_schema.diagnostics import has_errors, render_text
 from pmon3_schema.errors import PmonError
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
+from pmond.runtime import checking
 from pmond.runtime.daemon import Daemon, log_level, startup_problem
 from pmond.runtime.journal import Journal
 from pmond.runtime.store_error import StoreError
@@ -40,10 +43,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(text)
     if not valid:
         return _fail(ready, f"cannot use {places.config_file}: it is not valid (see above)", 2)
-    if options.check:
-        sys.stdout.write(f"{places.config_file}: valid\n")
+    if options.settings:
+        sys.stdout.write(json.dumps(settings.model_dump(mode="json"), indent=2) + "\n")
         return 0
+    if options.check:
+        return _check(settings, places)
     return asyncio.run(_serve(settings, places, ready))
+
+
+def _check(settings: Settings, places: paths.Places) -> int:
+    """Say what is wrong beyond the configuration file itself."""
+    try:
+        diagnostics, text = checking.manifest(settings.process_config_file)
+    except PmonError as error:
+        sys.stderr.write(f"pmond: {error.message}\n")
+        return 2
+    sys.stderr.write(text)
+    if has_errors(diagnostics):
+        return 2
+    found = list(checking.problems(settings, places))
+    sys.stderr.writelines(f"pmond: {problem}\n" for problem in found)
+    if not found:
+        sys.stdout.write(f"{places.config_file}: valid\n")
+    return 1 if found else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="PMON3_CONF names the config.yml.",
     )
     parser.add_argument("--check", action="store_true", help="check the configuration and end")
+    parser.add_argument("--settings", action="store_true", help="print the settings in force as JSON and end")
     parser.add_argument("--own", action="store_true", help="use the caller's own folders, root's included")
     parser.add_argument("--version", action="version", version=f"pmond {__version__}")
     return parser

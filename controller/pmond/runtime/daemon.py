@@ -21,9 +21,10 @@ from pmon3_schema.errors import PmonError
 from pmon3_schema.paths import Places, socket_path
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
+from pmon3_schema.settings_reload import live_part
 from pmond.core.events import Event
 from pmond.core.model import ExitStatus, FlapPolicy, Policy, State
-from pmond.runtime import adopt, auth, clock, environment, tree
+from pmond.runtime import adopt, auth, clock, environment, folders, tree
 from pmond.runtime.acting import Acting
 from pmond.runtime.api import Api
 from pmond.runtime.applying import Applying
@@ -136,9 +137,11 @@ class Daemon:
 
     def _open_state(self) -> None:
         data = self.settings.data
-        ensure_folder(data.directory, data.directory_mode, owner_of(data, "data"))
-        self._lock = lock_state(data.directory)
-        self._store = Store.open(Path(data.directory) / "data.db", clock=clock)
+        owner = owner_of(data, "data")
+        ensure_folder(data.directory, data.directory_mode, owner)
+        self._lock = lock_state(data.directory, trusted_uid=owner[0] if owner else None)
+        access = folders.access_of(data, owner)
+        self._store = Store.open(Path(data.directory) / "data.db", clock=clock, access=access)
         self._snapshot = self._store.load()
         self._starts = Starts(data.directory)
         for notice in self._store.notices:
@@ -280,10 +283,12 @@ class Daemon:
         self._sources.changed()
 
     def _use(self, settings: Settings) -> None:
-        # What needs a restart of pmond keeps the value that pmond started with.
-        self.settings = settings.model_copy(
-            update={"data": self.settings.data, "message_queue": self.settings.message_queue}
-        )
+        self.settings, waiting = live_part(self.settings, settings)
+        if waiting:
+            what = f"{', '.join(waiting)} changed; that needs a restart of pmond"
+            self._journal.warn("config.needs_restart", settings=waiting)
+            self._keeping.announce("ConfigNeedsRestart", what)
+        settings = self.settings
         self._journal.level = log_level(settings, self._environ)
         self._loop.policy = policy_of(settings)
         self._performer.context = self._context()

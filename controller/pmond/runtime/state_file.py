@@ -32,6 +32,27 @@ _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, s
 """Not the fault of the file: it is kept where it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileAccess:
+    """Who may use the state file. What is in it runs: only who could configure pmond may write it."""
+
+    mode: int = 0o600
+    owner: tuple[int, int] | None = None
+    """uid and gid, where the configuration names them; None: pmond's own."""
+
+    def apply(self, path: Path) -> None:
+        """Give the file and its side files these rights. Raises OSError."""
+        for file in (Path(f"{path}{suffix}") for suffix in _SIDE_FILES):
+            if file.exists():
+                file.chmod(self.mode & ~stat.S_IWOTH)
+                if self.owner is not None:
+                    os.chown(file, *self.owner)
+
+    def trusts(self, uid: int) -> bool:
+        """Whether a file of this user is believed."""
+        return uid in {0, os.geteuid()} or (self.owner is not None and uid == self.owner[0])
+
+
 class Unusable(Exception):
     """The file must not be read; the text says why."""
 
@@ -51,24 +72,24 @@ class StateFile:
     notices: list[str] = field(default_factory=list)
 
 
-def open_state_file(path: Path, clock: Clock, mode: int) -> StateFile:
+def open_state_file(path: Path, clock: Clock, mode: int, access: FileAccess) -> StateFile:
     """Open or begin the state file at `path`, creating its folder with `mode`; never raises for its state."""
     notices: list[str] = []
     try:
         path.parent.mkdir(mode=mode, parents=True, exist_ok=True)
         try:
-            db = _open_checked(path, notices)
+            db = _open_checked(path, notices, access)
         except _UNSOUND as error:
             if _is_passing(error):
                 raise
             aside = set_aside(path, clock)
             notices.append(f"cannot use the state in {path}: {error} (moved to {aside}, begun anew)")
-            db = _open_checked(path, notices)
+            db = _open_checked(path, notices, access)
         return StateFile(db, path, None, notices)
     except (OSError, *_UNSOUND) as error:
         reason = explain(error)
         notices.append(f"cannot write the state in {path}: {reason} (kept in memory until it can be written)")
-        return StateFile(_copy_in_memory(path, notices), path, reason, notices)
+        return StateFile(_copy_in_memory(path, notices, access), path, reason, notices)
 
 
 def connect(path: Path) -> Database:
@@ -103,14 +124,14 @@ def set_aside(path: Path, clock: Clock) -> Path:
     return aside
 
 
-def put_in_place(db: Database, path: Path, clock: Clock) -> Database:
+def put_in_place(db: Database, path: Path, clock: Clock, access: FileAccess) -> Database:
     """Write all of `db` to `path` and continue there; what is at `path` is moved aside.
 
     Raises OSError or sqlite3.Error, and then `db` is still good.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")
-    _write_copy(db, fresh)
+    _write_copy(db, fresh, access)
     if path.exists() or path.is_symlink():
         set_aside(path, clock)
     Path(f"{path}-wal").unlink(missing_ok=True)
@@ -118,12 +139,12 @@ def put_in_place(db: Database, path: Path, clock: Clock) -> Database:
     return connect(path)
 
 
-def _write_copy(db: Database, fresh: Path) -> None:
+def _write_copy(db: Database, fresh: Path, access: FileAccess) -> None:
     fresh.unlink(missing_ok=True)
     copy = sqlite3.connect(fresh)
     try:
         db.conn.backup(copy)
-        fresh.chmod(0o600)
+        access.apply(fresh)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
@@ -152,8 +173,10 @@ def _is_passing(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", -1) & 0xFF in _PASSING
 
 
-def _open_checked(path: Path, notices: list[str]) -> Database:
-    _refuse_planted(path, notices)
+def _open_checked(path: Path, notices: list[str], access: FileAccess) -> Database:
+    _refuse_planted(path, notices, access)
+    # Not left to SQLite, whose files anyone may read.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = connect(path)
     try:
         if migrations.is_foreign(db):
@@ -166,28 +189,30 @@ def _open_checked(path: Path, notices: list[str]) -> Database:
             raise Unusable(f"the file is damaged ({verdict})")
         migrations.migrate(db)
         migrations.verify(db)
-        path.chmod(0o600)
+        access.apply(path)
     except BaseException:
         db.conn.close()
         raise
     return db
 
 
-def _refuse_planted(path: Path, notices: list[str]) -> None:
-    """Root must not run what another user wrote: only a plain file of our own is believed."""
+def _refuse_planted(path: Path, notices: list[str], access: FileAccess) -> None:
+    """Root must not run what another user wrote: only a plain file of our own is believed, or of
+    the user whom the configuration names for it.
+    """
     try:
         status = path.lstat()
     except FileNotFoundError:
         return
     if not stat.S_ISREG(status.st_mode):
         raise Unusable("it is not a regular file")
-    if status.st_uid not in {0, os.geteuid()}:
+    if not access.trusts(status.st_uid):
         raise Unusable(f"it belongs to user id {status.st_uid}")
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        notices.append(f"the state in {path} could be written by others; now by its owner only")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) & ~access.mode:
+        notices.append(f"the state in {path} could be written by others than it should; no more")
 
 
-def _copy_in_memory(path: Path, notices: list[str]) -> Database:
+def _copy_in_memory(path: Path, notices: list[str], access: FileAccess) -> Database:
     db = Database(
         sqlite3.connect(":memory:", isolation_level=None), recursive_triggers=False, execute_plugins=False
     )
@@ -198,7 +223,7 @@ def _copy_in_memory(path: Path, notices: list[str]) -> Database:
                 if Path(f"{path}{suffix}").is_file():
                     shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
             if copy.exists():
-                source = _open_checked(copy, notices)
+                source = _open_checked(copy, notices, FileAccess())
                 source.conn.backup(db.conn)
                 source.conn.close()
     except (OSError, *_UNSOUND) as error:

@@ -26,16 +26,17 @@ _BETWEEN_TRIES = 0.005
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def lock_state(folder: str | os.PathLike[str], mode: int = 0o700) -> int:
+def lock_state(folder: str | os.PathLike[str], mode: int = 0o700, trusted_uid: int | None = None) -> int:
     """Take the state folder for this process; it is taken as long as the descriptor is open.
 
     Creates the folder (with `mode`) where it is missing. Raises StoreError when another pmond
-    has it, when it cannot be written, or when somebody else could have put things into it.
+    has it, when it cannot be written, or when somebody else could have put things into it: not
+    root, not pmond's user, not `trusted_uid`, which the configuration names.
     """
     path = Path(folder)
     try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
-        _refuse_unsafe(path)
+        _refuse_unsafe(path, trusted_uid)
         deadline = time.monotonic() + UNBORN_LIMIT
         while True:
             descriptor = os.open(path / LOCK_NAME, _FLAGS, 0o600)
@@ -63,9 +64,9 @@ def lock_state(folder: str | os.PathLike[str], mode: int = 0o700) -> int:
     return descriptor
 
 
-def _refuse_unsafe(folder: Path) -> None:
+def _refuse_unsafe(folder: Path, trusted_uid: int | None) -> None:
     status = folder.stat()
-    if status.st_uid not in {0, os.geteuid()}:
+    if status.st_uid not in {0, os.geteuid(), trusted_uid}:
         raise StoreError(f"cannot use the state folder {folder}: it belongs to user id {status.st_uid}")
     if status.st_mode & stat.S_IWOTH:
         raise StoreError(

@@ -36,7 +36,7 @@ from pmond.runtime.records import (
     encode,
     key,
 )
-from pmond.runtime.state_file import StateFile, explain, open_state_file, put_in_place
+from pmond.runtime.state_file import FileAccess, StateFile, explain, open_state_file, put_in_place
 from pmond.runtime.store_error import StoreError
 
 KEEP_EVENTS = 10_000
@@ -49,7 +49,8 @@ RETRY_SECONDS = 1.0
 class Store:
     """The open state file. Belongs to the loop; not for other threads."""
 
-    def __init__(self, file: StateFile, clock: Clock) -> None:
+    def __init__(self, file: StateFile, clock: Clock, access: FileAccess) -> None:
+        self._access = access
         self.notices = file.notices
         self.degraded: str | None = file.in_memory
         """Why the file is behind what is known, or None."""
@@ -64,12 +65,19 @@ class Store:
         self._count_events()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, clock: Clock, mode: int = 0o700) -> Store:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock,
+        mode: int = 0o700,
+        access: FileAccess = FileAccess(),  # noqa: B008  (a frozen value)
+    ) -> Store:
         """Open or begin the state file; its folder is created with `mode`.
 
         Never raises for what the file or the disk is like: `notices` says what was found.
         """
-        return cls(open_state_file(Path(path), clock, mode), clock)
+        return cls(open_state_file(Path(path), clock, mode, access), clock, access)
 
     @property
     def uuid(self) -> str:
@@ -233,7 +241,7 @@ class Store:
         if self._inode is not None and self._inode == _inode(self._path):
             return
         old: Database = self._db
-        self._db = put_in_place(old, self._path, self._clock)
+        self._db = put_in_place(old, self._path, self._clock, self._access)
         old.conn.close()
         self._inode = _inode(self._path)
         self.notices.append(f"wrote the state to {self._path} again: the file was missing or not ours")
