@@ -5,7 +5,7 @@ PYTHON = .venv/bin/python
 MANIFEST = manifests/quickstart.yaml
 
 .DEFAULT_GOAL := check
-.PHONY: help check format lint types imports docs fast test up down bench clean
+.PHONY: help check format lint types imports docs reference fast test up down bench clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -27,7 +27,10 @@ imports: .venv/tools ## who may import whom
 	.venv/bin/lint-imports
 
 docs: .venv/tools ## the reference agrees with the code
-	$(PYTHON) docs/generate.py --check
+	$(PYTHON) -m docs.generate --check
+
+reference: .venv/tools ## write the tables of the reference anew
+	$(PYTHON) -m docs.generate
 
 fast: .venv/tools ## tests that take less than a quarter of a second each
 	$(PYTHON) -m pytest -q -n auto -m "not slow"

@@ -13,6 +13,7 @@ USAGE = 2
 UNREACHABLE = 3
 """The daemon does not answer, or there is no permission on its socket."""
 TIMEOUT = 4
+"""The time was over; what was asked for goes on."""
 CONFLICT = 5
 """Conflict or stale plan; nothing changed."""
 REFUSED = 6

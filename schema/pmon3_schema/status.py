@@ -17,6 +17,7 @@ class Status(IntEnum):
     INIT = 1
     """Started, not yet alive long enough to count as running."""
     RUNNING = 2
+    """It runs."""
     STOPPED = 3
     """A person stopped it, or it is not started by itself."""
     FAILED = 4

@@ -19,14 +19,23 @@ class EventType(StrEnum):
     """What can be read in a process's history."""
 
     STARTED = "Started"
+    """A new instance was spawned."""
     START_FAILED = "StartFailed"
+    """It could not be spawned; the message says why."""
     RUNNING = "Running"
+    """It has lived long enough to count as running."""
     EXITED = "Exited"
+    """It ended by itself; the message has its exit code or signal."""
     TREE_LEFT = "TreeLeft"
+    """Its main program ended and left other processes behind, which are cleared."""
     STOPPING = "Stopping"
+    """It was asked to end."""
     KILLED = "Killed"
+    """Its time to end was over: SIGKILL."""
     STOPPED = "Stopped"
+    """It ended as asked."""
     ADOPTED = "Adopted"
+    """A pmond that started found it running and took it over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,30 @@
+"""What the documentation shows of a terminal is what a terminal shows."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support import console
+
+PAGES = [
+    page
+    for page in [console.ROOT / "README.md", *sorted(console.ROOT.glob("docs/**/*.md"))]
+    if "```console\n" in page.read_text("utf-8")
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(console.ROOT)))
+def test_the_commands_of_a_page_show_what_it_says(page: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="page-") as home:  # short: the path of a socket has 107 bytes
+        session = console.Session(Path(home))
+        try:
+            for step in console.steps(page.read_text("utf-8")):
+                shown = session.run(step.command)
+                lacking = console.missing(step, shown)
+                assert not lacking, f"$ {step.command}\ndoes not show {lacking!r} but\n{shown}"
+        finally:
+            session.close()
