@@ -69,16 +69,21 @@ class PlannedAction(TypedDict):
     effect: str
     changes: list[Change]
     causes: list[str]
+    wave: int
 
 
 class Plan(TypedDict):
     """What would be done; `diff` and `plan` print it."""
 
-    format: int
+    format: str
     set: str
+    set_version: int
+    source_digest: str
+    plan_digest: str
+    options: dict[str, Any]
     summary: dict[str, int]
     actions: list[PlannedAction]
-    notes: list[str]
+    notes: list[dict[str, str]]
     diagnostics: list[dict[str, Any]]
 
 
@@ -87,6 +92,55 @@ class Applied(TypedDict):
 
     plan: Plan
     targets: list[Target]
+
+
+class Member(TypedDict):
+    """One process of a set's inventory."""
+
+    name: str
+    prune: bool | str
+    declared: bool
+    file: str
+    line: int
+
+
+class Set(TypedDict):
+    """A set: what is in force of its source, and how its processes are."""
+
+    name: str
+    sync: str
+    health: str
+    accepted: bool
+    reason: str
+    message: str
+    diagnostics: list[dict[str, Any]]
+    suspended: dict[str, Any] | None
+    version: int
+    revision: int
+    checked_at: str | None
+    processes: int
+    inventory: list[Member]
+    conditions: list[Condition]
+
+
+class Revision(TypedDict):
+    """One accepted change of a set."""
+
+    revision: int
+    set: str
+    time: str
+    by: str
+    message: str
+    digest: str
+    commit: str
+    outcome: str
+    summary: dict[str, int]
+
+
+class Names(TypedDict):
+    """The processes that were changed."""
+
+    names: list[str]
 
 
 class WaitFailure(TypedDict):

@@ -199,7 +199,7 @@ class ProcessSpec(_Declared):
     file: Text = field(
         effect=Effect.RESTART, min_length=1, description="the program: a path, or a name on PATH"
     )
-    name: Name = field("", effect=Effect.RESTART, description="its name; the file's base name by default")
+    name: Name = field("", effect=Effect.IN_PLACE, description="its name; the file's base name by default")
     args: Annotated[tuple[Text, ...], BeforeValidator(_args)] = field(
         (), effect=Effect.RESTART, description="arguments: one string in shell quoting, or a list"
     )
@@ -238,6 +238,12 @@ class ProcessSpec(_Declared):
     stop: Stop = field(Stop(), effect=Effect.IN_PLACE, description="stop signal and time limit")
     description: Text = field("", effect=Effect.NONE, description="free text, shown by desc")
     labels: dict[Text, Text] = field({}, effect=Effect.NONE, description="labels for -l selectors")
+    prune: bool | Literal["confirm"] = field(
+        True, effect=Effect.NONE, description="whether it may be deleted when it is no longer declared"
+    )
+    renamed_from: Text = field(
+        "", effect=Effect.NONE, description="its earlier name: the running process is kept"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -91,6 +91,62 @@ class Apply(Body):
     set: str | None = Field(None, description="the set that owns the processes; the path by default")
     dry_run: bool = False
     prune: bool = Field(False, description="delete processes of the set that are no longer declared")
+    prune_limit: str = Field("", description="how many may be deleted: a number, or a share such as 80%")
+    allow_empty: bool = Field(False, description="a manifest that declares nothing is meant")
+    take_ownership: bool = Field(False, description="processes of other owners become the set's")
+    if_version: int | None = Field(None, ge=0, description="the version the set must have; 0: none")
+    plan_digest: str = Field("", description="carry out exactly the plan of this digest")
+    on_failure: Literal["stop", "continue", "rollback"] = "stop"
+    max_parallel: int = Field(1, ge=1, description="restarts that may be under way at once")
+    restart: list[Reference] = Field([], description="names to restart whether they changed or not")
+    message: str = Field("", max_length=1024, description="goes to the history")
+    commit: str = Field("", max_length=64, description="git commit of the caller's work tree")
+    full: bool = Field(False, description="answer with each process's whole entry, before and after")
+
+
+class Choice(Body):
+    """Some processes."""
+
+    refs: list[Reference] = []
+    groups: list[Reference] = []
+    labels: dict[str, str] = {}
+    all: bool = False
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(tuple(self.refs), tuple(self.groups), dict(self.labels), self.all)
+
+
+class LayHold(Choice):
+    """Keep processes down, or up, whatever their manifests say."""
+
+    up: bool = False
+    reason: str = Field("", max_length=1024)
+    seconds: float | None = Field(None, gt=0, description="until it ends by itself; null: until unhold")
+
+
+class Suspend(Body):
+    """Take no new content from the source of a set."""
+
+    set: str = Field(min_length=1)
+    reason: str = Field("", max_length=1024)
+    seconds: float | None = Field(None, gt=0, description="until it ends by itself; null: until resume")
+
+
+class Resume(Body):
+    """Take new content again."""
+
+    set: str = Field(min_length=1)
+
+
+class Rollback(Body):
+    """Go back to an earlier revision of a set: the one before, unless another is named."""
+
+    set: str | None = Field(None, description="the set of the process config file by default")
+    to: int | None = Field(None, ge=1, description="the number of the revision")
+    stable: bool = Field(False, description="the last one that was rolled out whole")
+    dry_run: bool = False
+    message: str = Field("", max_length=1024)
 
 
 class Init(Body):

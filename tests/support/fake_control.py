@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.protocol import Document, Promise, Selection
+from pmon3_schema.protocol import Apply, Promise, Rollback, Selection
 from pmon3_schema.status import Target
 from pmond.runtime.auth import Peer
 
@@ -39,6 +39,35 @@ PLAN: dict[str, Any] = {
 }
 
 
+SET: dict[str, Any] = {
+    "name": "file:/etc/app.yml",
+    "sync": "Synced",
+    "health": "Healthy",
+    "accepted": True,
+    "reason": "",
+    "message": "",
+    "diagnostics": [],
+    "suspended": None,
+    "version": 3,
+    "revision": 7,
+    "checked_at": "2025-03-04T05:06:07Z",
+    "processes": 1,
+    "inventory": [{"name": "web", "prune": True, "declared": True, "file": "/etc/app.yml", "line": 2}],
+    "conditions": [],
+}
+REVISION: dict[str, Any] = {
+    "revision": 7,
+    "set": "file:/etc/app.yml",
+    "time": "2025-03-04T05:06:07Z",
+    "by": "ana",
+    "message": "more workers",
+    "digest": "b2:00",
+    "commit": "",
+    "outcome": "done",
+    "summary": {"create": 1},
+}
+
+
 class FakeControl:
     """`calls` lists method names with their arguments; `processes` maps names to users."""
 
@@ -46,14 +75,14 @@ class FakeControl:
         self.processes = dict(processes or {"web": "root", "mail": "nobody"})
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.files: list[Path] = []
-        self.history: list[dict[str, Any]] = []
+        self.past: list[dict[str, Any]] = []
         self.waits = 0  # waits in progress
         self.subscriptions: list[asyncio.Queue[Mapping[str, Any]]] = []
         self.failure: Exception | None = None
 
     def happen(self, name: str, reason: str) -> None:
-        event = {"id": len(self.history) + 1, "name": name, "reason": reason, "message": ""}
-        self.history.append(event)
+        event = {"id": len(self.past) + 1, "name": name, "reason": reason, "message": ""}
+        self.past.append(event)
         for queue in self.subscriptions:
             queue.put_nowait(event)
 
@@ -99,17 +128,49 @@ class FakeControl:
         self._called("act", verb, selection, peer, force, changes)
         return [TARGET]
 
-    async def apply(
-        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, dry_run: bool, prune: bool
-    ) -> dict[str, Any]:
-        self._called("apply", documents, peer, set_name, dry_run, prune)
+    async def apply(self, body: Apply, peer: Peer) -> dict[str, Any]:
+        self._called("apply", body, peer)
         return {"plan": PLAN, "targets": [TARGET]}
 
-    async def plan(
-        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, prune: bool
-    ) -> dict[str, Any]:
-        self._called("plan", documents, peer, set_name, prune)
+    async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
+        self._called("plan", body, peer)
         return PLAN
+
+    def hold(
+        self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
+    ) -> Sequence[Target]:
+        self._called("hold", selection, peer, up, reason, seconds)
+        return [TARGET]
+
+    def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+        self._called("unhold", selection, peer)
+        return [TARGET]
+
+    def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
+        self._called("release", selection, peer)
+        return list(selection.refs)
+
+    def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+        self._called("approve", selection, peer)
+        return [TARGET]
+
+    def sets(self) -> Sequence[dict[str, Any]]:
+        self._called("sets")
+        return [SET]
+
+    def history(self, name: str, limit: int) -> Sequence[dict[str, Any]]:
+        self._called("history", name, limit)
+        return [REVISION]
+
+    def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> None:
+        self._called("suspend", name, peer, reason, seconds)
+
+    async def resume(self, name: str, peer: Peer) -> None:
+        self._called("resume", name, peer)
+
+    async def rollback(self, body: Rollback, peer: Peer) -> dict[str, Any]:
+        self._called("rollback", body, peer)
+        return {"plan": PLAN, "targets": [TARGET]}
 
     async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
         self._called("init", peer, process_config_only)
@@ -163,7 +224,7 @@ class FakeControl:
 
     def events(self, since: int, name: str | None) -> Sequence[Mapping[str, Any]]:
         self._called("events", since, name)
-        return [event for event in self.history if event["id"] > since and name in (None, event["name"])]
+        return [event for event in self.past if event["id"] > since and name in (None, event["name"])]
 
     def subscribe(self) -> AsyncIterator[Mapping[str, Any]]:
         self._called("subscribe")

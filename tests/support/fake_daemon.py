@@ -80,17 +80,22 @@ def detailed(number: int, name: str, status: str = "running", **changes: Any) ->
 
 
 PLAN: dict[str, Any] = {
-    "format": 1,
+    "format": "pmon3.plan/1.0",
     "set": "file:/srv/app.yaml",
+    "set_version": 2,
+    "source_digest": "b2:00",
+    "plan_digest": "b2:11",
+    "options": {"prune": False},
     "summary": {"create": 1, "restart": 1, "unchanged": 12},
     "actions": [
         {
-            "action": "restart", "name": "web", "effect": "restart", "causes": ["args changed"],
+            "action": "restart", "name": "web", "effect": "restart", "causes": ["args changed"], "wave": 4,
             "changes": [{"path": "args", "before": ["8080"], "after": ["8081"], "effect": "restart"}],
         },
-        {"action": "create", "name": "worker", "effect": "none", "changes": [], "causes": ["not there yet"]},
+        {"action": "create", "name": "worker", "effect": "none", "changes": [],
+            "causes": ["not there yet"], "wave": 5},
     ],
-    "notes": ["cron is held"],
+    "notes": [{"code": "held", "name": "cron", "message": "cron is held"}],
     "diagnostics": [],
 }  # fmt: skip
 

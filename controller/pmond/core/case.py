@@ -91,6 +91,8 @@ def why_down(case: Case) -> str:
     wanted = case.wanted
     if wanted is None or wanted.deleting:
         return "deleted"
+    if wanted.staged:
+        return "waits for its turn in a rollout"
     if wanted.hold is not None and not wanted.hold.up:
         why = f": {wanted.hold.reason}" if wanted.hold.reason else ""
         return f"stopped by {wanted.hold.by}{why}"

@@ -1,24 +1,27 @@
 """What a manifest asks for, compared with what is declared: the steps that would make them equal.
 
-Every path that brings a manifest in (`diff`, `plan`, `apply`, `init`, hot reload) calls this one
-function; a dry run differs in what is done with the answer, not in how it is found. Nothing but
-the owner's own processes is ever pruned, and only when the caller asks for it.
+Every path that brings a manifest in (`diff`, `plan`, `apply`, `init`, hot reload, rollback) calls
+this one function; a dry run differs in what is done with the answer, not in how it is found.
+Steps come in the order in which they are taken: moves, prunes (dependants first), what happens in
+place, restarts, and what is new (dependencies first). Nothing but the owner's own processes is
+ever pruned, and only when the caller asks for it (`pruning` has the rules).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from pmon3_schema import graph
 from pmon3_schema.effect import Effect
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import Change, changes, strongest
 
-CREATE, UPDATE, RESTART, ADOPT, PRUNE = "create", "update", "restart", "adopt", "prune"
+CREATE, UPDATE, RESTART, ADOPT, PRUNE, MOVE = "create", "update", "restart", "adopt", "prune", "move"
+_ORDER = (MOVE, PRUNE, ADOPT, UPDATE, RESTART, CREATE)
 
-_CLI = "cli"
-_PRUNE_AT_LEAST = 3
-_PRUNE_SHARE = 0.5
+CLI = "cli"
+"""The owner of processes that were submitted by command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,31 @@ class Existing:
     running: bool
     place: str = ""
     """file:line of its declaration, for messages."""
+    outdated: bool = False
+    """It runs with an earlier spec, as a restart was put off."""
+    held: bool = False
+    """A person stopped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a manifest is to be brought in, and for whom."""
+
+    owner: str
+    prune: bool = False
+    prune_limit: str = ""
+    """How much may be pruned at once: a number, or a share such as 80%; the default when empty."""
+    allow_empty: bool = False
+    take_over: bool = False
+    """Processes of other owners become the owner's."""
+    take_submitted: bool = False
+    """Processes that were submitted by command become the owner's."""
+    restart: bool = True
+    """A change that needs a restart gets one; otherwise it waits for the next start."""
+    partial: bool = False
+    """The specs are some of what the owner declares; nothing is known about the others."""
+    forced: frozenset[str] = frozenset()
+    """These are restarted whether they changed or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +69,11 @@ class Step:
     effect: str
     changes: tuple[Change, ...] = ()
     causes: tuple[str, ...] = ()
+    spec: ProcessSpec | None = None
+    """What is declared afterwards; None where nothing is."""
+    moved_from: str = ""
+    wave: int = 0
+    """Steps of one wave need nothing of each other; earlier waves come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,71 +86,165 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something a reader of the plan should know that is no difference."""
+
+    code: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The steps in the order in which they are taken, and what stands in their way."""
 
     steps: tuple[Step, ...]
     conflicts: tuple[Conflict, ...]
     unchanged: int
+    notes: tuple[Note, ...] = ()
+    kept: tuple[str, ...] = ()
+    """The owner's processes that it no longer declares and that are not pruned."""
+    owned: int = 0
+    """How many processes the owner had."""
+    declared: int = 0
+
+    @property
+    def pruned(self) -> int:
+        return sum(step.action == PRUNE for step in self.steps)
 
 
-def compare(
-    specs: Iterable[ProcessSpec],
-    existing: Mapping[str, Existing],
-    owner: str,
-    *,
-    prune: bool,
-    take_over: bool = False,
-    restart: bool = True,
-) -> Comparison:
-    """Compare the specs of one owner with what is declared.
+@dataclass(slots=True)
+class _Work:
+    steps: list[Step] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    unchanged: int = 0
 
-    `take_over`: processes submitted by command become the owner's. `restart`: a change that needs
-    a restart gets one; otherwise it waits for the next start.
-    """
+
+def compare(specs: Iterable[ProcessSpec], existing: Mapping[str, Existing], options: Options) -> Comparison:
+    """Compare the specs of one owner with what is declared."""
     declared = {spec.name: spec for spec in specs}
-    steps: list[Step] = []
-    conflicts: list[Conflict] = []
-    unchanged = 0
-    if prune:
-        gone = [name for name, one in existing.items() if one.owner == owner and name not in declared]
-        steps += [Step(PRUNE, name, "stop", causes=("it is no longer declared",)) for name in gone]
+    moved = dict(_moves(declared, existing, options))
+    work = _Work()
+    for new, old in moved.items():
+        work.steps.append(_moved(existing[old], declared[new]))
+    gone = [n for n, one in existing.items() if one.owner == options.owner and n not in declared]
+    for name in gone if not options.partial else ():
+        if name not in moved.values():
+            _leave(work, name, existing[name], options)
     for name, spec in declared.items():
-        present = existing.get(name)
-        if present is None:
-            steps.append(Step(CREATE, name, "start" if spec.autostart else "none", causes=("it is new",)))
+        if name not in moved:
+            _bring(work, existing.get(name), spec, options)
+    return Comparison(
+        tuple(_in_order(work.steps, existing)),
+        tuple(work.conflicts),
+        work.unchanged,
+        tuple(work.notes),
+        tuple(work.kept),
+        owned=sum(one.owner == options.owner for one in existing.values()),
+        declared=len(declared),
+    )
+
+
+def _moves(
+    declared: Mapping[str, ProcessSpec], existing: Mapping[str, Existing], options: Options
+) -> Iterator[tuple[str, str]]:
+    """(new name, old name) of what is only called something else; each old name moves once."""
+    taken: set[str] = set()
+    for name, spec in declared.items():
+        old = existing.get(spec.renamed_from)
+        if old is None or name in existing or spec.renamed_from in declared or spec.renamed_from in taken:
             continue
-        step = _changed(present, spec, owner, restart)
-        if present.owner != owner and not _may_take(present, take_over, step):
-            conflicts.append(Conflict(name, present.owner, present.place))
-        elif step is None:
-            unchanged += 1
-        else:
-            steps.append(step)
-    return Comparison(tuple(steps), tuple(conflicts), unchanged)
+        if old.owner == options.owner or _may_take(old, options, None):
+            taken.add(spec.renamed_from)
+            yield name, spec.renamed_from
 
 
-def too_many_pruned(comparison: Comparison, owned: int) -> bool:
-    """Whether pruning would take away so much that a mistake is more likely than an intention."""
-    pruned = sum(step.action == PRUNE for step in comparison.steps)
-    return pruned > max(_PRUNE_AT_LEAST, owned * _PRUNE_SHARE)
-
-
-def _may_take(present: Existing, take_over: bool, step: Step | None) -> bool:
-    """Processes of the command line go to a manifest that says the same, or that was told to."""
-    return present.owner == _CLI and (take_over or step is None or step.action == ADOPT)
-
-
-def _changed(present: Existing, spec: ProcessSpec, owner: str, restart: bool) -> Step | None:
-    found = changes(present.spec, spec)
-    moved = (f"taken over from {present.owner}",) if present.owner != owner else ()
-    if not found:
-        return Step(ADOPT, spec.name, Effect.NONE.value, causes=moved) if moved else None
+def _moved(present: Existing, spec: ProcessSpec) -> Step:
+    old = present.spec.name
+    found = changes(present.spec.model_copy(update={"name": spec.name}), spec)
     effect = strongest(found)
-    causes = (*moved, *(f"{change.path} changed" for change in found))
+    causes = [f"it was called {old}", *(f"{change.path} changed" for change in found)]
     if effect is Effect.RESTART and present.running:
-        action = RESTART if restart else UPDATE
-        causes = causes if restart else (*causes, "waits for the next start")
+        causes.append("waits for the next start")
+    return Step(MOVE, spec.name, effect.value, tuple(found), tuple(causes), spec, moved_from=old)
+
+
+def _leave(work: _Work, name: str, present: Existing, options: Options) -> None:
+    """The owner no longer declares it: prune it, or say why it stays."""
+    protection = present.spec.prune
+    if protection is True and options.prune:
+        work.steps.append(Step(PRUNE, name, "stop", causes=("it is no longer declared",)))
+        return
+    work.kept.append(name)
+    if protection is False:
+        work.notes.append(
+            Note("protected", name, f"{name} is no longer declared, but protected (prune: false)")
+        )
+    elif protection == "confirm":
+        text = f"{name} is no longer declared and waits for pmon3 approve {name} (prune: confirm)"
+        work.notes.append(Note("confirm", name, text))
     else:
-        action = UPDATE
-    return Step(action, spec.name, effect.value, tuple(found), causes)
+        work.notes.append(Note("orphan", name, f"{name} is no longer declared; --prune deletes it"))
+
+
+def _bring(work: _Work, present: Existing | None, spec: ProcessSpec, options: Options) -> None:
+    if present is None:
+        effect = "start" if spec.autostart else "none"
+        work.steps.append(Step(CREATE, spec.name, effect, causes=("it is new",), spec=spec))
+        return
+    step = _changed(present, spec, options)
+    if present.owner != options.owner and not _may_take(present, options, step):
+        work.conflicts.append(Conflict(spec.name, present.owner, present.place))
+    elif step is None:
+        work.unchanged += 1
+    else:
+        work.steps.append(step)
+    if present.held and spec.autostart:
+        text = f"{spec.name} is held: stopped by a person; pmon3 unhold {spec.name} lets it start"
+        work.notes.append(Note("held", spec.name, text))
+
+
+def _may_take(present: Existing, options: Options, step: Step | None) -> bool:
+    """Processes of the command line go to a manifest that says the same, or that was told to."""
+    if options.take_over:
+        return True
+    same = step is None or step.action == ADOPT
+    return present.owner == CLI and (options.take_submitted or same)
+
+
+def _changed(present: Existing, spec: ProcessSpec, options: Options) -> Step | None:
+    found = tuple(changes(present.spec, spec))
+    causes = [f"taken over from {present.owner}"] if present.owner != options.owner else []
+    causes += [f"{change.path} changed" for change in found]
+    effect = strongest(found)
+    if spec.name in options.forced and present.running:
+        return Step(RESTART, spec.name, "restart", found, (*causes, "a restart was asked for"), spec)
+    if present.outdated and options.restart and present.running:
+        return Step(RESTART, spec.name, "restart", found, (*causes, "it runs with an earlier spec"), spec)
+    if not found:
+        return Step(ADOPT, spec.name, Effect.NONE.value, (), tuple(causes), spec) if causes else None
+    if effect is not Effect.RESTART or not present.running:
+        return Step(UPDATE, spec.name, effect.value, found, tuple(causes), spec)
+    if options.restart:
+        return Step(RESTART, spec.name, effect.value, found, tuple(causes), spec)
+    return Step(UPDATE, spec.name, effect.value, found, (*causes, "waits for the next start"), spec)
+
+
+def _in_order(steps: Sequence[Step], existing: Mapping[str, Existing]) -> Iterator[Step]:
+    """The steps by kind, each kind in dependency order (prunes in the reverse), with their waves."""
+    wave = 0
+    for action in _ORDER:
+        of_kind = {step.name: step for step in steps if step.action == action}
+        needs = {name: (step.spec or existing[name].spec).dependencies for name, step in of_kind.items()}
+        layers = graph.layers(of_kind, needs)
+        left = set(of_kind).difference(*layers)
+        layers += [sorted(left)] if left else []  # a cycle, which is refused elsewhere
+        for layer in reversed(layers) if action == PRUNE else layers:
+            for name in layer:
+                yield Step(
+                    action, name, of_kind[name].effect, of_kind[name].changes, of_kind[name].causes,
+                    of_kind[name].spec, of_kind[name].moved_from, wave,
+                )  # fmt: skip
+            wave += 1

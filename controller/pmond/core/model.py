@@ -83,13 +83,15 @@ class Wanted:
     """It is to be stopped and then forgotten."""
     forced: bool = False
     """Stop with SIGKILL at once."""
+    staged: bool = False
+    """It starts when its turn in a rollout comes."""
     trusted: bool = True
     """It comes from somebody with the daemon's own rights; others' files are opened as their user."""
 
     @property
     def up(self) -> bool:
         """Whether it should run: deletion, then the hold, then the spec decides."""
-        if self.deleting:
+        if self.deleting or self.staged:
             return False
         return self.hold.up if self.hold is not None else self.spec.autostart
 

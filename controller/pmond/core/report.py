@@ -74,6 +74,9 @@ def _status(decision: Decision, desired: Desired, name: str, state: State) -> St
     if decision.rule in _STATUS_OF_RULE:
         return _STATUS_OF_RULE[decision.rule]
     if decision.rule is Rule.DOWN:
+        wanted = desired.wanted.get(name)
+        if wanted is not None and wanted.staged and not wanted.deleting:
+            return Status.WAITING
         return Status.CLOSED if state.history.ending is Ending.SHUTDOWN else Status.STOPPED
     return Status.RESTARTING if desired.up(name) else Status.STOPPING
 

@@ -9,7 +9,7 @@ and forget. Who may do what is decided here, where the process and the caller ar
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,9 +114,13 @@ class Acting:
                 "ask as that user, or as root",
             )
 
-    def check_dependencies(self, specs: Sequence[ProcessSpec]) -> None:
-        """Raises PmonError when a dependency is unknown or the whole would have a cycle."""
-        needs = {name: one.spec.dependencies for name, one in self._registry.processes.items()}
+    def check_dependencies(self, specs: Sequence[ProcessSpec], renamed: Collection[str] = ()) -> None:
+        """Raises PmonError when a dependency is unknown or the whole would have a cycle.
+
+        `renamed` are names that will be no more.
+        """
+        processes = self._registry.processes.items()
+        needs = {name: one.spec.dependencies for name, one in processes if name not in renamed}
         needs.update((spec.name, spec.dependencies) for spec in specs)
         for spec in specs:
             unknown = [name for name in spec.dependencies if name not in needs]

@@ -112,7 +112,7 @@ class Adoption:
             time.sleep(_BETWEEN_LOOKS)
             by_marker = self._survivors()
         for record in sorted(records, key=lambda record: -record.number):
-            left += self._recorded(record, by_marker.pop((record.name, record.number), []))
+            left += self._recorded(record, by_marker.pop((record.born_as or record.name, record.number), []))
         for (name, number), members in sorted(by_marker.items(), key=lambda item: -item[0][1]):
             left += self._unrecorded(name, number, members)
         for name, number in starts:
@@ -136,12 +136,12 @@ class Adoption:
         age = max(0.0, self._clock.now() - record.started_monotonic)
         adopted = Adopted(record.name, record.number, record.pid, record.revision, record.token, age)
         if is_alive(identity) and state.instance is None:
-            self._adopt(identity, adopted)
+            self._adopt(identity, adopted, record.born_as)
             return []
         if state.instance is not None or record.number < state.history.number:
             self.stale.append(record)  # a later run is known
             return members
-        running = self._running(identity, record.name, record.number)
+        running = self._running(identity, record.name, record.number, record.born_as)
         if members:
             self._performer.keep_clearing(running)
         self._ended(adopted, zombie_status(identity), bool(members))
@@ -179,8 +179,8 @@ class Adoption:
             return
         self._ended(Adopted(name, number, 0, wanted.revision, wanted.token, age=0.0), ExitStatus(), False)
 
-    def _adopt(self, identity: Identity, fact: Adopted) -> None:
-        self._performer.instances.add(self._running(identity, fact.name, fact.number))
+    def _adopt(self, identity: Identity, fact: Adopted, born_as: str = "") -> None:
+        self._performer.instances.add(self._running(identity, fact.name, fact.number, born_as))
         self._loop.tell(fact)
         try:
             watched = self._foreign.watch(identity)
@@ -190,8 +190,8 @@ class Adoption:
         if not watched:
             self._performer.exited(identity.pid, ExitStatus())
 
-    def _running(self, identity: Identity, name: str, number: int) -> Running:
-        marker = environment.marker(self._uuid, name, number)
+    def _running(self, identity: Identity, name: str, number: int, born_as: str = "") -> Running:
+        marker = environment.marker(self._uuid, born_as or name, number)
         return Running(name, number, identity, marker, own=False)
 
     def _lost_with_machine(self, record: InstanceRecord) -> None:

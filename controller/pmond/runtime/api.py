@@ -104,19 +104,51 @@ class Api:
 
     async def apply(self, call: Call) -> Answer:
         body = call.body(protocol.Apply)
-        applied = await self._control.apply(
-            body.documents, call.peer, set_name=body.set, dry_run=body.dry_run, prune=body.prune
-        )
+        applied = await self._control.apply(body, call.peer)
         return json_response({**applied, "plan": self._visible(applied["plan"], call.peer)})
 
     async def plan(self, call: Call) -> Answer:
         body = call.body(protocol.Apply)
 
         async def planned() -> Response:
-            plan = await self._control.plan(body.documents, call.peer, set_name=body.set, prune=body.prune)
+            plan = await self._control.plan(body, call.peer)
             return json_response(self._visible(plan, call.peer))
 
         return Pending(planned())
+
+    async def hold(self, call: Call) -> Answer:
+        body = call.body(protocol.LayHold)
+        chosen = _chosen(body, "hold")
+        return _targets(self._control.hold(chosen, call.peer, body.up, body.reason, body.seconds))
+
+    async def unhold(self, call: Call) -> Answer:
+        return _targets(self._control.unhold(_chosen(call.body(protocol.Choice), "unhold"), call.peer))
+
+    async def release(self, call: Call) -> Answer:
+        chosen = _chosen(call.body(protocol.Choice), "release")
+        return json_response({"names": self._control.release(chosen, call.peer)})
+
+    async def approve(self, call: Call) -> Answer:
+        return _targets(self._control.approve(_chosen(call.body(protocol.Choice), "approve"), call.peer))
+
+    async def list_sets(self, call: Call) -> Answer:
+        return json_response(self._control.sets())
+
+    async def history(self, call: Call) -> Answer:
+        return json_response(self._control.history(call.query.text("set"), call.query.number("limit")))
+
+    async def suspend(self, call: Call) -> Answer:
+        body = call.body(protocol.Suspend)
+        self._control.suspend(body.set, call.peer, body.reason, body.seconds)
+        return json_response({})
+
+    async def resume(self, call: Call) -> Answer:
+        await self._control.resume(call.body(protocol.Resume).set, call.peer)
+        return json_response({})
+
+    async def rollback(self, call: Call) -> Answer:
+        applied = await self._control.rollback(call.body(protocol.Rollback), call.peer)
+        return json_response({**applied, "plan": self._visible(applied["plan"], call.peer)})
 
     async def init(self, call: Call) -> Answer:
         body = call.body(protocol.Init)
@@ -216,6 +248,12 @@ class Api:
                     raise
                 names.add(ref)
         return names
+
+
+def _chosen(body: protocol.Choice, verb: str) -> Selection:
+    if not (body.refs or body.groups or body.labels or body.all):
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot {verb}: nothing is selected", "all: true means all")
+    return body.selection
 
 
 def _targets(targets: Sequence[Target]) -> Response:

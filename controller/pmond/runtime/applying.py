@@ -1,72 +1,86 @@
 """Manifests to intent: read, compare, and take over what is accepted as one unit.
 
 Theory of operation: a manifest is read and checked as a whole; with one error in it nothing is
-taken from it. `core.compare` then says what differs. A dry run stops there. Otherwise all steps
-are saved in one transaction together with the documents themselves (the last good reading), and
-the loop does the rest. `init` and hot reload come the same way as `apply`, but leave changes that
-need a restart to the next start unless `reload_policy` says otherwise.
+taken from it. `core.compare` then says what differs and `core.intent` what follows from it. A dry
+run stops there. Otherwise all of it is saved in one transaction together with the documents
+themselves (the last good reading) and a revision, and the loop does the rest: at once what may
+happen at once, wave by wave what must wait (`rollouts`). `init`, hot reload and rollback come the
+same way as `apply`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from hashlib import blake2b
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document, Entry, Reading, read
-from pmon3_schema.process import ProcessSpec
-from pmon3_schema.revision import mask
 from pmon3_schema.status import Target
-from pmond.core.compare import (
-    ADOPT,
-    CREATE,
-    PRUNE,
-    RESTART,
-    Comparison,
-    Existing,
-    Step,
-    compare,
-    too_many_pruned,
-)
+from pmond.core import intent as intents_
+from pmond.core import pruning
+from pmond.core.compare import Comparison, Existing, Options, compare
+from pmond.core.intent import BroughtIn, Intent, Place, bring_in
 from pmond.core.model import NOTHING_SEEN
+from pmond.core.rollout import STOP, Rollout, rollout_of
 from pmond.runtime import auth
 from pmond.runtime.acting import Acting, target
 from pmond.runtime.auth import Peer
-from pmond.runtime.clock import Clock
-from pmond.runtime.documents import pack
+from pmond.runtime.intents import changed_record, intent_of
 from pmond.runtime.loop import Loop
-from pmond.runtime.records import SourceRecord
-from pmond.runtime.registry import Declared, Edit, Registry, dump
+from pmond.runtime.plan_view import conflict, invalid, plan_json, summary_of, with_entries
+from pmond.runtime.registry import Declared, Edit, Registry
+from pmond.runtime.rollouts import Rollouts
+from pmond.runtime.sets import DONE, PROGRESSING, Sets, digest_of, suspension_words
 
-PLAN_FORMAT = "pmon3.plan/1.0"
 _LARGE = 64 * 1024
 """Bytes above which documents are read in a thread, so that the loop goes on meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a manifest is to be brought in."""
+    """How a manifest is to be brought in, and on whose word."""
 
-    owner: str
-    prune: bool = False
-    take_over: bool = False
-    restart: bool = True
+    options: Options
     peer: Peer | None = None
     """Who asks; None: the daemon itself, for its own configuration."""
+    message: str = ""
+    commit: str = ""
+    if_version: int | None = None
+    """The version that the set must have; 0: it must not be there."""
+    expected: str = ""
+    """The digest of the plan that is to be carried out, exactly."""
+    on_failure: str = STOP
+    parallel: int = 1
+    insist: bool = False
+    """Although the set is suspended, and without the guards: a rollback."""
+    whole_entries: bool = False
+
+    @property
+    def by(self) -> str:
+        return self.peer.user if self.peer is not None else "pmond"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done: the plan, what to wait for, and whether it is rolled out in waves."""
+
+    plan: dict[str, Any]
+    targets: list[Target] = field(default_factory=list)
 
 
 class Applying:
     """Brings manifests in."""
 
-    def __init__(self, registry: Registry, loop: Loop, acting: Acting, clock: Clock, daemon_uid: int) -> None:
+    def __init__(
+        self, registry: Registry, loop: Loop, acting: Acting, sets: Sets, rollouts: Rollouts, daemon_uid: int
+    ) -> None:
         self._registry = registry
         self._loop = loop
         self._acting = acting
-        self._clock = clock
+        self._sets = sets
+        self._rollouts = rollouts
         self._daemon_uid = daemon_uid
 
     async def read(self, documents: Sequence[Document]) -> Reading:
@@ -76,101 +90,159 @@ class Applying:
             return read(documents, known_names=known)
         return await asyncio.to_thread(read, documents, known_names=known)
 
-    def plan(self, reading: Reading, order: Order) -> dict[str, Any]:
-        """What bringing it in would do. Raises PmonError for mistakes and conflicts."""
-        comparison = self._compare(reading, order)
-        return plan_json(order.owner, comparison, reading.diagnostics)
+    def plan(self, documents: Sequence[Document], reading: Reading, order: Order) -> dict[str, Any]:
+        """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
+        self._check_version(order)
+        existing = self._existing()
+        comparison = self._compare(reading, order, existing)
+        return self._plan_json(documents, reading, order, comparison, existing)
 
-    def apply(
-        self, documents: Sequence[Document], reading: Reading, order: Order
-    ) -> tuple[dict[str, Any], list[Target]]:
+    def apply(self, documents: Sequence[Document], reading: Reading, order: Order) -> Applied:
         """Bring it in; the plan that was carried out, and what to wait for."""
-        comparison = self._compare(reading, order)
+        self._check_version(order)
+        self._check_suspended(documents, order)
+        existing = self._existing()
+        comparison = self._compare(reading, order, existing)
+        plan = self._plan_json(documents, reading, order, comparison, existing)
+        self._check_expected(plan, comparison, order)
         entries = {entry.spec.name: self._owned(entry, order) for entry in reading.entries}
-        changed: list[Declared] = []
-        with self._registry.edit(f"the manifest {order.owner}") as edit:
-            for step in comparison.steps:
-                changed += self._take(edit, step, entries.get(step.name), order)
-            self._keep_groups(edit, entries)
-            self._place(edit, entries, {step.name for step in comparison.steps})
-            edit.change.put_source(_source(documents, order.owner, self._clock.wall()))
-        self._lift(changed)
-        return plan_json(order.owner, comparison, reading.diagnostics), self._targets(entries)
+        rollout = rollout_of(comparison, order.parallel, order.on_failure)
+        brought = bring_in(
+            comparison,
+            self._intents(),
+            {name: Place(entry.file, entry.line, entry.column) for name, entry in entries.items()},
+            order.options,
+            trusted=order.peer is None or auth.is_owner(order.peer, self._daemon_uid),
+            staged=rollout is not None,
+        )
+        self._save(documents, order, comparison, entries, brought, rollout)
+        for name in brought.intents:
+            self._loop.retry(name)
+        if rollout is not None:
+            self._rollouts.start(order.options.owner)
+        return Applied(plan, self._targets(entries, rollout))
 
-    def _compare(self, reading: Reading, order: Order) -> Comparison:
+    def _save(
+        self,
+        documents: Sequence[Document],
+        order: Order,
+        comparison: Comparison,
+        entries: Mapping[str, Entry],
+        brought: BroughtIn,
+        rollout: Rollout | None,
+    ) -> None:
+        owner = order.options.owner
+        with self._registry.edit(f"the manifest {owner}") as edit:
+            for name, intent in brought.intents.items():
+                self._put(edit, name, intent, brought)
+            self._keep_groups(edit, entries)
+            revision = None
+            if comparison.steps and not order.options.partial:
+                summary = summary_of(comparison)
+                outcome = PROGRESSING if rollout is not None else DONE
+                revision = self._sets.new_revision(
+                    edit, owner, documents, order.by, summary, order.message, order.commit, outcome
+                )
+            if order.options.partial:
+                return
+            record = self._sets.accepted(edit, owner, documents, revision, self._uid(order))
+            if rollout is not None:
+                self._rollouts.write(edit, record, rollout)
+
+    def _uid(self, order: Order) -> int:
+        return order.peer.uid if order.peer is not None else self._daemon_uid
+
+    def _put(self, edit: Edit, name: str, intent: Intent, brought: BroughtIn) -> Declared:
+        old = next((old for old, new in brought.moved.items() if new == name), name)
+        present = self._registry.processes.get(old)
+        if present is None:
+            place = (intent.place.file, intent.place.line, intent.place.column)
+            return edit.add(intent.spec, intent.owner, intent.trusted, place, staged=intent.staged)
+        record = changed_record(present.record, intent)
+        if old != name:
+            edit.rename(present, name)
+            record = replace(record, name=name)
+        return edit.put(record, intent.spec)
+
+    def _plan_json(
+        self,
+        documents: Sequence[Document],
+        reading: Reading,
+        order: Order,
+        comparison: Comparison,
+        existing: Mapping[str, Existing],
+    ) -> dict[str, Any]:
+        version = self._sets.version(order.options.owner)
+        plan = plan_json(comparison, order.options, version, digest_of(documents), reading.diagnostics)
+        return with_entries(plan, comparison, existing) if order.whole_entries else plan
+
+    def _compare(self, reading: Reading, order: Order, existing: Mapping[str, Existing]) -> Comparison:
         if not reading.ok:
             raise invalid(reading)
+        options = order.options
         entries = [self._owned(entry, order).spec for entry in reading.entries]
-        existing = self._existing()
-        prune = order.prune and bool(entries)
-        comparison = compare(
-            entries, existing, order.owner, prune=prune, take_over=order.take_over, restart=order.restart
-        )
+        comparison = compare(entries, existing, options)
         if comparison.conflicts:
-            raise _conflict(comparison, order.owner)
-        owned = sum(one.owner == order.owner for one in existing.values())
-        if prune and too_many_pruned(comparison, owned):
-            pruned = sum(step.action == PRUNE for step in comparison.steps)
-            raise PmonError(
-                ErrorCode.REFUSED,
-                f"cannot apply {order.owner}: {pruned} of its {owned} processes would be deleted",
-                "delete them with pmon3 del, if that is meant",
-            )
+            raise conflict(comparison, options.owner)
+        refused = None if order.insist else _refusal(comparison, options)
+        if refused is not None:
+            raise PmonError(ErrorCode.REFUSED, f"cannot apply {options.owner}: {refused[0]}", refused[1])
         if order.peer is not None:
             for step in comparison.steps:
-                if step.name in self._registry.processes:
-                    self._acting.check_control("change", order.peer, self._registry.processes[step.name])
-        self._acting.check_dependencies(entries)
+                present = self._registry.processes.get(step.moved_from or step.name)
+                if present is not None:
+                    self._acting.check_control("change", order.peer, present)
+        self._acting.check_dependencies(entries, renamed={s.moved_from for s in comparison.steps})
         return comparison
+
+    def _check_version(self, order: Order) -> None:
+        version = self._sets.version(order.options.owner)
+        if order.if_version is not None and order.if_version != version:
+            raise PmonError(
+                ErrorCode.CONFLICT,
+                f"cannot apply {order.options.owner}: it is at version {version}, not {order.if_version}",
+                "look at pmon3 diff again, then apply with the new version",
+            )
+
+    def _check_suspended(self, documents: Sequence[Document], order: Order) -> None:
+        record = self._sets.get(order.options.owner)
+        if record is None or record.suspended is None or order.insist:
+            return
+        until_changed = record.suspended.get("digest")
+        if until_changed and until_changed != digest_of(documents):
+            return
+        raise PmonError(
+            ErrorCode.REFUSED,
+            f"cannot apply {record.set_name}: it is {suspension_words(record.suspended)}",
+            f"pmon3 resume {record.set_name} ends that",
+        )
+
+    def _check_expected(self, plan: dict[str, Any], comparison: Comparison, order: Order) -> None:
+        if not order.expected or not comparison.steps or plan["plan_digest"] == order.expected:
+            return
+        raise PmonError(
+            ErrorCode.CONFLICT,
+            f"cannot apply the plan for {order.options.owner}: something changed since it was made",
+            "make a new one with pmon3 plan --out; nothing was changed",
+        )
 
     def _owned(self, entry: Entry, order: Order) -> Entry:
         if order.peer is None:
             return entry
         return replace(entry, spec=self._acting.as_submitted(entry.spec, order.peer))
 
+    def _intents(self) -> dict[str, Intent]:
+        return {name: intent_of(one) for name, one in self._registry.processes.items()}
+
     def _existing(self) -> dict[str, Existing]:
-        return {
-            name: Existing(
-                one.spec,
-                one.record.owner,
-                self._loop.observed.get(name, NOTHING_SEEN).instance is not None,
-                f"{one.record.file}:{one.record.line}" if one.record.file else "",
-            )
-            for name, one in self._registry.processes.items()
-            if not one.record.deleting
-        }
+        running: dict[str, bool] = {}
+        for name, one in self._registry.processes.items():
+            instance = self._loop.observed.get(name, NOTHING_SEEN).instance
+            if instance is not None:
+                running[name] = one.record.deferred and instance.revision != one.wanted.revision
+        return intents_.existing(self._intents(), running)
 
-    def _take(self, edit: Edit, step: Step, entry: Entry | None, order: Order) -> list[Declared]:
-        present = self._registry.processes.get(step.name)
-        if step.action == PRUNE:
-            assert present is not None
-            record = replace(present.record, deleting=True, generation=present.record.generation + 1)
-            return [edit.put(record, present.spec)]
-        assert entry is not None
-        if present is None:
-            return [edit.add(entry.spec, order.owner, self._trusted(order), _place_of(entry))]
-        return [self._update(edit, present, step, entry, order)]
-
-    def _update(self, edit: Edit, present: Declared, step: Step, entry: Entry, order: Order) -> Declared:
-        record = present.record
-        record = replace(
-            record,
-            owner=order.owner,
-            spec=dump(entry.spec),
-            generation=record.generation + (step.action != ADOPT),
-            deferred=not order.restart if step.effect == "restart" else record.deferred and not order.restart,
-            deleting=False,
-            forced=False,
-            trusted=self._trusted(order),
-            file=entry.file,
-            line=entry.line,
-            column=entry.column,
-        )
-        if record.deleting or step.action == CREATE:  # declared again while it was being deleted
-            record = replace(record, token=record.token + 1, hold=None)
-        return edit.put(record, entry.spec)
-
-    def _keep_groups(self, edit: Edit, entries: dict[str, Entry]) -> None:
+    def _keep_groups(self, edit: Edit, entries: Mapping[str, Entry]) -> None:
         """A manifest's groups are what it says, whatever was assigned by command."""
         for name, entry in entries.items():
             one = edit.put_processes.get(name) or self._registry.processes[name]
@@ -179,98 +251,24 @@ class Applying:
             if wanted != present:
                 edit.set_groups(one.id, present, wanted)
 
-    def _place(self, edit: Edit, entries: dict[str, Entry], done: set[str]) -> None:
-        """Follow declarations that only moved within their file, and apply deferred changes now due."""
-        for name, entry in entries.items():
-            if name in done:
-                continue
-            record = self._registry.processes[name].record
-            if (record.file, record.line, record.column) != _place_of(entry):
-                moved = replace(record, file=entry.file, line=entry.line, column=entry.column)
-                edit.put(moved, self._registry.processes[name].spec)
-
-    def _lift(self, changed: Sequence[Declared]) -> None:
-        for one in changed:
-            self._loop.retry(one.name)
-
-    def _targets(self, entries: dict[str, Entry]) -> list[Target]:
-        found = (self._registry.processes[name] for name in entries)
-        return [target(one) for one in found if one.wanted.up]
-
-    def _trusted(self, order: Order) -> bool:
-        return order.peer is None or auth.is_owner(order.peer, self._daemon_uid)
+    def _targets(self, entries: Mapping[str, Entry], rollout: Rollout | None) -> list[Target]:
+        restarts = rollout.restarts if rollout is not None else frozenset()
+        waiting = {name for wave in rollout.waves for name in wave} if rollout is not None else set()
+        targets = []
+        for name in entries:
+            one = self._registry.processes[name]
+            if one.wanted.up or name in waiting:
+                promise = target(one)
+                # A restart that is still to be let go will count up.
+                targets.append({**promise, "token": promise["token"] + (name in restarts)})
+        return targets  # type: ignore[return-value]
 
 
-def invalid(reading: Reading) -> PmonError:
-    """The error of a manifest with mistakes; they come along as diagnostics."""
-    errors = [diagnostic for diagnostic in reading.diagnostics if diagnostic.is_error]
-    first = errors[0]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return PmonError(
-        ErrorCode.INVALID,
-        f"cannot apply {first.file}: {first.file}:{first.line}:{first.column}: {first.message}{more}",
-        "nothing was changed; pmon3 validate shows the places",
-        [diagnostic.to_json() for diagnostic in reading.diagnostics],
-    )
+def _refusal(comparison: Comparison, options: Options) -> tuple[str, str] | None:
+    try:
+        return pruning.refusal(comparison, options)
+    except ValueError as error:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read the prune limit: {error}") from None
 
 
-def plan_json(owner: str, comparison: Comparison, found: Sequence[Diagnostic]) -> dict[str, Any]:
-    """A comparison as callers see it; values of the environment are never shown."""
-    summary: dict[str, int] = {}
-    for step in comparison.steps:
-        summary[step.action] = summary.get(step.action, 0) + 1
-    return {
-        "format": PLAN_FORMAT,
-        "set": owner,
-        "summary": {**summary, "unchanged": comparison.unchanged},
-        "actions": [_step_json(step) for step in comparison.steps],
-        "notes": [],
-        "diagnostics": [diagnostic.to_json() for diagnostic in found],
-    }
-
-
-def _step_json(step: Step) -> dict[str, Any]:
-    return {
-        "action": step.action,
-        "name": step.name,
-        "effect": step.effect,
-        "changes": [mask(change).to_json() for change in step.changes],
-        "causes": list(step.causes),
-    }
-
-
-def _conflict(comparison: Comparison, owner: str) -> PmonError:
-    first = comparison.conflicts[0]
-    place = f" ({first.place})" if first.place else ""
-    more = f" and {len(comparison.conflicts) - 1} more" if len(comparison.conflicts) > 1 else ""
-    return PmonError(
-        ErrorCode.CONFLICT,
-        f"cannot apply {owner}: {first.name}{more} belongs to {first.owner}{place}",
-        f"rename it here, or remove it there (pmon3 del {first.name})",
-    )
-
-
-def _place_of(entry: Entry) -> tuple[str, int, int]:
-    return entry.file, entry.line, entry.column
-
-
-def _source(documents: Sequence[Document], owner: str, at: str) -> SourceRecord:
-    packed = pack([(document.path, document.content) for document in documents])
-    return SourceRecord(
-        path=owner.removeprefix("file:"),
-        set_name=owner,
-        digest=blake2b(packed, digest_size=16).hexdigest(),
-        content=packed,
-        accepted=True,
-        diagnostics=[],
-        checked_at=at,
-        version=1,
-    )
-
-
-def of_spec(spec: ProcessSpec, owner: str) -> Order:
-    """How a single process of the daemon's own manifest is brought in."""
-    return Order(owner=owner, restart=True)
-
-
-__all__ = ["RESTART", "Applying", "Order", "invalid", "of_spec", "plan_json"]
+__all__ = ["Applied", "Applying", "Order", "invalid"]

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlite_utils import Database
 
-from pmond.runtime.records import GroupRecord, ProcessRecord, RevisionRecord, SourceRecord, encode, key
+from pmond.runtime.records import (
+    GroupRecord,
+    HistoryRecord,
+    InstanceRecord,
+    ProcessRecord,
+    RevisionRecord,
+    SourceRecord,
+    decode,
+    encode,
+    key,
+)
 
 
 class Change:
@@ -27,6 +39,24 @@ class Change:
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name, data = excluded.data",
             (record.id, key(record.name), encode(record)),
         )
+
+    def rename_runtime(self, old: str, new: str) -> None:
+        """What is remembered of the runs of a process goes on under its new name."""
+        rows = self._execute("SELECT CAST(data AS BLOB) FROM instances WHERE name = ?", (key(old),))
+        for (data,) in rows.fetchall():
+            record = decode(InstanceRecord, data)
+            moved = replace(record, name=new, born_as=record.born_as or old)
+            self._execute(
+                "UPDATE instances SET name = ?, data = ? WHERE name = ? AND number = ?",
+                (key(new), encode(moved), key(old), record.number),
+            )
+        rows = self._execute("SELECT CAST(data AS BLOB) FROM histories WHERE name = ?", (key(old),))
+        for (data,) in rows.fetchall():
+            history = replace(decode(HistoryRecord, data), name=new)
+            self._execute(
+                "INSERT OR REPLACE INTO histories (name, data) VALUES (?, ?)", (key(new), encode(history))
+            )
+            self._execute("DELETE FROM histories WHERE name = ?", (key(old),))
 
     def delete_process(self, number: int) -> None:
         """Remove a process and its memberships. Its events stay."""
@@ -68,6 +98,21 @@ class Change:
         self._execute(
             "INSERT INTO revisions (number, set_name, data, content) VALUES (?, ?, ?, ?)",
             (record.number, key(record.set_name), encode(record), record.content),
+        )
+
+    def put_revision(self, record: RevisionRecord) -> None:
+        """Replace a revision, whose outcome is known now."""
+        self._execute(
+            "UPDATE revisions SET data = ? WHERE number = ? AND set_name = ?",
+            (encode(record), record.number, key(record.set_name)),
+        )
+
+    def trim_revisions(self, set_name: str, keep: int) -> None:
+        """Forget all but the newest revisions of a set."""
+        newest = "SELECT number FROM revisions WHERE set_name = ? ORDER BY number DESC LIMIT ?"
+        self._execute(
+            f"DELETE FROM revisions WHERE set_name = ? AND number NOT IN ({newest})",
+            (key(set_name), key(set_name), keep),
         )
 
     def _next(self, query: str) -> int:

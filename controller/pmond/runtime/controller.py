@@ -12,15 +12,20 @@ from pmon3_schema import graph
 from pmon3_schema._version import __version__
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document as ManifestDocument
-from pmon3_schema.protocol import Document, Promise, Selection
+from pmon3_schema.protocol import Apply, Document, Promise, Rollback, Selection
 from pmon3_schema.status import Target
+from pmond.core.compare import Options
 from pmond.runtime.acting import Acting, target
 from pmond.runtime.applying import Applying, Order
 from pmond.runtime.auth import Peer, is_administrator
 from pmond.runtime.bus import Bus
 from pmond.runtime.grouping import Grouping
+from pmond.runtime.owning import Owning, check_set
 from pmond.runtime.publishing import Publisher, event_json
 from pmond.runtime.registry import Declared, Registry
+from pmond.runtime.rollback import RollingBack, Wish
+from pmond.runtime.set_view import SetView
+from pmond.runtime.sets import Sets
 from pmond.runtime.sources import Sources
 from pmond.runtime.store import Store
 from pmond.runtime.waiting import Waiting
@@ -54,6 +59,10 @@ class Controller:
         sources: Sources,
         waiting: Waiting,
         publisher: Publisher,
+        owning: Owning,
+        sets: Sets,
+        set_view: SetView,
+        rolling_back: RollingBack,
         bus: Bus,
         store: Store,
         about: Mapping[str, Any],
@@ -69,6 +78,10 @@ class Controller:
         self._sources = sources
         self._waiting = waiting
         self._publisher = publisher
+        self._owning = owning
+        self._sets = sets
+        self._set_view = set_view
+        self._rolling_back = rolling_back
         self._bus = bus
         self._store = store
         self._about = about
@@ -118,22 +131,54 @@ class Controller:
         except PmonError:
             return False
 
-    async def apply(
-        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, dry_run: bool, prune: bool
-    ) -> dict[str, Any]:
-        found = _manifest_documents(documents)
-        order = _order(documents, set_name, prune, peer)
+    async def apply(self, body: Apply, peer: Peer) -> dict[str, Any]:
+        found, order = _manifest_documents(body.documents), order_of(body, peer)
+        record = self._sets.get(order.options.owner)
+        if record is not None:
+            check_set("apply", record, peer, self._daemon_uid, self._control_group)
         reading = await self._applying.read(found)
-        if dry_run:
-            return {"plan": self._applying.plan(reading, order), "targets": []}
-        plan, targets = self._applying.apply(found, reading, order)
-        return {"plan": plan, "targets": targets}
+        if body.dry_run:
+            return {"plan": self._applying.plan(found, reading, order), "targets": []}
+        applied = self._applying.apply(found, reading, order)
+        return {"plan": applied.plan, "targets": applied.targets}
 
-    async def plan(
-        self, documents: Sequence[Document], peer: Peer, *, set_name: str | None, prune: bool
-    ) -> dict[str, Any]:
-        found = _manifest_documents(documents)
-        return self._applying.plan(await self._applying.read(found), _order(documents, set_name, prune, peer))
+    async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
+        found = _manifest_documents(body.documents)
+        return self._applying.plan(found, await self._applying.read(found), order_of(body, peer))
+
+    def hold(
+        self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
+    ) -> Sequence[Target]:
+        return self._owning.hold(selection, peer, up, reason, seconds)
+
+    def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+        return self._owning.unhold(selection, peer)
+
+    def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
+        return self._owning.release(selection, peer)
+
+    def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+        return self._owning.approve(selection, peer)
+
+    def sets(self) -> Sequence[dict[str, Any]]:
+        return self._set_view.all()
+
+    def history(self, name: str, limit: int) -> Sequence[dict[str, Any]]:
+        return self._set_view.history(name or self._sources.owner, limit)
+
+    def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> None:
+        self._owning.suspend(name, peer, reason, seconds)
+
+    async def resume(self, name: str, peer: Peer) -> None:
+        record = self._owning.resume(name, peer)
+        if record.set_name == self._sources.owner:
+            await self._sources.reload()
+
+    async def rollback(self, body: Rollback, peer: Peer) -> dict[str, Any]:
+        record = self._owning.controlled("roll back", body.set or self._sources.owner, peer)
+        wish = Wish(body.to, body.stable, body.dry_run, body.message)
+        applied = await self._rolling_back.roll_back(record.set_name, wish, peer)
+        return {"plan": applied.plan, "targets": applied.targets}
 
     async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
         plan, names = await self._sources.init(required=process_config_only)
@@ -239,5 +284,24 @@ def _manifest_documents(documents: Sequence[Document]) -> list[ManifestDocument]
     return [ManifestDocument(d.path, d.text.encode("utf-8", "surrogateescape")) for d in documents]
 
 
-def _order(documents: Sequence[Document], set_name: str | None, prune: bool, peer: Peer) -> Order:
-    return Order(owner=set_name or f"file:{documents[0].path}", prune=prune, peer=peer)
+def order_of(body: Apply, peer: Peer) -> Order:
+    """What a caller asked for."""
+    options = Options(
+        owner=body.set or f"file:{body.documents[0].path}",
+        prune=body.prune,
+        prune_limit=body.prune_limit,
+        allow_empty=body.allow_empty,
+        take_over=body.take_ownership,
+        forced=frozenset(body.restart),
+    )
+    return Order(
+        options,
+        peer,
+        message=body.message,
+        commit=body.commit,
+        if_version=body.if_version,
+        expected=body.plan_digest,
+        on_failure=body.on_failure,
+        parallel=body.max_parallel,
+        whole_entries=body.full,
+    )

@@ -30,6 +30,7 @@ from pmond.runtime.api import Api
 from pmond.runtime.applying import Applying
 from pmond.runtime.bus import Bus
 from pmond.runtime.controller import Controller
+from pmond.runtime.expiring import Expiring
 from pmond.runtime.folders import ensure_folder, group_of, owner_of
 from pmond.runtime.foreign_exits import ForeignExits
 from pmond.runtime.grouping import Grouping
@@ -38,11 +39,16 @@ from pmond.runtime.http import Server
 from pmond.runtime.journal import Journal, Level
 from pmond.runtime.keeping import Keeping
 from pmond.runtime.loop import Loop
+from pmond.runtime.owning import Owning
 from pmond.runtime.perform import Performer
 from pmond.runtime.process_json import Describer
 from pmond.runtime.publishing import Publisher
 from pmond.runtime.reaper import Reaper
-from pmond.runtime.registry import Registry
+from pmond.runtime.registry import Declared, Registry
+from pmond.runtime.rollback import RollingBack, RolloutEnded
+from pmond.runtime.rollouts import Rollouts
+from pmond.runtime.set_view import SetView
+from pmond.runtime.sets import Sets
 from pmond.runtime.sources import Sources
 from pmond.runtime.spawn import SpawnContext, seal_descriptors
 from pmond.runtime.starts import Starts
@@ -109,6 +115,8 @@ class Daemon:
         await adopt.end(self._left, self._journal)
         self._loop.start(self._performer, self._turn_ended)
         self._reaper.start()
+        self._rollouts.resume()
+        self._expiring.look()
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not look at it again
         self._resync_later()
@@ -178,6 +186,8 @@ class Daemon:
             lambda name: self._keeping.forget(name),
             self._starts,
         )
+        self._registry.renamed = self._renamed
+        self._performer.renames = any(record.born_as for record in self._snapshot.instances)
         instances = self._performer.instances
         user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
         publisher = Publisher(self._registry, self._loop, instances, self._store, clock, user)
@@ -190,8 +200,18 @@ class Daemon:
             self._starts,
         )  # fmt: skip
         acting = Acting(self._registry, self._loop, clock, uid, control_group)
-        applying = Applying(self._registry, self._loop, acting, clock, uid)
-        self._sources = Sources(applying, self._journal, lambda: self.settings, self._keeping.announce)
+        sets = Sets(self._store, clock)
+        sets.load(self._snapshot.sources)
+        self._rollouts = Rollouts(self._registry, self._loop, self._bus, sets, clock, self._journal)
+        applying = Applying(self._registry, self._loop, acting, sets, self._rollouts, uid)
+        self._sources = Sources(
+            applying, self._registry, sets, self._journal, lambda: self.settings, self._keeping.announce
+        )
+        rolling_back = RollingBack(self._registry, applying, sets, clock, self._journal)
+        self._rollouts.ended = RolloutEnded(self._keeping.announce, rolling_back)
+        owning = Owning(self._registry, acting, sets, clock, uid, control_group)
+        self._expiring = Expiring(self._registry, sets, self._journal, lambda name: self._sources.changed())
+        owning.held = sets.changed = self._expiring.look
         queue = self.settings.message_queue
         self._socket = socket_path(queue.directory.shmem, queue.name_suffix, self._places.runtime)
         controller = Controller(
@@ -200,8 +220,12 @@ class Daemon:
             applying=applying,
             grouping=Grouping(self._registry),
             sources=self._sources,
-            waiting=Waiting(self._registry, self._loop, self._bus, publisher, clock),
+            waiting=Waiting(self._registry, self._loop, self._bus, publisher, clock, self._rollouts.active),
             publisher=publisher,
+            owning=owning,
+            sets=sets,
+            set_view=SetView(self._registry, self._loop, sets, self._rollouts, clock),
+            rolling_back=rolling_back,
             bus=self._bus,
             store=self._store,
             about=self._about(),
@@ -223,6 +247,19 @@ class Daemon:
         )
         self._reaper = Reaper(events, self._exited)
         self._foreign = ForeignExits(events, self._performer.exited)
+
+    def _renamed(self, one: Declared, new: str) -> None:
+        """Carry over what is known of a process, and its log where the name alone says where it is."""
+        self._loop.rename(one.name, new)
+        self._performer.rename(one.name, new)
+        self._publisher.rename(one.name, new)
+        before, after = (Path(self.settings.logs.directory) / f"{name}.log" for name in (one.name, new))
+        if one.spec.log or one.spec.log_dir or not before.exists() or after.exists():
+            return
+        try:
+            before.rename(after)
+        except OSError as error:
+            self._journal.warn("log.not_renamed", path=str(before), error=str(error))
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -74,6 +74,17 @@ class Instances:
         if self._by_name.get(running.name) is running:
             del self._by_name[running.name]
 
+    def rename(self, old: str, new: str) -> None:
+        """The process is called `new`; its program still bears the old marker."""
+        running = self._by_name.pop(old, None)
+        if running is not None:
+            running.name = new
+            self._by_name[new] = running
+
+    def bearer(self, marker: str) -> Running | None:
+        """The instance whose processes bear this marker."""
+        return next((running for running in self._by_name.values() if running.marker == marker), None)
+
     def mains(self) -> KeysView[int]:
         """The pids of all living main programs."""
         return self._by_pid.keys()

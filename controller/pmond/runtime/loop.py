@@ -99,6 +99,12 @@ class Loop:
         self.set_aside.pop(name, None)
         self.touch((name,))
 
+    def rename(self, old: str, new: str) -> None:
+        """What was seen of `old` is what is seen of `new` from now on."""
+        self.observed[new] = self.observed.pop(old, NOTHING_SEEN)
+        self._wake_at.pop(old, None)
+        self.set_aside.pop(old, None)
+
     def forget(self, name: str) -> None:
         """Drop what was seen of a process that is not wanted any more."""
         self._before.setdefault(name, self.observed.pop(name, NOTHING_SEEN))

@@ -49,6 +49,8 @@ class Performer:
         self._state_uuid = state_uuid
         self._forget = forget
         self._starts = starts
+        self.renames = False
+        """Whether a process may bear the marker of another name."""
         self._clearing: dict[str, Running] = {}
         self._killing: set[asyncio.Task[None]] = set()
         self._strays = Strays(self.instances, state_uuid, clock, journal)
@@ -70,6 +72,10 @@ class Performer:
     def _start(self, action: Start) -> None:
         wanted = self._loop.desired.wanted[action.name]
         marker = environment.marker(self._state_uuid, action.name, action.number)
+        bearer = self.instances.bearer(marker) if self.renames else None
+        if bearer is not None:
+            self._loop.tell(_borne(action, wanted, bearer.name))
+            return
         try:
             launch = prepare(wanted.spec, context=self.context, marker=marker, trusted=wanted.trusted)
             self._starts.note(action.name, action.number)
@@ -205,6 +211,13 @@ class Performer:
         self.instances.remove(running)
         self._loop.tell(TreeEmpty(running.name, running.number))
 
+    def rename(self, old: str, new: str) -> None:
+        """A process is called `new` from now on."""
+        self.renames = True
+        self.instances.rename(old, new)
+        if old in self._clearing:
+            self._clearing[new] = self._clearing.pop(old)
+
     def keep_clearing(self, running: Running) -> None:
         """An adopted instance whose main program has ended already, but not all of its tree."""
         self.instances.add(running)
@@ -225,6 +238,19 @@ class Performer:
 def _failed(name: str, number: int, wanted: Wanted, error: SpawnError) -> SpawnFailed:
     return SpawnFailed(
         name, number, wanted.revision, wanted.token, error.reason, error.message, error.transient
+    )
+
+
+def _borne(action: Start, wanted: Wanted, bearer: str) -> SpawnFailed:
+    """Two trees under one marker could not be told apart, and one be killed for the other."""
+    return SpawnFailed(
+        action.name,
+        action.number,
+        wanted.revision,
+        wanted.token,
+        "NameInUse",
+        f"cannot start {action.name}: {bearer} was started under that name (pmon3 restart {bearer})",
+        transient=True,
     )
 
 

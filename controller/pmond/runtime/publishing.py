@@ -46,6 +46,10 @@ class Publisher:
     def forget(self, name: str) -> None:
         self._updated_at.pop(name, None)
 
+    def rename(self, old: str, new: str) -> None:
+        if old in self._updated_at:
+            self._updated_at[new] = self._updated_at.pop(old)
+
     def rows(self, chosen: list[Declared], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
         measured = self._usage(chosen) if usage else {}

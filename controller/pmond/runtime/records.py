@@ -54,6 +54,10 @@ class ProcessRecord:
     """It is to be stopped with SIGKILL."""
     trusted: bool = True
     """It comes from somebody with the daemon's own rights."""
+    staged: bool = False
+    """It starts when its turn in a rollout comes."""
+    undeclared: bool = False
+    """Its owner no longer declares it; it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class InstanceRecord:
     log: str
     spec: dict[str, Any]
     """The spec it was started with."""
+    born_as: str = ""
+    """The name of the process when it was started, where that is another one now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,20 @@ class SourceRecord:
     checked_at: str
     version: int
     """Counted up by each accepted change."""
+    accepted_digest: str = ""
+    """Of `content`."""
+    reason: str = ""
+    """Why it is not accepted, in one word."""
+    message: str = ""
+    """The same for people."""
+    suspended: dict[str, Any] | None = None
+    """by, at, reason, until (time or null), digest (it ends when the source has another one)."""
+    rollout: dict[str, Any] | None = None
+    """What is being rolled out (`core.rollout`), until it has ended."""
+    revision: int = 0
+    """The number of the revision in force."""
+    uid: int = 0
+    """Who applied it first; others need an administrator's rights to change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +153,12 @@ class RevisionRecord:
     by: str
     summary: dict[str, Any]
     content: bytes
+    message: str = ""
+    digest: str = ""
+    commit: str = ""
+    """The git commit of the work tree that the manifest lay in."""
+    outcome: str = ""
+    """progressing, done, failed, rolled_back or superseded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ was touched. So what a caller was told is on disk, and what could not be saved d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -67,6 +67,7 @@ def declared(record: ProcessRecord, spec: ProcessSpec | None = None) -> Declared
         deferred=record.deferred,
         deleting=record.deleting,
         forced=record.forced,
+        staged=record.staged,
         trusted=record.trusted,
     )
     return Declared(record, spec, wanted)
@@ -79,10 +80,13 @@ class Edit:
         self.change = change
         self.put_processes: dict[str, Declared] = {}
         self.deleted_processes: list[Declared] = []
+        self.renamed: dict[str, str] = {}
         self.groups = dict(groups)
         self.memberships: dict[int, frozenset[int]] = {}
         """For each process id whose groups change, the ids of its groups."""
         self._clock = clock
+        self.done: list[Callable[[], None]] = []
+        """Called once it is on the disk: what else in memory follows it."""
 
     def put(self, record: ProcessRecord, spec: ProcessSpec | None = None) -> Declared:
         """Add or replace a process; the time of change is filled in."""
@@ -90,6 +94,11 @@ class Edit:
         self.change.put_process(new.record)
         self.put_processes[new.name] = new
         return new
+
+    def rename(self, old: Declared, name: str) -> None:
+        """The process is called `name` from now on; its record is put under that name next."""
+        self.change.rename_runtime(old.name, name)
+        self.renamed[old.name] = name
 
     def delete(self, old: Declared) -> None:
         """Remove a process for good."""
@@ -120,7 +129,12 @@ class Edit:
         self.memberships[process] = wanted
 
     def add(
-        self, spec: ProcessSpec, owner: str, trusted: bool, place: tuple[str, int, int] = ("", 0, 0)
+        self,
+        spec: ProcessSpec,
+        owner: str,
+        trusted: bool,
+        place: tuple[str, int, int] = ("", 0, 0),
+        staged: bool = False,
     ) -> Declared:
         """Add a process that is new."""
         now = self._clock.wall()
@@ -128,6 +142,7 @@ class Edit:
             id=self.change.next_process_id(), name=spec.name, owner=owner, spec=dump(spec), generation=1,
             token=1, hold=None, deferred=False, deleting=False, applied_spec=None, file=place[0],
             line=place[1], column=place[2], created_at=now, updated_at=now, trusted=trusted,
+            staged=staged,
         )  # fmt: skip
         return self.put(record, spec)
 
@@ -140,6 +155,8 @@ class Registry:
         self.groups: dict[int, str] = {}
         self._memberships: dict[int, frozenset[int]] = {}
         """For each process id the ids of its groups."""
+        self.renamed: Callable[[Declared, str], None] = lambda old, name: None
+        """Told the old process and the new name of a process, to carry over what is known of it."""
         self._store = store
         self._loop = loop
         self._clock = clock
@@ -177,6 +194,10 @@ class Registry:
             self._memberships.pop(old.id, None)
             touched |= neighbours(self._loop.desired, old.name)
             reindex = True
+        for old_name, name in edit.renamed.items():
+            self.renamed(self.processes.pop(old_name), name)
+            touched |= {old_name, name}
+            reindex = True
         for name, new in edit.put_processes.items():
             before = self.processes.get(name)
             reindex |= before is None or before.spec.dependencies != new.spec.dependencies
@@ -189,6 +210,8 @@ class Registry:
             self._wanted[name] = new.wanted
             touched |= neighbours(self._loop.desired, name)
             self._loop.set_aside.pop(name, None)
+        for follow in edit.done:
+            follow()
         self._loop.touch(touched)
 
     def _index(self) -> None:

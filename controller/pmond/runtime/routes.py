@@ -108,6 +108,41 @@ ROUTES = (
         protocol.Init,
     ),
     Route(
+        "POST", "/v1/holds", "hold", "Keep processes down, or up", answers.Targets, Access.CONTROL,
+        protocol.LayHold,
+    ),
+    Route(
+        "POST", "/v1/unhold", "unhold", "Lift holds", answers.Targets, Access.CONTROL, protocol.Choice
+    ),
+    Route(
+        "POST", "/v1/release", "release", "Hand processes over to the command line", answers.Names,
+        Access.CONTROL, protocol.Choice,
+    ),
+    Route(
+        "POST", "/v1/approve", "approve", "Delete processes that asked to be confirmed", answers.Targets,
+        Access.CONTROL, protocol.Choice,
+    ),
+    Route("GET", "/v1/sets", "list_sets", "Sets: sync, health, inventory", list[answers.Set]),
+    Route(
+        "GET", "/v1/history", "history", "The revisions of a set, newest first", list[answers.Revision],
+        parameters=(
+            Parameter("set", "the set; that of the process config file by default"),
+            Parameter("limit", "the newest so many", "number", "20"),
+        ),
+    ),
+    Route(
+        "POST", "/v1/suspend", "suspend", "Take no new content for a set", answers.Nothing, Access.CONTROL,
+        protocol.Suspend,
+    ),
+    Route(
+        "POST", "/v1/resume", "resume", "Take new content for a set again", answers.Nothing, Access.CONTROL,
+        protocol.Resume,
+    ),
+    Route(
+        "POST", "/v1/rollback", "rollback", "Go back to an earlier revision of a set", answers.Applied,
+        Access.CONTROL, protocol.Rollback,
+    ),
+    Route(
         "POST", "/v1/wait", "wait", "Wait for the targets of a command", answers.WaitOutcome, Access.READ,
         protocol.Wait,
     ),

@@ -2,8 +2,9 @@
 
 Theory of operation: the watcher says that a file changed; it is read again as a whole. Good: it
 is brought in like any manifest, at once. Not good: nothing is taken from it, what was accepted
-last stays in force (it is in the state file, so a restart of pmond keeps it too), and the journal
-and the events say where it is wrong. A file that is missing or says nothing removes nothing.
+last stays in force (it is in the state file, so a restart of pmond keeps it too), and the journal,
+the events and the set's conditions say where it is wrong. A file that is missing or says nothing
+removes nothing. While its set is suspended the file is looked at, and nothing is taken from it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from typing import Any
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document, Reading, read
 from pmon3_schema.settings import Settings
+from pmon3_schema.work_tree import commit_of
+from pmond.core.compare import Options
 from pmond.runtime.applying import Applying, Order
 from pmond.runtime.documents import read_documents
 from pmond.runtime.journal import Journal
+from pmond.runtime.registry import Registry
+from pmond.runtime.sets import Sets, digest_of, suspension_words
 
 _EMPTY_PLAN: dict[str, Any] = {
     "format": "pmon3.plan/1.0",
@@ -27,6 +32,12 @@ _EMPTY_PLAN: dict[str, Any] = {
     "actions": [],
     "notes": [],
     "diagnostics": [],
+}
+_REASONS = {
+    ErrorCode.INVALID: "InvalidManifest",
+    ErrorCode.CONFLICT: "Conflict",
+    ErrorCode.REFUSED: "PruneBlocked",
+    ErrorCode.NOT_FOUND: "SourceMissing",
 }
 
 Announce = Callable[[str, str, str], None]
@@ -37,20 +48,31 @@ class Sources:
     """Follows the process config file."""
 
     def __init__(
-        self, applying: Applying, journal: Journal, settings: Callable[[], Settings], announce: Announce
+        self,
+        applying: Applying,
+        registry: Registry,
+        sets: Sets,
+        journal: Journal,
+        settings: Callable[[], Settings],
+        announce: Announce,
     ):
         self._applying = applying
+        self._registry = registry
+        self._sets = sets
         self._journal = journal
         self._settings = settings
         self._announce = announce
         self._reloading: asyncio.Lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.rejected: str = ""
-        """Why the present content of the file is not in force; empty when it is."""
 
     @property
     def process_config_file(self) -> str:
         return self._settings().process_config_file
+
+    @property
+    def owner(self) -> str:
+        """The set of the process config file."""
+        return f"file:{self.process_config_file}"
 
     def changed(self) -> None:
         """The file changed: read it again."""
@@ -63,6 +85,8 @@ class Sources:
         # One reading at a time, in order: a later one must not be overtaken by an earlier one.
         async with self._reloading:
             try:
+                if self._is_suspended():
+                    return
                 plan, _ = await self._bring_in()
             except PmonError as error:
                 self._reject(error)
@@ -78,8 +102,7 @@ class Sources:
             try:
                 plan, names = await self._bring_in()
             except PmonError as error:
-                if error.code is not ErrorCode.NOT_FOUND:
-                    self._reject(error)
+                self._reject(error)
                 if error.code is not ErrorCode.NOT_FOUND or required:
                     raise
                 return _EMPTY_PLAN, frozenset()
@@ -94,7 +117,7 @@ class Sources:
         if reading is None or not entries:
             return
         single = Reading(tuple(replace(entry, spec=_alone(entry.spec)) for entry in entries), ())
-        self._applying.apply(documents, single, self._order(prune=False))
+        self._applying.apply(documents, single, Order(replace(self._options(), prune=False, partial=True)))
 
     def edges(self) -> dict[str, Sequence[str]]:
         """Who depends on whom according to the file, cycles included."""
@@ -108,8 +131,9 @@ class Sources:
     async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
         documents = self._documents()
         reading = await self._applying.read(documents)
-        plan, _ = self._applying.apply(documents, reading, self._order(prune=True))
-        return plan, frozenset(entry.spec.name for entry in reading.entries)
+        order = Order(self._options(), commit=commit_of(self.process_config_file))
+        applied = self._applying.apply(documents, reading, order)
+        return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
 
     def _documents(self) -> list[Document]:
         return [Document(path, content) for path, content in read_documents(self.process_config_file)]
@@ -122,24 +146,50 @@ class Sources:
                 return []
             raise
 
-    def _order(self, *, prune: bool) -> Order:
+    def _options(self) -> Options:
         restart = self._settings().reload_policy == "restart"
-        owner = f"file:{self.process_config_file}"
-        return Order(owner=owner, prune=prune, take_over=True, restart=restart)
+        return Options(owner=self.owner, prune=True, take_submitted=True, restart=restart)
+
+    def _is_suspended(self) -> bool:
+        """Whether nothing is to be taken from the file as it is now; what it is now is noted."""
+        record = self._sets.get(self.owner)
+        if record is None or record.suspended is None:
+            return False
+        digest = digest_of(self._documents())
+        until_changed = record.suspended.get("digest")
+        if until_changed and until_changed != digest:
+            return False
+        if digest != record.digest:
+            with self._registry.edit("the state of a manifest") as edit:
+                self._sets.put(edit, replace(record, digest=digest))
+            message = f"{self.process_config_file} changed, but is {suspension_words(record.suspended)}"
+            self._announce("ManifestSuspended", message, "")
+        return True
 
     def _accept(self, plan: dict[str, Any]) -> None:
-        self.rejected = ""
         if plan["actions"]:
             self._journal.event("manifest.accepted", path=self.process_config_file, summary=plan["summary"])
             self._announce("ManifestApplied", f"{self.process_config_file}: {_words(plan['summary'])}", "")
 
     def _reject(self, error: PmonError) -> None:
-        if error.code is ErrorCode.NOT_FOUND:
+        record = self._sets.get(self.owner)
+        if error.code is ErrorCode.NOT_FOUND and (record is None or not record.content):
             self._journal.debug("manifest.missing", path=self.process_config_file)
             return
-        self.rejected = error.message
+        reason = _REASONS.get(error.code, "InvalidManifest")
+        if error.code is ErrorCode.REFUSED and record is not None and record.suspended is not None:
+            return  # `init` of a suspended set says so itself; the file is not at fault
+        with self._registry.edit("the state of a manifest") as edit:
+            digest = self._digest_or_empty()
+            self._sets.rejected(edit, self.owner, digest, reason, error.message, error.diagnostics)
         self._journal.warn("manifest.rejected", path=self.process_config_file, message=error.message)
         self._announce("ManifestRejected", error.message, "")
+
+    def _digest_or_empty(self) -> str:
+        try:
+            return digest_of(self._documents())
+        except PmonError:
+            return ""
 
 
 def _alone(spec: Any) -> Any:

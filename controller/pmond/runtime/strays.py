@@ -59,7 +59,9 @@ class Strays:
         parsed = parse_marker(marker)
         if parsed is None or parsed[0] != self._state_uuid or parsed[1] in self.spared:
             return False
-        return self._instances.named(parsed[1], parsed[2]) is None
+        # By the marker at last: a process that was renamed bears that of its old name.
+        known = self._instances.named(parsed[1], parsed[2]) or self._instances.bearer(marker)
+        return known is None
 
     def _end(self, identity: Identity, marker: str, now: float) -> float:
         """Ask it to end, or kill it when it was asked long ago; when it was asked first."""

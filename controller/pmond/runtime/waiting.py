@@ -40,7 +40,16 @@ class Verdict:
 class Waiting:
     """Judges targets whenever one of their processes changes."""
 
-    def __init__(self, registry: Registry, loop: Loop, bus: Bus, publisher: Publisher, clock: Clock) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        loop: Loop,
+        bus: Bus,
+        publisher: Publisher,
+        clock: Clock,
+        rolling_out: Callable[[str], bool],
+    ) -> None:
+        self._rolling_out = rolling_out
         self._registry = registry
         self._loop = loop
         self._bus = bus
@@ -97,6 +106,11 @@ class Waiting:
         token = instance.token if instance is not None else history.token
         reason = seen.reason or f"it is {seen.status.word}"
         if token < target.token:
+            record = self._registry.processes[target.name].record
+            if record.staged or record.deferred:
+                if self._rolling_out(record.owner):
+                    return Verdict(reason="waits for its turn in a rollout")
+                return Verdict(failed=True, reason="skipped: the rollout ended before its turn")
             if not self._loop.desired.up(target.name):
                 return Verdict(failed=True, reason=reason)
             return Verdict(reason=reason)

@@ -97,10 +97,9 @@ def test_apply_and_plan(control: FakeControl) -> None:
     body = {**DOCUMENTS, "set": "s", "prune": True}
     assert direct(control, 0, "POST", "/v1/apply", body)["targets"] == [TARGET]
     assert direct(control, 0, "POST", "/v1/plan", body)["set"] == "file:/etc/app.yml"
-    assert [(name, arguments[2:]) for name, arguments in control.calls] == [
-        ("apply", ("s", False, True)), ("plan", ("s", True)),
-    ]  # fmt: skip
-    assert control.calls[0][1][0][0].path == "/etc/app.yml"
+    asked = [(name, arguments[0].set, arguments[0].prune) for name, arguments in control.calls]
+    assert asked == [("apply", "s", True), ("plan", "s", True)]
+    assert control.calls[0][1][0].documents[0].path == "/etc/app.yml"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_what_needs_none_or_says_the_default_does_not(fields: dict[str, object])
 
 
 def test_the_recipe_is_stable() -> None:
-    assert revision(spec(args="-v")) == "h1:ca5dccd99747a717e66f4b434fab2adb"
+    assert revision(spec(args="-v")) == "h1:1e79613cc591e8290e1780e74c3898ba"
     assert revision(spec(), {"env_file": "1"}) != revision(spec())
 
 

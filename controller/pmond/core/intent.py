@@ -1,0 +1,152 @@
+"""Intent: what was decided about one declared process, and how a manifest changes it.
+
+Theory of operation: `Intent` is everything that a person or a manifest may say about a process,
+and nothing that is seen of it. `bring_in` turns a comparison (`compare`) into the intents as they
+are afterwards: the one place where applying a manifest is arithmetic on values. The shell saves
+them in one transaction; a test can drive it without a daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from pmon3_schema.process import ProcessSpec
+from pmond.core.compare import ADOPT, MOVE, PRUNE, RESTART, Comparison, Existing, Options, Step
+from pmond.core.model import Hold
+
+
+class Place(NamedTuple):
+    """Where a process is declared; empty for one of the command line."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is wanted of one process, by whom, and what an operator laid over it."""
+
+    spec: ProcessSpec
+    owner: str
+    place: Place = NOWHERE
+    generation: int = 1
+    """Counts changes of the spec and of what a person asked for."""
+    token: int = 1
+    """Counts the restarts that were asked for."""
+    hold: Hold | None = None
+    deferred: bool = False
+    """A change that needs a restart waits for one."""
+    staged: bool = False
+    """It is new and starts when its turn in a rollout comes."""
+    deleting: bool = False
+    forced: bool = False
+    trusted: bool = True
+    undeclared: bool = False
+    """Its owner no longer declares it; it is kept because it is protected, or nothing was pruned."""
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtIn:
+    """What a manifest changes: the new intents by name, and which of them had another name."""
+
+    intents: Mapping[str, Intent]
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """From the old name to the new one."""
+
+
+def existing(intents: Mapping[str, Intent], running: Mapping[str, bool]) -> dict[str, Existing]:
+    """Declared processes as `compare` sees them. `running` has those with an instance: is it outdated?"""
+    return {
+        name: Existing(
+            one.spec,
+            one.owner,
+            running=name in running,
+            place=str(one.place),
+            outdated=running.get(name, False),
+            held=one.hold is not None and not one.hold.up,
+        )
+        for name, one in intents.items()
+        if not one.deleting
+    }
+
+
+def bring_in(
+    comparison: Comparison,
+    intents: Mapping[str, Intent],
+    places: Mapping[str, Place],
+    options: Options,
+    *,
+    trusted: bool = True,
+    staged: bool = False,
+) -> BroughtIn:
+    """The intents that differ after the manifest was brought in.
+
+    `places` has every process that the manifest declares. `staged`: what is to start or restart
+    waits for its turn in a rollout.
+    """
+    result: dict[str, Intent] = {}
+    moved: dict[str, str] = {}
+    for step in comparison.steps:
+        if step.action == MOVE:
+            moved[step.moved_from] = step.name
+        before = intents.get(step.moved_from or step.name)
+        result[step.name] = _after(step, before, places.get(step.name, NOWHERE), options, trusted, staged)
+    for name, place in places.items():
+        if name not in result and (intents[name].place != place or intents[name].undeclared):
+            result[name] = replace(intents[name], place=place, undeclared=False)
+    for name in comparison.kept:
+        if name not in result and not intents[name].undeclared:
+            result[name] = replace(intents[name], undeclared=True)
+    return BroughtIn(result, moved)
+
+
+def _after(
+    step: Step, before: Intent | None, place: Place, options: Options, trusted: bool, staged: bool
+) -> Intent:
+    if step.action == PRUNE:
+        assert before is not None
+        return replace(before, deleting=True, generation=before.generation + 1)
+    assert step.spec is not None
+    if before is None:
+        fresh = Intent(step.spec, options.owner, place, trusted=trusted)
+        return replace(fresh, staged=staged and step.spec.autostart)
+    changed = step.action != ADOPT and step.spec != before.spec
+    after = replace(
+        before,
+        spec=step.spec,
+        owner=options.owner,
+        place=place,
+        generation=before.generation + changed,
+        deferred=_deferred(step, before, options, staged),
+        deleting=False,
+        forced=False,
+        trusted=trusted,
+        undeclared=False,
+    )
+    if before.deleting:  # declared again while it was being deleted: as if it were new
+        return replace(after, generation=before.generation + 1, token=before.token + 1, hold=None)
+    if step.action == RESTART and not staged:
+        return replace(after, token=before.token + 1)
+    return after
+
+
+def _deferred(step: Step, before: Intent, options: Options, staged: bool) -> bool:
+    if step.action == RESTART:
+        return staged
+    waits = step.effect == "restart" and not (options.restart and step.action != MOVE)
+    return waits or before.deferred
+
+
+def released(intent: Intent) -> Intent:
+    """Its turn in the rollout has come: start it, or restart it with what is declared now."""
+    token = intent.token + (not intent.staged)
+    return replace(intent, staged=False, deferred=False, token=token)

@@ -1,0 +1,173 @@
+"""A rollout: bringing changes to what runs in waves, each only when the one before it is well.
+
+Theory of operation: what is to be restarted or started is held back (`Intent.deferred`, `staged`)
+when the manifest is brought in. `advance` looks at where each of them is and says which to let go
+next. It remembers nothing: it is asked again whenever something changed, and after a crash of
+pmond it goes on from what is held back still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pmon3_schema import graph
+from pmond.core.compare import CREATE, PRUNE, RESTART, Comparison
+
+STOP, CONTINUE, ROLLBACK = "stop", "continue", "rollback"
+
+
+class Progress(StrEnum):
+    """Where one process of a rollout is."""
+
+    HELD = "held"
+    """Its turn has not come."""
+    MOVING = "moving"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What is to be rolled out, in which order, and how carefully."""
+
+    gone: tuple[str, ...]
+    """What must have ended before anything starts: a port can be held only once."""
+    waves: tuple[tuple[str, ...], ...]
+    needs: Mapping[str, tuple[str, ...]]
+    """Dependencies among the names of the waves."""
+    restarts: frozenset[str]
+    parallel: int = 1
+    """How many restarts may be under way at once; starts are not limited."""
+    on_failure: str = STOP
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What to do now. `outcome` is empty while it goes on, else done, failed or rollback."""
+
+    release: tuple[str, ...] = ()
+    outcome: str = ""
+    skipped: tuple[str, ...] = ()
+    """What was never let go, once there is an outcome."""
+
+
+def rollout_of(comparison: Comparison, parallel: int, on_failure: str) -> Rollout | None:
+    """The rollout of a comparison; None when nothing has to wait for anything."""
+    gone = tuple(step.name for step in comparison.steps if step.action == PRUNE)
+    restarts = frozenset(step.name for step in comparison.steps if step.action == RESTART)
+    starts = [s for s in comparison.steps if s.action == CREATE and s.spec is not None and s.spec.autostart]
+    if not restarts and not (starts and (gone or on_failure != STOP)):
+        return None
+    steps = [step for step in comparison.steps if step.name in restarts] + starts
+    names = {step.name for step in steps}
+    needs = {
+        step.name: tuple(need for need in step.spec.dependencies if need in names)
+        for step in steps
+        if step.spec is not None
+    }
+    waves = tuple(tuple(layer) for layer in graph.layers(names_in_order(comparison, names), needs))
+    return Rollout(gone, waves, needs, restarts, max(1, parallel), on_failure)
+
+
+def merged(earlier: Rollout, later: Rollout) -> Rollout:
+    """One rollout in the place of two: what the earlier one has not done yet comes first."""
+    newer = {name for wave in later.waves for name in wave}
+    kept = tuple(tuple(name for name in wave if name not in newer) for wave in earlier.waves)
+    return Rollout(
+        tuple(dict.fromkeys((*earlier.gone, *later.gone))),
+        (*(wave for wave in kept if wave), *later.waves),
+        {**earlier.needs, **later.needs},
+        earlier.restarts | later.restarts,
+        later.parallel,
+        later.on_failure,
+    )
+
+
+def names_in_order(comparison: Comparison, names: set[str]) -> list[str]:
+    """`names` in the order of the steps."""
+    return [step.name for step in comparison.steps if step.name in names]
+
+
+def advance(rollout: Rollout, progress: Mapping[str, Progress], gone: bool) -> Advance:
+    """The next move, given where each process is and whether what must be gone is.
+
+    A name that `progress` does not have was deleted meanwhile and stands in nobody's way.
+    """
+    if not gone:
+        return Advance()
+    failed = {name for name, where in progress.items() if where is Progress.FAILED}
+    moving = {name for name, where in progress.items() if where is Progress.MOVING}
+    if failed and rollout.on_failure != CONTINUE:
+        return Advance() if moving else _ended(rollout, progress)
+    blocked = _depending_on(failed, rollout)
+    release = _next(rollout, progress, moving, blocked)
+    if release or moving:
+        return Advance(release)
+    return _ended(rollout, progress)
+
+
+def _next(
+    rollout: Rollout, progress: Mapping[str, Progress], moving: set[str], blocked: set[str]
+) -> tuple[str, ...]:
+    free = rollout.parallel - len(moving & rollout.restarts)
+    release = []
+    for wave in rollout.waves:
+        for name in wave:
+            if progress.get(name) is not Progress.HELD or name in blocked:
+                continue
+            if name in rollout.restarts:
+                if free <= 0:
+                    continue
+                free -= 1
+            release.append(name)
+        settled = all(
+            progress.get(name, Progress.READY) in {Progress.READY, Progress.FAILED} or name in blocked
+            for name in wave
+        )
+        if not settled:
+            break
+    return tuple(release)
+
+
+def _ended(rollout: Rollout, progress: Mapping[str, Progress]) -> Advance:
+    skipped = tuple(n for wave in rollout.waves for n in wave if progress.get(n) is Progress.HELD)
+    if Progress.FAILED not in progress.values():
+        return Advance(outcome="done")
+    return Advance(outcome="rollback" if rollout.on_failure == ROLLBACK else "failed", skipped=skipped)
+
+
+def _depending_on(failed: set[str], rollout: Rollout) -> set[str]:
+    if not failed:
+        return set()
+    users = graph.dependents(rollout.needs)
+    return set(graph.reachable(failed, users)) - failed
+
+
+def to_json(rollout: Rollout) -> dict[str, object]:
+    """As the state file keeps it, so that a rollout outlives pmond."""
+    return {
+        "gone": list(rollout.gone),
+        "waves": [list(wave) for wave in rollout.waves],
+        "needs": {name: list(needs) for name, needs in rollout.needs.items() if needs},
+        "restarts": sorted(rollout.restarts),
+        "parallel": rollout.parallel,
+        "on_failure": rollout.on_failure,
+    }
+
+
+def from_json(data: Mapping[str, object]) -> Rollout:
+    """The inverse of `to_json`. Raises KeyError, TypeError or ValueError for anything else."""
+    waves: list[list[str]] = data["waves"]  # type: ignore[assignment]
+    needs: dict[str, list[str]] = data["needs"]  # type: ignore[assignment]
+    gone: list[str] = data["gone"]  # type: ignore[assignment]
+    restarts: list[str] = data["restarts"]  # type: ignore[assignment]
+    return Rollout(
+        tuple(gone),
+        tuple(tuple(wave) for wave in waves),
+        {name: tuple(needed) for name, needed in needs.items()},
+        frozenset(restarts),
+        int(str(data["parallel"])),
+        str(data["on_failure"]),
+    )
