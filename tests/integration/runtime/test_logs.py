@@ -109,7 +109,9 @@ def test_rotated_at_the_same_time_higher_numbers_are_older(tmp_path: Path) -> No
     assert [file.name for file in rotated(tmp_path / "web.log")] == ["web.log.10", "web.log.2", "web.log.1"]
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"cut short" * 100)[:-20]])
+@pytest.mark.parametrize(
+    "content", [b"not gzip", gzip.compress(b"cut short" * 100)[:-20]], ids=["not gzip", "cut short"]
+)
 def test_a_damaged_archive_does_not_hide_the_others(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "web.log.1.gz").write_bytes(content)
     (tmp_path / "web.log.2.zst").write_bytes(b"?")
