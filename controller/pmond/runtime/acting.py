@@ -73,6 +73,7 @@ class Acting:
         """Add a process of the command line, or change one, and start it."""
         spec = read_spec(data, cwd)
         spec = self.as_submitted(spec, peer)
+        self._check_user(spec)
         present = self._registry.processes.get(spec.name)
         if present is not None:
             self._check_replace(spec, present, peer, replace_running)
@@ -82,7 +83,7 @@ class Acting:
             if present is None:
                 one = edit.add(spec, CLI, self._trusted(peer))
             else:
-                record = self._respecified(present, spec)
+                record = self._respecified(present, spec, peer)
                 record = replace(record, trusted=self._trusted(peer), **_started(spec, peer, self._clock))
                 one = edit.put(record, spec)
             self._set_groups(edit, one, spec.groups)
@@ -100,6 +101,11 @@ class Acting:
         if not spec.user and peer.uid != self._daemon_uid:
             return spec.model_copy(update={"user": auth.default_user(peer, self._daemon_uid)})
         return spec
+
+    def _check_user(self, spec: ProcessSpec) -> None:
+        if auth.uid_of(spec.user, self._daemon_uid) is None:
+            why = f"cannot take {spec.name}: there is no user {spec.user}"
+            raise PmonError(ErrorCode.INVALID, why, "create it, or correct user")
 
     def may_control(self, peer: Peer, one: Declared) -> bool:
         uid = auth.uid_of(one.spec.user, self._daemon_uid)
@@ -158,7 +164,7 @@ class Acting:
         return [target(one) for one in started]
 
     def _start_one(self, edit: Edit, one: Declared, spec: ProcessSpec | None, peer: Peer) -> Declared:
-        record = self._respecified(one, spec) if spec is not None else one.record
+        record = self._respecified(one, spec, peer) if spec is not None else one.record
         spec = spec or one.spec
         new = edit.put(replace(record, **_started(spec, peer, self._clock, one)), spec)
         if spec.groups != one.spec.groups:
@@ -177,6 +183,7 @@ class Acting:
                 ErrorCode.FORBIDDEN,
                 f"cannot change {one.name}: {peer.user} may not run programs as {spec.user}",
             )
+        self._check_user(spec)
         return spec
 
     def _stop(self, chosen: Sequence[Declared], peer: Peer, force: bool) -> list[Target]:
@@ -247,8 +254,9 @@ class Acting:
         if wanted != present:
             edit.set_groups(one.id, present, wanted)
 
-    def _respecified(self, one: Declared, spec: ProcessSpec) -> ProcessRecord:
-        return replace(one.record, spec=dump(spec))
+    def _respecified(self, one: Declared, spec: ProcessSpec, peer: Peer) -> ProcessRecord:
+        # What somebody with fewer rights chose, a log say, is not opened with those of pmond.
+        return replace(one.record, spec=dump(spec), trusted=one.record.trusted and self._trusted(peer))
 
     def _alive(self, one: Declared) -> bool:
         return self._loop.observed.get(one.name, NOTHING_SEEN).instance is not None

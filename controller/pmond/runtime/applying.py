@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -86,9 +87,10 @@ class Applying:
     async def read(self, documents: Sequence[Document]) -> Reading:
         """The processes of documents; names that are declared already may be depended upon."""
         known = frozenset(self._registry.processes)
+        user_exists = cache(lambda user: auth.uid_of(user, self._daemon_uid) is not None)
         if sum(len(document.content) for document in documents) < _LARGE:
-            return read(documents, known_names=known)
-        return await asyncio.to_thread(read, documents, known_names=known)
+            return read(documents, known_names=known, user_exists=user_exists)
+        return await asyncio.to_thread(read, documents, known_names=known, user_exists=user_exists)
 
     def plan(self, documents: Sequence[Document], reading: Reading, order: Order) -> dict[str, Any]:
         """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""

@@ -15,6 +15,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class SpawnError(Exception):
@@ -106,6 +107,8 @@ def _explain_user(attempt: Attempt, number: int) -> _Reason:
 
 
 def _explain_cwd(attempt: Attempt, number: int) -> _Reason:
+    if number == errno.ENOENT and attempt.cwd == str(Path(attempt.file).parent):
+        return _explain_exec(attempt, number)  # nobody named a folder, somebody named the file
     if number == errno.ENOENT:
         return "CwdMissing", f"its working folder {attempt.cwd} does not exist (create it or change cwd)"
     return "CwdNotUsable", (
