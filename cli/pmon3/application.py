@@ -14,41 +14,8 @@ import typer
 import typer.main
 
 from pmon3 import exit_codes
+from pmon3.verbs import ALIASES, MODULES, VERB_OF
 from pmon3_schema.errors import ErrorCode, PmonError
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "up": (),
-    "down": (),
-    "exec": ("run",),
-    "ls": ("list",),
-    "desc": ("show",),
-    "start": (),
-    "stop": (),
-    "restart": (),
-    "del": ("delete",),
-    "kill": (),
-    "drop": (),
-    "init": (),
-    "reset": (),
-    "log": (),
-    "logf": (),
-    "events": (),
-    "wait": (),
-    "apply": (),
-    "diff": (),
-    "plan": (),
-    "validate": (),
-    "export": (),
-    "dgraph": ("order",),
-    "group": ("groups",),
-    "version": (),
-}
-"""Every verb in the order of the overview, with its other names."""
-
-_MODULES = {"del": "delete"}
-"""Verbs whose name cannot be imported."""
-
-_VERB_OF = {alias: verb for verb, others in ALIASES.items() for alias in (verb, *others)}
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """Typer re-exports only this one of the exceptions of its parser, whose module it renamed in 0.26."""
@@ -59,10 +26,15 @@ def run(words: list[str]) -> int:
     words = _normalised(words)
     if not words or words[0] in ("-h", "--help"):
         return _invoke(list(ALIASES), ["--help"])
-    verb = _VERB_OF.get(words[0])
+    verb = VERB_OF.get(words[0])
     if verb is None:
         raise _unknown(words[0])
     return _invoke([verb], words)
+
+
+def command(verb: str) -> Any:
+    """What Typer makes of one verb, for those who describe it (`command_tree`)."""
+    return typer.main.get_command(_application([verb])).commands[verb]  # type: ignore[attr-defined]
 
 
 def _normalised(words: list[str]) -> list[str]:
@@ -103,7 +75,7 @@ def _application(verbs: list[str]) -> typer.Typer:
 
 
 def _add(application: typer.Typer, verb: str) -> None:
-    module = import_module(f"pmon3.commands.{_MODULES.get(verb, verb)}")
+    module = import_module(f"pmon3.commands.{MODULES.get(verb, verb)}")
     others = ALIASES[verb]
     also = f" (also: {', '.join(others)})" if others else ""
     for name in (verb, *others):
@@ -130,6 +102,6 @@ def _usage(error: Exception, words: list[str]) -> PmonError:
 def _unknown(word: str) -> PmonError:
     from difflib import get_close_matches
 
-    close = get_close_matches(word, _VERB_OF, n=1)
+    close = get_close_matches(word, VERB_OF, n=1)
     hint = f"did you mean {close[0]}? pmon3 help lists all" if close else "pmon3 help lists all"
     return PmonError(ErrorCode.BAD_REQUEST, f"cannot run {word!r}: there is no such command", hint)

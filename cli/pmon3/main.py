@@ -49,6 +49,11 @@ def wants_json(words: list[str]) -> bool:
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["__complete"]:
+        from pmon3 import completing
+
+        completing.print_candidates(words[1:])
+        return exit_codes.DONE
     plain = quick.parse(words)
     if plain is not None:
         references, shape = plain

@@ -15,7 +15,7 @@ from pmon3 import options, waiting
 from pmon3.address import connect
 
 Arguments = Annotated[str | None, typer.Option("--args", "-a", help="New arguments, one string.")]
-User = Annotated[str | None, typer.Option("--user", "-u", help="New user it runs as.")]
+User = Annotated[str | None, typer.Option("--user", "-u", metavar="USER", help="New user it runs as.")]
 LogOrLabel = Annotated[
     list[str] | None,
     typer.Option(
@@ -28,7 +28,7 @@ LogOrLabel = Annotated[
 Label = Annotated[
     list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Only those with this label.")
 ]
-LogFolder = Annotated[str | None, typer.Option("--log-dir", "--log_dir", help="New folder of its log file.")]
+LogFolder = Annotated[str | None, typer.Option("--log-dir", "--log_dir", metavar="FOLDER", help="New folder of its log file.")]
 NoAutorestart = Annotated[
     bool | None,
     typer.Option("--no-autorestart/--autorestart", "-n", help="Whether it is restarted by itself."),
@@ -36,8 +36,8 @@ NoAutorestart = Annotated[
 Environment = Annotated[
     str | None, typer.Option("--env-vars", "-e", help="New environment variables, 'K=V K2=V2'.")
 ]
-Dependencies = Annotated[list[str] | None, typer.Option("--dependencies", "-d", help="New dependencies.")]
-SpecGroups = Annotated[list[str] | None, typer.Option("--groups", help="New groups.")]
+Dependencies = Annotated[list[str] | None, typer.Option("--dependencies", "-d", metavar="PROCESSES", help="New dependencies.")]
+SpecGroups = Annotated[list[str] | None, typer.Option("--groups", metavar="GROUPS", help="New groups.")]
 
 
 class Changes:

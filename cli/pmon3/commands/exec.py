@@ -36,23 +36,23 @@ def command(
     ] = None,
     env_vars: Annotated[str | None, typer.Option("--env-vars", "-e", help="Variables, 'K=V K2=V2'.")] = None,
     user: Annotated[
-        str | None, typer.Option("--user", "-u", help="The user it runs as; you by default.")
+        str | None, typer.Option("--user", "-u", metavar="USER", help="The user it runs as; you by default.")
     ] = None,
-    log: Annotated[str | None, typer.Option("--log", "-l", help="Its log file.")] = None,
+    log: Annotated[str | None, typer.Option("--log", "-l", metavar="FILE", help="Its log file.")] = None,
     log_dir: Annotated[
-        str | None, typer.Option("--log-dir", "--log_dir", help="Folder of its log file.")
+        str | None, typer.Option("--log-dir", "--log_dir", metavar="FOLDER", help="Folder of its log file.")
     ] = None,
     no_autorestart: Annotated[
         bool, typer.Option("--no-autorestart", "-n", help="Do not start it again when it ends.")
     ] = False,
     dependencies: Annotated[
-        list[str] | None, typer.Option("--dependencies", "-d", help="Processes it needs; repeatable, or a,b.")
+        list[str] | None, typer.Option("--dependencies", "-d", metavar="PROCESSES", help="Those it needs; repeatable, or a,b.")
     ] = None,
     groups: Annotated[
-        list[str] | None, typer.Option("--groups", "-g", help="Groups it belongs to; repeatable, or a,b.")
+        list[str] | None, typer.Option("--groups", "-g", metavar="GROUPS", help="Groups it belongs to; repeatable, or a,b.")
     ] = None,
     cwd: Annotated[
-        str | None, typer.Option("--cwd", help="Its working folder; the file's by default.")
+        str | None, typer.Option("--cwd", metavar="FOLDER", help="Its working folder; the file's by default.")
     ] = None,
     description: Annotated[
         str | None, typer.Option("--description", help="Free text, shown by desc.")
@@ -60,7 +60,7 @@ def command(
     label: Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A label.")] = None,
     restart: Annotated[Policy | None, typer.Option("--restart", help="When it is started again.")] = None,
     stop_signal: Annotated[
-        str | None, typer.Option("--stop-signal", help="The signal that asks it to end.")
+        str | None, typer.Option("--stop-signal", metavar="SIGNAL", help="The signal that asks it to end.")
     ] = None,
     stop_timeout: Annotated[
         str | None, typer.Option("--stop-timeout", metavar="DURATION", help="Time until SIGKILL.")

@@ -86,9 +86,9 @@ def restart(
     name: Name,
     args: respec.Arguments = None,
     user: respec.User = None,
-    log: Annotated[str | None, typer.Option("--log", "-l", help="New log file.")] = None,
+    log: Annotated[str | None, typer.Option("--log", "-l", metavar="FILE", help="New log file.")] = None,
     log_dir: Annotated[
-        str | None, typer.Option("--log_dir", "--log-dir", "-d", help="New folder of the log files.")
+        str | None, typer.Option("--log-dir", "--log_dir", "-d", metavar="FOLDER", help="New folder of the log files.")
     ] = None,
     no_autorestart: respec.NoAutorestart = None,
     timeout: options.Timeout = "60s",

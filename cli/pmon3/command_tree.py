@@ -1,0 +1,137 @@
+"""The command line as data: every verb, argument and flag, read from what Typer made of the modules.
+
+Theory of operation: completion, the manual page and the reference tables all come from here, and
+so from the same annotations as `--help`. Nothing is declared twice. Only what Typer's parameters
+of all supported versions have is used, because the module they live in moved with 0.26.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+import typer.main
+
+from pmon3 import application
+from pmon3.verbs import ALIASES, GROUP, GROUPS, PROCESS, PROCESSES
+
+CHOICE, FILE, FOLDER, USER, SIGNAL, TEXT = "choice", "file", "folder", "user", "signal", "text"
+
+_KINDS = {
+    "[ID|NAME|GLOB]...": PROCESS, "GROUP": GROUP, "GROUPS": GROUPS, "PROCESSES": PROCESSES,
+    "FILE": FILE, "FILE|KEY=VALUE": FILE, "PATH": FILE, "PATH...": FILE, "FOLDER": FOLDER,
+    "USER": USER, "SIGNAL": SIGNAL,
+}  # fmt: skip
+"""What the word that help shows for a value stands for; anything else is free text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What can stand in a place: its kind, the word that help shows for it, and the choices if it has any."""
+
+    kind: str
+    shown: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A positional argument."""
+
+    value: Value
+    help: str
+    required: bool
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A flag with all its spellings; `value` is None when it takes none, `default` is text to show."""
+
+    spellings: tuple[str, ...]
+    opposites: tuple[str, ...]
+    value: Value | None
+    help: str
+    default: str
+    repeated: bool
+
+    @property
+    def main_spellings(self) -> tuple[str, ...]:
+        """The first long spelling, and the first of its opposite."""
+        return (*_first_long(self.spellings), *_first_long(self.opposites))
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One verb, or one subcommand (`group ls`), with its other names."""
+
+    name: str
+    aliases: tuple[str, ...]
+    help: str
+    arguments: tuple[Argument, ...]
+    options: tuple[Option, ...]
+    commands: tuple[Command, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the help."""
+        return self.help.partition("\n")[0]
+
+
+def commands() -> list[Command]:
+    """All verbs in the order of the overview."""
+    return [command(verb) for verb in ALIASES]
+
+
+def command(verb: str) -> Command:
+    """One verb, named by its own name. Imports its module."""
+    return _command(verb, ALIASES[verb], application.command(verb))
+
+
+def _command(name: str, aliases: tuple[str, ...], made: Any) -> Command:
+    parameters = [parameter for parameter in made.params if not getattr(parameter, "hidden", False)]
+    return Command(
+        name,
+        aliases,
+        _without_aliases(made.help or ""),
+        tuple(_argument(p) for p in parameters if p.param_type_name == "argument"),
+        tuple(_option(p) for p in parameters if p.param_type_name == "option" and p.name != "help"),
+        _subcommands(getattr(made, "commands", {})),
+    )
+
+
+def _subcommands(made: dict[str, Any]) -> tuple[Command, ...]:
+    def others(shown: Any) -> tuple[str, ...]:
+        return tuple(name for name, one in made.items() if one.hidden and one.callback is shown.callback)
+
+    return tuple(_command(name, others(one), one) for name, one in made.items() if not one.hidden)
+
+
+def _without_aliases(text: str) -> str:
+    first, _, rest = text.partition("\n")
+    return f"{first.partition(' (also: ')[0].rstrip('.')}.\n{rest}".strip()
+
+
+def _argument(parameter: Any) -> Argument:
+    return Argument(_value(parameter), parameter.help or "", parameter.required, parameter.nargs == -1)
+
+
+def _option(parameter: Any) -> Option:
+    opposites = tuple(parameter.secondary_opts)
+    spellings = (*parameter.opts, *opposites)
+    value = None if parameter.is_flag else _value(parameter)
+    default = "" if parameter.default in (None, False, True) else str(parameter.default)
+    return Option(spellings, opposites, value, parameter.help or "", default, parameter.multiple)
+
+
+def _first_long(spellings: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(spelling for spelling in spellings if spelling.startswith("--"))[:1]
+
+
+def _value(parameter: Any) -> Value:
+    choices = tuple(str(choice) for choice in getattr(parameter.type, "choices", ()))
+    if choices:
+        return Value(CHOICE, "|".join(choices), choices)
+    shown = parameter.metavar or ("N" if parameter.type.name.startswith("integer") else "TEXT")
+    return Value(_KINDS.get(shown, TEXT), shown)
