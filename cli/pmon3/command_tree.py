@@ -10,9 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import typer
-import typer.main
-
 from pmon3 import application
 from pmon3.verbs import ALIASES, GROUP, GROUPS, PROCESS, PROCESSES
 

@@ -28,7 +28,9 @@ LogOrLabel = Annotated[
 Label = Annotated[
     list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Only those with this label.")
 ]
-LogFolder = Annotated[str | None, typer.Option("--log-dir", "--log_dir", metavar="FOLDER", help="New folder of its log file.")]
+LogFolder = Annotated[
+    str | None, typer.Option("--log-dir", "--log_dir", metavar="FOLDER", help="New folder of its log file.")
+]
 NoAutorestart = Annotated[
     bool | None,
     typer.Option("--no-autorestart/--autorestart", "-n", help="Whether it is restarted by itself."),
@@ -36,7 +38,9 @@ NoAutorestart = Annotated[
 Environment = Annotated[
     str | None, typer.Option("--env-vars", "-e", help="New environment variables, 'K=V K2=V2'.")
 ]
-Dependencies = Annotated[list[str] | None, typer.Option("--dependencies", "-d", metavar="PROCESSES", help="New dependencies.")]
+Dependencies = Annotated[
+    list[str] | None, typer.Option("--dependencies", "-d", metavar="PROCESSES", help="New dependencies.")
+]
 SpecGroups = Annotated[list[str] | None, typer.Option("--groups", metavar="GROUPS", help="New groups.")]
 
 

@@ -46,10 +46,12 @@ def command(
         bool, typer.Option("--no-autorestart", "-n", help="Do not start it again when it ends.")
     ] = False,
     dependencies: Annotated[
-        list[str] | None, typer.Option("--dependencies", "-d", metavar="PROCESSES", help="Those it needs; repeatable, or a,b.")
+        list[str] | None,
+        typer.Option("--dependencies", "-d", metavar="PROCESSES", help="Those it needs; repeatable, or a,b."),
     ] = None,
     groups: Annotated[
-        list[str] | None, typer.Option("--groups", "-g", metavar="GROUPS", help="Groups it belongs to; repeatable, or a,b.")
+        list[str] | None,
+        typer.Option("--groups", "-g", metavar="GROUPS", help="Groups it belongs to; repeatable, or a,b."),
     ] = None,
     cwd: Annotated[
         str | None, typer.Option("--cwd", metavar="FOLDER", help="Its working folder; the file's by default.")

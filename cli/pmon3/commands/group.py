@@ -88,7 +88,8 @@ def restart(
     user: respec.User = None,
     log: Annotated[str | None, typer.Option("--log", "-l", metavar="FILE", help="New log file.")] = None,
     log_dir: Annotated[
-        str | None, typer.Option("--log-dir", "--log_dir", "-d", metavar="FOLDER", help="New folder of the log files.")
+        str | None,
+        typer.Option("--log-dir", "--log_dir", "-d", metavar="FOLDER", help="New folder of the log files."),
     ] = None,
     no_autorestart: respec.NoAutorestart = None,
     timeout: options.Timeout = "60s",

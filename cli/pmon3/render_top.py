@@ -1,0 +1,166 @@
+"""The screen of `top` as lines of text: pure functions from what pmond says to what is shown.
+
+Theory of operation: `View` holds what the person chose (order, direction, how far it is scrolled);
+`frame` makes exactly as many lines as the screen has, none wider than it. Where the screen is narrow
+the least telling columns go first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pmon3.render import memory, status_colour
+from pmon3.screen import fit
+from pmon3.table import CYAN, RED, paint, width
+
+KEYS = {"c": "cpu", "m": "memory", "n": "name", "i": "id", "r": "restarts"}
+"""The keys that sort, and what they sort by."""
+
+_ORDERS: dict[str, tuple[Callable[[dict[str, Any]], Any], bool]] = {
+    "cpu": (lambda p: p["cpu_percent"], True),
+    "memory": (lambda p: p["memory_bytes"], True),
+    "name": (lambda p: p["name"], False),
+    "id": (lambda p: p["id"], False),
+    "restarts": (lambda p: p["restart_count"], True),
+}
+"""The value to sort by, and whether the largest comes first."""
+
+_LEAST_NAME = 8
+_AROUND = 4
+"""Lines that are no processes: two of totals, the titles, the keys."""
+
+
+@dataclass(slots=True)
+class View:
+    """What the person chose."""
+
+    order: str = "cpu"
+    reverse: bool = False
+    first: int = 0
+    """The number of the first process shown, from 0."""
+
+    def sort_by(self, order: str) -> None:
+        """Another order; the same again turns it round."""
+        self.reverse = order == self.order and not self.reverse
+        self.order, self.first = order, 0
+
+    def scroll(self, lines: int, processes: int, screen_lines: int) -> None:
+        """Move by that many lines, until the last process is on the screen."""
+        self.first = max(0, min(self.first + lines, processes - room(screen_lines)))
+
+    def sorted(self, processes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """In the order chosen; equal ones by id."""
+        value, largest_first = _ORDERS[self.order]
+        by_id = sorted(processes, key=lambda p: p["id"])
+        return sorted(by_id, key=value, reverse=largest_first != self.reverse)
+
+
+class _Column(NamedTuple):
+    title: str
+    size: int
+    text: Callable[[dict[str, Any], float], str]
+    order: str = ""
+    right: bool = False
+
+
+_NAME = _Column("NAME", _LEAST_NAME, lambda p, _: p["name"], "name")
+_COLUMNS = (
+    _Column("ID", 4, lambda p, _: str(p["id"]), "id", True),
+    _NAME,
+    _Column("PID", 7, lambda p, _: str(p["pid"] or "-"), right=True),
+    _Column("⟳", 4, lambda p, _: str(p["restart_count"]), "restarts", True),
+    _Column("STATUS", 10, lambda p, _: p["status"]),
+    _Column("USER", 8, lambda p, _: p["user"]),
+    _Column("CPU%", 6, lambda p, _: f"{p['cpu_percent']:.1f}", "cpu", True),
+    _Column("MEMORY", 9, lambda p, _: memory(p["memory_bytes"]), "memory", True),
+    _Column("UP", 8, lambda p, now: uptime(p, now), right=True),
+)
+_EXPENDABLE = ("USER", "UP", "PID", "⟳", "ID", "MEMORY", "STATUS", "CPU%")
+"""Titles in the order in which columns are left out."""
+
+
+def frame(
+    processes: Sequence[dict[str, Any]],
+    view: View,
+    size: tuple[int, int],
+    now: float,
+    head: str,
+    error: str = "",
+) -> list[str]:
+    """The whole screen. `now` in seconds since the epoch; `error` replaces the second line."""
+    columns, lines = size
+    shown = _columns(columns)
+    # The order is the only state of the view that must be seen: its column is marked.
+    titles = " ".join(_cell(c, _title(c, view), shown, columns) for c in shown)
+    totals = paint(fit(error, columns), RED) if error else fit(_totals(processes), columns)
+    text = [fit(head, columns), totals, f"\x1b[7m{titles}\x1b[0m"]
+    for process in view.sorted(processes)[view.first : view.first + room(lines)]:
+        text.append(_row(process, shown, columns, now))
+    text += [""] * (lines - 1 - len(text))
+    return [*text[: lines - 1], paint(fit(_keys(columns), columns), CYAN)][:lines]
+
+
+def room(lines: int) -> int:
+    """How many processes such a screen shows."""
+    return max(1, lines - _AROUND)
+
+
+def uptime(process: dict[str, Any], now: float) -> str:
+    """How long it has been running: `42s`, `5m03s`, `2h07m`, `3d04h`."""
+    if not process["pid"] or not process["started_at"]:
+        return "-"
+    seconds = max(0, int(now - datetime.fromisoformat(process["started_at"]).timestamp()))
+    for size, unit, smaller, mark in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}{seconds % size // smaller:02d}{mark}"
+    return f"{seconds}s"
+
+
+def _columns(columns: int) -> list[_Column]:
+    shown = list(_COLUMNS)
+    for title in _EXPENDABLE:
+        if sum(c.size + 1 for c in shown) - 1 <= columns:
+            break
+        shown = [c for c in shown if c.title != title]
+    return shown
+
+
+def _title(column: _Column, view: View) -> str:
+    if column.order != view.order:
+        return column.title
+    largest_first = _ORDERS[view.order][1] != view.reverse
+    return f"{column.title}{'▾' if largest_first else '▴'}"
+
+
+def _row(process: dict[str, Any], shown: list[_Column], columns: int, now: float) -> str:
+    cells = []
+    for column in shown:
+        cell = _cell(column, column.text(process, now), shown, columns)
+        cells.append(paint(cell, status_colour(process["status"])) if column.title == "STATUS" else cell)
+    return " ".join(cells)
+
+
+def _cell(column: _Column, text: str, shown: list[_Column], columns: int) -> str:
+    size = column.size
+    if column is _NAME:  # it takes what the others leave
+        size = min(columns, columns - sum(c.size + 1 for c in shown if c is not _NAME))
+    if width(text) > size:
+        text = f"{fit(text, size - 1)}…"
+    space = " " * (size - width(text))
+    return space + text if column.right else text + space
+
+
+def _totals(processes: Sequence[dict[str, Any]]) -> str:
+    cpu = sum(p["cpu_percent"] for p in processes)
+    used = sum(p["memory_bytes"] for p in processes)
+    states = ", ".join(f"{n} {word}" for word, n in Counter(p["status"] for p in processes).most_common())
+    return f"{len(processes)} processes ({states or 'none'})  CPU {cpu:.1f}%  memory {memory(used)}"
+
+
+def _keys(columns: int) -> str:
+    long = "sort: c CPU  m memory  n name  i id  r restarts (again: reverse)   q quit"
+    return long if columns >= len(long) else "c m n i r: sort  q: quit"
