@@ -13,6 +13,7 @@ from typing import Any
 from pmon3 import application
 from pmon3.verbs import ALIASES, GROUP, GROUPS, PROCESS, PROCESSES
 
+KNOWN_TO_PMOND = (PROCESS, PROCESSES, GROUP, GROUPS)
 CHOICE, FILE, FOLDER, USER, SIGNAL, TEXT = "choice", "file", "folder", "user", "signal", "text"
 
 _KINDS = {

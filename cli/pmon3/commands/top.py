@@ -75,10 +75,7 @@ class Live:
                 error = self._try_to_look()
                 due = time.monotonic() + self._seconds
             screen.draw(self._frame(screen.size, error))
-            try:
-                key = screen.key(due - time.monotonic())
-            except KeyboardInterrupt:
-                return
+            key = screen.key(due - time.monotonic())
             self._press(key, screen.size[1])
 
     def _try_to_look(self) -> str:

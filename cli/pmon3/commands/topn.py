@@ -37,10 +37,7 @@ def show(client: Client, screen: Screen, top: native_top.Top, pids: set[int]) ->
     while key not in ("q", ESCAPE, QUIT):
         columns, lines = screen.size
         screen.draw(native_top.page(top.picture, pids, by_cpu, columns, lines))
-        try:
-            key = screen.key(3600, top.fileno())
-        except KeyboardInterrupt:
-            return
+        key = screen.key(3600, top.fileno())
         if key == top.fileno():
             if not top.read(_PIECES):
                 return
