@@ -11,13 +11,13 @@ from typing import Any, get_args, get_type_hints
 from docs.words import table
 from typer.models import ArgumentInfo, OptionInfo
 
-from pmon3.application import _MODULES, ALIASES
+from pmon3.verbs import ALIASES, MODULES
 
 
 def functions() -> Iterator[tuple[str, tuple[str, ...], Callable[..., Any]]]:
     """Every command: its full name, its other names, the function that it runs."""
     for verb, others in ALIASES.items():
-        module = import_module(f"pmon3.commands.{_MODULES.get(verb, verb)}")
+        module = import_module(f"pmon3.commands.{MODULES.get(verb, verb)}")
         if not hasattr(module, "group"):
             yield verb, others, module.command
             continue

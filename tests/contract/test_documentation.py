@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from docs import generate
 
-from pmon3.application import ALIASES
+from pmon3.verbs import ALIASES
 from pmon3_schema import manifest, settings
 from pmon3_schema.status import Status
 from pmond.core.events import EventType
