@@ -55,13 +55,14 @@ def load(system: System, worker: tuple[str, ...], count: int) -> Figures:
         if command is None:
             return {}
         fleet.start()
-        _wait_answering(fleet)
+        wait_answering(fleet)
         before = time.monotonic_ns()
         fleet.run(command)
         return {"load": (fleet.wait_all_up(start_timeout(count)) - before) / 1e9}
 
 
-def _wait_answering(fleet: Fleet) -> None:
+def wait_answering(fleet: Fleet) -> None:
+    """Return when the list command succeeds."""
     command = fleet.system.list_command(fleet.declaration)
     assert command is not None
     deadline = time.monotonic() + start_timeout(0)

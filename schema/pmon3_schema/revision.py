@@ -23,6 +23,7 @@ PREFIX = "h1:"
 """Version of the recipe; revisions with another prefix are not comparable."""
 
 _SECRET_FIELDS = ("/env_vars/",)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _NO_EXTRA: Mapping[str, str] = {}
 
 
@@ -58,13 +59,13 @@ def revision(spec: ProcessSpec, extra: Mapping[str, str] = _NO_EXTRA) -> str:
             values["/".join(leaf.path)] = value
     if extra:
         values["extra/"] = dict(extra)
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = _ENCODER.encode(values)
     return PREFIX + blake2b(text.encode("ascii"), digest_size=16).hexdigest()
 
 
 def changes(before: BaseModel, after: BaseModel) -> list[Change]:
     """The leaves that differ between two values of one model, in the model's field order."""
-    if before == after:
+    if before is after or before == after:
         return []
     found: list[Change] = []
     for leaf in _leaves(type(before)):

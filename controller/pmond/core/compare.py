@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pmon3_schema import graph
 from pmon3_schema.effect import Effect
@@ -24,9 +25,8 @@ CLI = "cli"
 """The owner of processes that were submitted by command."""
 
 
-@dataclass(frozen=True, slots=True)
-class Existing:
-    """A declared process as comparison sees it."""
+class Existing(NamedTuple):
+    """A declared process as comparison sees it. A tuple: a thousand are made for each comparison."""
 
     spec: ProcessSpec
     owner: str

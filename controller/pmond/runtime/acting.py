@@ -125,6 +125,8 @@ class Acting:
 
         `renamed` are names that will be no more.
         """
+        if not any(spec.dependencies for spec in specs):
+            return
         processes = self._registry.processes.items()
         needs = {name: one.spec.dependencies for name, one in processes if name not in renamed}
         needs.update((spec.name, spec.dependencies) for spec in specs)
@@ -134,9 +136,8 @@ class Acting:
                 error = not_found(unknown[0], list(needs))
                 why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"
                 raise PmonError(ErrorCode.INVALID, why, error.hint)
-        if not any(spec.dependencies for spec in specs):
-            return
-        for cycle in graph.cycles(needs, needs):
+        concerned = graph.reachable([spec.name for spec in specs], needs)
+        for cycle in graph.cycles(concerned, needs):
             why = f"cannot take {specs[0].name}: dependencies form a cycle: {' -> '.join(cycle)}"
             raise PmonError(ErrorCode.INVALID, why, "remove one of these dependencies")
 

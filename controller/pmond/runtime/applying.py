@@ -11,7 +11,7 @@ same way as `apply`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -86,32 +86,34 @@ class Applying:
 
     async def read(self, documents: Sequence[Document]) -> Reading:
         """The processes of documents; names that are declared already may be depended upon."""
-        known = frozenset(self._registry.processes)
+        present = dict(self._registry.processes)
         user_exists = cache(lambda user: auth.uid_of(user, self._daemon_uid) is not None)
         if sum(len(document.content) for document in documents) < _LARGE:
-            return read(documents, known_names=known, user_exists=user_exists)
-        return await asyncio.to_thread(read, documents, known_names=known, user_exists=user_exists)
+            return _read(documents, present, user_exists)
+        return await asyncio.to_thread(_read, documents, present, user_exists)
 
     def plan(self, documents: Sequence[Document], reading: Reading, order: Order) -> dict[str, Any]:
         """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
         self._check_version(order)
-        existing = self._existing()
-        comparison = self._compare(reading, order, existing)
+        existing = self._existing(self._intents())
+        comparison = self._compare(reading, self._owned(reading, order), order, existing)
         return self._plan_json(documents, reading, order, comparison, existing)
 
     def apply(self, documents: Sequence[Document], reading: Reading, order: Order) -> Applied:
         """Bring it in; the plan that was carried out, and what to wait for."""
         self._check_version(order)
         self._check_suspended(documents, order)
-        existing = self._existing()
-        comparison = self._compare(reading, order, existing)
+        intents = self._intents()
+        existing = self._existing(intents)
+        owned = self._owned(reading, order)
+        comparison = self._compare(reading, owned, order, existing)
         plan = self._plan_json(documents, reading, order, comparison, existing)
         self._check_expected(plan, comparison, order)
-        entries = {entry.spec.name: self._owned(entry, order) for entry in reading.entries}
+        entries = {entry.spec.name: entry for entry in owned}
         rollout = rollout_of(comparison, order.parallel, order.on_failure)
         brought = bring_in(
             comparison,
-            self._intents(),
+            intents,
             {name: Place(entry.file, entry.line, entry.column) for name, entry in entries.items()},
             order.options,
             trusted=order.peer is None or auth.is_owner(order.peer, self._daemon_uid),
@@ -135,8 +137,9 @@ class Applying:
     ) -> None:
         owner = order.options.owner
         with self._registry.edit(f"the manifest {owner}") as edit:
+            old_names = {new: old for old, new in brought.moved.items()}
             for name, intent in brought.intents.items():
-                self._put(edit, name, intent, brought)
+                self._put(edit, name, intent, old_names.get(name, name))
             self._keep_groups(edit, entries)
             revision = None
             if comparison.steps and not order.options.partial:
@@ -154,8 +157,7 @@ class Applying:
     def _uid(self, order: Order) -> int:
         return order.peer.uid if order.peer is not None else self._daemon_uid
 
-    def _put(self, edit: Edit, name: str, intent: Intent, brought: BroughtIn) -> Declared:
-        old = next((old for old, new in brought.moved.items() if new == name), name)
+    def _put(self, edit: Edit, name: str, intent: Intent, old: str) -> Declared:
         present = self._registry.processes.get(old)
         if present is None:
             place = (intent.place.file, intent.place.line, intent.place.column)
@@ -178,12 +180,13 @@ class Applying:
         plan = plan_json(comparison, order.options, version, digest_of(documents), reading.diagnostics)
         return with_entries(plan, comparison, existing) if order.whole_entries else plan
 
-    def _compare(self, reading: Reading, order: Order, existing: Mapping[str, Existing]) -> Comparison:
+    def _compare(
+        self, reading: Reading, entries: Sequence[Entry], order: Order, existing: Mapping[str, Existing]
+    ) -> Comparison:
         if not reading.ok:
             raise invalid(reading)
         options = order.options
-        entries = [self._owned(entry, order).spec for entry in reading.entries]
-        comparison = compare(entries, existing, options)
+        comparison = compare([entry.spec for entry in entries], existing, options)
         if comparison.conflicts:
             raise conflict(comparison, options.owner)
         refused = None if order.insist else _refusal(comparison, options)
@@ -194,7 +197,11 @@ class Applying:
                 present = self._registry.processes.get(step.moved_from or step.name)
                 if present is not None:
                     self._acting.check_control("change", order.peer, present)
-        self._acting.check_dependencies(entries, renamed={s.moved_from for s in comparison.steps})
+        # With a name gone, what did not change itself may depend on it.
+        renamed = {step.moved_from for step in comparison.steps if step.moved_from}
+        changed = {step.name for step in comparison.steps}
+        specs = [entry.spec for entry in entries if renamed or entry.spec.name in changed]
+        self._acting.check_dependencies(specs, renamed=renamed)
         return comparison
 
     def _check_version(self, order: Order) -> None:
@@ -228,27 +235,33 @@ class Applying:
             "make a new one with pmon3 plan --out; nothing was changed",
         )
 
-    def _owned(self, entry: Entry, order: Order) -> Entry:
-        if order.peer is None:
-            return entry
-        return replace(entry, spec=self._acting.as_submitted(entry.spec, order.peer))
+    def _owned(self, reading: Reading, order: Order) -> Sequence[Entry]:
+        """The entries with their users filled in, as far as the caller may choose them."""
+        if order.peer is None or not reading.ok:
+            return reading.entries
+        specs = [self._acting.as_submitted(entry.spec, order.peer) for entry in reading.entries]
+        pairs = zip(reading.entries, specs, strict=True)
+        return [entry if spec is entry.spec else replace(entry, spec=spec) for entry, spec in pairs]
 
     def _intents(self) -> dict[str, Intent]:
         return {name: intent_of(one) for name, one in self._registry.processes.items()}
 
-    def _existing(self) -> dict[str, Existing]:
+    def _existing(self, intents: Mapping[str, Intent]) -> dict[str, Existing]:
         running: dict[str, bool] = {}
         for name, one in self._registry.processes.items():
             instance = self._loop.observed.get(name, NOTHING_SEEN).instance
             if instance is not None:
                 running[name] = one.record.deferred and instance.revision != one.wanted.revision
-        return intents_.existing(self._intents(), running)
+        return intents_.existing(intents, running)
 
     def _keep_groups(self, edit: Edit, entries: Mapping[str, Entry]) -> None:
         """A manifest's groups are what it says, whatever was assigned by command."""
+        ids: dict[tuple[str, ...], frozenset[int]] = {}
         for name, entry in entries.items():
             one = edit.put_processes.get(name) or self._registry.processes[name]
-            wanted = frozenset(edit.group(group) for group in entry.spec.groups)
+            wanted = ids.get(entry.spec.groups)
+            if wanted is None:
+                wanted = ids[entry.spec.groups] = frozenset(map(edit.group, entry.spec.groups))
             present = self._registry.group_ids(one.id)
             if wanted != present:
                 edit.set_groups(one.id, present, wanted)
@@ -264,6 +277,22 @@ class Applying:
                 # A restart that is still to be let go will count up.
                 targets.append({**promise, "token": promise["token"] + (name in restarts)})
         return targets  # type: ignore[return-value]
+
+
+def _read(
+    documents: Sequence[Document], present: Mapping[str, Declared], user_exists: Callable[[str], bool]
+) -> Reading:
+    """What documents say; a process that is declared like that already keeps its spec.
+
+    Not a second equal value: comparing the two afterwards, in the loop, then costs nothing.
+    """
+    reading = read(documents, known_names=present.keys(), user_exists=user_exists)
+    return replace(reading, entries=tuple(_shared(entry, present) for entry in reading.entries))
+
+
+def _shared(entry: Entry, present: Mapping[str, Declared]) -> Entry:
+    one = present.get(entry.spec.name)
+    return replace(entry, spec=one.spec) if one is not None and one.spec == entry.spec else entry
 
 
 def _refusal(comparison: Comparison, options: Options) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""Who waits for news: waiters for any change of some processes, subscribers for every event.
+"""Who waits for news: watches for changes of some processes, subscribers for every event.
 
 Everything happens on the loop, so nothing is locked; a slow subscriber loses the oldest news
 rather than holding the daemon's memory.
@@ -8,44 +8,65 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Set
+from contextlib import contextmanager
 from typing import Any
 
 _MOST_UNREAD = 1000
+
+
+class Changes:
+    """Which of some processes changed since that was last asked: a thousand of them cost one look each."""
+
+    def __init__(self, names: Set[str]) -> None:
+        self._names = names
+        self._changed: set[str] = set()
+        self._news = asyncio.Event()
+
+    def note(self, names: Set[str]) -> None:
+        """These changed; those that are not watched do not matter."""
+        changed = self._names & names
+        if changed:
+            self._changed |= changed
+            self._news.set()
+
+    async def wait(self, timeout: float) -> set[str]:
+        """The names that changed, once there are any; none after `timeout` seconds."""
+        try:
+            await asyncio.wait_for(self._news.wait(), timeout)
+        except TimeoutError:
+            return set()
+        changed, self._changed = self._changed, set()
+        self._news.clear()
+        return changed
 
 
 class Bus:
     """Tells changes and events."""
 
     def __init__(self) -> None:
-        self._waiters: list[tuple[frozenset[str], asyncio.Future[None]]] = []
+        self._watches: list[Changes] = []
         self._subscribers: list[_Subscription] = []
 
-    def changed(self, names: Collection[str]) -> None:
+    def changed(self, names: Set[str]) -> None:
         """Wake those who wait for one of these processes."""
-        if not self._waiters:
-            return
-        touched = set(names)
-        left = []
-        for waited, future in self._waiters:
-            if future.done():
-                continue
-            if waited & touched:
-                future.set_result(None)
-            else:
-                left.append((waited, future))
-        self._waiters = left
+        for watch in self._watches:
+            watch.note(names)
 
-    async def wait(self, names: frozenset[str], timeout: float) -> None:
-        """Return when one of the processes changed, or after `timeout` seconds."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiters.append((names, future))
+    @contextmanager
+    def watch(self, names: Set[str]) -> Iterator[Changes]:
+        """Note the changes of these processes for as long as the block lasts."""
+        changes = Changes(names)
+        self._watches.append(changes)
         try:
-            await asyncio.wait_for(future, timeout)
-        except TimeoutError:
-            return
+            yield changes
         finally:
-            self._waiters = [waiter for waiter in self._waiters if waiter[1] is not future]
+            self._watches.remove(changes)
+
+    async def wait(self, names: Set[str], timeout: float) -> None:
+        """Return when one of the processes changed, or after `timeout` seconds."""
+        with self.watch(names) as changes:
+            await changes.wait(timeout)
 
     def publish(self, event: Mapping[str, Any]) -> None:
         for subscription in self._subscribers:

@@ -26,6 +26,7 @@ class Running:
     own: bool
     """It is our child: its pid means it until we reap it."""
     child: Child | None = None
+    """While its launcher has not reported; it holds the whole environment, so no longer than that."""
     failure: SpawnError | None = None
     """What its launcher reported: the program was never reached."""
     ended: bool = False

@@ -59,7 +59,8 @@ class Loop:
         self._changed: Changed = lambda before, events: None
         self._touched: dict[str, None] = {}
         self._before: dict[str, State] = {}
-        self._events: list[Event] = []
+        self._steps: list[tuple[str, State, State]] = []
+        """What `tell` did in this turn; put into words at its end, when replacements have started."""
         self._deadlines: list[tuple[float, str]] = []
         self._wake_at: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -85,7 +86,7 @@ class Loop:
             return
         self.observed[name] = after
         self._before.setdefault(name, before)
-        self._events.extend(events(name, before, after))
+        self._steps.append((name, before, after))
         self.touch(neighbours(self.desired, name))
 
     def touch(self, names: Iterable[str]) -> None:
@@ -93,6 +94,10 @@ class Loop:
         self._touched.update(dict.fromkeys(names))
         if self._touched and self._turn is None and not self._paused:
             self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def note(self, name: str) -> None:
+        """Its intent changed: whoever waits for it is told at the end of the next turn."""
+        self._before.setdefault(name, self.observed.get(name, NOTHING_SEEN))
 
     def retry(self, name: str) -> None:
         """Look at a process again that was set aside."""
@@ -203,11 +208,11 @@ class Loop:
             self._take_turn()
 
     def _publish(self) -> None:
-        if not self._before and not self._events:
+        if not self._before:
             return
-        before, happened = self._before, self._events
-        self._before, self._events = {}, []
+        before, steps = self._before, self._steps
+        self._before, self._steps = {}, []
         try:
-            self._changed(before, happened)
+            self._changed(before, [event for step in steps for event in events(*step)])
         except Exception as error:
             self._journal.error("turn.publish_failed", error)

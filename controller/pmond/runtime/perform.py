@@ -23,7 +23,7 @@ from pmond.runtime.identity import Identity, boot_id, send_signal
 from pmond.runtime.instances import Instances, Running
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
-from pmond.runtime.spawn import Child, SpawnContext, prepare, read_report, spawn
+from pmond.runtime.spawn import SpawnContext, prepare, read_report, spawn
 from pmond.runtime.starts import Starts
 from pmond.runtime.strays import Strays
 
@@ -84,9 +84,10 @@ class Performer:
             self._loop.tell(_failed(action.name, action.number, wanted, error))
             return
         identity = Identity(child.pid, child.start_ticks, boot_id())
-        running = Running(action.name, action.number, identity, marker, own=True, child=child)
+        running = Running(action.name, action.number, identity, marker, own=True)
         self.instances.add(running)
         if child.report_fd is not None:
+            running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self._report, running)
         self._loop.tell(Spawned(action.name, action.number, child.pid, wanted.revision, wanted.token))
 
@@ -101,7 +102,7 @@ class Performer:
         except BlockingIOError:
             return
         asyncio.get_running_loop().remove_reader(descriptor)
-        running.child = Child(child.pid, child.start_ticks, child.launch)
+        running.child = None
 
     def _stop(self, action: Stop) -> None:
         running = self.instances.named(action.name, action.number)

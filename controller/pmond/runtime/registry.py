@@ -8,6 +8,7 @@ was touched. So what a caller was told is on disk, and what could not be saved d
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from pmond.runtime.records import GroupRecord, ProcessRecord, Snapshot
 from pmond.runtime.store import Store
 from pmond.runtime.store_error import StoreError
 
+_MANY = 256
+"""Processes in one change from which on the cyclic collector is spared them."""
 CLI = "cli"
 """The owner of processes that were submitted by command."""
 
@@ -84,13 +87,13 @@ class Edit:
         self.groups = dict(groups)
         self.memberships: dict[int, frozenset[int]] = {}
         """For each process id whose groups change, the ids of its groups."""
-        self._clock = clock
+        self._now = clock.wall()
         self.done: list[Callable[[], None]] = []
         """Called once it is on the disk: what else in memory follows it."""
 
     def put(self, record: ProcessRecord, spec: ProcessSpec | None = None) -> Declared:
         """Add or replace a process; the time of change is filled in."""
-        new = declared(replace(record, updated_at=self._clock.wall()), spec)
+        new = declared(replace(record, updated_at=self._now), spec)
         self.change.put_process(new.record)
         self.put_processes[new.name] = new
         return new
@@ -137,11 +140,10 @@ class Edit:
         staged: bool = False,
     ) -> Declared:
         """Add a process that is new."""
-        now = self._clock.wall()
         record = ProcessRecord(
             id=self.change.next_process_id(), name=spec.name, owner=owner, spec=dump(spec), generation=1,
             token=1, hold=None, deferred=False, deleting=False, applied_spec=None, file=place[0],
-            line=place[1], column=place[2], created_at=now, updated_at=now, trusted=trusted,
+            line=place[1], column=place[2], created_at=self._now, updated_at="", trusted=trusted,
             staged=staged,
         )  # fmt: skip
         return self.put(record, spec)
@@ -210,9 +212,12 @@ class Registry:
             self._wanted[name] = new.wanted
             touched |= neighbours(self._loop.desired, name)
             self._loop.set_aside.pop(name, None)
+            self._loop.note(name)
         for follow in edit.done:
             follow()
         self._loop.touch(touched)
+        if len(edit.put_processes) >= _MANY:
+            gc.freeze()  # they stay: visiting them at each full collection would block the loop
 
     def _index(self) -> None:
         self._wanted = {name: one.wanted for name, one in self.processes.items()}

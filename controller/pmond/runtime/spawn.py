@@ -128,6 +128,8 @@ def _spawn_directly(launch: Launch) -> Child:
     finally:
         for log in {stdout, stderr}:
             os.close(log)
+    # On a busy machine the child is on our processor: its first instruction before our bookkeeping.
+    os.sched_yield()
     return Child(pid, start_ticks(pid) or 0, launch)
 
 

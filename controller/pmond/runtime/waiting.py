@@ -61,16 +61,20 @@ class Waiting:
     ) -> dict[str, Any]:
         """The answer of `POST /v1/wait`. `readable`: whose log the caller may see."""
         deadline = self._clock.now() + timeout
-        names = frozenset(target.name for target in targets)
-        while True:
-            verdicts = {target.name: self._judge(target, until) for target in targets}
-            if all(verdict.met or verdict.failed for verdict in verdicts.values()):
-                failed = any(verdict.failed for verdict in verdicts.values())
-                return self._answer("failed" if failed else "met", verdicts, readable)
-            left = deadline - self._clock.now()
-            if left <= 0:
-                return self._answer("timeout", verdicts, readable)
-            await self._bus.wait(names, left)
+        by_name = {target.name: target for target in targets}
+        verdicts: dict[str, Verdict] = {}
+        with self._bus.watch(by_name.keys()) as changes:
+            changed = set(by_name)
+            while True:
+                # Only what changed: judging all of a thousand at each change would take seconds.
+                verdicts.update((name, self._judge(by_name[name], until)) for name in changed)
+                if all(verdict.met or verdict.failed for verdict in verdicts.values()):
+                    failed = any(verdict.failed for verdict in verdicts.values())
+                    return self._answer("failed" if failed else "met", verdicts, readable)
+                left = deadline - self._clock.now()
+                if left <= 0:
+                    return self._answer("timeout", verdicts, readable)
+                changed = await changes.wait(left)
 
     def _judge(self, target: Promise, until: str) -> Verdict:
         one = self._registry.processes.get(target.name)
