@@ -27,3 +27,15 @@ def test_the_commands_of_a_page_show_what_it_says(page: Path) -> None:
                 assert not lacking, f"$ {step.command}\ndoes not show {lacking!r} but\n{shown}"
         finally:
             session.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["quickstart.yaml", "happac.yaml", "happac.toml", "happac.json"])
+def test_a_sample_manifest_comes_up(name: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="page-") as home:
+        session = console.Session(Path(home))
+        try:
+            shown = session.run(f"pmon3 up -f manifests/{name} && pmon3 wait '*' --timeout 30s -o json")
+            assert shown.count('"status": "running"') == 3, shown
+        finally:
+            session.close()
