@@ -12,6 +12,8 @@ from typing import Any
 from pmon3.render import local_time
 
 _EVENTS_SHOWN = 10
+_MASKED = "***"
+"""What pmond says instead of values that are not for this caller; the names are."""
 _UP = frozenset({"running", "init"})
 
 
@@ -81,7 +83,8 @@ def _environment(process: dict[str, Any], spec: dict[str, Any]) -> str:
     values = spec.get("env_vars")
     if isinstance(values, dict):
         return " ".join(f"{key}={shlex.quote(str(value))}" for key, value in values.items())
-    return " ".join(process["env_keys"])
+    shown = isinstance(values, str) and values not in ("", _MASKED)
+    return str(values) if shown else " ".join(process["env_keys"])
 
 
 def _dependency_names(dependencies: list[Any]) -> list[str]:
@@ -95,10 +98,17 @@ def _last_exit(process: dict[str, Any]) -> str:
 
 
 def _conditions(process: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is true; that something unusual is not the case needs no line. `-o json` has them all."""
     return [
-        (f"is {c['type']}", ": ".join(part for part in (c["status"], c["reason"], c["message"]) if part))
+        ("condition", ": ".join(part for part in (_condition_words(c), c["reason"], c["message"]) if part))
         for c in process.get("conditions", [])
+        if c["type"] == "Ready" or c["status"] != "False"
     ]
+
+
+def _condition_words(condition: dict[str, Any]) -> str:
+    prefix = {"True": "", "False": "not "}.get(condition["status"], "perhaps ")
+    return f"{prefix}{condition['type']}"
 
 
 def _events(process: dict[str, Any]) -> list[tuple[str, str]]:

@@ -23,5 +23,7 @@ def command(
     if files:
         for answer in apply(client, files, None, prune):
             output.note(f"applied {answer['plan']['set']}: {summary(answer['plan'])}")
+            for remark in answer["plan"]["notes"]:
+                output.note(remark)
             targets += answer["targets"]
     waiting.show_all(client, waiting.wait(client, targets, waiting.READY, patience), shape.value)

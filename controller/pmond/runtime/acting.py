@@ -90,7 +90,7 @@ class Acting:
         return [target(one)]
 
     def as_submitted(self, spec: ProcessSpec, peer: Peer) -> ProcessSpec:
-        """The spec with its user filled in, as far as the caller may choose it."""
+        """The spec with its user filled in, as far as the caller may choose it. Raises PmonError."""
         if not auth.may_submit(peer, spec.user, self._daemon_uid):
             who = spec.user or "that user"
             raise PmonError(

@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 
 from pmond.core.evolve import evolve
 from pmond.core.facts import Adopted, Exited
-from pmond.core.model import Ending, ExitStatus, State
-from pmond.runtime import environment, recording, tree
+from pmond.core.model import Ending, ExitStatus, State, Wanted
+from pmond.runtime import auth, environment, recording, tree
 from pmond.runtime.clock import Clock
 from pmond.runtime.foreign_exits import ForeignExits, zombie_status
-from pmond.runtime.identity import Identity, boot_id, identify, is_alive, read_stat, send_signal
+from pmond.runtime.identity import Identity, boot_id, identify, is_alive, read_stat, real_uid, send_signal
 from pmond.runtime.instances import Running
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
@@ -142,9 +142,10 @@ class Adoption:
             self.stale.append(record)  # a later run is known
             return members
         running = self._running(identity, record.name, record.number, record.born_as)
-        if members:
+        left = bool(members) and not self._spared(record.name)
+        if left:
             self._performer.keep_clearing(running)
-        self._ended(adopted, zombie_status(identity), bool(members))
+        self._ended(adopted, zombie_status(identity), left)
         return []
 
     def _ended(self, ran: Adopted, status: ExitStatus, tree_left: bool) -> None:
@@ -161,9 +162,10 @@ class Adoption:
         """Adopt a main program that was never recorded; answers the members if there is none to adopt."""
         wanted = self._loop.desired.wanted.get(name)
         state = self._loop.observed.get(name, State())
-        mains = [member for member in members if member.leads]
+        # Anybody can put our marker into an environment: a main program also runs as whom it should.
+        mains = [member for member in members if member.leads and _runs_as(member, wanted)]
         if wanted is None or not mains or state.instance is not None or number < state.history.number:
-            return members
+            return [] if self._spared(name) else members
         main = mains[0]
         self._journal.event("instance.found", name=name, number=number, pid=main.identity.pid)
         self._adopt(
@@ -178,6 +180,14 @@ class Adoption:
         if wanted is None or state.instance is not None or number <= state.history.number:
             return
         self._ended(Adopted(name, number, 0, wanted.revision, wanted.token, age=0.0), ExitStatus(), False)
+
+    def _spared(self, name: str) -> bool:
+        """Whether what the process leaves running may go on."""
+        wanted = self._loop.desired.wanted.get(name)
+        if wanted is None or wanted.spec.stop.kill_group:
+            return False
+        self._performer.spare(name)
+        return True
 
     def _adopt(self, identity: Identity, fact: Adopted, born_as: str = "") -> None:
         self._performer.instances.add(self._running(identity, fact.name, fact.number, born_as))
@@ -207,6 +217,13 @@ class Adoption:
             ended_at=None,
         )
         self._loop.observed[record.name] = State(None, history)
+
+
+def _runs_as(member: Survivor, wanted: Wanted | None) -> bool:
+    """Whether it runs as the user of the spec, or as pmond's own, which its launcher still does."""
+    own = os.geteuid()
+    expected = auth.uid_of(wanted.spec.user, own) if wanted is not None else None
+    return real_uid(member.identity.pid) in {expected, own} - {None}
 
 
 async def end(left: list[Survivor], journal: Journal) -> None:

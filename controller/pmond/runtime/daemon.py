@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.errors import PmonError
 from pmon3_schema.paths import Places, socket_path
 from pmon3_schema.settings import Settings
@@ -37,6 +38,7 @@ from pmond.runtime.foreign_exits import ForeignExits
 from pmond.runtime.grouping import Grouping
 from pmond.runtime.hooks import Hooks
 from pmond.runtime.http import Server
+from pmond.runtime.identity import Identity
 from pmond.runtime.journal import Journal, Level
 from pmond.runtime.keeping import Keeping
 from pmond.runtime.loop import Loop
@@ -106,7 +108,7 @@ class Daemon:
         self._journal = journal
         self._ended = asyncio.Event()
         self._ending = False
-        self._reloads: set[asyncio.Task[None]] = set()
+        self._end_task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Come up. Raises PmonError or StoreError when that cannot be done."""
@@ -194,6 +196,7 @@ class Daemon:
             context,
             lambda name: self._keeping.forget(name),
             self._starts,
+            self._watch_stranger,
         )
         self._registry.renamed = self._renamed
         self._performer.renames = any(record.born_as for record in self._snapshot.instances)
@@ -318,26 +321,37 @@ class Daemon:
         except OSError as error:
             self._journal.warn("config.unreadable", path=self._places.config_file, error=str(error))
             return
-        for diagnostic in diagnostics:
-            self._journal.warn("config.diagnostic", message=str(diagnostic.message), line=diagnostic.line)
-        if any(diagnostic.is_error for diagnostic in diagnostics):
+        errors = [found for found in diagnostics if found.is_error]
+        for found in diagnostics:
+            self._journal.warn("config.diagnostic", message=_with_place(found))
+        if errors:
             self._journal.warn("config.rejected", path=self._places.config_file)
-            self._keeping.announce("ConfigRejected", f"{self._places.config_file} is not in force")
+            self._keeping.announce("ConfigRejected", _with_place(errors[0]))
         else:
-            self._use(settings)
+            self._try_to_use(settings)
         self._watcher.watch(self._watched())
         self._sources.changed()
 
-    def _use(self, settings: Settings) -> None:
-        self.settings, waiting = live_part(self.settings, settings)
+    def _try_to_use(self, settings: Settings) -> None:
+        before = self.settings
+        self.settings, waiting = live_part(before, settings)
+        try:
+            context = self._context()
+        except (PmonError, OSError) as error:
+            self.settings = before
+            self._journal.warn("config.rejected", path=self._places.config_file, error=str(error))
+            self._keeping.announce("ConfigRejected", str(error))
+            return
         if waiting:
             what = f"{', '.join(waiting)} changed; that needs a restart of pmond"
             self._journal.warn("config.needs_restart", settings=waiting)
             self._keeping.announce("ConfigNeedsRestart", what)
-        settings = self.settings
-        self._journal.level = log_level(settings, self._environ)
-        self._loop.policy = policy_of(settings)
-        self._performer.context = self._context()
+        self._use(context)
+
+    def _use(self, context: SpawnContext) -> None:
+        self._journal.level = log_level(self.settings, self._environ)
+        self._loop.policy = policy_of(self.settings)
+        self._performer.context = context
         self._publisher.context = self._performer.context
         self._loop.touch(self._registry.processes)
 
@@ -348,17 +362,18 @@ class Daemon:
             return
         self._ending = True
         self._journal.event("daemon.ending", stop_processes=stop_processes)
-        task = asyncio.get_running_loop().create_task(self._end(stop_processes))
-        self._reloads.add(task)
+        self._end_task = asyncio.get_running_loop().create_task(self._end(stop_processes))
 
     def interrupted(self) -> None:
         """SIGTERM or SIGINT: `handle_interrupts` says whether processes are stopped too."""
         self.end(self.settings.handle_interrupts)
 
     async def _end(self, stop_processes: bool) -> None:
-        self._watcher.close()
-        if stop_processes:
-            await self._stop_all()
+        try:
+            if stop_processes:
+                await self._stop_all()
+        except Exception as error:  # it ends all the same
+            self._journal.error("daemon.end_failed", error)
         self._ended.set()
 
     async def _stop_all(self) -> None:
@@ -377,6 +392,7 @@ class Daemon:
         """Give everything back."""
         self._loop.pause()
         self._hooks.close()
+        self._watcher.close()
         self._reaper.stop()
         self._foreign.close()
         await self._server.close()
@@ -402,11 +418,22 @@ class Daemon:
         gc.freeze()
         self._resync_later()
 
+    def _watch_stranger(self, identity: Identity) -> bool:
+        try:
+            return self._foreign.watch(identity)
+        except OSError as error:
+            self._journal.warn("process.unwatched", pid=identity.pid, error=str(error))
+            return True  # the next look at everything finds it
+
     def _own_mains(self) -> list[int]:
         return [running.pid for running in self._performer.instances if running.own and not running.ended]
 
     def _report_defect(self, identifier: str, where: str, error: BaseException) -> None:
         self._journal.error("request.failed", error, id=identifier, where=where)
+
+
+def _with_place(found: Diagnostic) -> str:
+    return f"{found.file}:{found.line}:{found.column}: {found.message}"
 
 
 def startup_problem(error: Exception) -> str:

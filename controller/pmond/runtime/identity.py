@@ -91,6 +91,16 @@ def start_ticks(pid: int) -> int | None:
     return stat.start_ticks if stat else None
 
 
+def real_uid(pid: int) -> int | None:
+    """The real user of a process; None when there is none."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    line = next(line for line in text.splitlines() if line.startswith(b"Uid:"))
+    return int(line.split()[1])
+
+
 @functools.cache
 def _pidfds_have_inodes() -> bool:
     """Before kernel 6.9 all pidfds share the one inode of anonymous files, as eventfds still do."""

@@ -77,12 +77,12 @@ class Keeping:
     def forget(self, name: str) -> None:
         """Nothing is left of a deleted process: drop it from everywhere."""
         one = self._registry.processes.get(name)
+        if one is not None:  # what cannot be saved has not happened: everything else comes after it
+            with self._registry.edit(f"the deletion of {name}") as edit:
+                edit.delete(one)
         self._loop.forget(name)
         self._publisher.forget(name)
         self._store.flush(Batch(histories={name: None}))
-        if one is not None:
-            with self._registry.edit(f"the deletion of {name}") as edit:
-                edit.delete(one)
         self._bus.changed({name})
 
     def _keep(self, batch: Batch, name: str, old: State, new: State | None) -> None:

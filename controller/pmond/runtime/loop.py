@@ -19,7 +19,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from pmond.core.actions import Action
+from pmond.core.actions import Action, Plan
 from pmond.core.events import Event, events
 from pmond.core.evolve import evolve
 from pmond.core.facts import DeadlinePassed, Fact
@@ -53,6 +53,8 @@ class Loop:
         self.observed: dict[str, State] = {}
         self.set_aside: dict[str, str] = {}
         """Processes in whose path an error of ours occurred, with what is known about it."""
+        self.decided: dict[str, int] = {}
+        """For each process the last generation of its intent that was decided on."""
         self._clock = clock
         self._journal = journal
         self._performer: Perform | None = None
@@ -81,7 +83,11 @@ class Loop:
         """Fold a fact in; what follows from it is done in the next turn."""
         name = fact.name
         before = self.observed.get(name, NOTHING_SEEN)
-        after = evolve(before, self.desired.wanted.get(name), fact, self._clock.now(), self.policy)
+        try:
+            after = evolve(before, self.desired.wanted.get(name), fact, self._clock.now(), self.policy)
+        except Exception as error:
+            self._set_aside(name, error)
+            return
         if after is before:
             return
         self.observed[name] = after
@@ -115,6 +121,7 @@ class Loop:
         self._before.setdefault(name, self.observed.pop(name, NOTHING_SEEN))
         self._wake_at.pop(name, None)
         self.set_aside.pop(name, None)
+        self.decided.pop(name, None)
 
     def _take_turn(self) -> None:
         self._turn = None
@@ -151,9 +158,7 @@ class Loop:
         except Exception as error:  # our own defect: find out whose path it is in
             self._plan_one_by_one(names, error)
             return
-        self._note_deadlines(planned.wake_at)
-        for action in planned.actions:
-            self._perform(action)
+        self._carry_out(planned)
 
     def _plan_one_by_one(self, names: list[str], error: Exception) -> None:
         if len(names) == 1:
@@ -165,9 +170,16 @@ class Loop:
             except Exception as own_error:
                 self._set_aside(name, own_error)
                 continue
-            self._note_deadlines(planned.wake_at)
-            for action in planned.actions:
-                self._perform(action)
+            self._carry_out(planned)
+
+    def _carry_out(self, planned: Plan) -> None:
+        for name in planned.wake_at:
+            wanted = self.desired.wanted.get(name)
+            if wanted is not None:
+                self.decided[name] = wanted.generation
+        self._note_deadlines(planned.wake_at)
+        for action in planned.actions:
+            self._perform(action)
 
     def _perform(self, action: Action) -> None:
         if action.name in self.set_aside:

@@ -19,7 +19,7 @@ from pmond.core.model import ExitStatus, Phase, Wanted
 from pmond.runtime import environment, tree
 from pmond.runtime.clock import Clock
 from pmond.runtime.failures import SpawnError
-from pmond.runtime.identity import Identity, boot_id, send_signal
+from pmond.runtime.identity import Identity, boot_id, read_stat, send_signal
 from pmond.runtime.instances import Instances, Running
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
@@ -40,7 +40,9 @@ class Performer:
         context: SpawnContext,
         forget: Callable[[str], None],
         starts: Starts,
+        watch_stranger: Callable[[Identity], bool],
     ) -> None:
+        """`watch_stranger`: have `exited` called for a process that is not our child."""
         self.context = context
         self.instances = Instances()
         self._loop = loop
@@ -49,6 +51,7 @@ class Performer:
         self._state_uuid = state_uuid
         self._forget = forget
         self._starts = starts
+        self._watch_stranger = watch_stranger
         self.renames = False
         """Whether a process may bear the marker of another name."""
         self._clearing: dict[str, Running] = {}
@@ -166,13 +169,38 @@ class Performer:
             return
         left = self._leaves_tree(running)
         if left:
-            self._clearing[running.name] = running
+            self._await_clear(running)
         else:
             self.instances.remove(running)
         self._loop.tell(Exited(running.name, running.number, status, tree_left=left))
-        if left and self._was_killed(running):
-            self._clear(running)
+        if left:
+            self._follow_up(running)
         self._strays.look_soon()
+
+    def _await_clear(self, running: Running) -> None:
+        """Have the end of what its main program left behind noticed."""
+        self._clearing[running.name] = running
+        if running.own:
+            return  # we are told: orphans become children of pmond
+        for identity in self._members(running):
+            if not self._watch_stranger(identity):
+                asyncio.get_running_loop().call_soon(self._look_at_cleared)
+
+    def _follow_up(self, running: Running) -> None:
+        """Bring what was already done to its group to those of the tree that had left the group."""
+        state = self._loop.observed.get(running.name)
+        instance = state.instance if state is not None else None
+        if instance is not None and instance.killed_at is not None:
+            self._clear(running)
+            return
+        wanted = self._loop.desired.wanted.get(running.name)
+        if instance is None or instance.kill_at is None or wanted is None or not running.own:
+            return
+        for identity in self._members(running):
+            stat = read_stat(identity.pid)
+            if stat is not None and stat.group != running.pid:
+                _send(identity, wanted.spec.stop.signal)
+                _send(identity, signal.SIGCONT)
 
     def _never_started(self, running: Running, failure: SpawnError) -> None:
         self.instances.remove(running)
@@ -184,7 +212,9 @@ class Performer:
         """Whether processes of the instance outlived its main program."""
         wanted = self._loop.desired.wanted.get(running.name)
         if wanted is not None and not wanted.spec.stop.kill_group:
+            self._strays.spare(running.name)
             return False
+        self._strays.unspare(running.name)
         state = self._loop.observed.get(running.name)
         instance = state.instance if state is not None else None
         stopping = instance is not None and instance.phase is Phase.STOPPING
@@ -196,10 +226,6 @@ class Performer:
     def _members(self, running: Running) -> frozenset[Identity]:
         membership = self._trees if running.own else self._table
         return membership.members(running.root)
-
-    def _was_killed(self, running: Running) -> bool:
-        state = self._loop.observed.get(running.name)
-        return state is not None and state.instance is not None and state.instance.killed_at is not None
 
     def _look_at_cleared(self) -> None:
         """A stranger ended: an orphan, perhaps the last one of a tree that is being cleared."""
@@ -223,7 +249,11 @@ class Performer:
         """An adopted instance whose main program has ended already, but not all of its tree."""
         self.instances.add(running)
         self.instances.main_ended(running)
-        self._clearing[running.name] = running
+        self._await_clear(running)
+
+    def spare(self, name: str) -> None:
+        """What an earlier instance of this process left running may go on."""
+        self._strays.spare(name)
 
     def _gone(self, name: str, number: int) -> None:
         """The core believes in an instance that is not there: say that it ended, somehow."""

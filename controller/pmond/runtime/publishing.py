@@ -88,7 +88,7 @@ class Publisher:
             "owner": record.owner,
             "hold": {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason} if hold else None,
             "generation": record.generation,
-            "observed_generation": record.generation,
+            "observed_generation": loop.decided.get(one.name, 0),
             "exit_code": code,
             "exit_signal": signal,
             "reason": f"internal error, set aside: {aside}" if aside else seen.reason,
@@ -143,7 +143,7 @@ class Publisher:
                 "reason": truth.reason,
                 "message": truth.message,
                 "last_transition_time": hold.at if truth.type == "Held" and hold else changed,
-                "observed_generation": one.record.generation,
+                "observed_generation": loop.decided.get(one.name, 0),
             }
             for truth in found
         ]

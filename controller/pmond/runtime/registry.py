@@ -194,7 +194,7 @@ class Registry:
         for old in edit.deleted_processes:
             self.processes.pop(old.name, None)
             self._memberships.pop(old.id, None)
-            touched |= neighbours(self._loop.desired, old.name)
+            touched |= neighbours(self._loop.desired, old.name) - {old.name}
             reindex = True
         for old_name, name in edit.renamed.items():
             self.renamed(self.processes.pop(old_name), name)

@@ -35,8 +35,15 @@ class Strays:
         self._journal = journal
         self._asked: dict[Identity, float] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self.spared: set[str] = set()
-        """Names whose processes may leave others running."""
+        self._spared: set[str] = set()
+
+    def spare(self, name: str) -> None:
+        """What this process leaves running may go on."""
+        self._spared.add(name)
+
+    def unspare(self, name: str) -> None:
+        """What this process leaves running is a stray, as of every other."""
+        self._spared.discard(name)
 
     def look_soon(self) -> None:
         """Look once, shortly."""
@@ -57,7 +64,7 @@ class Strays:
 
     def _is_stray(self, marker: str) -> bool:
         parsed = parse_marker(marker)
-        if parsed is None or parsed[0] != self._state_uuid or parsed[1] in self.spared:
+        if parsed is None or parsed[0] != self._state_uuid or parsed[1] in self._spared:
             return False
         # By the marker at last: a process that was renamed bears that of its old name.
         known = self._instances.named(parsed[1], parsed[2]) or self._instances.bearer(marker)

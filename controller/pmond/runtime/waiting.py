@@ -15,7 +15,7 @@ from typing import Any
 from pmon3_schema.errors import PmonError
 from pmon3_schema.protocol import Promise
 from pmon3_schema.status import Status
-from pmond.core.model import NOTHING_SEEN, Ending
+from pmond.core.model import NOTHING_SEEN, Ending, Wanted
 from pmond.core.report import Report, report
 from pmond.runtime import logs
 from pmond.runtime.bus import Bus
@@ -91,7 +91,7 @@ class Waiting:
             return self._judge_stopped(target, seen)
         if until == "deleted":
             return Verdict(failed=not one.record.deleting, reason=f"it is {seen.status.word}")
-        return self._judge_up(target, seen, until)
+        return self._judge_up(target, one.wanted, seen, until)
 
     def _judge_stopped(self, target: Promise, seen: Report) -> Verdict:
         state = self._loop.observed.get(target.name, NOTHING_SEEN)
@@ -103,7 +103,7 @@ class Waiting:
             return Verdict(failed=True, reason="it was started again")
         return Verdict(reason=seen.reason or f"it is {seen.status.word}")
 
-    def _judge_up(self, target: Promise, seen: Report, until: str) -> Verdict:
+    def _judge_up(self, target: Promise, wanted: Wanted, seen: Report, until: str) -> Verdict:
         state = self._loop.observed.get(target.name, NOTHING_SEEN)
         goal = {Status.COMPLETED} if until == "completed" else {Status.RUNNING, Status.COMPLETED}
         instance, history = state.instance, state.history
@@ -122,8 +122,9 @@ class Waiting:
             return Verdict(met=True)
         if seen.status in {Status.FAILED, Status.STOPPED, Status.CLOSED}:
             return Verdict(failed=True, reason=reason)
-        crashed = history.ending is Ending.ITSELF and history.token == target.token
-        if until == "ready" and target.token and (crashed or history.error) and instance is None:
+        tried = (history.revision, history.token) == (wanted.revision, target.token)
+        failed = tried and (history.ending is Ending.ITSELF or bool(history.error))
+        if until == "ready" and target.token and failed and instance is None:
             return Verdict(failed=True, reason=reason)
         return Verdict(reason=reason)
 
