@@ -12,6 +12,7 @@ import select
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,9 @@ from pmon3.client import Client
 from pmon3_schema.errors import ErrorCode, PmonError
 
 _LONGEST_REASON = 4096
+_BETWEEN_TRIES = 0.02
+_STATE_IN_USE = 5
+"""Exit code of a pmond that found another one in its state folder."""
 
 
 def ensure_running(seconds: float) -> Client:
@@ -41,12 +45,15 @@ def ensure_running(seconds: float) -> Client:
 
 
 def _start_or_join(seconds: float, own: bool) -> None:
+    deadline = time.monotonic() + seconds
     try:
         start(seconds, own)
-    except PmonError:
-        # Somebody else may have started the same pmond in the meantime.
-        if nobody_listens(address.daemon().socket):
-            raise
+    except PmonError as error:
+        # Somebody else has started the same pmond in the meantime; it may not answer yet.
+        while nobody_listens(address.daemon().socket):
+            if error.code is not ErrorCode.CONFLICT or time.monotonic() >= deadline:
+                raise
+            time.sleep(_BETWEEN_TRIES)
 
 
 def nobody_listens(path: str) -> bool:
@@ -75,7 +82,7 @@ def start(seconds: float, own: bool) -> None:
     ready, write_end = os.pipe()
     try:
         with Path(log).open("ab") as written:
-            subprocess.Popen(
+            started = subprocess.Popen(
                 # -P: nothing in the folder of the caller may be imported instead of a library.
                 [sys.executable, "-P", "-m", "pmond", *(["--own"] if own else [])],
                 stdin=subprocess.DEVNULL, stdout=written, stderr=written, cwd="/",
@@ -83,12 +90,12 @@ def start(seconds: float, own: bool) -> None:
                 env=os.environ | {"PMON3_READY_FD": str(write_end)},
             )  # fmt: skip
         os.close(write_end)
-        _await_ready(ready, seconds, log)
+        _await_ready(started, ready, seconds, log)
     finally:
         os.close(ready)
 
 
-def _await_ready(ready: int, seconds: float, log: str) -> None:
+def _await_ready(started: subprocess.Popen[bytes], ready: int, seconds: float, log: str) -> None:
     if not select.select([ready], [], [], seconds)[0]:
         raise PmonError(
             ErrorCode.TIMEOUT, f"cannot start pmond: it is not ready after {seconds:g} s", f"see {log}"
@@ -96,7 +103,9 @@ def _await_ready(ready: int, seconds: float, log: str) -> None:
     said = os.read(ready, _LONGEST_REASON).decode("utf-8", "replace").strip()
     if said != "ready":
         why = said.removeprefix("pmond: ") or "it ended at once"
-        raise PmonError(ErrorCode.UNREACHABLE, f"cannot start pmond: {why}", f"see {log}")
+        in_use = started.wait(seconds) == _STATE_IN_USE
+        code = ErrorCode.CONFLICT if in_use else ErrorCode.UNREACHABLE
+        raise PmonError(code, f"cannot start pmond: {why}", f"see {log}")
 
 
 class Ending:

@@ -1,7 +1,7 @@
 """`pmond`: arguments, signals and exit codes.
 
-Exit codes: 0 ended as asked; 1 cannot start (another pmond, a folder that cannot be used);
-2 usage, or a configuration that is not valid. `--check` answers with the same codes, and with 2 for
+Exit codes: 0 ended as asked; 1 cannot start (such as a folder that cannot be used);
+2 usage, or a configuration that is not valid; 5 another pmond has the state folder. `--check` answers with the same codes, and with 2 for
 a process config file that is not valid, with which pmond itself would start and wait for a better one.
 """
 
@@ -25,6 +25,7 @@ from pmon3_schema.settings import load as load_settings
 from pmond.runtime import checking
 from pmond.runtime.daemon import Daemon, log_level, startup_problem
 from pmond.runtime.journal import Journal
+from pmond.runtime.state_lock import StateInUse
 from pmond.runtime.store_error import StoreError
 
 _READY_FD = "PMON3_READY_FD"
@@ -101,7 +102,7 @@ async def _serve(settings: Settings, places: paths.Places, ready: int | None) ->
     try:
         await daemon.start()
     except (PmonError, StoreError, paths.PathError, OSError) as error:
-        return _fail(ready, startup_problem(error), 1)
+        return _fail(ready, startup_problem(error), 5 if isinstance(error, StateInUse) else 1)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
     _say(ready, "ready\n")
     await daemon.run()

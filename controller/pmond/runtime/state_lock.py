@@ -26,11 +26,15 @@ _BETWEEN_TRIES = 0.005
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
+class StateInUse(StoreError):
+    """Another pmond lives and has the state folder."""
+
+
 def lock_state(folder: str | os.PathLike[str], mode: int = 0o700, trusted_uid: int | None = None) -> int:
     """Take the state folder for this process; it is taken as long as the descriptor is open.
 
-    Creates the folder (with `mode`) where it is missing. Raises StoreError when another pmond
-    has it, when it cannot be written, or when somebody else could have put things into it: not
+    Creates the folder (with `mode`) where it is missing. Raises StateInUse when another pmond
+    has it, StoreError when it cannot be written, or when somebody else could have put things into it: not
     root, not pmond's user, not `trusted_uid`, which the configuration names.
     """
     path = Path(folder)
@@ -48,7 +52,7 @@ def lock_state(folder: str | os.PathLike[str], mode: int = 0o700, trusted_uid: i
                 pid, dead = _owner(descriptor)
                 os.close(descriptor)
                 if not dead or time.monotonic() >= deadline:
-                    raise StoreError(f"cannot start: another pmond ({pid}) uses {path}") from None
+                    raise StateInUse(f"cannot start: another pmond ({pid}) uses {path}") from None
                 time.sleep(_BETWEEN_TRIES)
                 continue
             except OSError:
