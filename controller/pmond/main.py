@@ -1,8 +1,9 @@
 """`pmond`: arguments, signals and exit codes.
 
 Exit codes: 0 ended as asked; 1 cannot start (such as a folder that cannot be used);
-2 usage, or a configuration that is not valid; 5 another pmond has the state folder. `--check` answers with the same codes, and with 2 for
-a process config file that is not valid, with which pmond itself would start and wait for a better one.
+2 usage, or a configuration that is not valid; 5 another pmond has the state folder. `--check`
+answers with the same codes, and with 2 for a process config file that is not valid, with which
+pmond itself would start and wait for a better one.
 """
 
 from __future__ import annotations
