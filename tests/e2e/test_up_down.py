@@ -47,7 +47,7 @@ def test_up_tells_who_stays_stopped(pmond: Pmond) -> None:
     pmond.ok("stop", "a")
     done = pmond.run("up", "-f", "manifest.yaml")
     assert done.returncode == 0
-    assert "a stays stopped: stopped by" in done.stderr and "pmon3 start a" in done.stderr
+    assert "a is held: stopped by a person" in done.stderr
     assert pmond.row("a")["status"] == "stopped"
 
 

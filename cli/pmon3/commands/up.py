@@ -24,6 +24,6 @@ def command(
         for answer in apply(client, files, None, prune):
             output.note(f"applied {answer['plan']['set']}: {summary(answer['plan'])}")
             for remark in answer["plan"]["notes"]:
-                output.note(remark)
+                output.note(remark["message"])
             targets += answer["targets"]
     waiting.show_all(client, waiting.wait(client, targets, waiting.READY, patience), shape.value)
