@@ -24,9 +24,8 @@ def test_the_commands_of_a_page_show_what_it_says(page: Path) -> None:
             for step in console.steps(page.read_text("utf-8")):
                 shown = session.run(step.command)
                 lacking = console.missing(step, shown)
-                assert not lacking, (
-                    f"$ {step.command}\ndoes not show {lacking!r} but\n{shown}(record anew: python -m tests.support.console {page.relative_to(console.ROOT)})"
-                )
+                again = f"record anew: python -m tests.support.console {page.relative_to(console.ROOT)}"
+                assert not lacking, f"$ {step.command}\ndoes not show {lacking!r} but\n{shown}({again})"
         finally:
             session.close()
 
