@@ -35,6 +35,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "dgraph": ("order",),
     "group": ("groups",),
     "completion": (),
+    "upgrade": (),
+    "doctor": (),
     "version": (),
 }
 """Every verb in the order of the overview, with its other names."""

@@ -23,10 +23,11 @@ from pmon3_schema.diagnostics import has_errors, render_text
 from pmon3_schema.errors import PmonError
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
-from pmond.runtime import checking
+from pmond.runtime import checking, clock, upgrade
 from pmond.runtime.daemon import Daemon, log_level, startup_problem
 from pmond.runtime.journal import Journal
 from pmond.runtime.state_lock import StateInUse
+from pmond.runtime.store import Store
 from pmond.runtime.store_error import StoreError
 
 _READY_FD = "PMON3_READY_FD"
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.check:
         return _check(settings, places)
+    if options.check_state:
+        return _check_state(options.check_state)
     return asyncio.run(_serve(settings, places, ready))
 
 
@@ -70,6 +73,16 @@ def _check(settings: Settings, places: paths.Places) -> int:
     return 1 if found else 0
 
 
+def _check_state(path: str) -> int:
+    """The preflight of an upgrade: whether this code can go on with a copy of the state."""
+    store = Store.open(path, clock=clock)
+    store.load()
+    problems = [*store.notices, *([store.degraded] if store.degraded else [])]
+    store.close()
+    sys.stderr.writelines(f"{problem}\n" for problem in problems)
+    return 1 if problems else 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pmond",
@@ -79,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="check the configuration and end")
     parser.add_argument("--settings", action="store_true", help="print the settings in force as JSON and end")
     parser.add_argument("--own", action="store_true", help="use the caller's own folders, root's included")
+    parser.add_argument(upgrade.CHECK_STATE, metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--version", action="version", version=f"pmond {__version__}")
     return parser
 
@@ -95,7 +109,7 @@ def _read_settings(places: paths.Places) -> tuple[Settings, str, bool]:
 
 async def _serve(settings: Settings, places: paths.Places, ready: int | None) -> int:
     journal = Journal(level=log_level(settings, os.environ))
-    daemon = Daemon(settings, places, os.environ, journal)
+    daemon = Daemon(settings, places, os.environ, journal, upgrade.take_over(os.environ))
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _report(journal, context))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
@@ -105,6 +119,8 @@ async def _serve(settings: Settings, places: paths.Places, ready: int | None) ->
     except (PmonError, StoreError, paths.PathError, OSError) as error:
         return _fail(ready, startup_problem(error), 5 if isinstance(error, StateInUse) else 1)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    loop.add_signal_handler(signal.SIGUSR2, daemon.upgrade_asked)
+    upgrade.release_signals()
     _say(ready, "ready\n")
     await daemon.run()
     await daemon.close()

@@ -210,5 +210,20 @@ class ErrorAnswer(TypedDict):
     error: ErrorBody
 
 
+class Check(TypedDict):
+    """One thing that pmond can make use of: `status` is ok, limited or failed."""
+
+    name: str
+    status: str
+    in_use: str
+    message: str
+
+
+class Doctor(TypedDict):
+    """What this host offers to pmond, and what is in use."""
+
+    checks: list[Check]
+
+
 class Nothing(TypedDict):
     """An empty object: the request has been done."""

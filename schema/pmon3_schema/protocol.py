@@ -176,6 +176,10 @@ class Membership(Body):
     refs: list[Reference] = Field(min_length=1)
 
 
+class Upgrade(Body):
+    """Become the installed code. There is nothing to choose."""
+
+
 class Shutdown(Body):
     """End the daemon."""
 

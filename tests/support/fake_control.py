@@ -239,5 +239,12 @@ class FakeControl:
         finally:
             self.subscriptions.remove(queue)
 
+    async def upgrade(self) -> None:
+        self._called("upgrade")
+
+    def doctor(self) -> Sequence[Mapping[str, Any]]:
+        self._called("doctor")
+        return [{"name": "pidfd", "status": "ok", "in_use": "pidfd", "message": ""}]
+
     def shutdown(self, stop_processes: bool) -> None:
         self._called("shutdown", stop_processes)

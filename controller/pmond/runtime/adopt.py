@@ -30,6 +30,7 @@ from pmond.runtime.instances import Running
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.perform import Performer
+from pmond.runtime.reaper import peek
 from pmond.runtime.records import HistoryRecord, InstanceRecord
 
 _KILLED_LIMIT = 2.0
@@ -145,7 +146,7 @@ class Adoption:
         left = bool(members) and not self._spared(record.name)
         if left:
             self._performer.keep_clearing(running)
-        self._ended(adopted, zombie_status(identity), left)
+        self._ended(adopted, _ended_status(identity), left)
         return []
 
     def _ended(self, ran: Adopted, status: ExitStatus, tree_left: bool) -> None:
@@ -190,8 +191,11 @@ class Adoption:
         return True
 
     def _adopt(self, identity: Identity, fact: Adopted, born_as: str = "") -> None:
-        self._performer.instances.add(self._running(identity, fact.name, fact.number, born_as))
+        running = self._running(identity, fact.name, fact.number, born_as)
+        self._performer.instances.add(running)
         self._loop.tell(fact)
+        if running.own:
+            return  # the reaper notices its exit
         try:
             watched = self._foreign.watch(identity)
         except OSError as error:
@@ -202,7 +206,7 @@ class Adoption:
 
     def _running(self, identity: Identity, name: str, number: int, born_as: str = "") -> Running:
         marker = environment.marker(self._uuid, born_as or name, number)
-        return Running(name, number, identity, marker, own=False)
+        return Running(name, number, identity, marker, own=_is_own(identity))
 
     def _lost_with_machine(self, record: InstanceRecord) -> None:
         state = self._loop.observed.get(record.name, State())
@@ -224,6 +228,17 @@ def _runs_as(member: Survivor, wanted: Wanted | None) -> bool:
     own = os.geteuid()
     expected = auth.uid_of(wanted.spec.user, own) if wanted is not None else None
     return real_uid(member.identity.pid) in {expected, own} - {None}
+
+
+def _is_own(identity: Identity) -> bool:
+    """Whether it is our child still: this pmond took the place of earlier code in the same process."""
+    stat = read_stat(identity.pid)
+    return stat is not None and stat.start_ticks == identity.start_ticks and stat.parent == os.getpid()
+
+
+def _ended_status(identity: Identity) -> ExitStatus:
+    """How an instance ended that nobody has reaped yet; unknown when it is gone."""
+    return peek(identity.pid) if _is_own(identity) else zombie_status(identity)
 
 
 async def end(left: list[Survivor], journal: Journal) -> None:

@@ -212,6 +212,13 @@ class Api:
         body = call.body(protocol.Membership)
         return json_response({"groups": self._control.remove(body.groups, body.refs)})
 
+    async def upgrade(self, call: Call) -> Answer:
+        await self._control.upgrade()
+        return json_response({})
+
+    async def doctor(self, call: Call) -> Answer:
+        return json_response({"checks": self._control.doctor()})
+
     async def shutdown(self, call: Call) -> Answer:
         self._control.shutdown(call.body(protocol.Shutdown).stop_processes)
         return json_response({})

@@ -65,5 +65,11 @@ class Control(Protocol):
     def subscribe(self) -> AsyncIterator[Mapping[str, Any]]:
         """Events from this call on (not from the first step of the iterator on)."""
 
+    async def upgrade(self) -> None:
+        """Begin to replace pmond by the code that is installed now, if that can be used."""
+
+    def doctor(self) -> Sequence[Mapping[str, Any]]:
+        """What this host offers and what of it is in use."""
+
     def shutdown(self, stop_processes: bool) -> None:
         """Begin to end; returns at once."""

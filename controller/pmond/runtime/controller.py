@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ class Controller:
         daemon_uid: int,
         control_group: int | None,
         shutdown: Callable[[bool], None],
+        upgrade: Callable[[], Awaitable[None]],
+        doctor: Callable[[], Sequence[Mapping[str, Any]]],
     ) -> None:
         self._registry = registry
         self._acting = acting
@@ -89,6 +91,8 @@ class Controller:
         self._daemon_uid = daemon_uid
         self._control_group = control_group
         self._shutdown = shutdown
+        self._upgrade = upgrade
+        self._doctor = doctor
 
     def version(self) -> dict[str, Any]:
         return {
@@ -278,6 +282,12 @@ class Controller:
 
     def shutdown(self, stop_processes: bool) -> None:
         self._shutdown(stop_processes)
+
+    async def upgrade(self) -> None:
+        await self._upgrade()
+
+    def doctor(self) -> Sequence[Mapping[str, Any]]:
+        return self._doctor()
 
 
 def _manifest_documents(documents: Sequence[Document]) -> list[ManifestDocument]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pmon3_schema.diagnostics import Diagnostic
-from pmon3_schema.errors import PmonError
+from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.paths import Places, socket_path
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
@@ -32,6 +32,7 @@ from pmond.runtime.api import Api
 from pmond.runtime.applying import Applying
 from pmond.runtime.bus import Bus
 from pmond.runtime.controller import Controller
+from pmond.runtime.doctor import Surroundings, examine
 from pmond.runtime.expiring import Expiring
 from pmond.runtime.folders import ensure_folder, group_of, owner_of
 from pmond.runtime.foreign_exits import ForeignExits
@@ -41,6 +42,7 @@ from pmond.runtime.http import Server
 from pmond.runtime.identity import Identity
 from pmond.runtime.journal import Journal, Level
 from pmond.runtime.keeping import Keeping
+from pmond.runtime.listener import socket_name
 from pmond.runtime.loop import Loop
 from pmond.runtime.owning import Owning
 from pmond.runtime.perform import Performer
@@ -55,8 +57,9 @@ from pmond.runtime.sets import Sets
 from pmond.runtime.sources import Sources
 from pmond.runtime.spawn import SpawnContext, seal_descriptors
 from pmond.runtime.starts import Starts
-from pmond.runtime.state_lock import lock_state
+from pmond.runtime.state_lock import keep_lock, lock_state
 from pmond.runtime.store import Store
+from pmond.runtime.upgrade import Upgrade, held_back_signals
 from pmond.runtime.waiting import Waiting
 from pmond.runtime.watch import Watcher
 
@@ -68,6 +71,8 @@ _COLLECT_AFTER = 5_000
 """New objects between two collections of the youngest; Python's 700 is made for short programs."""
 _NEVER = 1_000_000
 _SWITCH_SECONDS = 0.0005
+_LAUNCH_LIMIT = 1.0
+"""Seconds that programs which are just being set up may take before an upgrade."""
 _END_MARGIN = 10.0
 """Seconds beyond the longest grace until pmond ends although something does not die."""
 _LEVELS = {"debug": Level.DEBUG, "info": Level.INFO, "warn": Level.WARN, "error": Level.ERROR}
@@ -100,12 +105,18 @@ class Daemon:
     """One pmond."""
 
     def __init__(
-        self, settings: Settings, places: Places, environ: Mapping[str, str], journal: Journal
+        self,
+        settings: Settings,
+        places: Places,
+        environ: Mapping[str, str],
+        journal: Journal,
+        inherited: tuple[int | None, int | None] = (None, None),
     ) -> None:
         self.settings = settings
         self._places = places
         self._environ = environ
         self._journal = journal
+        self._inherited_socket, self._inherited_lock = inherited
         self._ended = asyncio.Event()
         self._ending = False
         self._end_task: asyncio.Task[None] | None = None
@@ -138,7 +149,7 @@ class Daemon:
         self._hooks.turn_ended(before)
 
     def _exited(self, pid: int, status: ExitStatus) -> None:
-        if not self._hooks.exited(pid, status):
+        if not self._hooks.exited(pid, status) and not self._upgrade.exited(pid, status):
             self._performer.exited(pid, status)
 
     async def run(self) -> None:
@@ -151,18 +162,22 @@ class Daemon:
         self._open_files = soft
         with suppress(ValueError, OSError):  # it stays as it is
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        if not tree.become_subreaper():
+        self._subreaper = tree.become_subreaper()
+        if not self._subreaper:
             self._journal.warn("daemon.no_subreaper")
 
     def _open_state(self) -> None:
         data = self.settings.data
         owner = owner_of(data, "data")
         ensure_folder(data.directory, data.directory_mode, owner)
-        self._lock = lock_state(data.directory, trusted_uid=owner[0] if owner else None)
+        self._lock = keep_lock(data.directory, self._inherited_lock) or lock_state(
+            data.directory, trusted_uid=owner[0] if owner else None
+        )
         access = folders.access_of(data, owner)
         self._store = Store.open(Path(data.directory) / "data.db", clock=clock, access=access)
         self._snapshot = self._store.load()
         self._starts = Starts(data.directory)
+        self._upgrade = Upgrade(self._store, data.directory, self._journal, self._environ)
         for notice in self._store.notices:
             self._journal.warn("state.notice", message=notice)
 
@@ -245,6 +260,8 @@ class Daemon:
             daemon_uid=uid,
             control_group=control_group,
             shutdown=self.end,
+            upgrade=self.upgrade,
+            doctor=self._doctor,
         )
         api = Api(controller, uid, control_group)
         self._server = Server(api.handle, self._report_defect, owner_uid=uid)
@@ -294,6 +311,11 @@ class Daemon:
         owner = owner_of(queue, "message_queue")
         ensure_folder(str(Path(self._socket).parent), queue.directory_mode, owner)
         uid, gid = owner or (-1, -1)
+        if self._inherited_socket is not None and socket_name(self._inherited_socket) == self._socket:
+            await self._server.start(self._socket, fd=self._inherited_socket)
+            return
+        if self._inherited_socket is not None:
+            os.close(self._inherited_socket)  # the configuration names another place now
         await self._server.start(self._socket, queue.file_mode, uid, gid)
 
     def _watch(self) -> None:
@@ -361,12 +383,58 @@ class Daemon:
             self._ended.set()
             return
         self._ending = True
+        self._loop.resume()
         self._journal.event("daemon.ending", stop_processes=stop_processes)
         self._end_task = asyncio.get_running_loop().create_task(self._end(stop_processes))
 
     def interrupted(self) -> None:
         """SIGTERM or SIGINT: `handle_interrupts` says whether processes are stopped too."""
         self.end(self.settings.handle_interrupts)
+
+    def _doctor(self) -> list[dict[str, Any]]:
+        return examine(
+            Surroundings(
+                state_dir=self.settings.data.directory,
+                log_dir=self.settings.logs.directory,
+                degraded=self._store.degraded,
+                subreaper=self._subreaper,
+                keeper="not in use",
+                trees="not in use",
+                processes=len(self._registry.processes),
+            )
+        )
+
+    async def upgrade(self) -> None:
+        """Become the code that is installed now. Raises PmonError when it cannot be used."""
+        if self._ending:
+            raise PmonError(ErrorCode.CONFLICT, "cannot upgrade: pmond is ending", "start it again instead")
+        await self._upgrade.check()
+        self._reloads.add(asyncio.get_running_loop().create_task(self._become()))
+
+    def upgrade_asked(self) -> None:
+        """SIGUSR2: the same; what is wrong is in the journal."""
+        self._reloads.add(asyncio.get_running_loop().create_task(self._try_upgrade()))
+
+    async def _try_upgrade(self) -> None:
+        with suppress(PmonError):
+            await self.upgrade()
+
+    async def _become(self) -> None:
+        self._loop.pause()
+        await self._performer.launched(_LAUNCH_LIMIT)
+        self._reaper.stop()  # from here on exits wait for the new code
+        await self._server.quiesce()
+        with held_back_signals():
+            await asyncio.sleep(0)  # those that have come are taken now, the others by the new code
+            await asyncio.sleep(0)
+            self._loop.save()
+            if not self._ending:
+                self._upgrade.become(self._server.fileno(), self._lock, self._open_files)
+        if self._ending:
+            return
+        self._server.resume()
+        self._reaper.start()
+        self._loop.resume()
 
     async def _end(self, stop_processes: bool) -> None:
         try:

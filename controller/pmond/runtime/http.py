@@ -91,6 +91,16 @@ class Server:
         while self._reserve:
             os.close(self._reserve.pop())
 
+    async def quiesce(self, grace: float = 0.5) -> None:
+        """Accept no more, let answers in progress out, hang up; new clients queue at the socket."""
+        self._pause()
+        await asyncio.sleep(0)  # whoever is in the middle of a pass of the event loop ends it
+        await self._hang_up(grace)
+
+    def resume(self) -> None:
+        """Accept again, after `quiesce`."""
+        self._resume()
+
     async def _hang_up(self, grace: float) -> None:
         connections = list(self.admission.connections)
         for connection in connections:

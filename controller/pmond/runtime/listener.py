@@ -73,6 +73,15 @@ def inherited(fd: int, own_file: bool = False) -> ListeningSocket:
     return ListeningSocket(listening, path, _identity(path) if own_file else None)
 
 
+def socket_name(fd: int) -> str:
+    """The path that a socket is bound to; empty for a descriptor that is no socket."""
+    try:
+        with socket.socket(fileno=os.dup(fd)) as bound:
+            return os.fsdecode(bound.getsockname())
+    except (OSError, TypeError):
+        return ""
+
+
 def _clear(path: str) -> None:
     try:
         kind = os.lstat(path).st_mode

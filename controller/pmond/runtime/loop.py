@@ -79,6 +79,16 @@ class Loop:
         """Act no more; facts are still folded in."""
         self._paused = True
 
+    def save(self) -> None:
+        """Save and tell what was folded in while paused."""
+        self._publish()
+
+    def resume(self) -> None:
+        """Act again."""
+        self._paused = False
+        self.touch(())
+        self._set_timer()
+
     def tell(self, fact: Fact) -> None:
         """Fold a fact in; what follows from it is done in the next turn."""
         name = fact.name

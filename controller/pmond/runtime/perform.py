@@ -27,6 +27,8 @@ from pmond.runtime.spawn import SpawnContext, prepare, read_report, spawn
 from pmond.runtime.starts import Starts
 from pmond.runtime.strays import Strays
 
+_BETWEEN_LOOKS = 0.005
+
 
 class Performer:
     """Starts, stops and kills; knows the instances that run."""
@@ -93,6 +95,13 @@ class Performer:
             running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self._report, running)
         self._loop.tell(Spawned(action.name, action.number, child.pid, wanted.revision, wanted.token))
+
+    async def launched(self, seconds: float) -> None:
+        """Wait until all programs that are being set up have been reached, but not for longer than that."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while loop.time() < deadline and any(one.child and one.child.report_fd for one in self.instances):
+            await asyncio.sleep(_BETWEEN_LOOKS)
 
     def _report(self, running: Running) -> None:
         """The launcher of a child says whether it became the program."""

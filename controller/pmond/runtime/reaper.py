@@ -96,6 +96,15 @@ def _peek() -> os.waitid_result | None:
         return None
 
 
+def peek(pid: int) -> ExitStatus:
+    """How a child ended that is not reaped yet; unknown when it has not ended or is no child."""
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return UNKNOWN
+    return exit_status(ended) if ended is not None else UNKNOWN
+
+
 def _forget(pid: int) -> None:
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)

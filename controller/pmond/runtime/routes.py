@@ -189,6 +189,14 @@ ROUTES = (
         Access.ADMINISTER, protocol.Membership,
     ),
     Route(
+        "GET", "/v1/doctor", "doctor", "What this host offers to pmond, and what is in use", answers.Doctor,
+        Access.ADMINISTER,
+    ),
+    Route(
+        "POST", "/v1/upgrade", "upgrade", "Become the installed code, keeping processes and socket",
+        answers.Nothing, Access.ADMINISTER, protocol.Upgrade,
+    ),
+    Route(
         "POST", "/v1/shutdown", "shutdown", "End pmond after answering", answers.Nothing, Access.ADMINISTER,
         protocol.Shutdown,
     ),

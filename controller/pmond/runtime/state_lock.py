@@ -68,6 +68,14 @@ def lock_state(folder: str | os.PathLike[str], mode: int = 0o700, trusted_uid: i
     return descriptor
 
 
+def keep_lock(folder: str | os.PathLike[str], descriptor: int | None) -> int | None:
+    """The lock that earlier code of this process took, if it is that of this folder; else it is let go."""
+    if descriptor is None or _is_in_place(descriptor, Path(folder) / LOCK_NAME):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
 def _refuse_unsafe(folder: Path, trusted_uid: int | None) -> None:
     status = folder.stat()
     if status.st_uid not in {0, os.geteuid(), trusted_uid}:

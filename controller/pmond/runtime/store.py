@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -147,6 +147,11 @@ class Store:
             return
         self._unsaved = Batch()
         self.degraded = None
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the whole state to a new file. Raises sqlite3.Error."""
+        with closing(sqlite3.connect(path)) as copy:
+            self._db.conn.backup(copy)
 
     def close(self) -> None:
         """Save what is left and close the file."""

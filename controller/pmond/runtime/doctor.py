@@ -1,0 +1,148 @@
+"""Which mechanisms this host offers, which are in use, and what their absence means.
+
+Theory of operation: each check tries the thing itself, on a process or a file of its own, because
+versions and documents do not tell what a sandbox or a file system allows. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pmond.runtime import inotify
+from pmond.runtime.collapse import can_collapse
+from pmond.runtime.foreign_exits import tells_exits
+from pmond.runtime.identity import open_pidfd, pidfd_inode
+
+OK, LIMITED, FAILED = "ok", "limited", "failed"
+_FEW_DESCRIPTORS = 0.8
+"""Share of the limit of open files beyond which it is time to raise it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: what it is about, how it stands, what is in use, and what follows from that."""
+
+    name: str
+    status: str
+    in_use: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What only the daemon knows of itself."""
+
+    state_dir: str
+    log_dir: str
+    degraded: str | None
+    subreaper: bool
+    keeper: str
+    """Why no keeper holds exit statuses across the end of pmond; empty when one does."""
+    trees: str
+    """Why trees are not ended by control groups; empty when they are."""
+    processes: int
+
+
+def examine(around: Surroundings) -> list[dict[str, Any]]:
+    """All checks, as they are answered to callers."""
+    return [
+        asdict(check)
+        for check in (
+            _state(around),
+            _exits(),
+            _statuses(),
+            _keeper(around),
+            _trees(around),
+            _rotation(around),
+            _watching(),
+            _descriptors(around),
+            _privileges(),
+        )
+    ]
+
+
+def _state(around: Surroundings) -> Check:
+    if around.degraded is not None:
+        return Check("state", FAILED, "memory", f"{around.degraded}; it is kept in memory until then")
+    return Check("state", OK, around.state_dir)
+
+
+def _exits() -> Check:
+    if _works(lambda: open_pidfd(os.getppid() if os.getppid() > 1 else os.getpid())):
+        inode = bool(pidfd_inode(os.getpid()))
+        return Check(
+            "adopted exits", OK, "pidfd", "" if inode else "identity by start time (before Linux 6.9)"
+        )
+    return Check("adopted exits", LIMITED, "resync", "no pidfds: the end of an adopted process is seen late")
+
+
+def _statuses() -> Check:
+    if tells_exits():
+        return Check("adopted exit codes", OK, "PIDFD_GET_INFO")
+    message = "before Linux 6.15: the code is unknown when the parent reaps first"
+    return Check("adopted exit codes", LIMITED, "zombie status", message)
+
+
+def _keeper(around: Surroundings) -> Check:
+    if not around.keeper:
+        return Check("exits without pmond", OK, "keeper")
+    return Check("exits without pmond", LIMITED, "none", f"{around.keeper}: such an exit code is unknown")
+
+
+def _trees(around: Surroundings) -> Check:
+    if not around.trees:
+        return Check("process trees", OK, "control groups")
+    if around.subreaper:
+        return Check("process trees", OK, "subreaper", around.trees)
+    return Check(
+        "process trees", LIMITED, "sessions and markers", "orphans that clear their environment escape"
+    )
+
+
+def _rotation(around: Surroundings) -> Check:
+    try:
+        with tempfile.NamedTemporaryFile(dir=around.log_dir, prefix=".doctor-") as file:
+            collapses = can_collapse(file.fileno())
+    except OSError as error:
+        return Check("log rotation", FAILED, "none", f"cannot write to {around.log_dir}: {error.strerror}")
+    if collapses:
+        return Check("log rotation", OK, "collapse range")
+    message = "this file system cannot cut the beginning of a file: logs are rotated when a process starts"
+    return Check("log rotation", LIMITED, "at start", message)
+
+
+def _watching() -> Check:
+    try:
+        inotify.Inotify().close()
+    except OSError as error:
+        return Check("file watching", LIMITED, "polling", f"no inotify ({error.strerror})")
+    return Check("file watching", OK, "inotify")
+
+
+def _descriptors(around: Surroundings) -> Check:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    status = LIMITED if used > soft * _FEW_DESCRIPTORS else OK
+    hint = "raise LimitNOFILE, or ulimit -n" if status == LIMITED else ""
+    return Check("open files", status, f"{used} of {soft}", hint or f"hard limit {hard}")
+
+
+def _privileges() -> Check:
+    if os.geteuid() == 0:
+        return Check("privileges", OK, "root", "processes may run as any user")
+    return Check("privileges", OK, f"user id {os.geteuid()}", "processes run as this user")
+
+
+def _works(probe: Callable[[], int | None]) -> bool:
+    try:
+        descriptor = probe()
+    except OSError:
+        return False
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is not None

@@ -1,0 +1,142 @@
+"""Upgrade in place: the same process, with the code that is installed now.
+
+Theory of operation: first a *preflight*: the very command that pmond was started with is run as a
+child with `--check-state` and a copy of the state, so that it imports all of the new code, reads
+the configuration and brings the copy to its own form. Only if that succeeds does pmond replace
+itself by `execve`. Its children stay its children and can be waited for, whatever happens to them
+meanwhile; the listening socket and the lock of the state folder are handed over as descriptors,
+so clients queue and no other pmond gets in between; signals are blocked until the new code
+handles them. Everything else is read from the state file, as after a crash. When `execve` fails
+nothing was given up, and the old code goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.core.model import ExitStatus
+from pmond.runtime.handler import Handler, HandlerError
+from pmond.runtime.journal import Journal
+from pmond.runtime.store import Store
+
+SOCKET = "PMON3_UPGRADE_SOCKET"
+LOCK = "PMON3_UPGRADE_LOCK"
+CHECK_STATE = "--check-state"
+PREFLIGHT_LIMIT = 10.0
+"""Seconds."""
+_HELD_BACK = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD}
+
+
+class Upgrade:
+    """Checks the installed code and becomes it."""
+
+    def __init__(self, store: Store, folder: str, journal: Journal, environ: Mapping[str, str]) -> None:
+        self._store = store
+        self._folder = folder
+        self._journal = journal
+        self._environ = {
+            name: value for name, value in environ.items() if not name.startswith("PMON3_UPGRADE_")
+        }
+        self._preflight: Handler | None = None
+
+    @property
+    def command(self) -> list[str]:
+        """What pmond was started with."""
+        return [sys.executable, *sys.orig_argv[1:]]
+
+    def exited(self, pid: int, status: ExitStatus) -> bool:
+        """A child ended; False when it is not the preflight."""
+        if self._preflight is None or self._preflight.pid != pid:
+            return False
+        self._preflight.ended(status)
+        return True
+
+    async def check(self) -> None:
+        """The preflight. Raises PmonError `conflict` when one is under way, `refused` when it fails."""
+        if self._preflight is not None:
+            raise PmonError(ErrorCode.CONFLICT, "cannot upgrade: an upgrade is under way", "wait for it")
+        try:
+            with tempfile.TemporaryDirectory(prefix="upgrade-", dir=self._folder) as folder:
+                copy = Path(folder) / "data.db"
+                self._store.copy_to(copy)
+                problem = await self._run((*self.command, CHECK_STATE), str(copy))
+        except (HandlerError, OSError, sqlite3.Error) as error:
+            problem = str(error)
+        finally:
+            self._preflight = None
+        if problem:
+            self._journal.warn("upgrade.refused", message=problem)
+            raise PmonError(
+                ErrorCode.REFUSED,
+                f"cannot upgrade: {problem}",
+                "repair the installation; this pmond goes on as it is",
+            )
+
+    async def _run(self, command: tuple[str, ...], copy: str) -> str:
+        """What is wrong with the installed code; empty when nothing is."""
+        preflight = self._preflight = Handler(command, copy, self._environ)
+        if not await preflight.wait(PREFLIGHT_LIMIT):
+            preflight.signal(signal.SIGKILL)
+            await preflight.wait(None)
+            return f"the new code was not ready within {PREFLIGHT_LIMIT:g} s"
+        last = preflight.output.strip().rpartition("\n")[2]
+        return f"the new code {preflight.problem}: {last}" if preflight.problem else ""
+
+    def become(self, listening: int, lock: int, open_files: int) -> None:
+        """Replace this program by the installed one; returns only when that failed.
+
+        `open_files`: the soft limit that pmond was started with.
+        """
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            for descriptor in (listening, lock):
+                os.set_inheritable(descriptor, True)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, limits[1]))
+            self._journal.event("daemon.upgrading", command=self.command)
+            os.execve(
+                sys.executable, self.command, {**self._environ, SOCKET: str(listening), LOCK: str(lock)}
+            )
+        except OSError as error:
+            self._journal.error("upgrade.failed", error)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for descriptor in (listening, lock):
+                os.set_inheritable(descriptor, False)
+
+
+def take_over(environ: MutableMapping[str, str]) -> tuple[int | None, int | None]:
+    """The listening socket and the lock that earlier code handed over to this one, if it did."""
+    return _descriptor(environ.pop(SOCKET, "")), _descriptor(environ.pop(LOCK, ""))
+
+
+@contextmanager
+def held_back_signals() -> Iterator[None]:
+    """Signals wait in the kernel, through `execve` too."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def release_signals() -> None:
+    """Take the signals that came during the change of code; their handlers are in place."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
+
+
+def _descriptor(text: str) -> int | None:
+    if not text.isdecimal():
+        return None
+    with suppress(OSError):
+        os.set_inheritable(int(text), False)
+        return int(text)
+    return None
