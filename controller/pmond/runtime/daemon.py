@@ -117,6 +117,7 @@ class Daemon:
         self._environ = environ
         self._journal = journal
         self._inherited_socket, self._inherited_lock = inherited
+        self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._ending = False
         self._end_task: asyncio.Task[None] | None = None
@@ -409,11 +410,11 @@ class Daemon:
         if self._ending:
             raise PmonError(ErrorCode.CONFLICT, "cannot upgrade: pmond is ending", "start it again instead")
         await self._upgrade.check()
-        self._reloads.add(asyncio.get_running_loop().create_task(self._become()))
+        self._tasks.add(asyncio.get_running_loop().create_task(self._become()))
 
     def upgrade_asked(self) -> None:
         """SIGUSR2: the same; what is wrong is in the journal."""
-        self._reloads.add(asyncio.get_running_loop().create_task(self._try_upgrade()))
+        self._tasks.add(asyncio.get_running_loop().create_task(self._try_upgrade()))
 
     async def _try_upgrade(self) -> None:
         with suppress(PmonError):
