@@ -42,7 +42,7 @@ def _normalised(words: list[str]) -> list[str]:
         return [*words[1:], "--help"]
     if words and words[0] in ("--version", "-v"):
         return ["version", "--client"]
-    if words in (["group"], ["groups"]):
+    if words in (["group"], ["groups"], ["service"]):
         return [*words, "--help"]
     return words
 

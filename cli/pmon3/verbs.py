@@ -34,6 +34,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "export": (),
     "dgraph": ("order",),
     "group": ("groups",),
+    "service": (),
     "completion": (),
     "upgrade": (),
     "doctor": (),

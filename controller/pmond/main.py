@@ -122,6 +122,7 @@ async def _serve(settings: Settings, places: paths.Places, ready: int | None) ->
     loop.add_signal_handler(signal.SIGUSR2, daemon.upgrade_asked)
     upgrade.release_signals()
     _say(ready, "ready\n")
+    daemon.announce_ready()
     await daemon.run()
     await daemon.close()
     return 0

@@ -44,6 +44,7 @@ from pmond.runtime.journal import Journal, Level
 from pmond.runtime.keeping import Keeping
 from pmond.runtime.listener import socket_name
 from pmond.runtime.loop import Loop
+from pmond.runtime.notify import Notifier
 from pmond.runtime.owning import Owning
 from pmond.runtime.perform import Performer
 from pmond.runtime.process_json import Describer
@@ -118,6 +119,7 @@ class Daemon:
         self._journal = journal
         self._inherited_socket, self._inherited_lock = inherited
         self._tasks: set[asyncio.Task[None]] = set()
+        self._notifier = Notifier(environ, journal)
         self._ended = asyncio.Event()
         self._ending = False
         self._end_task: asyncio.Task[None] | None = None
@@ -339,6 +341,15 @@ class Daemon:
 
     def reload(self) -> None:
         """Read config.yml and the manifest again (SIGHUP, or a change of the file)."""
+        self._notifier.reloading()
+        self._reload()
+        self.announce_ready()
+
+    def announce_ready(self) -> None:
+        """Tell the service manager, if there is one, that all is done that it waits for."""
+        self._notifier.ready(f"{len(self._registry.processes)} processes declared, {self._socket}")
+
+    def _reload(self) -> None:
         try:
             settings, diagnostics = load_settings(self._places.config_file, self._environ, self._places)
         except OSError as error:
@@ -386,6 +397,7 @@ class Daemon:
         self._ending = True
         self._loop.resume()
         self._journal.event("daemon.ending", stop_processes=stop_processes)
+        self._notifier.stopping("stopping processes" if stop_processes else "leaving processes running")
         self._end_task = asyncio.get_running_loop().create_task(self._end(stop_processes))
 
     def interrupted(self) -> None:
