@@ -31,6 +31,8 @@ docs: .venv/tools ## the reference agrees with the code
 
 reference: .venv/tools ## write the tables of the reference anew
 	$(PYTHON) -m docs.generate
+	.venv/bin/pmon3 schema --draft 7 > schema/manifest.7.json
+	.venv/bin/pmon3 schema --draft 2020-12 > schema/manifest.2020-12.json
 
 fast: .venv/tools ## tests that take less than a quarter of a second each
 	$(PYTHON) -m pytest -q -n auto -m "not slow"

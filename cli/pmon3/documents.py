@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.work_tree import commit_of
 
 STDIN = "-"
 
@@ -35,7 +36,9 @@ def _body(path: str, set_name: str | None) -> dict[str, Any]:
         return {"set": set_name, "documents": [{"path": str(Path.cwd() / "stdin.yaml"), "text": text}]}
     full = os.path.abspath(path)  # noqa: PTH100 - a symbolic link keeps its own name
     documents = [{"path": file, "text": _text(Path(file).read_bytes(), file)} for file in files(full)]
-    return {"set": set_name or f"file:{full}", "documents": documents}
+    commit = commit_of(full)
+    body = {"set": set_name or f"file:{full}", "documents": documents}
+    return {**body, "commit": commit} if commit else body
 
 
 def files(path: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +60,48 @@ SetName = Annotated[
     typer.Option("--set", metavar="NAME", help="The set the processes belong to; file:PATH by default."),
 ]
 Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Delete what the set no longer declares.")]
+PruneLimit = Annotated[
+    str,
+    typer.Option(
+        "--prune-limit", metavar="N|P%", help="Delete at most so many at once; 3 or half by default."
+    ),
+]
+AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="A manifest that declares nothing is meant.")]
+TakeOwnership = Annotated[
+    bool, typer.Option("--take-ownership", help="Take over processes that belong to another set.")
+]
+IfVersion = Annotated[
+    int | None,
+    typer.Option("--if-version", min=0, metavar="N", help="Only if the set is at this version; 0: if new."),
+]
+RestartNames = Annotated[
+    list[str] | None,
+    typer.Option("--restart", metavar="NAME", help="Restart it although it has not changed; repeatable."),
+]
+Message = Annotated[str, typer.Option("--message", "-m", help="Why; goes to the history.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; shown to everybody.")]
+For = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End it by itself after so long.")]
+OneSet = Annotated[
+    str | None,
+    typer.Option("--set", metavar="NAME", help="The set; that of the process config file by default."),
+]
+
+
+def set_reference(name: str) -> str:
+    """A set as pmond knows it: a path of the caller's folder becomes `file:` and its full path."""
+    if name.startswith("file:") or not Path(name).exists():
+        return name
+    return f"file:{os.path.abspath(name)}"  # noqa: PTH100 - a symbolic link keeps its own name
+
+
+def duration(text: str | None) -> float | None:
+    """The value of `--for` in seconds. Raises PmonError."""
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read --for: {error}") from None
 
 
 def seconds(timeout: str) -> float:

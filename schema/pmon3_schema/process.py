@@ -96,7 +96,7 @@ def _env_checked(value: Mapping[str, str]) -> Mapping[str, str]:
     return value
 
 
-def _converted(convert: Any, code: str) -> BeforeValidator:
+def _converted(convert: Any, code: str, written: Any) -> BeforeValidator:
     def validate(value: Any) -> Any:
         if value is None or not isinstance(value, str | int | float):
             return value
@@ -105,7 +105,7 @@ def _converted(convert: Any, code: str) -> BeforeValidator:
         except ValueError as error:
             raise _check(code, str(error)) from None
 
-    return BeforeValidator(validate)
+    return BeforeValidator(validate, json_schema_input_type=written)
 
 
 def _tuple(value: Any) -> Any:
@@ -123,11 +123,11 @@ def _octal(value: Any) -> Any:
 
 Name = Annotated[str, BeforeValidator(_name)]
 Text = Annotated[str, BeforeValidator(_no_nul)]
-Duration = Annotated[float, _converted(parse_duration, "duration")]
-Size = Annotated[int, _converted(parse_size, "size")]
-SignalNumber = Annotated[int, _converted(parse_signal, "signal")]
-ExitCodes = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple)]
+Duration = Annotated[float, _converted(parse_duration, "duration", str | float)]
+Size = Annotated[int, _converted(parse_size, "size", str | int)]
+SignalNumber = Annotated[int, _converted(parse_signal, "signal", str | int)]
+ExitCodes = Annotated[tuple[int, ...], BeforeValidator(_tuple, json_schema_input_type=list[int])]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple, json_schema_input_type=list[str])]
 
 
 class _Declared(BaseModel):
@@ -200,12 +200,12 @@ class ProcessSpec(_Declared):
         effect=Effect.RESTART, min_length=1, description="the program: a path, or a name on PATH"
     )
     name: Name = field("", effect=Effect.IN_PLACE, description="its name; the file's base name by default")
-    args: Annotated[tuple[Text, ...], BeforeValidator(_args)] = field(
+    args: Annotated[tuple[Text, ...], BeforeValidator(_args, json_schema_input_type=str | list[str])] = field(
         (), effect=Effect.RESTART, description="arguments: one string in shell quoting, or a list"
     )
-    env_vars: Annotated[dict[Text, Text], BeforeValidator(_env)] = field(
-        {}, effect=Effect.RESTART, description="environment: 'K=V K2=V2' in shell quoting, or a map"
-    )
+    env_vars: Annotated[
+        dict[Text, Text], BeforeValidator(_env, json_schema_input_type=str | dict[str, str])
+    ] = field({}, effect=Effect.RESTART, description="environment: 'K=V K2=V2' in shell quoting, or a map")
     user: Text = field(
         "", effect=Effect.RESTART, description="the user it runs as; the submitting user by default"
     )
@@ -221,13 +221,16 @@ class ProcessSpec(_Declared):
 
     cwd: Text = field("", effect=Effect.RESTART, description="working folder; the file's folder by default")
     env_file: Annotated[
-        tuple[Text, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else _tuple(v))
+        tuple[Text, ...],
+        BeforeValidator(
+            lambda v: (v,) if isinstance(v, str) else _tuple(v), json_schema_input_type=str | list[str]
+        ),
     ] = field(
         (), effect=Effect.RESTART, description="files of NAME=value lines, read at each start, later ones win"
     )
     env_inherit: bool = field(True, effect=Effect.RESTART, description="start from pmond's environment")
     argv0: Text = field("", effect=Effect.RESTART, description="the program's argv[0]; the file by default")
-    umask: Annotated[int | None, BeforeValidator(_octal)] = field(
+    umask: Annotated[int | None, BeforeValidator(_octal, json_schema_input_type=str | int | None)] = field(
         None, effect=Effect.RESTART, ge=0, le=0o777, description="file mode creation mask, octal text"
     )
     priority: int | None = field(None, effect=Effect.RESTART, ge=-20, le=19, description="nice value")

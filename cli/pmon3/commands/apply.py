@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from pmon3 import options, output, waiting
+from pmon3 import options, output, plan_files, waiting
 from pmon3.address import connect
-from pmon3.applying import apply
+from pmon3.applying import Wishes, apply
+from pmon3.client import Client
 from pmon3.render_plan import plan_text
+from pmon3_schema.errors import ErrorCode, PmonError
+
+
+class OnFailure(StrEnum):
+    """What to do with the rest when a process does not become ready."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+    ROLLBACK = "rollback"
 
 
 def command(
+    plan_file: Annotated[
+        str | None, typer.Argument(metavar="[PLAN]", help="A plan saved with plan --out, to be run exactly.")
+    ] = None,
     files: options.Manifests = None,
     set_name: options.SetName = None,
     prune: options.Prune = False,
+    prune_limit: options.PruneLimit = "",
+    allow_empty: options.AllowEmpty = False,
+    take_ownership: options.TakeOwnership = False,
+    if_version: options.IfVersion = None,
+    on_failure: Annotated[
+        OnFailure, typer.Option("--on-failure", help="When a process does not become ready.")
+    ] = OnFailure.STOP,
+    max_parallel: Annotated[
+        int, typer.Option("--max-parallel", min=1, help="Restarts that may be under way at once.")
+    ] = 1,
+    restart: options.RestartNames = None,
+    message: options.Message = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, do nothing.")] = False,
     timeout: options.Timeout = "60s",
-    no_wait: options.NoWait = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the outcome.")] = True,
     shape: options.PlanOutput = options.PlanShape.TABLE,
 ) -> None:
     """Make what is there be what manifests say.
 
-    Starts and changes processes and, with --prune, deletes those the set no longer declares.
+    Starts and changes processes, wave by wave in the order of their dependencies, and with --prune
+    deletes those the set no longer declares. What protects a process or belongs to another set is
+    left alone.
     """
-    patience = waiting.Patience(options.seconds(timeout), no_wait or dry_run)
+    patience = waiting.Patience(options.seconds(timeout), not wait or dry_run)
     client = connect()
-    applied = apply(client, files, set_name, prune, dry_run)
+    wishes = Wishes(
+        prune, prune_limit, allow_empty, take_ownership, if_version, on_failure.value, max_parallel,
+        restart or [], message, dry_run,
+    )  # fmt: skip
+    if plan_file is None:
+        applied = apply(client, files, set_name, wishes)
+    else:
+        applied = [_apply_saved(client, plan_file, files, wishes)]
     plans: list[dict[str, Any]] = [answer["plan"] for answer in applied]
 
     def shown(colour: bool) -> str:
@@ -37,3 +72,30 @@ def command(
     targets = [target for answer in applied for target in answer["targets"]]
     if not patience.no_wait:
         waiting.wait(client, targets, waiting.READY, patience).check()
+
+
+def _apply_saved(client: Client, path: str, files: list[str] | None, wishes: Wishes) -> dict[str, Any]:
+    if files:
+        raise PmonError(ErrorCode.BAD_REQUEST, "cannot apply both a saved plan and -f", "use one of them")
+    saved = plan_files.read(path)
+    request = plan_files.request(saved)
+    how = {key: value for key, value in wishes.body().items() if key not in request}
+    try:
+        answer: dict[str, Any] = client.post("/v1/apply", request | how)
+    except PmonError as error:
+        if error.code is not ErrorCode.CONFLICT:
+            raise
+        raise _stale(client, saved, error) from None
+    if not answer["plan"]["actions"]:
+        output.note("already applied: nothing is left to do")
+    return answer
+
+
+def _stale(client: Client, saved: dict[str, Any], error: PmonError) -> PmonError:
+    """The error of a stale plan, after showing what is not as it was."""
+    try:
+        now = client.post("/v1/plan", saved["request"])
+    except PmonError:
+        return error  # it cannot even be planned any more; why is in the error that came first
+    output.note(f"the plan now differs from the saved one:\n{plan_files.difference(saved, now)}")
+    return error

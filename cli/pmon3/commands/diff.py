@@ -5,17 +5,23 @@ from typing import Annotated
 import typer
 
 from pmon3 import options, planning
+from pmon3.applying import Wishes
 
 
 def command(
     files: options.Manifests = None,
     set_name: options.SetName = None,
     prune: options.Prune = False,
+    prune_limit: options.PruneLimit = "",
+    allow_empty: options.AllowEmpty = False,
+    take_ownership: options.TakeOwnership = False,
+    restart: options.RestartNames = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit code 0 for differences too.")] = False,
     shape: options.PlanOutput = options.PlanShape.TABLE,
 ) -> int:
     """Show how a manifest differs from what is there.
 
-    Exit code 1 when it does.
+    Exit code 1 when it does. With -o yaml as a unified diff of the entries.
     """
-    return planning.show_plan(files, set_name, prune, shape.value, exit_zero)
+    wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, restart=restart or [])
+    return planning.show_plan(files, set_name, wishes, shape.value, exit_zero)

@@ -4,18 +4,40 @@ from typing import Annotated
 
 import typer
 
-from pmon3 import options, planning
+from pmon3 import options, output, planning
+from pmon3.applying import Wishes
+from pmon3_schema.errors import PmonError
 
 
 def command(
     files: options.Manifests = None,
     set_name: options.SetName = None,
     prune: options.Prune = False,
+    prune_limit: options.PruneLimit = "",
+    allow_empty: options.AllowEmpty = False,
+    take_ownership: options.TakeOwnership = False,
+    restart: options.RestartNames = None,
+    if_version: options.IfVersion = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="Save the plan, to be run by apply FILE.")
+    ] = None,
+    detailed: Annotated[
+        bool,
+        typer.Option("--detailed-exitcode", help="As Terraform: 0 no changes, 1 error, 2 changes."),
+    ] = False,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit code 0 for differences too.")] = False,
     shape: options.PlanOutput = options.PlanShape.TABLE,
 ) -> int:
-    """Show what applying a manifest would do.
+    """Show what applying a manifest would do, in order.
 
-    Exit code 1 when it would do something.
+    Exit code 1 when it would do something. A saved plan is run by `pmon3 apply FILE`, exactly or not at
+    all; it contains the manifests, secrets included, and only its owner can read it.
     """
-    return planning.show_plan(files, set_name, prune, shape.value, exit_zero)
+    wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, if_version, restart=restart or [])
+    if not detailed:
+        return planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out)
+    try:
+        return 2 * planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out)
+    except PmonError as error:
+        output.report(error, shape is options.PlanShape.JSON)
+        return 1

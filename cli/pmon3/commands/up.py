@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmon3 import launch, options, output, waiting
-from pmon3.applying import apply
+from pmon3.applying import Wishes, apply
 from pmon3.render_plan import summary
 
 
@@ -21,7 +21,7 @@ def command(
     client = launch.ensure_running(patience.seconds)
     targets: list[dict[str, Any]] = []
     if files:
-        for answer in apply(client, files, None, prune):
+        for answer in apply(client, files, None, Wishes(prune=prune)):
             output.note(f"applied {answer['plan']['set']}: {summary(answer['plan'])}")
             for remark in answer["plan"]["notes"]:
                 output.note(remark["message"])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pmon3 import documents, exit_codes, output
+from pmon3 import documents, exit_codes, output, reports
 from pmon3_schema import manifest
-from pmon3_schema.diagnostics import Diagnostic, render_concise, render_text, summary
+from pmon3_schema.diagnostics import Diagnostic, has_errors, summary
 
 
 class Form(StrEnum):
@@ -21,40 +20,71 @@ class Form(StrEnum):
     TEXT = "text"
     CONCISE = "concise"
     JSON = "json"
+    JSONL = "jsonl"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    SARIF = "sarif"
+    JUNIT = "junit"
+
+
+class Severity(StrEnum):
+    """From which severity on a finding is a failure."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 def command(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Manifests, or folders of them.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Manifests, or folders of them; - for stdin.")
+    ],
     form: Annotated[
         Form, typer.Option("--format", "--output", "-o", help="The form of the report.")
     ] = Form.TEXT,
+    host: Annotated[
+        bool, typer.Option("--host", help="Check users, programs and folders on this host too.")
+    ] = False,
+    fail_on: Annotated[
+        Severity, typer.Option("--fail-on", help="From which severity on the exit code is 1.")
+    ] = Severity.WARNING,
+    stdin_name: Annotated[
+        str, typer.Option("--stdin-filename", metavar="PATH", help="What to call stdin; tells its format.")
+    ] = "stdin.yaml",
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit code 0 for findings too.")] = False,
 ) -> int:
     """Check manifests; no pmond is needed.
 
     Exit code 1 for findings, 2 when there is nothing to check.
     """
-    found = [
-        manifest.Document(path=file, content=Path(file).read_bytes())
-        for path in paths
-        for file in documents.files(path)
-    ]
-    reading = manifest.read(found)
-    output.write(report(form, reading.diagnostics, found))
-    if form is Form.TEXT:
-        processes = f"{len(reading.entries)} process{'' if len(reading.entries) == 1 else 'es'}"
-        output.note(
-            f"{len(found)} file{'' if len(found) == 1 else 's'}, {processes}, {summary(reading.diagnostics)}"
-        )
-    return exit_codes.NEGATIVE if reading.diagnostics and not exit_zero else exit_codes.DONE
+    found = [document for path in paths for document in _documents(path, stdin_name)]
+    reading = _read(found, host)
+    checked = reports.Checked(found, reading.entries, reading.diagnostics)
+    output.write(reports.REPORTS[form.value](checked))
+    if form.value == "text":
+        output.note(_counted(found, reading))
+    return exit_codes.NEGATIVE if _fails(reading.diagnostics, fail_on) and not exit_zero else exit_codes.DONE
 
 
-def report(form: Form, diagnostics: Sequence[Diagnostic], found: Sequence[manifest.Document]) -> str:
-    """The findings in the form asked for."""
-    if form is Form.CONCISE:
-        return render_concise(diagnostics)
-    sources = manifest.texts(found)
-    if form is Form.JSON:
-        items = [item.to_json(sources.get(item.file)) for item in diagnostics]
-        return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
-    return render_text(diagnostics, sources)
+def _documents(path: str, stdin_name: str) -> list[manifest.Document]:
+    if path == documents.STDIN:
+        return [manifest.Document(stdin_name, sys.stdin.buffer.read())]
+    return [manifest.Document(file, Path(file).read_bytes()) for file in documents.files(path)]
+
+
+def _read(found: list[manifest.Document], host: bool) -> manifest.Reading:
+    if not host:
+        return manifest.read(found)
+    from pmon3.host import check, search_path, user_exists
+
+    reading = manifest.read(found, search_path=search_path(), user_exists=user_exists)
+    return manifest.Reading(reading.entries, (*reading.diagnostics, *check(found, reading)))
+
+
+def _fails(diagnostics: tuple[Diagnostic, ...], fail_on: Severity) -> bool:
+    return has_errors(diagnostics) if fail_on is Severity.ERROR else bool(diagnostics)
+
+
+def _counted(found: list[manifest.Document], reading: manifest.Reading) -> str:
+    processes = f"{len(reading.entries)} process{'' if len(reading.entries) == 1 else 'es'}"
+    files = f"{len(found)} file{'' if len(found) == 1 else 's'}"
+    return f"{files}, {processes}, {summary(reading.diagnostics)}"

@@ -68,12 +68,17 @@ def _plain(name: str, value: Any, model: type[BaseModel]) -> Any:
     if inner is not None:
         parts = {field: _plain(field, getattr(value, field), inner) for field in inner.model_fields}
         return {field: part for field, part in parts.items() if part is not None} or None
+    return written(name, value)
+
+
+def written(name: str, value: Any) -> Any:
+    """A value of the field `name` as a person would write it."""
     if name in _DURATIONS:
         text = format_duration(value)
         return text if parse_duration(text) == value else value
     if name == "signal":
         return signal_name(value)
-    if name == "umask":
+    if name == "umask" and value is not None:
         return f"{value:04o}"
     return list(value) if isinstance(value, tuple) else value
 

@@ -143,7 +143,7 @@ def test_apply_sends_each_named_path_as_its_own_set(daemon: FakeDaemon, run: Run
     assert folder["set"] == f"file:{tmp_path}" and file["set"] == f"file:{one}"
     assert [Path(d["path"]).name for d in folder["documents"]] == ["a.toml", "b.yaml"]
     assert file["documents"] == [{"path": str(one), "text": "processes: []\n"}]
-    assert folder["prune"] is True and folder["dry_run"] is False
+    assert folder["prune"] is True and "dry_run" not in folder
     protocol.Apply.model_validate(folder)
 
 

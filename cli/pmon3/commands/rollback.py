@@ -1,0 +1,39 @@
+"""`rollback`: go back to an earlier revision of a set."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from pmon3 import options, output, waiting
+from pmon3.address import connect
+from pmon3.render_plan import plan_text
+
+
+def command(
+    set_name: options.OneSet = None,
+    to: Annotated[int | None, typer.Option("--to", min=1, metavar="N", help="That revision.")] = None,
+    stable: Annotated[
+        bool, typer.Option("--to-stable", help="The last one that was rolled out whole.")
+    ] = False,
+    message: options.Message = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, do nothing.")] = False,
+    timeout: options.Timeout = "60s",
+    no_wait: options.NoWait = False,
+    shape: options.PlanOutput = options.PlanShape.TABLE,
+) -> None:
+    """Go back to an earlier revision of a set.
+
+    To the one before the present one, unless --to or --to-stable says otherwise.
+    The source of the set is suspended until it says something else, or until pmon3 resume.
+    """
+    body: dict[str, Any] = {"to": to, "stable": stable, "dry_run": dry_run, "message": message}
+    if set_name:
+        body["set"] = options.set_reference(set_name)
+    patience = waiting.Patience(options.seconds(timeout), no_wait or dry_run)
+    client = connect()
+    answer = client.post("/v1/rollback", body)
+    output.emit(answer, shape.value, lambda colour: plan_text(answer["plan"], colour))
+    if not patience.no_wait:
+        waiting.wait(client, answer["targets"], waiting.READY, patience).check()

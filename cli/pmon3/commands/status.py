@@ -1,0 +1,34 @@
+"""`status`: are the sets what their sources say, and well?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pmon3 import exit_codes, options, output
+from pmon3.address import connect
+from pmon3.render_sets import sets_text
+from pmon3_schema.errors import ErrorCode, PmonError
+
+
+def command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SET]...", help="Sets, by name or path; all by default.")
+    ] = None,
+    shape: options.Output = options.Shape.TABLE,
+) -> int:
+    """Show for each set whether it is in sync and well.
+
+    Exit code 1 while a source is not accepted: what it said before is in force, and its mistakes
+    are shown with their places.
+    """
+    sets = connect().get("/v1/sets")
+    chosen = [options.set_reference(name) for name in names or []]
+    for name in chosen:
+        if not any(one["name"] == name for one in sets):
+            hint = "pmon3 status lists them"
+            raise PmonError(ErrorCode.NOT_FOUND, f"cannot find set {name!r}: there is none", hint)
+    sets = [one for one in sets if one["name"] in chosen or not chosen]
+    output.emit(sets, shape.value, lambda colour: sets_text(sets, colour))
+    return exit_codes.DONE if all(one["accepted"] for one in sets) else exit_codes.NEGATIVE

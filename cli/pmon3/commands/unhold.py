@@ -1,0 +1,23 @@
+"""`unhold`: let manifests have their way again."""
+
+from __future__ import annotations
+
+from pmon3 import options, waiting
+from pmon3.address import connect
+
+
+def command(
+    references: options.References = None,
+    groups: options.Groups = None,
+    labels: options.Labels = None,
+    timeout: options.Timeout = "60s",
+    no_wait: options.NoWait = False,
+    output: options.Output = options.Shape.TABLE,
+) -> None:
+    """Lift what stop, start or hold laid over processes.
+
+    Their manifests count again."""
+    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    client = connect()
+    targets = client.post("/v1/unhold", options.selection(references, groups, labels))["targets"]
+    waiting.show_touched(waiting.wait(client, targets, waiting.READY, patience), output.value)

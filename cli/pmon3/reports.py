@@ -1,0 +1,202 @@
+"""Findings about manifests in the forms that other programs read: CI services and editors.
+
+Theory of operation: one pure function per form, from diagnostics to text. Each form is that of
+its owner: GitHub's workflow commands, GitLab's code quality report, SARIF 2.1.0 of OASIS, and
+JUnit as CI services read it (one test case per process).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from pmon3_schema._version import __version__
+from pmon3_schema.diagnostics import CODES, Diagnostic, render_concise, render_text
+from pmon3_schema.manifest import Document, Entry, texts
+
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+class Checked:
+    """What was checked and what was found."""
+
+    def __init__(
+        self, documents: Sequence[Document], entries: Sequence[Entry], diagnostics: Sequence[Diagnostic]
+    ) -> None:
+        self.entries = entries
+        self.diagnostics = diagnostics
+        self.documents = documents
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        return texts(self.documents)
+
+
+def text(checked: Checked) -> str:
+    """Paragraphs with the offending characters underlined."""
+    return render_text(checked.diagnostics, checked.sources)
+
+
+def concise(checked: Checked) -> str:
+    """One line each."""
+    return render_concise(checked.diagnostics)
+
+
+def as_json(checked: Checked) -> str:
+    """One array."""
+    return json.dumps(list(_objects(checked)), ensure_ascii=False, indent=2) + "\n"
+
+
+def jsonl(checked: Checked) -> str:
+    """One object a line; the first says which form this is, the last counts."""
+    errors = sum(diagnostic.is_error for diagnostic in checked.diagnostics)
+    lines = [
+        {"type": "version", "format": "pmon3/1.0", "pmon3": __version__},
+        *({"type": "diagnostic", **item} for item in _objects(checked)),
+        {
+            "type": "summary",
+            "files": len(checked.documents),
+            "processes": len(checked.entries),
+            "errors": errors,
+            "warnings": len(checked.diagnostics) - errors,
+        },
+    ]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def github(checked: Checked) -> str:
+    """Workflow commands, which GitHub shows at the lines of a change."""
+    return "".join(
+        f"::{item.severity.value} file={_property(item.file)},line={item.line},col={item.column},"
+        f"endLine={item.end_line},endColumn={item.end_column},title={_property(item.code)}"
+        f"::{_message(_said(item))}\n"
+        for item in checked.diagnostics
+    )
+
+
+def gitlab(checked: Checked) -> str:
+    """GitLab's code quality report."""
+    severities = {"error": "major", "warning": "minor"}
+    items = [
+        {
+            "description": _said(item),
+            "check_name": item.code,
+            "fingerprint": _fingerprint(item),
+            "severity": severities[item.severity.value],
+            "location": {"path": item.file, "lines": {"begin": item.line, "end": item.end_line}},
+        }
+        for item in checked.diagnostics
+    ]
+    return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
+
+
+def sarif(checked: Checked) -> str:
+    """SARIF 2.1.0: one run, its rules from the table of codes."""
+    used = sorted({item.code for item in checked.diagnostics})
+    rules = [{"id": code, "shortDescription": {"text": CODES.get(code, code)}} for code in used]
+    driver = {"name": "pmon3", "version": __version__, "rules": rules}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(item, used) for item in checked.diagnostics],
+    }
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def junit(checked: Checked) -> str:
+    """One test case per process; what belongs to no process is a case of its file."""
+    cases: dict[tuple[str, str], list[Diagnostic]] = {
+        (entry.file, entry.spec.name): [] for entry in checked.entries
+    }
+    for item in checked.diagnostics:
+        parts = item.path.split("/")
+        name = (
+            parts[2].replace("~1", "/").replace("~0", "~")
+            if parts[1:2] == ["processes"] and parts[2:]
+            else ""
+        )
+        cases.setdefault((item.file, name or "(file)"), []).append(item)
+    errors = sum(item.is_error for item in checked.diagnostics)
+    head = f'<testsuite name="pmon3 validate" tests="{len(cases)}" failures="{errors}" errors="0">'
+    body = "".join(_case(file, name, found) for (file, name), found in cases.items())
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>{head}\n{body}</testsuite></testsuites>\n'
+
+
+REPORTS: Mapping[str, Callable[[Checked], str]] = {
+    "text": text, "concise": concise, "json": as_json, "jsonl": jsonl, "github": github,
+    "gitlab": gitlab, "sarif": sarif, "junit": junit,
+}  # fmt: skip
+"""Every form by its name."""
+
+
+def _objects(checked: Checked) -> Iterator[dict[str, Any]]:
+    sources = checked.sources
+    return (item.to_json(sources.get(item.file)) for item in checked.diagnostics)
+
+
+def _said(item: Diagnostic) -> str:
+    return f"{item.message} ({item.hint})" if item.hint else item.message
+
+
+def _message(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: str) -> str:
+    return _message(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def _fingerprint(item: Diagnostic) -> str:
+    """The same for the same mistake although it moved to another line."""
+    return blake2b(
+        "\0".join((item.code, item.file, item.path, item.message)).encode(), digest_size=16
+    ).hexdigest()
+
+
+def _result(item: Diagnostic, rules: Sequence[str]) -> dict[str, Any]:
+    region = {
+        "startLine": item.line,
+        "startColumn": item.column,
+        "endLine": item.end_line,
+        "endColumn": item.end_column,
+    }
+    location = {"physicalLocation": {"artifactLocation": {"uri": _uri(item.file)}, "region": region}}
+    return {
+        "ruleId": item.code,
+        "ruleIndex": rules.index(item.code),
+        "level": item.severity.value,
+        "message": {"text": _said(item)},
+        "locations": [location],
+        "partialFingerprints": {"pmon3/v1": _fingerprint(item)},
+    }
+
+
+def _uri(path: str) -> str:
+    from urllib.parse import quote
+
+    return ("file://" if path.startswith("/") else "") + quote(path)
+
+
+def _case(file: str, name: str, found: Sequence[Diagnostic]) -> str:
+    head = f"<testcase classname={quoteattr(_xml(file))} name={quoteattr(_xml(name))}"
+    if not found:
+        return f"{head}/>\n"
+    inner = "".join(_failure(item) for item in found)
+    return f"{head}>{inner}</testcase>\n"
+
+
+def _failure(item: Diagnostic) -> str:
+    said = escape(_xml(f"{item.file}:{item.line}:{item.column}: {_said(item)}"))
+    if not item.is_error:
+        return f"<system-out>{said}</system-out>"
+    return f"<failure type={quoteattr(item.code)} message={quoteattr(_xml(item.message))}>{said}</failure>"
+
+
+def _xml(value: str) -> str:
+    """Characters that XML 1.0 cannot hold at all become question marks."""
+    return "".join(
+        c if c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c != "\uffff" else "?" for c in value
+    )

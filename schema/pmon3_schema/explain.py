@@ -1,0 +1,120 @@
+"""What a field of a manifest means, from the model: type, default, values, effect, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from pmon3_schema.effect import Effect, effect_of
+from pmon3_schema.formats.export import written
+from pmon3_schema.jsonschema import manifest_schema
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.spelling import nested_model
+
+ROOT = "process"
+
+_COSTS = {
+    Effect.NONE: "nothing that runs is touched",
+    Effect.IN_PLACE: "the process goes on and the new value counts from now on",
+    Effect.RELOAD: "the process is told to read its configuration again",
+    Effect.RESTART: "the process is stopped and started",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One field, or the whole process."""
+
+    path: str
+    description: str
+    type: str
+    default: Any
+    required: bool
+    effect: str
+    cost: str
+    since: str
+    fields: tuple[Explanation, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.path, "description": self.description, "type": self.type,
+            "default": self.default, "required": self.required, "effect": self.effect,
+            "since": self.since, "fields": [field.to_json() for field in self.fields],
+        }  # fmt: skip
+
+
+def explain(path: str = ROOT) -> Explanation:
+    """The field at a path such as ``process.restart.policy``. Raises KeyError with the unknown part."""
+    parts = [part for part in path.split(".") if part]
+    if parts[:1] in ([ROOT], ["processes"]):
+        parts = parts[1:]
+    model: type[BaseModel] = ProcessSpec
+    found, at = _process(), ROOT
+    schema: dict[str, Any] = manifest_schema()["definitions"]
+    for place, part in enumerate(parts):
+        if part not in model.model_fields:
+            raise KeyError(part)
+        at = f"{at}.{part}"
+        found = _field(at, part, model, schema)
+        inner = nested_model(model, part)
+        if inner is None and place + 1 < len(parts):
+            raise KeyError(parts[place + 1])
+        model = inner or model
+    return found
+
+
+def _process() -> Explanation:
+    schema: dict[str, Any] = manifest_schema()["definitions"]
+    fields = tuple(_field(f"{ROOT}.{name}", name, ProcessSpec, schema) for name in ProcessSpec.model_fields)
+    return Explanation(ROOT, "one declared process", "mapping", None, True, "", "", "0.1", fields)
+
+
+def _field(path: str, name: str, model: type[BaseModel], schema: dict[str, Any]) -> Explanation:
+    info: FieldInfo = model.model_fields[name]
+    inner = nested_model(model, name)
+    effect = effect_of(info)
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    title = "Process" if model is ProcessSpec else model.__name__
+    return Explanation(
+        path,
+        info.description or "",
+        "mapping" if inner is not None else _type(schema[title]["properties"][name]),
+        None if info.is_required() or inner is not None else written(name, info.get_default()),
+        info.is_required(),
+        "" if inner is not None else effect.value,
+        "" if inner is not None else _COSTS[effect],
+        str(extra.get("since", "")),
+        tuple(_fields(path, inner, schema)) if inner is not None else (),
+    )
+
+
+def _fields(path: str, model: type[BaseModel], schema: dict[str, Any]) -> Iterator[Explanation]:
+    for name in model.model_fields:
+        yield _field(f"{path}.{name}", name, model, schema)
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """A schema in the words of the author of a manifest."""
+    if "anyOf" in schema:
+        kinds = [
+            _type(kind) for kind in schema["anyOf"] if kind.get("type") not in ("null", ["number", "boolean"])
+        ]
+        return " or ".join(dict.fromkeys(kinds)) + _range(schema)
+    if "enum" in schema or "const" in schema:
+        return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
+    names = {"string": "text", "integer": "whole number", "boolean": "true | false", "object": "mapping"}
+    kind = schema.get("type", "")
+    if kind == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    return names.get(str(kind), str(kind)) + _range(schema)
+
+
+def _range(schema: dict[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is None and high is None:
+        return ""
+    return f", {low} to {high}" if None not in (low, high) else f", at least {low}"
