@@ -55,5 +55,8 @@ def difference(saved: dict[str, Any], now: dict[str, Any]) -> str:
 
     from pmon3.render_plan import plan_text
 
-    before, after = (plan_text(plan).splitlines(keepends=True) for plan in (saved, now))
+    def lines(plan: dict[str, Any]) -> list[str]:
+        return [f"version {plan['set_version']}\n", *plan_text(plan).splitlines(keepends=True)]
+
+    before, after = lines(saved), lines(now)
     return "".join(unified_diff(before, after, "saved plan", "plan now"))
