@@ -23,6 +23,7 @@ from tests.support.http_client import Reports
 from pmon3_schema.protocol import Promise, Selection
 from pmond.runtime.api import Api
 from pmond.runtime.auth import Peer
+from pmond.runtime.control import LogFile
 from pmond.runtime.http import Server
 
 
@@ -63,7 +64,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         log = Path(folder) / "web.log"
         log.write_text("one\ntwo\n")
         control = Canned()
-        control.files = [log]
+        control.files = [LogFile(log)]
         (Path(folder) / "pmon3").mkdir()
         with Serving(control, f"{folder}/pmon3/pmon3.sock"):
             yield runner(capsys)

@@ -595,3 +595,21 @@ def test_21_changing_a_process_of_the_administrator_gives_its_user_no_more_right
     assert secret.read_text() == "root's\n"
     read = as_user("nobody", lambda: _text(pmond, "/v1/logs/web?lines=10"))
     assert "root's" not in str(read.body)
+
+
+@as_root
+def test_21_a_user_reads_the_own_log_wherever_it_is_and_no_other(pmond: Pmond) -> None:
+    folder = pmond.folder / "theirs"
+    folder.mkdir()
+    os.chown(folder, *pwd.getpwnam("nobody")[2:4])
+    pmond.declare({"name": "roots", "file": "/bin/echo", "args": ["root's"], "no_auto_restart": True})
+    pmond.until("roots", "completed")
+    logs = {"own": str(folder / "own.log"), "thief": str(pmond.folder / "logs/roots.log")}
+    for name, log in logs.items():
+        spec = {"file": "/bin/echo", "name": name, "args": ["mine"], "log": log, "no_auto_restart": True}
+        as_user("nobody", lambda: pmond.ask("POST", "/v1/processes", {"spec": spec, "cwd": "/"}))  # noqa: B023
+    pmond.until("own", "completed")
+    assert as_user("nobody", lambda: _text(pmond, "/v1/logs/own?lines=10")).body == "mine\n"
+    for query in ("lines=10", "all=1", "follow=1"):
+        answer = as_user("nobody", lambda: _text(pmond, f"/v1/logs/thief?{query}"))  # noqa: B023
+        assert (answer.status, "root's" in str(answer.body)) == (403, False), query

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Apply, Promise, Rollback, Selection
 from pmon3_schema.status import Target
 from pmond.runtime.auth import Peer
+from pmond.runtime.control import LogFile
 
 TARGET: Target = {"name": "web", "generation": 3, "token": 7}
 PLAN: dict[str, Any] = {
@@ -74,7 +74,7 @@ class FakeControl:
     def __init__(self, processes: Mapping[str, str] | None = None) -> None:
         self.processes = dict(processes or {"web": "root", "mail": "nobody"})
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
-        self.files: list[Path] = []
+        self.files: list[LogFile] = []
         self.past: list[dict[str, Any]] = []
         self.waits = 0  # waits in progress
         self.subscriptions: list[asyncio.Queue[Mapping[str, Any]]] = []
@@ -187,7 +187,7 @@ class FakeControl:
             self.waits -= 1
         return {"outcome": "timeout", "processes": [], "failures": []}
 
-    def log_files(self, ref: str, peer: Peer) -> Sequence[Path]:
+    def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
         self._called("log_files", ref, peer)
         return self.files
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pmon3_schema.protocol import Apply, Promise, Rollback, Selection
 from pmon3_schema.status import Target
 from pmond.runtime.auth import Peer
+from pmond.runtime.logs import Owners
+
+
+class LogFile(NamedTuple):
+    """A log that a caller may read, as far as the file is one of these users'."""
+
+    path: Path
+    owners: Owners | None = None
 
 
 class Control(Protocol):
@@ -44,7 +52,7 @@ class Control(Protocol):
     async def wait(
         self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
     ) -> dict[str, Any]: ...
-    def log_files(self, ref: str, peer: Peer) -> Sequence[Path]:
+    def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
         """The log, and the log of standard error when it is a separate file."""
 
     def graph(self, process_config_only: bool) -> dict[str, Any]: ...

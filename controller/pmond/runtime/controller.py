@@ -17,8 +17,9 @@ from pmon3_schema.status import Target
 from pmond.core.compare import Options
 from pmond.runtime.acting import Acting, target
 from pmond.runtime.applying import Applying, Order
-from pmond.runtime.auth import Peer, is_administrator
+from pmond.runtime.auth import Peer, is_administrator, is_owner, uid_of
 from pmond.runtime.bus import Bus
+from pmond.runtime.control import LogFile
 from pmond.runtime.grouping import Grouping
 from pmond.runtime.owning import Owning, check_set
 from pmond.runtime.publishing import Publisher, event_json
@@ -198,31 +199,27 @@ class Controller:
     async def wait(
         self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
     ) -> dict[str, Any]:
-        return await self._waiting.wait(targets, until, timeout, lambda one: self._may_read_log(peer, one))
+        return await self._waiting.wait(targets, until, timeout, lambda one: self._log_files(peer, one))
 
-    def log_files(self, ref: str, peer: Peer) -> Sequence[Path]:
+    def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
         one = self._registry.one(ref)
         self._acting.check_control("read the log of", peer, one)
-        if not self._may_read_log(peer, one):
-            path = self._publisher.log_files(one)[0]
-            raise PmonError(
-                ErrorCode.FORBIDDEN,
-                f"cannot read the log of {one.name}: {path} is not in pmond's log folder",
-                f"read it yourself: tail {path}",
-            )
-        return [Path(path) for path in dict.fromkeys(self._publisher.log_files(one))]
+        return self._log_files(peer, one)
 
-    def _may_read_log(self, peer: Peer, one: Declared) -> bool:
-        """pmond reads logs with its own rights: for others only what it made in its own folder.
-
-        Elsewhere whoever chose the path could have it lead to a file that is not theirs.
-        """
+    def _log_files(self, peer: Peer, one: Declared) -> Sequence[LogFile]:
+        """The logs of a process, as far as this caller may read them; none of somebody else's."""
         if not self._acting.may_control(peer, one):
-            return False
-        if is_administrator(peer, self._daemon_uid):
-            return True
-        folder = os.path.realpath(self._log_dir())
-        return all(Path(path).parent == Path(folder) for path in self._publisher.log_files(one))
+            return []
+        owners = None if is_owner(peer, self._daemon_uid) else self._owners(one)
+        return [LogFile(Path(path), owners) for path in dict.fromkeys(self._publisher.log_files(one))]
+
+    def _owners(self, one: Declared) -> frozenset[int]:
+        """Whose files the logs of a process are: its user's, or who owns the logs of pmond's own."""
+        uid = uid_of(one.spec.user, self._daemon_uid)
+        given = self._publisher.context.log_owner
+        if uid is None:
+            return frozenset()
+        return frozenset({uid, given[0]} if given is not None and uid in {0, self._daemon_uid} else {uid})
 
     def graph(self, process_config_only: bool) -> dict[str, Any]:
         edges = self._sources.edges() if process_config_only else self._edges()

@@ -16,7 +16,7 @@ from typing import IO
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime import inotify
-from pmond.runtime.logs import CHUNK, Lines, open_log, start_of, unreadable
+from pmond.runtime.logs import CHUNK, Lines, Owners, open_log, start_of, unreadable
 from pmond.runtime.watch_paths import places
 
 _NAMES = inotify.CREATE | inotify.MOVED_TO | inotify.MOVED_FROM | inotify.DELETE
@@ -25,13 +25,15 @@ _MARK = 64
 """Bytes before the position that must still be there: else the file was cut and has grown again."""
 
 
-async def follow(path: str | os.PathLike[str], lines: Lines) -> AsyncIterator[bytes]:
+async def follow(
+    path: str | os.PathLike[str], lines: Lines, owners: Owners | None = None
+) -> AsyncIterator[bytes]:
     """These lines of the log, then all that is added, in chunks, for ever; close the iterator to end.
 
     A file that does not exist yet is waited for. Raises PmonError when it may not be read, or
     when the system has no more inotify watches.
     """
-    follower = _Follower(Path(path), lines)
+    follower = _Follower(Path(path), lines, owners)
     try:
         while True:
             follower.changed.clear()
@@ -69,9 +71,10 @@ class _OpenFile:
 
 
 class _Follower:
-    def __init__(self, path: Path, lines: Lines) -> None:
+    def __init__(self, path: Path, lines: Lines, owners: Owners | None) -> None:
         self.changed = asyncio.Event()
         self._path = path.absolute()
+        self._owners = owners
         self._files: list[_OpenFile] = []
         self._watches: set[int] = set()
         try:
@@ -102,7 +105,7 @@ class _Follower:
     def _begin(self, lines: Lines) -> None:
         self._arm()
         try:
-            file = open_log(self._path)
+            file = open_log(self._path, self._owners)
         except FileNotFoundError:
             return
         self._add(file, start_of(file, lines, os.fstat(file.fileno()).st_size))
@@ -113,7 +116,7 @@ class _Follower:
             status = self._path.stat()
             if any(file.identity == (status.st_dev, status.st_ino) for file in self._files):
                 return False
-            file = open_log(self._path)
+            file = open_log(self._path, self._owners)
         except FileNotFoundError:
             return False
         for old in self._files[:-1]:

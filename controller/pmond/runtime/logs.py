@@ -17,7 +17,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -48,22 +48,40 @@ def parse_lines(text: str) -> Lines:
     )
 
 
-def open_log(path: str | os.PathLike[str]) -> IO[bytes]:
-    """The log, unbuffered, at its beginning. Raises OSError, or PmonError when it is no regular file."""
+Owners = frozenset[int]
+"""User ids whose files may be read; None in its place: anybody's.
+
+pmond reads with its own rights, which must not lend themselves to whoever chose the path of a log
+or can put a link there. So the file that was opened is asked whose it is; nothing can change that.
+"""
+
+
+def open_log(path: str | os.PathLike[str], owners: Owners | None = None) -> IO[bytes]:
+    """The log, unbuffered, at its beginning.
+
+    Raises OSError; PmonError when it is no regular file, or (forbidden) not one of the owners'.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise PmonError(ErrorCode.INVALID, f"cannot read {os.fspath(path)}: it is not a regular file")
+    if owners is not None and status.st_uid not in owners:
+        os.close(descriptor)
+        raise PmonError(
+            ErrorCode.FORBIDDEN, f"cannot read {os.fspath(path)}: it belongs to somebody else",
+            f"read it yourself, if you may: tail {os.fspath(path)}",
+        )  # fmt: skip
     return open(descriptor, "rb", buffering=0)  # noqa: PTH123  (a descriptor)
 
 
-def read(path: str | os.PathLike[str], lines: Lines) -> Iterator[bytes]:
+def read(path: str | os.PathLike[str], lines: Lines, owners: Owners | None = None) -> Iterator[bytes]:
     """These lines of the file as it is now, in chunks.
 
     Raises PmonError "cannot read PATH: why", not_found when there is no file.
     """
     try:
-        with open_log(path) as file:
+        with open_log(path, owners) as file:
             end = os.fstat(file.fileno()).st_size
             position = start_of(file, lines, end)
             while position < end and (chunk := _pread(file, min(CHUNK, end - position), position)):
@@ -73,22 +91,25 @@ def read(path: str | os.PathLike[str], lines: Lines) -> Iterator[bytes]:
         raise unreadable(path, error) from error
 
 
-def read_all(path: str | os.PathLike[str]) -> Iterator[bytes]:
+def read_all(path: str | os.PathLike[str], owners: Owners | None = None) -> Iterator[bytes]:
     """The rotated files of this log, oldest first, compressed or not, then the log itself.
 
-    A file that cannot be read is told in a line of its own, and the others are read nevertheless.
-    Raises PmonError (not_found) when there is none at all.
+    A file that cannot be read is told in a line of its own, and the others are read nevertheless;
+    rotated files of others than the owners are left out. Raises PmonError: not_found when there is
+    none at all, forbidden when the log itself is not the owners'.
     """
     files = [*rotated(Path(path)), Path(path)]
     found = False
     for file in files:
         try:
-            yield from _read_archive(file) if file != files[-1] else read(file, Lines())
+            yield from _read_archive(file, owners) if file != files[-1] else read(file, Lines(), owners)
             found = True
         except FileNotFoundError:
             continue
         except PmonError as error:
-            if error.code != ErrorCode.NOT_FOUND:
+            if error.code is ErrorCode.FORBIDDEN and file == files[-1]:
+                raise
+            if error.code not in {ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN}:
                 yield _remark(error.message)
         except (OSError, EOFError, ValueError, ArithmeticError) as error:
             yield f"\n[pmon3: cannot read {file.name} to its end: {error}]\n".encode(
@@ -125,17 +146,20 @@ def _rotation(name: str, log: str) -> int:
     return int(number[1]) if number else 0
 
 
-def _read_archive(path: Path) -> Iterator[bytes]:
+def _read_archive(path: Path, owners: Owners | None) -> Iterator[bytes]:
     if path.suffix in {".zst", ".lz4", ".Z", ".zip"}:
         raise ValueError("its compression is not known")
-    with _opener(path.suffix)(path) as file:
+    with open_log(path, owners) as packed, _unpacked(packed, path.suffix) as file:
         while chunk := file.read(CHUNK):
             yield chunk
 
 
-def _opener(suffix: str) -> Callable[[Path], IO[bytes]]:
-    openers: dict[str, Callable[[Path], IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}  # type: ignore[dict-item]
-    return openers.get(suffix, open_log)
+def _unpacked(packed: IO[bytes], suffix: str) -> IO[bytes]:
+    unpackers: dict[str, Callable[[IO[bytes]], Any]] = {
+        ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open,
+    }  # fmt: skip
+    found: IO[bytes] = unpackers[suffix](packed) if suffix in unpackers else packed
+    return found
 
 
 def start_of(file: IO[bytes], lines: Lines, end: int) -> int:

@@ -6,24 +6,23 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 from pmond.runtime import log_follow, logs
-from pmond.runtime.control import Control
+from pmond.runtime.control import Control, LogFile
 
 
-def log(path: Path, lines: str, everything: bool, follow: bool) -> AsyncGenerator[bytes, None]:
+def log(file: LogFile, lines: str, everything: bool, follow: bool) -> AsyncGenerator[bytes, None]:
     """A log as text: its last lines or all of it, then, if it is followed, what is new.
 
     Raises PmonError at once, rather than from the stream, when the log cannot be read.
     """
     part = logs.parse_lines(lines)
     if not follow:
-        pieces = logs.read_all(path) if everything else logs.read(path, part)
+        pieces = logs.read_all(*file) if everything else logs.read(file.path, part, file.owners)
         return _read(next(pieces, b""), pieces)
-    _check_readable(path)
-    return _followed(path, part, everything)
+    _check_readable(file)
+    return _followed(file, part, everything)
 
 
 async def _read(first: bytes, rest: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -33,22 +32,22 @@ async def _read(first: bytes, rest: Iterator[bytes]) -> AsyncGenerator[bytes, No
         await asyncio.sleep(0)  # a long log is read in between the other work
 
 
-async def _followed(path: Path, part: logs.Lines, everything: bool) -> AsyncGenerator[bytes, None]:
+async def _followed(file: LogFile, part: logs.Lines, everything: bool) -> AsyncGenerator[bytes, None]:
     if everything:
         part = logs.Lines()  # the whole of the present file; what was rotated away is not followed
-    following = cast(AsyncGenerator[bytes, None], log_follow.follow(path, part))
+    following = cast(AsyncGenerator[bytes, None], log_follow.follow(file.path, part, file.owners))
     async with contextlib.aclosing(following) as pieces:
         async for piece in pieces:
             yield piece
 
 
-def _check_readable(path: Path) -> None:
+def _check_readable(file: LogFile) -> None:
     try:
-        logs.open_log(path).close()
+        logs.open_log(*file).close()
     except FileNotFoundError:
         return  # it is waited for
     except OSError as error:
-        raise logs.unreadable(path, error) from error
+        raise logs.unreadable(file.path, error) from error
 
 
 def past_events(

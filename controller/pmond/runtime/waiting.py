@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pmon3_schema.errors import PmonError
@@ -20,6 +19,7 @@ from pmond.core.report import Report, report
 from pmond.runtime import logs
 from pmond.runtime.bus import Bus
 from pmond.runtime.clock import Clock
+from pmond.runtime.control import LogFile
 from pmond.runtime.loop import Loop
 from pmond.runtime.publishing import Publisher
 from pmond.runtime.registry import Declared, Registry
@@ -57,9 +57,13 @@ class Waiting:
         self._clock = clock
 
     async def wait(
-        self, targets: Sequence[Promise], until: str, timeout: float, readable: Callable[[Declared], bool]
+        self,
+        targets: Sequence[Promise],
+        until: str,
+        timeout: float,
+        readable: Callable[[Declared], Sequence[LogFile]],
     ) -> dict[str, Any]:
-        """The answer of `POST /v1/wait`. `readable`: whose log the caller may see."""
+        """The answer of `POST /v1/wait`. `readable`: the logs that the caller may see."""
         deadline = self._clock.now() + timeout
         by_name = {target.name: target for target in targets}
         verdicts: dict[str, Verdict] = {}
@@ -129,7 +133,7 @@ class Waiting:
         return Verdict(reason=reason)
 
     def _answer(
-        self, outcome: str, verdicts: dict[str, Verdict], readable: Callable[[Declared], bool]
+        self, outcome: str, verdicts: dict[str, Verdict], readable: Callable[[Declared], Sequence[LogFile]]
     ) -> dict[str, Any]:
         present = [self._registry.processes[name] for name in verdicts if name in self._registry.processes]
         failures = [
@@ -140,13 +144,13 @@ class Waiting:
         rows = self._publisher.rows(sorted(present, key=lambda one: one.id), usage=False)
         return {"outcome": outcome, "processes": rows, "failures": failures}
 
-    def _tail(self, name: str, readable: Callable[[Declared], bool]) -> str:
+    def _tail(self, name: str, readable: Callable[[Declared], Sequence[LogFile]]) -> str:
         one = self._registry.processes.get(name)
-        if one is None or not readable(one):
+        files = readable(one) if one is not None else []
+        if not files:
             return ""
-        path = Path(self._publisher.log_files(one)[0])
         try:
-            text = b"".join(logs.read(path, logs.parse_lines(_TAIL_LINES)))
+            text = b"".join(logs.read(files[0].path, logs.parse_lines(_TAIL_LINES), files[0].owners))
         except (OSError, PmonError):
             return ""  # no log, no last lines; the reason says what matters
         return text[-_TAIL_BYTES:].decode("utf-8", "replace")

@@ -18,6 +18,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmond.runtime.api import Api
 from pmond.runtime.auth import Peer
+from pmond.runtime.control import LogFile
 from pmond.runtime.http_messages import Pending, Request, Response
 from pmond.runtime.routes import ROUTES
 
@@ -232,7 +233,7 @@ def test_a_wait_ends_with_its_client(tmp_path: Path, control: FakeControl) -> No
 def test_logs(tmp_path: Path, control: FakeControl) -> None:
     log = tmp_path / "web.log"
     log.write_text("one\ntwo\nthree\n")
-    control.files = [log]
+    control.files = [LogFile(log)]
 
     async def story(wire: Wire) -> None:
         wire.request("GET", "/v1/logs/web?lines=x")
@@ -252,7 +253,7 @@ def test_logs(tmp_path: Path, control: FakeControl) -> None:
 
 def test_logs_that_are_not_followed_end(tmp_path: Path, control: FakeControl) -> None:
     log = tmp_path / "web.log"
-    control.files = [log]
+    control.files = [LogFile(log)]
 
     async def story(wire: Wire) -> None:
         wire.request("GET", "/v1/logs/web")

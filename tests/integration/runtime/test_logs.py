@@ -276,3 +276,25 @@ def test_no_line_of_a_quick_writer_is_lost_or_doubled(tmp_path: Path) -> None:
             assert writer.wait() == 0
 
     asyncio.run(story())
+
+
+def test_only_files_of_the_owners_are_read(tmp_path: Path) -> None:
+    """Whoever chose the path of a log must not be lent the rights of pmond."""
+    path = tmp_path / "web.log"
+    path.write_bytes(b"now\n")
+    with gzip.open(tmp_path / "web.log.1.gz", "wb") as old:
+        old.write(b"then\n")
+    mine, others = frozenset({os.geteuid()}), frozenset({os.geteuid() + 1})
+    assert b"".join(read_all(path, mine)) == b"then\nnow\n"
+    assert b"".join(read(path, Lines(), mine)) == b"now\n"
+    for pieces in (read(path, Lines(), others), read_all(path, others)):
+        with pytest.raises(PmonError) as error:
+            list(pieces)
+        assert error.value.code == ErrorCode.FORBIDDEN
+
+    async def followed() -> None:
+        async for _ in follow(path, Lines(), others):
+            raise AssertionError("it was read")
+
+    with pytest.raises(PmonError):
+        asyncio.run(followed())
