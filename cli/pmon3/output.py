@@ -61,7 +61,11 @@ def write(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Progress or a warning, on stderr."""
+    """Progress or a warning, on stderr; after the results so far, also where both go to one file."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
     sys.stderr.write(f"pmon3: {text}\n")
 
 

@@ -52,7 +52,7 @@ class Session:
         self.environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("XDG_", "PMON3_", "CONFIGOR_", "MAKE"))
+            if not name.startswith(("XDG_", "PMON3_", "CONFIGOR_", "MAKE", "PYTHON"))
         } | {
             "HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
