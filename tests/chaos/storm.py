@@ -190,7 +190,6 @@ class Storm:
     def check(self) -> None:
         """I1 to I8 of what can be seen now."""
         began = time.monotonic()
-        self._resolve_doubts()
         problem: list[str] = []
 
         def settled() -> bool:
@@ -210,18 +209,23 @@ class Storm:
         assert not self.figures.exits_wrong, self.figures.exits_wrong
         self.figures.most_descriptors = max(self.figures.most_descriptors, self.machine.descriptors())
 
-    def _resolve_doubts(self) -> None:
-        rows = self.machine.rows()
+    def _resolve_doubts(self, rows: dict[str, dict[str, Any]]) -> None:
+        """What a command that was not answered has brought about: all of it, or nothing."""
         for name in [name for name, intent in self.intents.items() if intent is None]:
             row = rows.get(name)
-            held = row is not None and row["hold"] is not None and not row["hold"]["up"]
-            self.intents[name] = "gone" if row is None else "down" if held else "up"
+            if row is None:
+                self.intents[name] = "gone"
+            elif row["hold"] is not None and not row["hold"]["up"]:
+                self.intents[name] = "down"
+            elif row["status"] not in {"stopping", "stopped"}:  # else it is being deleted
+                self.intents[name] = "up"
 
     def _problems(self) -> list[str]:
         """What is not yet as it must be."""
         asked = time.monotonic()
         rows = self.machine.rows()
         self.figures.slowest_answer = max(self.figures.slowest_answer, time.monotonic() - asked)
+        self._resolve_doubts(rows)
         problems = [
             problem for name, intent in self.intents.items() if (problem := self._problem(name, rows))
         ]
@@ -240,6 +244,8 @@ class Storm:
             return f"{name} is still there" if row is not None else ""
         if row is None:
             return f"{name} is lost"
+        if intent is None:
+            return f"{name} is in doubt"
         if intent == "down":
             return "" if row["status"] == "stopped" else f"{name} is {row['status']}, not stopped"
         if self.modes[name] not in _LONG_LIVED:

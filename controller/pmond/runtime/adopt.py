@@ -16,7 +16,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from pmond.core.evolve import evolve
@@ -80,6 +80,7 @@ class Adoption:
         clock: Clock,
         journal: Journal,
         uuid: str,
+        ended: Callable[[int], ExitStatus],
     ) -> None:
         self._loop = loop
         self._performer = performer
@@ -87,6 +88,7 @@ class Adoption:
         self._clock = clock
         self._journal = journal
         self._uuid = uuid
+        self._kept_status = ended
         self.stale: list[InstanceRecord] = []
         """Records that mean nothing any more."""
 
@@ -146,7 +148,10 @@ class Adoption:
         left = bool(members) and not self._spared(record.name)
         if left:
             self._performer.keep_clearing(running)
-        self._ended(adopted, _ended_status(identity), left)
+        status = _ended_status(identity)
+        if not status.known:
+            status = self._kept_status(record.pidfd_inode)
+        self._ended(adopted, status, left)
         return []
 
     def _ended(self, ran: Adopted, status: ExitStatus, tree_left: bool) -> None:

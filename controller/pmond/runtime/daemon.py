@@ -41,6 +41,7 @@ from pmond.runtime.hooks import Hooks
 from pmond.runtime.http import Server
 from pmond.runtime.identity import Identity
 from pmond.runtime.journal import Journal, Level
+from pmond.runtime.keeper import Keeper
 from pmond.runtime.keeping import Keeping
 from pmond.runtime.listener import socket_name
 from pmond.runtime.loop import Loop
@@ -152,7 +153,9 @@ class Daemon:
         self._hooks.turn_ended(before)
 
     def _exited(self, pid: int, status: ExitStatus) -> None:
-        if not self._hooks.exited(pid, status) and not self._upgrade.exited(pid, status):
+        if self._keeper.was(pid):
+            self._keeper.start()
+        elif not self._hooks.exited(pid, status) and not self._upgrade.exited(pid, status):
             self._performer.exited(pid, status)
 
     async def run(self) -> None:
@@ -180,6 +183,7 @@ class Daemon:
         self._store = Store.open(Path(data.directory) / "data.db", clock=clock, access=access)
         self._snapshot = self._store.load()
         self._starts = Starts(data.directory)
+        self._keeper = Keeper(data.directory, self._journal)
         self._upgrade = Upgrade(self._store, data.directory, self._journal, self._environ)
         for notice in self._store.notices:
             self._journal.warn("state.notice", message=notice)
@@ -227,7 +231,7 @@ class Daemon:
         self._keeping = Keeping(
             self._store, self._registry, self._loop, instances, publisher, self._bus, clock, self._journal,
             lambda name: publisher.log_files(self._registry.processes[name])[0],
-            self._starts,
+            self._starts, self._keeper,
         )  # fmt: skip
         acting = Acting(self._registry, self._loop, clock, uid, control_group)
         sets = Sets(self._store, clock)
@@ -303,11 +307,20 @@ class Daemon:
 
     def _adopt(self) -> None:
         adoption = adopt.Adoption(
-            self._loop, self._performer, self._foreign, clock, self._journal, self._store.uuid
+            self._loop,
+            self._performer,
+            self._foreign,
+            clock,
+            self._journal,
+            self._store.uuid,
+            self._keeper.ended,
         )
+        self._keeper.take_over()
         adoption.histories(self._snapshot.histories)
         self._left = adoption.instances(self._snapshot.instances, self._starts.left())
         self._keeping.drop(adoption.stale)
+        self._keeper.release()
+        self._keeper.start()
 
     async def _listen(self) -> None:
         queue = self.settings.message_queue
@@ -411,7 +424,7 @@ class Daemon:
                 log_dir=self.settings.logs.directory,
                 degraded=self._store.degraded,
                 subreaper=self._subreaper,
-                keeper="not in use",
+                keeper=self._keeper.problem,
                 trees="not in use",
                 processes=len(self._registry.processes),
             )
@@ -479,6 +492,10 @@ class Daemon:
         await self._server.close()
         self._store.close()
         self._starts.close()
+        if any(self._performer.instances):
+            self._keeper.close()
+        else:
+            self._keeper.end()
         os.close(self._lock)
         self._journal.event("daemon.ended")
 

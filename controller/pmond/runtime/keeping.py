@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from pmond.core.events import Event
 from pmond.core.model import NOTHING_SEEN, State
@@ -11,6 +12,7 @@ from pmond.runtime.clock import Clock
 from pmond.runtime.identity import boot_id
 from pmond.runtime.instances import Instances
 from pmond.runtime.journal import Journal
+from pmond.runtime.keeper import Keeper
 from pmond.runtime.loop import Loop
 from pmond.runtime.publishing import Publisher, event_json
 from pmond.runtime.recording import history_record, instance_record
@@ -35,6 +37,7 @@ class Keeping:
         journal: Journal,
         log_of: Callable[[str], str],
         starts: Starts,
+        keeper: Keeper,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -46,6 +49,7 @@ class Keeping:
         self._journal = journal
         self._log_of = log_of
         self._starts = starts
+        self._keeper = keeper
         self._degraded: str | None = None
         self._dropped = Batch()
 
@@ -55,9 +59,12 @@ class Keeping:
         for name, old in before.items():
             self._keep(batch, name, old, self._loop.observed.get(name))
         batch.events.extend(self._record(event) for event in happened)
+        self._keeper.send(len(self._instances.mains()))
         self._store.flush(batch)
         if self._store.degraded is None:
             self._starts.saved()
+        if self._keeper.crowded:  # what ended is saved by now
+            self._keeper.refill(self._instances.mains())
         self._tell_degraded()
         self._publisher.note_changes(before.keys())
         for record in batch.events:
@@ -95,6 +102,8 @@ class Keeping:
             old.instance is None or old.instance.number != after.instance.number
         ):
             running = self._instances.named(name, after.instance.number)
+            if running is not None and running.own and not running.ended:
+                running.identity = replace(running.identity, pidfd_inode=self._keeper.hold(running.pid))
             one = self._registry.processes.get(name)
             if running is not None and one is not None:
                 batch.instances[name, after.instance.number] = instance_record(
