@@ -23,7 +23,7 @@ def main(kills: int, seed: int) -> None:
             while storm.figures.kills < kills:
                 storm.round()
                 if storm.figures.kills % 50 == 0:
-                    print(f"{storm.figures.kills} kills", flush=True)
+                    print(f"{time.monotonic() - began:.0f} s", asdict(storm.figures), flush=True)
         except BaseException:
             print(f"seed {seed}, after {storm.figures.kills} kills", asdict(storm.figures), flush=True)
             print(machine.journal.read_text()[-20000:], flush=True)

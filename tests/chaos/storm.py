@@ -34,7 +34,10 @@ class Figures:
     acknowledged: int = 0
     interrupted: int = 0
     exits: int = 0
+    exits_unseen: int = 0
+    """Of instances that ran and ended between the last record of one pmond and the next pmond."""
     exits_unknown: int = 0
+    """Of recorded instances; only the kernel can be the reason."""
     exits_wrong: list[str] = field(default_factory=list)
     slowest_answer: float = 0.0
     slowest_settling: float = 0.0
@@ -260,7 +263,9 @@ class Storm:
                 continue
             self.figures.exits += 1
             key, code = (line["name"], line["instance"]), line["exit_code"]
-            if code is None and line["exit_signal"] is None:
+            if line["pid"] == 0:
+                self.figures.exits_unseen += 1
+            elif code is None and line["exit_signal"] is None:
                 self.figures.exits_unknown += 1
             elif code is not None and code not in announced.get(key, ()):
                 self.figures.exits_wrong.append(f"{key}: recorded {code}, announced {announced.get(key)}")

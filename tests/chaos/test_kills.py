@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pmond.runtime.foreign_exits import tells_exits
 from tests.chaos.machine import Machine
 from tests.chaos.storm import Storm
 
@@ -18,5 +19,6 @@ def test_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path) -> None:
         storm.begin()
         while storm.figures.kills < KILLS:
             storm.round()
+        assert storm.figures.exits_unknown == 0 or not tells_exits()
     finally:
         storm.end()
