@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pmond.runtime.foreign_exits import tells_exits
 from tests.chaos.machine import Machine
 from tests.chaos.storm import Storm
+
+from pmond.runtime.foreign_exits import tells_exits
 
 KILLS = 15
 

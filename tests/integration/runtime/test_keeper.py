@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.waiting import until
 
 from pmond.core.model import ExitStatus
 from pmond.runtime.foreign_exits import tells_exits
 from pmond.runtime.identity import read_stat
 from pmond.runtime.journal import Journal
 from pmond.runtime.keeper import Keeper
-from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
