@@ -75,6 +75,13 @@ class Fleet:
                 first.setdefault(report.index, report.began)
         return max(first.values())
 
+    def wait_first(self, index: int, timeout: float) -> Report:
+        """Wait for the first report of one worker."""
+        deadline = time.monotonic() + timeout
+        while index not in self.latest:
+            self._read(deadline, f"worker {index} not up")
+        return self.latest[index]
+
     def wait_restarted(self, index: int, after: int, timeout: float) -> Report:
         """Wait until worker `index` reports a run that began after the time `after`, in nanoseconds."""
         deadline = time.monotonic() + timeout

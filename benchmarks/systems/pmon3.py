@@ -50,7 +50,7 @@ class Pmon3(Defaults):
         (folder / "config.yml").write_text(_CONFIG.format(folder=folder))
         for name in ("logs", "data", "run"):
             (folder / name).mkdir()
-        _write_json(folder / "processes.json", {"processes": _processes(declaration)})
+        _write_json(folder / "processes.json", {"processes": processes(declaration)})
 
     def start_command(self, declaration: Declaration) -> list[str]:
         return [sys.executable, "-m", "pmond"]
@@ -67,7 +67,8 @@ class Pmon3(Defaults):
         return [str(_CLI), "apply", "-f", str(loaded)]
 
 
-def _processes(declaration: Declaration) -> list[dict[str, Any]]:
+def processes(declaration: Declaration) -> list[dict[str, Any]]:
+    """The entries of a manifest that declares the workers."""
     return [
         {
             "name": declaration.name(index),
