@@ -1,0 +1,143 @@
+"""Callers that are not root, on the socket of a root pmond: their own processes and no others."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+
+import pytest
+from tests.support.pmond import Pmond
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else"),
+]
+
+CLIENT = """
+import http.client, json, socket, sys
+class Unix(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(sys.argv[1])
+connection = Unix("pmond", timeout=30)
+connection.request(sys.argv[2], sys.argv[3], sys.argv[4] or None)
+answer = connection.getresponse()
+print(json.dumps([answer.status, json.loads(answer.read() or b"null")]))
+"""
+
+
+def ask_as(user: str, pmond: Pmond, method: str, target: str, body: object = None) -> tuple[int, object]:
+    """One request made by a process of that user."""
+    text = "" if body is None else json.dumps(body)
+    done = subprocess.run(
+        ["/usr/bin/python3", "-I", "-S", "-c", CLIENT, str(pmond.socket), method, target, text],
+        user=user, group="nogroup", extra_groups=[], capture_output=True, text=True, timeout=60, check=False,
+        cwd="/", env={},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    status, answer = json.loads(done.stdout)
+    return status, answer
+
+
+@pytest.fixture
+def shared(pmond: Pmond) -> Pmond:
+    if not os.access("/usr/bin/python3", os.X_OK):
+        pytest.skip("needs an interpreter that every user may run")
+    for name, user in (("roots", "root"), ("nobodys", "nobody"), ("daemons", "daemon")):
+        pmond.ok(
+            "exec", "/bin/sleep", "--name", name, "--user", user, "-e", f"TOKEN=secret-{name}", "--", "1000"
+        )
+    return pmond
+
+
+def test_secrets(shared: Pmond) -> None:
+    assert "secret-nobodys" in str(ask_as("nobody", shared, "GET", "/v1/processes/nobodys"))
+    for name in ("roots", "daemons"):
+        status, answer = ask_as("nobody", shared, "GET", f"/v1/processes/{name}")
+        assert (status, "TOKEN" in str(answer), "secret" in str(answer)) == (200, True, False)
+    text = str(ask_as("nobody", shared, "GET", "/v1/export"))
+    assert ("secret-nobodys" in text, "secret-roots" in text) == (True, False)
+    assert "secret-roots" in shared.ok("export")
+    for text in (shared.ok("events", "-o", "json"), shared.journal_file.read_text()):
+        assert "secret" not in text
+
+
+@pytest.mark.parametrize("verb", ["stop", "restart", "delete", "kill", "drop", "reset", "start"])
+def test_control(shared: Pmond, verb: str) -> None:
+    before = shared.rows()
+    for refs in (["roots"], ["nobodys", "daemons"], ["*"]):
+        status, answer = ask_as("nobody", shared, "POST", f"/v1/actions/{verb}", {"refs": refs})
+        assert (status, "forbidden" in str(answer)) == (403, True), answer
+    assert {name: row["pid"] for name, row in shared.rows().items()} == {
+        name: row["pid"] for name, row in before.items()
+    }
+    status, answer = ask_as("nobody", shared, "POST", f"/v1/actions/{verb}", {"refs": ["nobodys"]})
+    assert status == 200, answer
+    status, _ = ask_as("nobody", shared, "POST", f"/v1/actions/{verb}", {"all": True})
+    assert status in (200, 403, 404)
+    rows = shared.rows()
+    assert (rows["roots"]["pid"], rows["daemons"]["pid"]) == (
+        before["roots"]["pid"],
+        before["daemons"]["pid"],
+    )
+
+
+def test_submitting(shared: Pmond) -> None:
+    spec = {"file": "/bin/sleep", "args": ["1000"]}
+    status, answer = ask_as(
+        "nobody", shared, "POST", "/v1/processes", {"spec": {**spec, "name": "own"}, "cwd": "/"}
+    )
+    assert status == 200, answer
+    assert shared.until("own", "running")["user"] == "nobody"
+    pid = shared.row("own")["pid"]
+    assert os.stat(f"/proc/{pid}").st_uid == pwd.getpwnam("nobody").pw_uid  # noqa: PTH116
+    for user in ("root", "daemon", "0"):
+        body = {"spec": {**spec, "name": f"as-{user}", "user": user}, "cwd": "/"}
+        assert ask_as("nobody", shared, "POST", "/v1/processes", body)[0] == 403
+    taken = {"spec": {**spec, "name": "roots"}, "cwd": "/", "replace": True}
+    assert ask_as("nobody", shared, "POST", "/v1/processes", taken)[0] == 403
+    changed = {"refs": ["own"], "changes": {"user": "root"}}
+    assert ask_as("nobody", shared, "POST", "/v1/actions/restart", changed)[0] == 403
+    assert shared.row("own")["user"] == "nobody"
+    assert set(shared.rows()) == {"roots", "nobodys", "daemons", "own"}
+
+
+def test_manifests(shared: Pmond) -> None:
+    def apply(target: str, *processes: dict[str, object]) -> tuple[int, object]:
+        text = json.dumps({"processes": list(processes)})
+        return ask_as(
+            "nobody", shared, "POST", target, {"documents": [{"path": "/tmp/x.yaml", "text": text}]}
+        )
+
+    sleep = {"file": "/bin/sleep", "args": ["1000"]}
+    assert apply("/v1/apply", {**sleep, "name": "r", "user": "root"})[0] == 403
+    status, answer = apply("/v1/plan", {**sleep, "name": "roots", "env_vars": {"TOKEN": "guess"}})
+    assert "secret" not in str(answer)
+    assert apply("/v1/apply", {**sleep, "name": "roots"})[0] in (403, 409)
+    assert apply("/v1/apply", {**sleep, "name": "n"})[0] == 200
+    assert shared.until("n", "running")["user"] == "nobody"
+
+
+def test_logs_and_administration(shared: Pmond) -> None:
+    assert ask_as("nobody", shared, "GET", "/v1/logs/roots")[0] == 403
+    for method, target, body in (
+        ("POST", "/v1/shutdown", {"stop_processes": True}),
+        ("POST", "/v1/groups", {"name": "g"}),
+        ("POST", "/v1/init", {}),
+    ):
+        assert ask_as("nobody", shared, method, target, body)[0] == 403
+    assert len(shared.rows()) == 3
+
+
+def test_a_log_is_opened_with_the_rights_of_its_user(shared: Pmond) -> None:
+    """Otherwise root's files could be written to, or read, by naming them as a log."""
+    secret = shared.folder / "secret"
+    secret.write_text("for root only\n")
+    secret.chmod(0o600)
+    spec = {"file": "/bin/sh", "args": ["-c", "echo overwritten"], "name": "evil", "log": str(secret)}
+    ask_as("nobody", shared, "POST", "/v1/processes", {"spec": spec, "cwd": "/"})
+    shared.until("evil", "backoff")
+    assert secret.read_text() == "for root only\n"
+    assert "for root only" not in str(ask_as("nobody", shared, "GET", "/v1/logs/evil"))
