@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from tests.support.pmond import Pmond
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,11 +25,13 @@ class Unix(http.client.HTTPConnection):
 connection = Unix("pmond", timeout=30)
 connection.request(sys.argv[2], sys.argv[3], sys.argv[4] or None)
 answer = connection.getresponse()
-print(json.dumps([answer.status, json.loads(answer.read() or b"null")]))
+print(json.dumps([answer.status, answer.read().decode()]))
 """
 
 
-def ask_as(user: str, pmond: Pmond, method: str, target: str, body: object = None) -> tuple[int, object]:
+def ask_as(
+    user: str, pmond: Pmond, method: str, target: str, body: object = None, *, decoded: bool = True
+) -> tuple[int, object]:
     """One request made by a process of that user."""
     text = "" if body is None else json.dumps(body)
     done = subprocess.run(
@@ -37,8 +40,8 @@ def ask_as(user: str, pmond: Pmond, method: str, target: str, body: object = Non
         cwd="/", env={},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    status, answer = json.loads(done.stdout)
-    return status, answer
+    status, text = json.loads(done.stdout)
+    return status, json.loads(text or "null") if decoded else text
 
 
 @pytest.fixture
@@ -113,7 +116,7 @@ def test_manifests(shared: Pmond) -> None:
 
     sleep = {"file": "/bin/sleep", "args": ["1000"]}
     assert apply("/v1/apply", {**sleep, "name": "r", "user": "root"})[0] == 403
-    status, answer = apply("/v1/plan", {**sleep, "name": "roots", "env_vars": {"TOKEN": "guess"}})
+    _, answer = apply("/v1/plan", {**sleep, "name": "roots", "env_vars": {"TOKEN": "guess"}})
     assert "secret" not in str(answer)
     assert apply("/v1/apply", {**sleep, "name": "roots"})[0] in (403, 409)
     assert apply("/v1/apply", {**sleep, "name": "n"})[0] == 200
@@ -141,3 +144,30 @@ def test_a_log_is_opened_with_the_rights_of_its_user(shared: Pmond) -> None:
     shared.until("evil", "backoff")
     assert secret.read_text() == "for root only\n"
     assert "for root only" not in str(ask_as("nobody", shared, "GET", "/v1/logs/evil"))
+
+
+def test_logs_of_others_cannot_be_read_by_naming_them(shared: Pmond) -> None:
+    """Not as the log of one's own process, and not under a name that somebody else had before."""
+    shared.ok("exec", "/bin/sh", "--name", "talker", "--", "-c", "echo for root only; exec sleep 1000")
+    log = shared.row("talker")["log"]
+    until(lambda: "root" in shared.ok("log", "talker"), "it to write")
+    spec = {"file": "/bin/sleep", "args": ["1000"], "name": "spy", "log": log}
+    ask_as("nobody", shared, "POST", "/v1/processes", {"spec": spec, "cwd": "/"})
+    status, answer = ask_as("nobody", shared, "GET", "/v1/logs/spy")
+    assert (status, "for root only" in str(answer)) == (403, False)
+    shared.ok("del", "talker")
+    ask_as(
+        "nobody", shared, "POST", "/v1/processes", {"spec": {**spec, "name": "talker", "log": ""}, "cwd": "/"}
+    )
+    status, answer = ask_as("nobody", shared, "GET", "/v1/logs/talker")
+    assert (status, "for root only" in str(answer)) == (403, False)
+
+
+def test_their_own_logs(shared: Pmond) -> None:
+    spec = {"file": "/bin/sh", "args": ["-c", "echo hello; exec sleep 1000"], "name": "mine"}
+    assert ask_as("nobody", shared, "POST", "/v1/processes", {"spec": spec, "cwd": "/"})[0] == 200
+    shared.until("mine", "running")
+    until(lambda: "hello" in shared.ok("log", "mine"), "it to write")
+    assert ask_as("nobody", shared, "GET", "/v1/logs/mine", decoded=False) == (200, "hello\n")
+    assert ask_as("daemon", shared, "GET", "/v1/logs/mine")[0] == 403
+    assert os.stat(shared.row("mine")["log"]).st_uid == pwd.getpwnam("nobody").pw_uid  # noqa: PTH116

@@ -61,6 +61,8 @@ class Launch:
     user: User | None = None
     trusted: bool = True
     """The spec comes from somebody with the daemon's rights, which may be used to open its log."""
+    chosen_log: str = ""
+    """The log file whose place the daemon chose, as the spec says nothing about it."""
     umask: int | None = None
     priority: int | None = None
     limits: tuple[tuple[int, int], ...] = ()
@@ -118,6 +120,7 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
         context=context,
         user=user,
         trusted=trusted,
+        chosen_log="" if spec.log or spec.log_dir else stdout,
         umask=spec.umask,
         priority=spec.priority,
         limits=_limits(spec.limits),

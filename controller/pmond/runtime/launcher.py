@@ -61,9 +61,13 @@ def _create_log(
 ) -> int:
     _create_folders(os.path.dirname(path), folder_mode)
     try:
-        log = os.open(path, flags | os.O_CREAT | os.O_EXCL, file_mode)
+        return _new_log(path, flags, file_mode, owner)
     except FileExistsError:
         return os.open(path, flags)  # somebody else created it just now
+
+
+def _new_log(path: str | bytes, flags: int, file_mode: int, owner: tuple[int, int] | None) -> int:
+    log = os.open(path, flags | os.O_CREAT | os.O_EXCL, file_mode)
     try:
         os.fchmod(log, file_mode)  # whatever the umask
         if owner is not None:
@@ -96,7 +100,8 @@ def _open_as_user(orders: Orders, path: bytes) -> int:
     """With the rights of the user, so that naming a log gives nobody a file that is not theirs.
 
     Only where the spec comes from somebody with the daemon's rights may those open it instead:
-    a log in a folder of the administrator, say.
+    a log in a folder of the administrator, say. For everybody else they only make a new file, which
+    is the user's from then on, and only at the place that the daemon itself has chosen.
     """
     modes = orders["file_mode"], orders["folder_mode"]
     if orders["user"] is None:
@@ -109,13 +114,20 @@ def _open_as_user(orders: Orders, path: bytes) -> int:
     try:
         return open_log(path, *modes, None)
     except PermissionError:
-        if not orders["trusted"]:
+        if not orders["trusted"] and path != orders["chosen_log"]:
             raise
     finally:
         os.seteuid(own_uid)
         os.setegid(own_gid)
         os.setgroups(own_groups)
-    return open_log(path, *modes, orders["owner"], follow=False)
+    if orders["trusted"]:
+        return open_log(path, *modes, orders["owner"], follow=False)
+    try:
+        log = _new_log(path, O_LOG, modes[0], (uid, gid))
+    except FileExistsError:  # an earlier process of that name, of somebody else
+        raise PermissionError(13, "the file belongs to somebody else") from None
+    os.set_blocking(log, True)
+    return log
 
 
 def _set_priority(orders: Orders) -> None:

@@ -190,6 +190,7 @@ def _write_orders(launch: Launch) -> int:
         "folder_mode": launch.context.folder_mode,
         "owner": launch.log_owner,
         "trusted": launch.trusted,
+        "chosen_log": os.fsencode(launch.chosen_log),
         "user": (user.uid, user.gid, user.groups) if user else None,
         "umask": launch.umask,
         "priority": launch.priority,

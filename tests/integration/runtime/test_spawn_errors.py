@@ -207,7 +207,7 @@ def test_log_of_a_user_leads_to_no_file_of_root(tmp_path: Path, trusted: bool) -
 
 @root_only
 def test_log_of_an_untrusted_spec_is_opened_with_the_rights_of_its_user(tmp_path: Path) -> None:
-    error = failure(tmp_path, "/bin/echo", user="nobody", trusted=False)
+    error = failure(tmp_path, "/bin/echo", user="nobody", trusted=False, log="mine.log")
     assert error.reason == "LogNotWritable"
     assert not (tmp_path / "test.log").exists()
 
