@@ -92,6 +92,7 @@ class Applied(TypedDict):
 
     plan: Plan
     targets: list[Target]
+    revision: int
 
 
 class Member(TypedDict):

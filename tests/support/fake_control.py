@@ -130,7 +130,7 @@ class FakeControl:
 
     async def apply(self, body: Apply, peer: Peer) -> dict[str, Any]:
         self._called("apply", body, peer)
-        return {"plan": PLAN, "targets": [TARGET]}
+        return {"plan": PLAN, "targets": [TARGET], "revision": 0}
 
     async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
         self._called("plan", body, peer)
@@ -170,11 +170,11 @@ class FakeControl:
 
     async def rollback(self, body: Rollback, peer: Peer) -> dict[str, Any]:
         self._called("rollback", body, peer)
-        return {"plan": PLAN, "targets": [TARGET]}
+        return {"plan": PLAN, "targets": [TARGET], "revision": 0}
 
     async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
         self._called("init", peer, process_config_only)
-        return {"plan": PLAN, "targets": [TARGET]}
+        return {"plan": PLAN, "targets": [TARGET], "revision": 0}
 
     async def wait(
         self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer

@@ -72,6 +72,21 @@ def command(
     targets = [target for answer in applied for target in answer["targets"]]
     if not patience.no_wait:
         waiting.wait(client, targets, waiting.READY, patience).check()
+        for answer in applied:
+            _check_outcome(client, answer)
+
+
+def _check_outcome(client: Client, answer: dict[str, Any]) -> None:
+    """Everything is ready, but perhaps because the rollout was undone. Raises PmonError then."""
+    name, number = answer["plan"]["set"], answer.get("revision", 0)
+    if not number:
+        return
+    revisions = client.get("/v1/history", [("set", name), ("limit", "20")])
+    outcome = next((one["outcome"] for one in revisions if one["revision"] == number), "done")
+    if outcome in ("failed", "rolled_back"):
+        ended = "was rolled back" if outcome == "rolled_back" else "failed"
+        why = f"cannot roll revision {number} of {name} out: it {ended}"
+        raise PmonError(ErrorCode.UNMET, why, "pmon3 events shows what failed")
 
 
 def _apply_saved(client: Client, path: str, files: list[str] | None, wishes: Wishes) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pmon3_schema import graph
 from pmon3_schema.effect import Effect
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.revision import Change, changes, strongest
+from pmon3_schema.revision import Change, changes, revision, strongest
 
 CREATE, UPDATE, RESTART, ADOPT, PRUNE, MOVE = "create", "update", "restart", "adopt", "prune", "move"
 _ORDER = (MOVE, PRUNE, ADOPT, UPDATE, RESTART, CREATE)
@@ -30,13 +30,18 @@ class Existing(NamedTuple):
 
     spec: ProcessSpec
     owner: str
-    running: bool
     place: str = ""
     """file:line of its declaration, for messages."""
+    runs: str = ""
+    """The revision that it runs with; empty when it does not run."""
     outdated: bool = False
     """It runs with an earlier spec, as a restart was put off."""
     held: bool = False
     """A person stopped it."""
+
+    @property
+    def running(self) -> bool:
+        return bool(self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +226,8 @@ def _changed(present: Existing, spec: ProcessSpec, options: Options) -> Step | N
     effect = strongest(found)
     if spec.name in options.forced and present.running:
         return Step(RESTART, spec.name, "restart", found, (*causes, "a restart was asked for"), spec)
+    if effect is Effect.RESTART and present.runs == revision(spec):
+        return Step(UPDATE, spec.name, Effect.NONE.value, found, (*causes, "it runs like that already"), spec)
     if present.outdated and options.restart and present.running:
         return Step(RESTART, spec.name, "restart", found, (*causes, "it runs with an earlier spec"), spec)
     if not found:

@@ -63,15 +63,26 @@ class BroughtIn:
     """From the old name to the new one."""
 
 
-def existing(intents: Mapping[str, Intent], running: Mapping[str, bool]) -> dict[str, Existing]:
-    """Declared processes as `compare` sees them. `running` has those with an instance: is it outdated?"""
+class Runs(NamedTuple):
+    """What is running of a process."""
+
+    revision: str
+    outdated: bool
+    """It is not what is declared, because a restart was put off."""
+
+
+_NOTHING = Runs("", False)
+
+
+def existing(intents: Mapping[str, Intent], running: Mapping[str, Runs]) -> dict[str, Existing]:
+    """Declared processes as `compare` sees them. `running` has those with an instance."""
     return {
         name: Existing(
             one.spec,
             one.owner,
-            running=name in running,
             place=str(one.place),
-            outdated=running.get(name, False),
+            runs=running.get(name, _NOTHING).revision,
+            outdated=running.get(name, _NOTHING).outdated,
             held=one.hold is not None and not one.hold.up,
         )
         for name, one in intents.items()

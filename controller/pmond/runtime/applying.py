@@ -22,7 +22,7 @@ from pmon3_schema.status import Target
 from pmond.core import intent as intents_
 from pmond.core import pruning
 from pmond.core.compare import Comparison, Existing, Options, compare
-from pmond.core.intent import BroughtIn, Intent, Place, bring_in
+from pmond.core.intent import BroughtIn, Intent, Place, Runs, bring_in
 from pmond.core.model import NOTHING_SEEN
 from pmond.core.rollout import STOP, Rollout, rollout_of
 from pmond.runtime import auth
@@ -69,6 +69,8 @@ class Applied:
 
     plan: dict[str, Any]
     targets: list[Target] = field(default_factory=list)
+    revision: int = 0
+    """The number of the new revision; 0 when nothing was changed."""
 
 
 class Applying:
@@ -124,7 +126,9 @@ class Applying:
             self._loop.retry(name)
         if rollout is not None:
             self._rollouts.start(order.options.owner)
-        return Applied(plan, self._targets(entries, rollout))
+        record = self._sets.get(order.options.owner)
+        changed = bool(comparison.steps) and record is not None and not order.options.partial
+        return Applied(plan, self._targets(entries, rollout), record.revision if record and changed else 0)
 
     def _save(
         self,
@@ -247,11 +251,12 @@ class Applying:
         return {name: intent_of(one) for name, one in self._registry.processes.items()}
 
     def _existing(self, intents: Mapping[str, Intent]) -> dict[str, Existing]:
-        running: dict[str, bool] = {}
+        running: dict[str, Runs] = {}
         for name, one in self._registry.processes.items():
             instance = self._loop.observed.get(name, NOTHING_SEEN).instance
             if instance is not None:
-                running[name] = one.record.deferred and instance.revision != one.wanted.revision
+                outdated = one.record.deferred and instance.revision != one.wanted.revision
+                running[name] = Runs(instance.revision, outdated)
         return intents_.existing(intents, running)
 
     def _keep_groups(self, edit: Edit, entries: Mapping[str, Entry]) -> None:

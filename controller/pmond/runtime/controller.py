@@ -143,9 +143,9 @@ class Controller:
             check_set("apply", record, peer, self._daemon_uid, self._control_group)
         reading = await self._applying.read(found)
         if body.dry_run:
-            return {"plan": self._applying.plan(found, reading, order), "targets": []}
+            return {"plan": self._applying.plan(found, reading, order), "targets": [], "revision": 0}
         applied = self._applying.apply(found, reading, order)
-        return {"plan": applied.plan, "targets": applied.targets}
+        return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
     async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
         found = _manifest_documents(body.documents)
@@ -183,7 +183,7 @@ class Controller:
         record = self._owning.controlled("roll back", body.set or self._sources.owner, peer)
         wish = Wish(body.to, body.stable, body.dry_run, body.message)
         applied = await self._rolling_back.roll_back(record.set_name, wish, peer)
-        return {"plan": applied.plan, "targets": applied.targets}
+        return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
     async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
         plan, names = await self._sources.init(required=process_config_only)
@@ -194,7 +194,7 @@ class Controller:
         if process_config_only:
             meant = [one for one in meant if one.name in names]
         targets = {one.name: target(one) for one in meant} | {one["name"]: one for one in fresh}
-        return {"plan": plan, "targets": list(targets.values())}
+        return {"plan": plan, "targets": list(targets.values()), "revision": 0}
 
     async def wait(
         self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer

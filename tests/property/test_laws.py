@@ -1,0 +1,342 @@
+"""Laws P1 to P24 of declarative management, against the planner and the core alone.
+
+P8, P15, P21, P22 and P24 need a real pmond: tests/e2e/test_declarative.py; P13 is in tests/chaos too,
+and P19 in test_schema.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from tests.support.declared_world import Refused, World
+
+from pmon3_schema.effect import Effect
+from pmon3_schema.formats.export import FORMATS, plain, render
+from pmon3_schema.manifest import Document, read
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.revision import changes, revision
+from pmond.core.compare import CREATE, PRUNE, Options
+from pmond.core.model import Hold
+
+pytestmark = pytest.mark.slow
+
+NAMES = ["a", "b", "c", "d"]
+A, B = "file:/a.yaml", "file:/b.yaml"
+DOWN = Hold(up=False, by="ana", at="2025-03-04T05:06:07Z")
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> tuple[ProcessSpec, ...]:
+    """Processes that depend on earlier ones only."""
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4).map(sorted))
+    return tuple(draw(specs(name, [n for n in names if n < name])) for name in names)
+
+
+@st.composite
+def specs(draw: st.DrawFn, name: str, earlier: list[str]) -> ProcessSpec:
+    data: dict[str, Any] = {
+        "file": "/bin/sleep",
+        "name": name,
+        "args": draw(st.sampled_from(["1", "2"])),
+        "dependencies": draw(st.lists(st.sampled_from(earlier), unique=True, max_size=2)) if earlier else [],
+        "description": draw(st.sampled_from(["", "new"])),
+        "autostart": draw(st.sampled_from([True, True, False])),
+        "restart": {"max_failures": draw(st.sampled_from([0, 3]))},
+        "prune": draw(st.sampled_from([True, True, False, "confirm"])),
+    }
+    return ProcessSpec.model_validate(data)
+
+
+def options(owner: str = A, **changed: Any) -> Options:
+    return replace(Options(owner, prune=True, allow_empty=True, prune_limit="100%"), **changed)
+
+
+def world_after(*steps: tuple[ProcessSpec, ...]) -> World:
+    world = World()
+    for manifest in steps:
+        world.apply(manifest, options())
+    return world
+
+
+def started(manifest: tuple[ProcessSpec, ...]) -> tuple[ProcessSpec, ...]:
+    """Without processes that nobody starts: what waits for one of those never has its turn."""
+    return tuple(spec.model_copy(update={"autostart": True}) for spec in manifest)
+
+
+@given(st.lists(manifests(), min_size=1, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_p01_applying_twice_changes_nothing(history: list[tuple[ProcessSpec, ...]]) -> None:
+    world = world_after(*history)
+    before = world.picture()
+    assert world.apply(history[-1], options()).steps == ()
+    assert world.picture() == before
+
+
+@given(manifests(), manifests())
+@settings(max_examples=80, deadline=None)
+def test_p02_an_empty_plan_is_no_change(
+    first: tuple[ProcessSpec, ...], second: tuple[ProcessSpec, ...]
+) -> None:
+    world = world_after(first)
+    before = {name: (replace(one, undeclared=False), pid) for name, (one, pid) in world.picture().items()}
+    steps = world.apply(second, options()).steps
+    after = {name: (replace(one, undeclared=False), pid) for name, (one, pid) in world.picture().items()}
+    assert (steps == ()) == (before == after)
+
+
+@given(manifests(), st.sampled_from(FORMATS))
+@settings(max_examples=60, deadline=None)
+def test_p03_applying_what_is_exported_changes_nothing(
+    manifest: tuple[ProcessSpec, ...], format_name: str
+) -> None:
+    world = world_after(manifest)
+    text = render([plain(world.intents[name].spec) for name in sorted(world.intents)], format_name)
+    reading = read([Document(f"/p.{format_name}", text.encode())])
+    assert world.compare([entry.spec for entry in reading.entries], options()).steps == ()
+
+
+@given(manifests(), st.sampled_from(FORMATS))
+@settings(max_examples=60, deadline=None)
+def test_p04_export_is_a_fixed_point(manifest: tuple[ProcessSpec, ...], format_name: str) -> None:
+    text = render([plain(spec) for spec in manifest], format_name)
+    reading = read([Document(f"/p.{format_name}", text.encode())])
+    assert render([plain(entry.spec) for entry in reading.entries], format_name) == text
+
+
+@given(manifests(), manifests())
+@settings(max_examples=60, deadline=None)
+def test_p05_what_others_own_is_untouched(
+    theirs: tuple[ProcessSpec, ...], ours: tuple[ProcessSpec, ...]
+) -> None:
+    world = World()
+    world.apply(theirs, options(B))
+    before = {name: one for name, one in world.picture().items() if one[0].owner == B}
+    try:
+        world.apply(ours, options(A))
+    except Refused:
+        assert {one.name for one in theirs} & {one.name for one in ours}
+    assert {name: one for name, one in world.picture().items() if one[0].owner == B} == before
+
+
+@given(st.lists(manifests(), min_size=2, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_p06_a_protected_process_outlives_all_manifests(history: list[tuple[ProcessSpec, ...]]) -> None:
+    world = World()
+    protected: set[str] = set()
+    for manifest in history:
+        world.apply(manifest, options())
+        protected -= {spec.name for spec in manifest}
+        assert protected <= world.intents.keys()
+        protected |= {name for name, one in world.intents.items() if one.spec.prune is not True}
+
+
+@given(manifests(), manifests())
+@settings(max_examples=80, deadline=None)
+def test_p07_a_pid_changes_when_a_restart_class_value_does(
+    first: tuple[ProcessSpec, ...], second: tuple[ProcessSpec, ...]
+) -> None:
+    first, second = started(first), started(second)
+    world = world_after(first)
+    before = world.picture()
+    world.apply(second, options())
+    for spec in second:
+        if spec.name not in before:
+            continue
+        old, pid = before[spec.name]
+        if pid and spec.autostart:
+            assert (world.pid_of(spec.name) != pid) == (revision(old.spec) != revision(spec))
+        assert (world.intents[spec.name].generation != old.generation) == (old.spec != spec)
+
+
+@given(manifests(), st.sampled_from(FORMATS), st.integers(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_p09_p10_formatting_format_and_files_mean_nothing(
+    manifest: tuple[ProcessSpec, ...], format_name: str, at: int
+) -> None:
+    world = world_after(manifest)
+    entries = [plain(spec) for spec in manifest]
+    shuffled = [dict(reversed(entry.items())) for entry in entries[at:] + entries[:at]]
+    text = json.dumps({"processes": shuffled}, indent=at)
+    halves = [render(entries[:at], format_name), render(entries[at:], format_name)]
+    files = [Document(f"/{n}.{format_name}", half.encode()) for n, half in enumerate(reversed(halves))]
+    for documents in ([Document("/p.json", text.encode())], files):
+        reading = read(documents)
+        assert reading.ok
+        assert world.compare([entry.spec for entry in reading.entries], options()).steps == ()
+
+
+@given(manifests(), st.integers(0, 400))
+@settings(max_examples=60, deadline=None)
+def test_p11_a_torn_or_empty_source_takes_nothing_away(manifest: tuple[ProcessSpec, ...], cut: int) -> None:
+    """Whatever a prefix of a JSON file says, the guards let it delete nothing."""
+    assume(manifest)
+    world = world_after(manifest)
+    before = world.picture()
+    text = render([plain(spec) for spec in manifest], "json")
+    reading = read([Document("/p.json", text[: min(cut, len(text) - 3)].encode())])
+    assert not reading.ok
+    with pytest.raises(Refused):
+        world.apply((), Options(A, prune=True))
+    assert world.picture() == before
+
+
+@given(manifests(), manifests(), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_p12_p13_whatever_is_forgotten_in_between_the_end_is_the_same(
+    first: tuple[ProcessSpec, ...], second: tuple[ProcessSpec, ...], rounds: int
+) -> None:
+    """A pmond that dies after some steps and looks again ends where one that lives on does."""
+    world = world_after(first)
+    other = copy.deepcopy(world)
+    world.apply(second, options())
+    other.begin(second, options())
+    for _ in range(rounds):
+        other._roll_out()
+    starts = len(other.log)
+    other.settle()
+    assert {n: one for n, (one, _) in other.picture().items()} == {
+        n: one for n, (one, _) in world.picture().items()
+    }
+    assert {n for n in other.intents if other.pid_of(n)} == {n for n in world.intents if world.pid_of(n)}
+    started = [line for line in other.log[starts:] if line.startswith("+")]
+    assert len(started) == len(set(started))
+
+
+@given(manifests(), manifests())
+@settings(max_examples=60, deadline=None)
+def test_p14_going_back_brings_the_same_specs(
+    first: tuple[ProcessSpec, ...], second: tuple[ProcessSpec, ...]
+) -> None:
+    world = world_after(first)
+    owned = {name: one.spec for name, one in world.intents.items()}
+    kept = {spec.name for spec in second if spec.prune is not True}
+    world.apply(second, options())
+    world.apply(first, options())
+    assert {n: o.spec for n, o in world.intents.items() if n not in kept or n in owned} == owned
+
+
+@given(manifests())
+@settings(max_examples=60, deadline=None)
+def test_p16_prunes_go_in_the_reverse_order_of_creates(manifest: tuple[ProcessSpec, ...]) -> None:
+    manifest = tuple(spec.model_copy(update={"prune": True}) for spec in manifest)
+    world = World()
+    created = [s.wave for s in world.compare(manifest, options()).steps if s.action == CREATE]
+    world.apply(manifest, options())
+    pruned = {s.name: s.wave for s in world.compare((), options()).steps if s.action == PRUNE}
+    assert sorted(created) == created
+    for spec in manifest:
+        assert all(pruned[spec.name] < pruned[need] for need in spec.dependencies)
+
+
+@given(manifests(), manifests())
+@settings(max_examples=60, deadline=None)
+def test_p17_a_hold_survives_and_leaves_no_trace(
+    first: tuple[ProcessSpec, ...], second: tuple[ProcessSpec, ...]
+) -> None:
+    first, second = started(first), started(second)
+    world = world_after(first)
+    names = {spec.name for spec in first} & {spec.name for spec in second}
+    assume(names)
+    name = min(names)
+    other = copy.deepcopy(world)
+    world.hold(name, DOWN)
+    world.apply(second, options())
+    assert world.intents[name].hold == DOWN and not world.pid_of(name)
+    world.hold(name, None)
+    world.apply(second, options())
+    other.apply(second, options())
+    assert {n: o.spec for n, o in world.intents.items()} == {n: o.spec for n, o in other.intents.items()}
+    assert {n for n in world.intents if world.pid_of(n)} == {n for n in other.intents if other.pid_of(n)}
+
+
+@given(specs("a", []), specs("b", []))
+@settings(max_examples=60, deadline=None)
+def test_p18_a_rename_keeps_the_pid(old: ProcessSpec, other: ProcessSpec) -> None:
+    old = old.model_copy(update={"autostart": True})
+    new = other.model_copy(update={"renamed_from": "a", "autostart": True})
+    world = world_after((old,))
+    pid = world.pid_of("a")
+    world.apply((new,), options())
+    assert "a" not in world.intents
+    assert world.pid_of("b") == pid  # what needs a restart waits for one
+    world.apply((new,), options())
+    restart = any(
+        change.effect is Effect.RESTART for change in changes(old.model_copy(update={"name": "b"}), new)
+    )
+    assert (world.pid_of("b") == pid) == (not restart)
+
+
+@given(manifests())
+@settings(max_examples=40, deadline=None)
+def test_p20_defaults_are_no_part_of_a_revision(manifest: tuple[ProcessSpec, ...]) -> None:
+    """What a newer version adds is a default here: it must not count."""
+    for spec in manifest:
+        written = spec.model_dump(mode="json", exclude_defaults=True)
+        assert revision(ProcessSpec.model_validate(written)) == revision(spec)
+        everything = spec.model_dump(mode="json")
+        assert revision(ProcessSpec.model_validate(everything, strict=False)) == revision(spec)
+
+
+class Histories(RuleBasedStateMachine):
+    """Two owners, holds and crashes in any order; the laws hold after each step."""
+
+    made = Bundle("made")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.last: dict[str, tuple[ProcessSpec, ...]] = {}
+
+    @rule(manifest=manifests(), owner=st.sampled_from([A, B]), restart=st.booleans(), take=st.booleans())
+    def apply(self, manifest: tuple[ProcessSpec, ...], owner: str, restart: bool, take: bool) -> None:
+        before = self.world.picture()
+        try:
+            self.world.apply(manifest, options(owner, restart=restart, take_over=take))
+        except Refused:
+            assert self.world.picture() == before
+            return
+        self.last[owner] = manifest
+        if take:
+            self.last = {owner: manifest}
+
+    @rule(name=st.sampled_from(NAMES), up=st.booleans())
+    def hold(self, name: str, up: bool) -> None:
+        if name in self.world.intents:
+            self.world.hold(name, replace(DOWN, up=up))
+
+    @rule(name=st.sampled_from(NAMES))
+    def unhold(self, name: str) -> None:
+        if name in self.world.intents:
+            self.world.hold(name, None)
+
+    @rule(name=st.sampled_from(NAMES))
+    def crash(self, name: str) -> None:
+        self.world.crash(name)
+
+    @invariant()
+    def nothing_is_left_half_done(self) -> None:
+        for name, one in self.world.intents.items():
+            assert not one.deleting and not one.staged
+            up = one.hold.up if one.hold is not None else one.spec.autostart
+            needs = all(self.world.pid_of(need) for need in one.spec.dependencies)
+            assert up or not self.world.pid_of(name)
+            assert self.world.pid_of(name) or not up or not needs
+
+    @invariant()
+    def applying_the_same_again_changes_nothing(self) -> None:
+        for owner, manifest in self.last.items():
+            before = self.world.picture()
+            again = self.world.compare(manifest, options(owner, restart=False))
+            assert again.steps == ()
+            assert self.world.picture() == before
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)

@@ -1,0 +1,176 @@
+"""Declared processes without a daemon: the real planner, the real core, programs that obey at once.
+
+What the shell does with files, sockets and processes is left out; what it decides is not, because
+all of that is in the core. `settle` runs until nothing is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.revision import revision
+from pmond.core import pruning
+from pmond.core.actions import Action, Forget, Kill, Start, Stop
+from pmond.core.compare import Comparison, Options, compare
+from pmond.core.evolve import evolve
+from pmond.core.facts import DeadlinePassed, Exited, Fact, KillSent, Spawned, StopSent
+from pmond.core.intent import NOWHERE, Intent, Runs, bring_in, existing, released
+from pmond.core.model import NOTHING_SEEN, Desired, ExitStatus, Hold, Policy, State, Wanted
+from pmond.core.plan import dependants_of, plan
+from pmond.core.report import report
+from pmond.core.rollout import Progress, Rollout, advance, rollout_of
+
+_MOST_ROUNDS = 2_000
+
+
+class Refused(Exception):
+    """A conflict or a guard; nothing was changed."""
+
+
+@dataclass
+class World:
+    """All that is declared and all that runs."""
+
+    intents: dict[str, Intent] = field(default_factory=dict)
+    observed: dict[str, State] = field(default_factory=dict)
+    now: float = 0.0
+    pids: int = 100
+    log: list[str] = field(default_factory=list)
+    """Names in the order in which they were started (`+`) and stopped (`-`)."""
+
+    def compare(self, specs: Sequence[ProcessSpec], options: Options) -> Comparison:
+        """The plan. Raises Refused."""
+        running = {
+            name: Runs(
+                state.instance.revision,
+                self.intents[name].deferred and state.instance.revision != revision(self.intents[name].spec),
+            )
+            for name, state in self.observed.items()
+            if state.instance is not None and name in self.intents
+        }
+        comparison = compare(specs, existing(self.intents, running), options)
+        if comparison.conflicts or pruning.refusal(comparison, options):
+            raise Refused
+        return comparison
+
+    def apply(self, specs: Sequence[ProcessSpec], options: Options, on_failure: str = "stop") -> Comparison:
+        """Bring a manifest in and let everything come to rest. Raises Refused."""
+        comparison = self.begin(specs, options, on_failure)
+        self.settle()
+        return comparison
+
+    def begin(self, specs: Sequence[ProcessSpec], options: Options, on_failure: str = "stop") -> Comparison:
+        """Bring a manifest in; nothing has happened yet."""
+        comparison = self.compare(specs, options)
+        self.rollout: Rollout | None = rollout_of(comparison, 1, on_failure)
+        places = {spec.name: NOWHERE for spec in specs}
+        brought = bring_in(comparison, self.intents, places, options, staged=self.rollout is not None)
+        for old, new in brought.moved.items():
+            del self.intents[old]
+            self.observed[new] = self.observed.pop(old, NOTHING_SEEN)
+        self.intents.update(brought.intents)
+        return comparison
+
+    rollout: Rollout | None = None
+
+    def settle(self) -> None:
+        """Act until nothing is left to do."""
+        for _ in range(_MOST_ROUNDS):
+            planned = plan(self._desired(), self.observed, self.now, Policy())
+            for action in planned.actions:
+                self._perform(action)
+            if planned.actions or self._roll_out():
+                continue
+            times = [at for at in planned.wake_at.values() if at is not None]
+            if not times:
+                return
+            self.now = max(self.now, min(times))
+            for name in planned.wake_at:
+                self._tell(DeadlinePassed(name))
+        raise AssertionError("it does not come to rest")
+
+    def crash(self, name: str) -> None:
+        """Its program ends by itself, with an error."""
+        state = self.observed.get(name, NOTHING_SEEN)
+        if state.instance is not None:
+            self._tell(Exited(name, state.instance.number, ExitStatus(code=1)))
+            self.settle()
+
+    def hold(self, name: str, hold: Hold | None) -> None:
+        one = self.intents[name]
+        self.intents[name] = replace(one, hold=hold, generation=one.generation + 1)
+        self.settle()
+
+    def pid_of(self, name: str) -> int:
+        instance = self.observed.get(name, NOTHING_SEEN).instance
+        return instance.pid if instance is not None else 0
+
+    def picture(self) -> dict[str, tuple[Intent, int]]:
+        """Everything that a person could see to have changed."""
+        return {name: (one, self.pid_of(name)) for name, one in self.intents.items()}
+
+    def _desired(self) -> Desired:
+        wanted = {
+            name: Wanted(
+                one.spec,
+                revision(one.spec),
+                one.generation,
+                one.token,
+                one.hold,
+                one.deferred,
+                one.deleting,
+                one.forced,
+                one.staged,
+            )
+            for name, one in self.intents.items()
+        }
+        return Desired(wanted, dependants_of((name, one.spec.dependencies) for name, one in wanted.items()))
+
+    def _roll_out(self) -> bool:
+        if self.rollout is None:
+            return False
+        names = [name for wave in self.rollout.waves for name in wave if name in self.intents]
+        move = advance(self.rollout, {name: self._progress(name) for name in names}, self._gone())
+        for name in move.release:
+            self.intents[name] = released(self.intents[name])
+        if move.outcome:
+            self.rollout = None
+        return bool(move.release)
+
+    def _gone(self) -> bool:
+        assert self.rollout is not None
+        return not any(name in self.intents and self.intents[name].deleting for name in self.rollout.gone)
+
+    def _progress(self, name: str) -> Progress:
+        one = self.intents[name]
+        if one.deleting or (one.hold is not None and not one.hold.up):
+            return Progress.READY
+        if one.deferred or one.staged:
+            return Progress.HELD
+        seen = report(name, self._desired(), self.observed, self.now, Policy())
+        return Progress.READY if seen.ready else Progress.MOVING
+
+    def _perform(self, action: Action) -> None:
+        name = action.name
+        if isinstance(action, Start):
+            wanted = self._desired().wanted[name]
+            self.pids += 1
+            self.log.append(f"+{name}")
+            self._tell(Spawned(name, action.number, self.pids, wanted.revision, wanted.token))
+        elif isinstance(action, Stop):
+            self.log.append(f"-{name}")
+            self._tell(StopSent(name, action.number, action.ending, self.now + action.grace))
+            self._tell(Exited(name, action.number, ExitStatus(signal=15)))
+        elif isinstance(action, Kill):
+            self._tell(KillSent(name, action.number, action.ending))
+            self._tell(Exited(name, action.number, ExitStatus(signal=9)))
+        elif isinstance(action, Forget):
+            self.intents.pop(name, None)
+            self.observed.pop(name, None)
+
+    def _tell(self, fact: Fact) -> None:
+        wanted = self._desired().wanted.get(fact.name)
+        before = self.observed.get(fact.name, NOTHING_SEEN)
+        self.observed[fact.name] = evolve(before, wanted, fact, self.now, Policy())
