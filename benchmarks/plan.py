@@ -62,7 +62,7 @@ def in_process(size: int) -> dict[str, float]:
         entry.spec for entry in read([Document("/srv/processes.yaml", manifest(size).encode())]).entries
     ]
     after = [entry.spec for entry in read(documents).entries]
-    existing = {spec.name: Existing(spec, _OWNER, running=False) for spec in before}
+    existing = {spec.name: Existing(spec, _OWNER) for spec in before}
     desired = Desired({spec.name: Wanted(spec, revision(spec)) for spec in after})
     name = after[size // 2].name
     assert len(compare(after, existing, Options(_OWNER, prune=True)).steps) == 1
