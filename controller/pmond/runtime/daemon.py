@@ -360,7 +360,7 @@ class Daemon:
 
     def announce_ready(self) -> None:
         """Tell the service manager, if there is one, that all is done that it waits for."""
-        self._notifier.ready(f"{len(self._registry.processes)} processes declared, {self._socket}")
+        self._notifier.ready(f"processes declared: {len(self._registry.processes)}; {self._socket}")
 
     def _reload(self) -> None:
         try:
