@@ -122,9 +122,10 @@ def diagnostic_line(diagnostic: dict[str, Any]) -> str:
     """One finding about a manifest in one line: `file:line:column: error[PM0xx] message (hint)`."""
     start = (diagnostic.get("range") or {}).get("start") or {}
     place = ":".join(str(x) for x in (diagnostic.get("file"), start.get("line"), start.get("column")) if x)
-    head = f"{diagnostic.get('severity', 'error')}[{diagnostic.get('code', '')}]"
+    code = f"[{diagnostic['code']}]" if diagnostic.get("code") else ""
+    head = f"{diagnostic.get('severity', 'error')}{code}"
     hint = f" ({diagnostic['hint']})" if diagnostic.get("hint") else ""
-    return visible(f"{place}: {head} {diagnostic.get('message', '')}{hint}")
+    return visible(f"{place}{': ' if place else ''}{head} {diagnostic.get('message', '')}{hint}")
 
 
 def _items(value: Any) -> list[dict[str, Any]]:

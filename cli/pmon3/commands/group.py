@@ -30,7 +30,8 @@ def ls(shape: options.Output = options.Shape.TABLE) -> None:
 
 @group.command("create")
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME")], shape: options.Output = options.Shape.TABLE
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new group.")],
+    shape: options.Output = options.Shape.TABLE,
 ) -> None:
     """Create a group."""
     client = connect()
@@ -92,12 +93,13 @@ def restart(
         typer.Option("--log-dir", "--log_dir", "-d", metavar="FOLDER", help="New folder of the log files."),
     ] = None,
     no_autorestart: respec.NoAutorestart = None,
+    env_vars: respec.Environment = None,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
     shape: options.Output = options.Shape.TABLE,
 ) -> None:
     """Restart all processes of a group."""
-    changes = respec.Changes(args, user, log, log_dir, no_autorestart)
+    changes = respec.Changes(args, user, log, log_dir, no_autorestart, env_vars)
     patience = waiting.Patience(options.seconds(timeout), no_wait)
     respec.bring_up("restart", options.selection(None, [name]), changes, patience, shape.value)
 

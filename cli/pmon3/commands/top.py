@@ -36,7 +36,7 @@ def command(
     ] = 2.0,
     order: Annotated[Order, typer.Option("--sort", help="What to sort by.")] = Order.CPU,
 ) -> None:
-    """Show processes live, with the processor and memory that their whole trees use.
+    """Show processes live, with what their whole trees use.
 
     Keys: c, m, n, i, r sort by CPU, memory, name, id, restarts; the same again turns the order round;
     arrows and page keys scroll; q or Escape ends.
