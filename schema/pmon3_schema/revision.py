@@ -24,6 +24,7 @@ PREFIX = "h1:"
 
 _SECRET_FIELDS = ("/env_vars/",)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_STRENGTH = {effect: number for number, effect in enumerate(Effect)}
 _NO_EXTRA: Mapping[str, str] = {}
 
 
@@ -87,8 +88,7 @@ def mask(change: Change) -> Change:
 
 def strongest(found: Sequence[Change]) -> Effect:
     """The most expensive effect among the changes; NONE when there are none."""
-    order = list(Effect)
-    return max((change.effect for change in found), key=order.index, default=Effect.NONE)
+    return max((change.effect for change in found), key=_STRENGTH.__getitem__, default=Effect.NONE)
 
 
 def _differences(old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
