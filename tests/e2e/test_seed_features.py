@@ -312,6 +312,23 @@ def test_init_marks_what_needs_a_restart_and_does_the_rest(pmond: Pmond) -> None
     assert pmond.until("web", "running")["args"] == ["2000"]
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_another_process_config_file_takes_over_what_the_first_declared(pmond: Pmond, live: bool) -> None:
+    pmond.declare(sleeper("web"), sleeper("gone"))
+    pid = pmond.until("web", "running")["pid"]
+    pmond.until("gone", "running")
+    other = pmond.folder / "other.json"
+    other.write_text(json.dumps({"processes": [sleeper("web"), sleeper("new")]}))
+    if not live:
+        pmond.kill()
+    pmond.config_file.write_text(pmond.config_file.read_text().replace(str(pmond.manifest_file), str(other)))
+    if not live:
+        pmond.start()
+    pmond.until("new", "running")
+    assert (pmond.row("web")["pid"], pmond.row("web")["owner"]) == (pid, f"file:{other}")
+    until(lambda: "gone" not in pmond.rows(), "what only the first file declared to be gone")
+
+
 @pytest.mark.parametrize("verb", ["start", "restart"])
 def test_a_process_that_only_the_file_knows_is_started_by_name(stopped_pmond: Pmond, verb: str) -> None:
     """pmond does not follow the file here, so it has not heard of the process."""

@@ -141,6 +141,8 @@ class SourceRecord:
     """The number of the revision in force."""
     uid: int = 0
     """Who applied it first; others need an administrator's rights to change it."""
+    followed: bool = False
+    """It is the process config file, which pmond brings in by itself."""
 
 
 @dataclass(frozen=True, slots=True)

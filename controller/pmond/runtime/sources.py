@@ -131,9 +131,30 @@ class Sources:
     async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
         documents = self._documents()
         reading = await self._applying.read(documents)
+        if reading.ok:
+            self._hand_over()
         order = Order(self._options(), commit=commit_of(self.process_config_file))
         applied = self._applying.apply(documents, reading, order)
+        self._note_followed()
         return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
+
+    def _hand_over(self) -> None:
+        """Where the setting named another file before: what that one declared is this one's now."""
+        for record in self._sets.all():
+            if not record.followed or record.set_name == self.owner:
+                continue
+            with self._registry.edit("the processes of another process config file") as edit:
+                for one in list(self._registry.processes.values()):
+                    if one.record.owner == record.set_name:
+                        edit.put(replace(one.record, owner=self.owner), one.spec)
+                self._sets.put(edit, replace(record, followed=False))
+            self._journal.event("manifest.moved", before=record.set_name, after=self.owner)
+
+    def _note_followed(self) -> None:
+        record = self._sets.get(self.owner)
+        if record is not None and not record.followed:
+            with self._registry.edit("the state of a manifest") as edit:
+                self._sets.put(edit, replace(record, followed=True))
 
     def _documents(self) -> list[Document]:
         return [Document(path, content) for path, content in read_documents(self.process_config_file)]
