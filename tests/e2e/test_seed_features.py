@@ -357,3 +357,11 @@ def test_flags_change_the_spec_and_stay(pmond: Pmond) -> None:
         ["2000"], log, ["A"], ["g"], ["db"],
     )  # fmt: skip
     assert json.loads(pmond.ok("export", "-o", "name"))["processes"][1]["no_auto_restart"] is True
+
+
+def test_start_starts_anew_what_runs_and_does_not_count(pmond: Pmond) -> None:
+    pmond.ok("exec", "/bin/sleep", "--args", "1000", "--name", "web")
+    pid = pmond.until("web", "running")["pid"]
+    pmond.ok("start", "web")
+    row = pmond.until("web", "running")
+    assert (row["pid"] != pid, row["restart_count"]) == (True, 0)

@@ -19,9 +19,9 @@ def command(
     no_wait: options.NoWait = False,
     output: options.Output = options.Shape.TABLE,
 ) -> None:
-    """Start processes; those that run are left alone.
+    """Start processes; those that run are started anew.
 
-    Settings given here change first; a running process is restarted for them.
+    As restart, but it does not count as one. Settings given here change first.
     """
     log, labels = respec.split_log_or_label(log_or_label)
     changes = respec.Changes(args, user, log, log_dir, no_autorestart, env_vars, dependencies, new_groups)
