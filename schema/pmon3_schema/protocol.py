@@ -13,12 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
 
+
+def goal(text: str) -> str:
+    """The text of a goal, once it has been read. Raises ValueError."""
+    goals.parse(text)
+    return text
+
+
 Verb = Literal["start", "restart", "stop", "delete", "kill", "drop", "reset"]
-Until = Literal["ready", "stopped", "deleted", "completed"]
+Until = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(goal)]
 Reference = Annotated[str, Field(min_length=1, max_length=256, description="id, name or glob (web*)")]
 
 _LONGEST_WAIT = 7 * 86400.0
@@ -159,7 +167,7 @@ class Wait(Body):
     """Wait until all targets are in a state, one has failed, or `timeout` seconds have passed."""
 
     targets: list[Promise]
-    until: Until
+    until: Until = Field(description="conditions, joined by a comma (all) or a bar (any); see `pmon3 wait`")
     timeout: float = Field(60.0, ge=0, le=_LONGEST_WAIT, description="seconds")
 
 

@@ -294,3 +294,23 @@ def test_a_git_commit_is_remembered(pmond: Pmond) -> None:
     pmond.declare(sleeper("web"))
     pmond.until("web", "running")
     assert json.loads(pmond.ok("history", "-o", "json"))[0]["commit"] == commit
+
+
+def test_p22_wait_says_when_it_cannot_happen(pmond: Pmond) -> None:
+    once = {"file": "/bin/sh", "restart": {"policy": "on-failure"}, "args": ["-c", "echo bye"]}
+    file = manifest(pmond, {**once, "name": "job"}, failing("bad"), sleeper("web"))
+    pmond.run("apply", "-f", file)
+    pmond.ok("wait", "job", "--for", "ready", "--for", "completed", "--for", "exited=0")
+    pmond.ok("wait", "job", "web", "--for", "ready", "--for", "exited=7", "--any")
+    pmond.ok("wait", "bad", "--for", "exited=3")
+    pmond.ok("wait", "bad", "--for", "condition=Stalled")
+    pmond.ok("wait", "web", "--for", "synced", "--for", "condition=Held=False")
+    impossible = pmond.run("wait", "job", "--for", "exited=1")
+    assert (impossible.returncode, "bye" in impossible.stderr) == (1, True)
+    assert pmond.run("wait", "bad", "--for", "ready").returncode == 1
+    assert pmond.run("wait", "web", "--for", "stopped", "--timeout", "0").returncode == 4
+    assert pmond.run("wait", "web", "--for", "redy").returncode == 2
+    waiter = pmond.begin("wait", "web", "--for", "condition=Held")
+    pmond.ok("hold", "web")
+    assert waiter.wait(20) == 0
+    pmond.ok("wait", "--set", file, "--for", "exited", "--for", "stopped", "--any")

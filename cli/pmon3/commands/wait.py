@@ -2,53 +2,71 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pmon3 import exit_codes, options, output, waiting
 from pmon3.address import connect
 from pmon3.names import query
+from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
-
-
-class Until(StrEnum):
-    """What can be waited for."""
-
-    READY = "ready"
-    STOPPED = "stopped"
-    DELETED = "deleted"
-    COMPLETED = "completed"
 
 
 def command(
     references: options.References = None,
     groups: options.Groups = None,
     labels: options.Labels = None,
-    until: Annotated[Until, typer.Option("--for", help="The state to wait for.")] = Until.READY,
+    until: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--for",
+            metavar="CONDITION",
+            help="ready (by default), stopped, completed, exited[=CODE], deleted, synced or "
+            "condition=TYPE[=STATUS]; repeatable.",
+        ),
+    ] = None,
+    any_of: Annotated[bool, typer.Option("--any/--all", help="One of the conditions is enough.")] = False,
+    set_name: Annotated[
+        str | None, typer.Option("--set", metavar="NAME", help="All processes of this set.")
+    ] = None,
     timeout: options.Timeout = "60s",
     shape: options.Output = options.Shape.TABLE,
 ) -> int:
     """Wait until processes are in a state.
 
-    Exit code 1 when that cannot happen, 4 when the time is over.
+    Exit code 1 when that cannot happen any more, with the reason and the end of the log; 4 when the
+    time is over. A one-shot that completed is ready.
     """
+    goal = _goal(until or [waiting.READY], any_of)
     patience = waiting.Patience(options.seconds(timeout))
-    chosen = options.selection(references, groups, labels)
+    every: dict[str, Any] = {"refs": [], "groups": [], "labels": {}}
+    chosen = every if set_name and not references else options.selection(references, groups, labels)
     client = connect()
     try:
         processes = client.get("/v1/processes", query(chosen))
     except PmonError as error:
-        if error.code is ErrorCode.NOT_FOUND and until is Until.DELETED:
+        if error.code is ErrorCode.NOT_FOUND and until == [waiting.DELETED]:
             return exit_codes.DONE
         raise
+    if set_name:
+        name = options.set_reference(set_name)
+        processes = [process for process in processes if process["owner"] == name]
     # Token 0: the present state counts; what a person waits for may be there already.
     targets = [{"name": p["name"], "generation": p["generation"], "token": 0} for p in processes]
-    settled = waiting.wait(client, targets, until.value, patience)
+    settled = waiting.wait(client, targets, goal, patience)
     output.emit_processes(settled.processes, shape.value)
     if settled.error and settled.error.code is ErrorCode.UNMET:
         output.report(settled.error, shape is options.Shape.JSON)
         return exit_codes.NEGATIVE
     settled.check()
     return exit_codes.DONE
+
+
+def _goal(conditions: list[str], any_of: bool) -> str:
+    text = goals.joined(conditions, any_of)
+    try:
+        goals.parse(text)
+    except ValueError as error:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot wait: {error}") from None
+    return text

@@ -228,6 +228,7 @@ class Daemon:
         publisher.context = context
         self._publisher = publisher
         self._bus = Bus()
+        self._registry.changed = self._bus.changed
         self._keeping = Keeping(
             self._store, self._registry, self._loop, instances, publisher, self._bus, clock, self._journal,
             lambda name: publisher.log_files(self._registry.processes[name])[0],

@@ -9,7 +9,7 @@ was touched. So what a caller was told is on disk, and what could not be saved d
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -157,6 +157,8 @@ class Registry:
         self.groups: dict[int, str] = {}
         self._memberships: dict[int, frozenset[int]] = {}
         """For each process id the ids of its groups."""
+        self.changed: Callable[[Set[str]], None] = lambda names: None
+        """Told the names of processes of which something else is wanted now."""
         self.renamed: Callable[[Declared, str], None] = lambda old, name: None
         """Told the old process and the new name of a process, to carry over what is known of it."""
         self._store = store
@@ -215,6 +217,7 @@ class Registry:
             self._loop.note(name)
         for follow in edit.done:
             follow()
+        self.changed(edit.put_processes.keys())
         self._loop.touch(touched)
         if len(edit.put_processes) >= _MANY:
             gc.freeze()  # they stay: visiting them at each full collection would block the loop

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pmon3_schema.errors import PmonError
+from pmon3_schema.goals import Condition, Goal, parse
 from pmon3_schema.protocol import Promise
 from pmon3_schema.status import Status
 from pmond.core.model import NOTHING_SEEN, Ending, Wanted
-from pmond.core.report import Report, report
+from pmond.core.report import Report, report, truths
 from pmond.runtime import logs
 from pmond.runtime.bus import Bus
 from pmond.runtime.clock import Clock
@@ -26,6 +27,9 @@ from pmond.runtime.registry import Declared, Registry
 
 _TAIL_LINES = "10"
 _TAIL_BYTES = 8192
+
+_FINAL = frozenset({Status.FAILED, Status.STOPPED, Status.CLOSED, Status.COMPLETED})
+"""Nothing more happens by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,14 @@ class Waiting:
     ) -> dict[str, Any]:
         """The answer of `POST /v1/wait`. `readable`: the logs that the caller may see."""
         deadline = self._clock.now() + timeout
+        goal = parse(until)
         by_name = {target.name: target for target in targets}
         verdicts: dict[str, Verdict] = {}
         with self._bus.watch(by_name.keys()) as changes:
             changed = set(by_name)
             while True:
                 # Only what changed: judging all of a thousand at each change would take seconds.
-                verdicts.update((name, self._judge(by_name[name], until)) for name in changed)
+                verdicts.update((name, self._judge_all(by_name[name], goal)) for name in changed)
                 if all(verdict.met or verdict.failed for verdict in verdicts.values()):
                     failed = any(verdict.failed for verdict in verdicts.values())
                     return self._answer("failed" if failed else "met", verdicts, readable)
@@ -80,12 +85,23 @@ class Waiting:
                     return self._answer("timeout", verdicts, readable)
                 changed = await changes.wait(left)
 
-    def _judge(self, target: Promise, until: str) -> Verdict:
+    def _judge_all(self, target: Promise, goal: Goal) -> Verdict:
+        """The verdicts on all conditions of a goal as one."""
+        verdicts = [self._judge(target, condition) for condition in goal.conditions]
+        every, some = (any, all) if goal.any else (all, any)
+        reasons = dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason)
+        return Verdict(
+            every(verdict.met for verdict in verdicts),
+            some(verdict.failed for verdict in verdicts),
+            "; ".join(reasons),
+        )
+
+    def _judge(self, target: Promise, condition: Condition) -> Verdict:
         one = self._registry.processes.get(target.name)
+        until = condition.word
         if one is None:
-            return Verdict(
-                met=until in {"deleted", "stopped"}, failed=until in {"ready", "completed"}, reason="deleted"
-            )
+            met = until in {"deleted", "stopped"}
+            return Verdict(met=met, failed=not met, reason="deleted")
         loop = self._loop
         seen = report(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
         aside = loop.set_aside.get(target.name)
@@ -95,7 +111,38 @@ class Waiting:
             return self._judge_stopped(target, seen)
         if until == "deleted":
             return Verdict(failed=not one.record.deleting, reason=f"it is {seen.status.word}")
+        if until == "exited":
+            return self._judge_exited(target, seen, condition.code)
+        if until == "synced":
+            return self._judge_synced(one)
+        if until == "condition":
+            found = truths(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+            status = next((truth.status for truth in found if truth.type == condition.type), "Unknown")
+            return Verdict(met=status == condition.status, reason=f"{condition.type} is {status}")
         return self._judge_up(target, one.wanted, seen, until)
+
+    def _judge_exited(self, target: Promise, seen: Report, code: int | None) -> Verdict:
+        """Its program ended by itself, with that code if one is asked for."""
+        state = self._loop.observed.get(target.name, NOTHING_SEEN)
+        history = state.history
+        token = state.instance.token if state.instance is not None else history.token
+        ended = history.ending is Ending.ITSELF and history.exit is not None and token >= target.token
+        if ended and history.exit is not None and code in (None, history.exit.code):
+            return Verdict(met=True)
+        final = state.instance is None and seen.status in _FINAL
+        return Verdict(failed=final, reason=seen.reason or f"it is {seen.status.word}")
+
+    def _judge_synced(self, one: Declared) -> Verdict:
+        """What runs is what is declared."""
+        instance = self._loop.observed.get(one.name, NOTHING_SEEN).instance
+        record = one.record
+        if record.staged or (
+            instance is not None
+            and (instance.revision, instance.token) != (one.wanted.revision, record.token)
+        ):
+            stuck = (record.staged or record.deferred) and not self._rolling_out(record.owner)
+            return Verdict(failed=stuck, reason="it does not run with what is declared")
+        return Verdict(met=(instance is not None) == one.wanted.up, reason="it does not run")
 
     def _judge_stopped(self, target: Promise, seen: Report) -> Verdict:
         state = self._loop.observed.get(target.name, NOTHING_SEEN)
