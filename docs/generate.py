@@ -1,4 +1,4 @@
-"""Writes the tables of docs/reference, and one of README.md, from the code that they describe.
+"""Writes the manual pages, the tables of docs/reference, and one of README.md, all from the code.
 
 Theory of operation: a page holds `<!-- generated: NAME -->` … `<!-- end -->`; between the two
 stands what the function of that name makes. Nothing else of a page is touched. `--check` changes
@@ -19,7 +19,7 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Le
-from docs import commands, words
+from docs import commands, manual, words
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -105,12 +105,13 @@ def generated(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write all pages or, with `--check`, name those that are stale."""
-    stale = [page for page in pages() if generated(page.read_text("utf-8")) != page.read_text("utf-8")]
+    made = {page: generated(page.read_text("utf-8")) for page in pages()} | dict(manual.pages())
+    stale = [page for page, text in made.items() if not page.exists() or page.read_text("utf-8") != text]
     for page in stale:
         if "--check" in arguments:
             sys.stderr.write(f"{page.relative_to(ROOT.parent)} is stale (run: make reference)\n")
         else:
-            page.write_text(generated(page.read_text("utf-8")), "utf-8")
+            page.write_text(made[page], "utf-8")
     return 1 if stale and "--check" in arguments else 0
 
 
