@@ -120,15 +120,15 @@ class Acting:
                 "ask as that user, or as root",
             )
 
-    def check_dependencies(self, specs: Sequence[ProcessSpec], renamed: Collection[str] = ()) -> None:
+    def check_dependencies(self, specs: Sequence[ProcessSpec], gone: Collection[str] = ()) -> None:
         """Raises PmonError when a dependency is unknown or the whole would have a cycle.
 
-        `renamed` are names that will be no more.
+        `gone` are names that will be no more.
         """
         if not any(spec.dependencies for spec in specs):
             return
-        processes = self._registry.processes.items()
-        needs = {name: one.spec.dependencies for name, one in processes if name not in renamed}
+        staying = [one for one in self._registry.processes.values() if not one.record.deleting]
+        needs = {one.name: one.spec.dependencies for one in staying if one.name not in gone}
         needs.update((spec.name, spec.dependencies) for spec in specs)
         for spec in specs:
             unknown = [name for name in spec.dependencies if name not in needs]

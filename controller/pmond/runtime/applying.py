@@ -21,7 +21,7 @@ from pmon3_schema.manifest import Document, Entry, Reading, read
 from pmon3_schema.status import Target
 from pmond.core import intent as intents_
 from pmond.core import pruning
-from pmond.core.compare import Comparison, Existing, Options, compare
+from pmond.core.compare import PRUNE, Comparison, Existing, Options, compare
 from pmond.core.intent import BroughtIn, Intent, Place, Runs, bring_in
 from pmond.core.model import NOTHING_SEEN
 from pmond.core.rollout import STOP, Rollout, rollout_of
@@ -202,10 +202,11 @@ class Applying:
                 if present is not None:
                     self._acting.check_control("change", order.peer, present)
         # With a name gone, what did not change itself may depend on it.
-        renamed = {step.moved_from for step in comparison.steps if step.moved_from}
+        gone = {step.moved_from for step in comparison.steps if step.moved_from}
+        gone |= {step.name for step in comparison.steps if step.action == PRUNE}
         changed = {step.name for step in comparison.steps}
-        specs = [entry.spec for entry in entries if renamed or entry.spec.name in changed]
-        self._acting.check_dependencies(specs, renamed=renamed)
+        specs = [entry.spec for entry in entries if gone or entry.spec.name in changed]
+        self._acting.check_dependencies(specs, gone=gone)
         return comparison
 
     def _check_version(self, order: Order) -> None:
