@@ -47,7 +47,7 @@ def install(
     manager = ServiceManager(user, dry_run)
     if no_start or root != "/":
         return
-    if not manager.runs():
+    if not dry_run and not manager.runs():
         message = "cannot start pmond: systemd does not run here"
         raise PmonError(
             ErrorCode.UNMET, message, "the files are in place; pmon3 up starts a pmond without it"

@@ -154,6 +154,16 @@ def test_without_systemd_the_files_are_there_and_it_says_so(
     assert run("service", "uninstall", "--user").code == 0
 
 
+def test_a_dry_run_says_what_systemctl_would_be_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch, folders: Path
+) -> None:
+    monkeypatch.setattr(ServiceManager, "runs", lambda self: False)
+    ran = run("service", "install", "--user", "--dry-run")
+    assert ran.code == 0
+    assert "would run systemctl --user enable --now pmond.service" in ran.err
+    assert list(folders.rglob("*.service")) == []
+
+
 def test_systemctl_is_asked_step_by_step(
     run: Run, monkeypatch: pytest.MonkeyPatch, folders: Path, tmp_path: Path
 ) -> None:
