@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pmond.runtime import inotify
-from pmond.runtime.collapse import can_collapse
 from pmond.runtime.foreign_exits import tells_exits
 from pmond.runtime.identity import open_pidfd, pidfd_inode
+from pmond.runtime.rotate import can_collapse
 
 OK, LIMITED, FAILED = "ok", "limited", "failed"
 _FEW_DESCRIPTORS = 0.8
