@@ -183,6 +183,22 @@ class Stop(_Declared):
     )
 
 
+class LogRotate(_Declared):
+    """When pmond rotates the log, and what it keeps. Off unless a size or an age is given."""
+
+    size: Size = field(
+        0, effect=Effect.IN_PLACE, ge=0, description="rotate at this size; 0: whatever its size"
+    )
+    age: Duration = field(0.0, effect=Effect.IN_PLACE, ge=0, description="rotate after this time; 0: never")
+    keep: int = field(5, effect=Effect.IN_PLACE, ge=1, description="rotated files that are kept")
+    compress: bool = field(True, effect=Effect.IN_PLACE, description="compress all but the newest of them")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the log is to be rotated at all."""
+        return self.size > 0 or self.age > 0
+
+
 class Limits(_Declared):
     """Resource limits (soft and hard alike) of the started program."""
 
@@ -235,6 +251,9 @@ class ProcessSpec(_Declared):
     )
     priority: int | None = field(None, effect=Effect.RESTART, ge=-20, le=19, description="nice value")
     limits: Limits = field(Limits(), effect=Effect.RESTART, description="resource limits")
+    log_rotate: LogRotate = field(
+        LogRotate(), effect=Effect.IN_PLACE, description="rotation of the log without losing a line"
+    )
     stderr_log: Text = field("", effect=Effect.RESTART, description="separate file for standard error")
     autostart: bool = field(True, effect=Effect.IN_PLACE, description="start it without being asked")
     restart: Restart = field(Restart(), effect=Effect.IN_PLACE, description="restart policy and delays")

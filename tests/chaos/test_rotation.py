@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import random
@@ -11,8 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.chaos.machine import Machine
+from tests.support.waiting import until
 
-from pmond.runtime import rotate
+from pmond.runtime import log_follow, rotate
+from pmond.runtime.logs import Lines
 
 pytestmark = pytest.mark.slow
 
@@ -113,3 +117,62 @@ def test_old_archives_go_and_a_link_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "hard.log"
     other.hardlink_to(log)
     assert run(other).wait() == 1
+
+
+def test_a_follower_sees_each_line_once(tmp_path: Path) -> None:
+    if not collapses(tmp_path):
+        pytest.skip("this file system cannot collapse")
+    log = tmp_path / "web.log"
+    log.touch()
+
+    async def scene() -> bytes:
+        writer = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", WRITER, str(log), "1"], stdout=subprocess.PIPE
+        )
+        following = log_follow.follow(log, Lines(first=1))
+        seen, lines, total = bytearray(), 0, -1
+        rotation = run(log, compress=True)
+        async for chunk in following:
+            seen += chunk
+            lines += chunk.count(b"\n")
+            if rotation.poll() is not None and writer.poll() is None:
+                rotation = run(log, compress=True)
+            if writer.poll() is not None and total < 0:
+                assert writer.stdout is not None
+                total = int(writer.stdout.read())
+            if lines == total:
+                break
+        rotation.wait()
+        return bytes(seen)
+
+    seen = asyncio.run(asyncio.wait_for(scene(), 30)).splitlines()
+    assert [int(line[:15]) for line in seen] == list(range(len(seen)))
+    assert len(list(tmp_path.glob("web.log.2*"))) > 1, "it must have been rotated"
+
+
+def test_pmond_rotates_what_it_was_told_to(tmp_path: Path) -> None:
+    if not collapses(tmp_path):
+        pytest.skip("this file system cannot collapse")
+    machine = Machine(tmp_path / "machine")
+    log = tmp_path / "logs" / "web.log"
+    spec = {
+        "name": "web",
+        "file": sys.executable,
+        "args": ["-I", "-S", "-c", WRITER, str(log), "1.5"],
+        "log": str(log),
+        "restart": {"policy": "never"},
+        "log_rotate": {"size": "8MiB", "keep": 1000},
+    }
+    machine.write_manifest({"web": spec})
+    machine.start()
+    try:
+        until(lambda: machine.rows()["web"]["exit_code"] == 0, "the writer ends", 20.0)
+        until(lambda: list(log.parent.glob("web.log.2*")), "it is rotated", 10.0)
+        until(lambda: not list(log.parent.glob(f"*{rotate.PARTIAL}")), "the rotation ends", 10.0)
+        *lines, count = whole(log).splitlines()  # the writer prints their number at its end
+        assert [int(line[:15]) for line in lines] == list(range(int(count)))
+    finally:
+        machine.act("delete", "web")
+        machine.kill()
+        machine.start()
+        machine.close()

@@ -12,7 +12,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.paths import Places, socket_path
+from pmon3_schema.process import LogRotate
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
 from pmon3_schema.settings_reload import live_part
@@ -54,6 +55,7 @@ from pmond.runtime.reaper import Reaper
 from pmond.runtime.registry import Declared, Registry
 from pmond.runtime.rollback import RollingBack, RolloutEnded
 from pmond.runtime.rollouts import Rollouts
+from pmond.runtime.rotating import Rotating
 from pmond.runtime.set_view import SetView
 from pmond.runtime.sets import Sets
 from pmond.runtime.sources import Sources
@@ -151,11 +153,17 @@ class Daemon:
     def _turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
         self._keeping.turn_ended(before, happened)
         self._hooks.turn_ended(before)
+        self._expect_logs(before)
+
+    def _expect_logs(self, names: Iterable[str]) -> None:
+        processes = self._registry.processes
+        if any((one := processes.get(name)) is not None and one.spec.log_rotate.wanted for name in names):
+            self._rotating.look_soon()
 
     def _exited(self, pid: int, status: ExitStatus) -> None:
         if self._keeper.was(pid):
             self._keeper.start()
-        elif not self._hooks.exited(pid, status) and not self._upgrade.exited(pid, status):
+        elif not any(one.exited(pid, status) for one in (self._hooks, self._upgrade, self._rotating)):
             self._performer.exited(pid, status)
 
     async def run(self) -> None:
@@ -282,6 +290,7 @@ class Daemon:
             self._journal,
             quiet_until=clock.now() + self.settings.initialization_period,
         )
+        self._rotating = Rotating(self._rotated_logs, context.environment, clock, self._journal)
         self._reaper = Reaper(events, self._exited)
         self._foreign = ForeignExits(events, self._performer.exited)
 
@@ -418,6 +427,15 @@ class Daemon:
         """SIGTERM or SIGINT: `handle_interrupts` says whether processes are stopped too."""
         self.end(self.settings.handle_interrupts)
 
+    def _rotated_logs(self) -> dict[str, LogRotate]:
+        running = (self._registry.processes.get(one.name) for one in self._performer.instances)
+        return {
+            path: one.spec.log_rotate
+            for one in running
+            if one is not None and one.spec.log_rotate.wanted
+            for path in self._publisher.log_files(one)
+        }
+
     def _doctor(self) -> list[dict[str, Any]]:
         return examine(
             Surroundings(
@@ -510,6 +528,7 @@ class Daemon:
             return
         self._reaper.sweep(self._own_mains)
         self._performer.sweep()
+        self._rotating.look()
         if not self.settings.disable_reloads:
             self._watcher.resync()
         self._loop.touch(self._registry.processes)

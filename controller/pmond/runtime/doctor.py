@@ -112,8 +112,8 @@ def _rotation(around: Surroundings) -> Check:
         return Check("log rotation", FAILED, "none", f"cannot write to {around.log_dir}: {error.strerror}")
     if collapses:
         return Check("log rotation", OK, "collapse range")
-    message = "this file system cannot cut the beginning of a file: logs are rotated when a process starts"
-    return Check("log rotation", LIMITED, "at start", message)
+    message = "this file system cannot cut the beginning of a file: log_rotate does nothing there"
+    return Check("log rotation", LIMITED, "none", message)
 
 
 def _watching() -> Check:

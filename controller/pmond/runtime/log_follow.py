@@ -9,13 +9,14 @@ change of files: the process goes on writing to it until it opens its log anew.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime import inotify
+from pmond.runtime import inotify, rotate
 from pmond.runtime.logs import CHUNK, Lines, Owners, open_log, start_of, unreadable
 from pmond.runtime.watch_paths import places
 
@@ -56,18 +57,73 @@ class _OpenFile:
         self.position = position
         self._mark = self._before()
 
-    def read(self) -> Iterator[bytes]:
-        """What was added since, from the beginning when the file was cut."""
-        if self._before() != self._mark:
+    def read(self, settled: Callable[[], bool]) -> Iterator[bytes]:
+        """What was added since, from the beginning when the file was cut.
+
+        `settled`: says that no rotation has moved the bytes; what was read before it said no is
+        not trusted.
+        """
+        if not settled():
+            return
+        if self._before() != self._mark and settled():
             self.position = 0
-        while chunk := os.pread(self.file.fileno(), CHUNK, self.position):
+        while (chunk := os.pread(self.file.fileno(), CHUNK, self.position)) and settled():
             self.position += len(chunk)
+            self._mark = self._before() if settled() else chunk[-_MARK:]
             yield chunk
+
+    def moved(self, archive: Path) -> Iterator[bytes]:
+        """The beginning of the file is in `archive` now; what was not read of it yet."""
+        open_archive: Any = gzip.open if archive.suffix == ".gz" else open
+        with open_archive(archive, "rb") as file:
+            size = _length(file)
+            file.seek(min(self.position, size))
+            while chunk := file.read(CHUNK):
+                yield chunk
+        self.position = max(0, self.position - size)
         self._mark = self._before()
 
     def _before(self) -> bytes:
         size = min(_MARK, self.position)
         return os.pread(self.file.fileno(), size, self.position - size)
+
+
+class _Rotation:
+    """What `rotate` has made of a log since it is followed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Path(rotate.lock_path(str(path)))
+        self.known = {name.removesuffix(".gz") for name in self._archives()}
+
+    def fresh(self) -> list[Path]:
+        """Archives that are not known yet, oldest first."""
+        names = [name for name in self._archives() if name.removesuffix(".gz") not in self.known]
+        return [self._path.with_name(name) for name in names]
+
+    def partial(self) -> bool:
+        """Whether a rotation is under way: the bytes may move at any moment."""
+        if not self._lock.exists():
+            return False
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return bool(rotate.archives(folder, self._path.name, partial=True))
+        finally:
+            os.close(folder)
+
+    def _archives(self) -> list[str]:
+        if not self._lock.exists():
+            return []
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return rotate.archives(folder, self._path.name)
+        finally:
+            os.close(folder)
+
+
+def _length(file: IO[bytes]) -> int:
+    """How many bytes it has; a compressed file must be read for that."""
+    return sum(len(chunk) for chunk in iter(lambda: file.read(CHUNK), b""))
 
 
 class _Follower:
@@ -76,6 +132,7 @@ class _Follower:
         self._path = path.absolute()
         self._owners = owners
         self._files: list[_OpenFile] = []
+        self._rotation = _Rotation(self._path)
         self._watches: set[int] = set()
         try:
             self._inotify = inotify.Inotify()
@@ -91,10 +148,25 @@ class _Follower:
     def look(self) -> Iterator[bytes]:
         """Everything that can be read now."""
         while True:
+            yield from self._rotated()
             for file in self._files:
-                yield from file.read()
+                yield from file.read(self._settled)
+            if not self._settled():
+                if self._rotation.partial():
+                    return  # its end is told by inotify
+                continue
             if not self._open_next():
                 return
+
+    def _settled(self) -> bool:
+        return not self._rotation.partial() and not self._rotation.fresh()
+
+    def _rotated(self) -> Iterator[bytes]:
+        """Take the bytes into account that a rotation has moved from the log to an archive."""
+        for archive in self._rotation.fresh():
+            for file in self._files[-1:]:
+                yield from file.moved(archive)
+            self._rotation.known.add(archive.name.removesuffix(".gz"))
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._inotify.fileno())

@@ -13,7 +13,7 @@ Only one at a time works on a log: it holds a lock on the folder's `.NAME.rotate
 """
 
 # A program of its own: nothing but the standard library, imported by path.
-# ruff: noqa: PTH119, PTH120, PTH123
+# ruff: noqa: PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -55,8 +55,16 @@ def can_collapse(file: int) -> bool:
     return True
 
 
+def lock_path(path: str) -> str:
+    """The file whose lock guards the rotation of a log, and whose time is that of the last one."""
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.rotate")
+
+
 def main(path: str, keep: int, compress: bool) -> int:
-    """Rotate the log at `path` once; keep so many archives. Raises OSError."""
+    """Rotate the log at `path` once; keep so many archives (0: begin to count its age).
+
+    Raises OSError.
+    """
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     _become_owner(folder)
     name = os.path.basename(path)
@@ -64,6 +72,9 @@ def main(path: str, keep: int, compress: bool) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        return 0
+    os.utime(lock)
+    if keep == 0:
         return 0
     log = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     status = os.fstat(log)
@@ -88,7 +99,7 @@ def _become_owner(folder: int) -> None:
 
 def _recover(folder: int, log: int, name: str) -> None:
     """Finish or drop what an earlier run left when it was killed."""
-    for partial in _archives(folder, name, partial=True):
+    for partial in archives(folder, name, partial=True):
         file = os.open(partial, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
         recorded = _recorded_size(partial)
         length = os.fstat(file).st_size
@@ -144,10 +155,11 @@ def _same_beginning(log: int, archive: int, length: int) -> bool:
 
 
 def _tidy(folder: int, name: str, keep: int, compress: bool) -> None:
-    archives = _archives(folder, name)
-    for old in archives[: max(0, len(archives) - keep)]:
+    found = archives(folder, name)
+    excess = max(0, len(found) - keep)
+    for old in found[:excess]:
         os.unlink(old, dir_fd=folder)
-    for plain in archives[max(0, len(archives) - keep) : -1]:
+    for plain in found[excess:-1]:
         if compress and not plain.endswith(".gz"):
             _compress(folder, plain)
 
@@ -172,7 +184,7 @@ def _compress(folder: int, name: str) -> None:
     os.unlink(name, dir_fd=folder)
 
 
-def _archives(folder: int, name: str, partial: bool = False) -> list[str]:
+def archives(folder: int, name: str, partial: bool = False) -> list[str]:
     """The archives of a log, oldest first; or the copies that have no name yet."""
     end = rf"-\d+{re.escape(PARTIAL)}" if partial else r"(\.gz)?"
     pattern = re.compile(re.escape(name) + r"\.\d{8}T\d{12}" + end)
