@@ -27,7 +27,7 @@ SETTLE_SECONDS = 0.05
 MOST_SETTLE_SECONDS = 0.5
 
 _NAMES = inotify.CREATE | inotify.DELETE | inotify.MOVED_FROM | inotify.MOVED_TO | inotify.ATTRIB
-_SELF = inotify.DELETE_SELF | inotify.MOVE_SELF
+_SELF = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.ATTRIB
 _LOST = inotify.Q_OVERFLOW | inotify.UNMOUNT
 # Not the end of the world, each: the entry went away between looking and watching, or may not be read.
 _PASSING = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP}
@@ -76,7 +76,9 @@ class InotifyNotifier:
     def _add(self, found: Places) -> dict[int, str]:
         watches = {}
         for directory in found.names:
-            mask = _NAMES | _SELF | (inotify.CLOSE_WRITE if directory in found.holders else 0)
+            mask = _SELF
+            mask |= _NAMES if directory in found.turns else 0
+            mask |= inotify.CLOSE_WRITE if directory in found.holders else 0
             try:
                 # MASK_ADD: a directory mounted in two places is one watch.
                 number = self._inotify.add(directory, mask | inotify.ONLYDIR | inotify.MASK_ADD)

@@ -36,6 +36,12 @@ class Places:
     """Directories in which every manifest counts."""
     holders: set[str] = field(default_factory=set)
     """Directories in which it matters what is written to the files, not only their names."""
+    turns: set[str] = field(default_factory=set)
+    """Directories in which an entry that counts is a link, is missing, or is the source itself.
+
+    Anywhere else the entry is a directory, which tells of its own removal; what else happens there,
+    perhaps a thousand times a second as in /tmp, need not wake anybody.
+    """
 
     def counts(self, directory: str, name: str) -> bool:
         """Whether a change of this entry may change a source."""
@@ -51,6 +57,7 @@ def places(sources: Iterable[str]) -> Places:
             continue
         found.folders.add(end)
         found.holders.add(end)
+        found.turns.add(end)
         found.names.setdefault(end, set())
         for name in manifest_names(end):
             if os.path.islink(os.path.join(end, name)):
@@ -69,15 +76,19 @@ def _follow(path: str, found: Places) -> str | None:
         found.names.setdefault(directory, set()).add(name)
         if not left:
             found.holders.add(directory)
+            found.turns.add(directory)
         here = os.path.join(directory, name)
         try:
             target = os.readlink(here)
         except OSError:
             # Not a link (EINVAL), or not there.
-            if not os.path.lexists(here):
-                return None
+            if not os.path.isdir(here):
+                found.turns.add(directory)
+                if left or not os.path.lexists(here):
+                    return None
             directory = here
             continue
+        found.turns.add(directory)
         links += 1
         if links > _MOST_LINKS:
             return None

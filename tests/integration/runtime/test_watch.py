@@ -384,3 +384,35 @@ def test_polling_survives_what_ends_watchfiles(tmp_path: Path) -> None:
             await eventually(lambda: len(seen.calls) > before, "the folder to be back")
 
     asyncio.run(story())
+
+
+def test_what_happens_beside_the_way_wakes_nobody(tmp_path: Path) -> None:
+    """A manifest below a busy folder such as /tmp costs nothing while it does not change."""
+    file = tmp_path / "app" / "conf" / "p.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("a")
+
+    async def story() -> None:
+        async with watching(file) as seen:
+            for number in range(100):
+                (tmp_path / f"busy{number}").mkdir()
+            assert seen._unread() == 0
+            in_place(file)
+            await seen.exactly(1)
+
+    asyncio.run(story())
+
+
+def test_a_folder_far_above_that_moves_away_and_back_is_a_change(tmp_path: Path) -> None:
+    file = tmp_path / "app" / "conf" / "p.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("a")
+
+    async def story() -> None:
+        async with watching(file) as seen:
+            (tmp_path / "app").rename(tmp_path / "aside")
+            await seen.exactly(1)
+            (tmp_path / "aside").rename(tmp_path / "app")
+            await seen.exactly(2)
+
+    asyncio.run(story())
