@@ -202,11 +202,11 @@ class LogRotate(_Declared):
 class Limits(_Declared):
     """Resource limits (soft and hard alike) of the started program."""
 
-    nofile: int | None = field(None, effect=Effect.RESTART, ge=0, description="open files")
-    memory: Size | None = field(None, effect=Effect.RESTART, ge=0, description="address space, bytes")
-    cpu_seconds: int | None = field(None, effect=Effect.RESTART, ge=0, description="processor time, seconds")
-    core: Size | None = field(None, effect=Effect.RESTART, ge=0, description="core file, bytes")
-    nproc: int | None = field(None, effect=Effect.RESTART, ge=0, description="processes of the user")
+    nofile: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="open files")
+    memory: Size | None = field(None, effect=Effect.IN_PLACE, ge=0, description="address space, bytes")
+    cpu_seconds: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="processor time, seconds")
+    core: Size | None = field(None, effect=Effect.IN_PLACE, ge=0, description="core file, bytes")
+    nproc: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="processes of the user")
 
 
 class ProcessSpec(_Declared):
@@ -249,7 +249,7 @@ class ProcessSpec(_Declared):
     umask: Annotated[int | None, BeforeValidator(_octal, json_schema_input_type=str | int | None)] = field(
         None, effect=Effect.RESTART, ge=0, le=0o777, description="file mode creation mask, octal text"
     )
-    priority: int | None = field(None, effect=Effect.RESTART, ge=-20, le=19, description="nice value")
+    priority: int | None = field(None, effect=Effect.IN_PLACE, ge=-20, le=19, description="nice value")
     limits: Limits = field(Limits(), effect=Effect.RESTART, description="resource limits")
     log_rotate: LogRotate = field(
         LogRotate(), effect=Effect.IN_PLACE, description="rotation of the log without losing a line"

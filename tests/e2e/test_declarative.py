@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -314,3 +316,40 @@ def test_p22_wait_says_when_it_cannot_happen(pmond: Pmond) -> None:
     pmond.ok("hold", "web")
     assert waiter.wait(20) == 0
     pmond.ok("wait", "--set", file, "--for", "exited", "--for", "stopped", "--any")
+
+
+def test_nice_and_limits_reach_the_whole_live_tree(pmond: Pmond) -> None:
+    tree = {"file": "/bin/sh", "name": "tree", "args": ["-c", "sleep 1000 & echo $!; wait"]}
+    file = manifest(pmond, tree)
+    pmond.ok("apply", "-f", file)
+    until(lambda: pmond.ok("log", "tree").strip(), "the child to be told")
+    pid, child = pmond.row("tree")["pid"], int(pmond.ok("log", "tree"))
+    manifest(pmond, {**tree, "priority": 7, "limits": {"nofile": 99}})
+    assert "in place" in pmond.ok("apply", "-f", file)
+    assert pmond.row("tree")["pid"] == pid
+    for one in (pid, child):
+        assert os.getpriority(os.PRIO_PROCESS, one) == 7
+        assert resource.prlimit(one, resource.RLIMIT_NOFILE) == (99, 99)
+    pmond.kill()
+    pmond.start()
+    manifest(pmond, tree)
+    pmond.ok("apply", "-f", file)
+    assert os.getpriority(os.PRIO_PROCESS, child) == os.getpriority(os.PRIO_PROCESS, pmond.pid)
+    # A hard limit is raised again only by who has CAP_SYS_RESOURCE; others are told.
+    raised = resource.prlimit(child, resource.RLIMIT_NOFILE)[0] > 99
+    assert raised or "TuningFailed" in pmond.reasons("tree")
+
+
+def test_what_waits_for_a_restart_is_listed_by_path(pmond: Pmond) -> None:
+    pmond.declare(sleeper("web"))
+    pid = pmond.until("web", "running")["pid"]
+    pmond.declare(sleeper("web", 7, env_vars={"A": "1"}))
+
+    def required() -> str:
+        found = pmond.ask("GET", "/v1/processes/web").body["conditions"]
+        return next(str(one["message"]) for one in found if one["type"] == "RestartRequired")
+
+    until(lambda: "/args/0, /env_vars/A" in required(), "the paths to be listed")
+    assert pmond.row("web")["pid"] == pid
+    assert "it runs with an earlier spec" in pmond.ok("apply", "-f", str(pmond.manifest_file), "--no-wait")
+    until(lambda: pmond.row("web")["pid"] != pid, "apply to restart it")

@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from pmon3_schema.process import ProcessSpec
 from pmond.core.evolve import evolve
 from pmond.core.facts import Adopted, Exited
 from pmond.core.model import Ending, ExitStatus, State, Wanted
@@ -26,7 +27,7 @@ from pmond.runtime import auth, environment, recording, tree
 from pmond.runtime.clock import Clock
 from pmond.runtime.foreign_exits import ForeignExits, zombie_status
 from pmond.runtime.identity import Identity, boot_id, identify, is_alive, read_stat, real_uid, send_signal
-from pmond.runtime.instances import Running
+from pmond.runtime.instances import Running, tuning_of
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.perform import Performer
@@ -140,6 +141,7 @@ class Adoption:
         adopted = Adopted(record.name, record.number, record.pid, record.revision, record.token, age)
         if is_alive(identity) and state.instance is None:
             self._adopt(identity, adopted, record.born_as)
+            self._remember_spec(record)
             return []
         if state.instance is not None or record.number < state.history.number:
             self.stale.append(record)  # a later run is known
@@ -208,6 +210,16 @@ class Adoption:
             return
         if not watched:
             self._performer.exited(identity.pid, ExitStatus())
+
+    def _remember_spec(self, record: InstanceRecord) -> None:
+        """What the program was started with: its nice value and limits are still those."""
+        running = self._performer.instances.get(record.name)
+        try:
+            spec = ProcessSpec.model_validate(record.spec)
+        except ValueError:
+            return  # of another version; what cannot be compared is left as it is
+        if running is not None:
+            running.spec, running.tuning = spec, tuning_of(spec)
 
     def _running(self, identity: Identity, name: str, number: int, born_as: str = "") -> Running:
         marker = environment.marker(self._uuid, born_as or name, number)

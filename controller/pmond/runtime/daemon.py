@@ -12,7 +12,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +63,7 @@ from pmond.runtime.spawn import SpawnContext, seal_descriptors
 from pmond.runtime.starts import Starts
 from pmond.runtime.state_lock import keep_lock, lock_state
 from pmond.runtime.store import Store
+from pmond.runtime.tuning import Tuner
 from pmond.runtime.upgrade import Upgrade, held_back_signals
 from pmond.runtime.waiting import Waiting
 from pmond.runtime.watch import Watcher
@@ -139,6 +140,7 @@ class Daemon:
         await adopt.end(self._left, self._journal)
         self._loop.start(self._performer, self._turn_ended)
         self._reaper.start()
+        self._tuner.tune(self._registry.processes)
         self._rollouts.resume()
         self._expiring.look()
         gc.collect()
@@ -236,13 +238,14 @@ class Daemon:
         publisher.context = context
         self._publisher = publisher
         self._bus = Bus()
-        self._registry.changed = self._bus.changed
         self._keeping = Keeping(
             self._store, self._registry, self._loop, instances, publisher, self._bus, clock, self._journal,
             lambda name: publisher.log_files(self._registry.processes[name])[0],
             self._starts, self._keeper,
         )  # fmt: skip
         acting = Acting(self._registry, self._loop, clock, uid, control_group)
+        self._tuner = Tuner(self._registry, self._performer, self._journal, self._keeping.announce)
+        self._registry.changed = self._wanted_changed
         sets = Sets(self._store, clock)
         sets.load(self._snapshot.sources)
         self._rollouts = Rollouts(self._registry, self._loop, self._bus, sets, clock, self._journal)
@@ -293,6 +296,10 @@ class Daemon:
         self._rotating = Rotating(self._rotated_logs, context.environment, clock, self._journal)
         self._reaper = Reaper(events, self._exited)
         self._foreign = ForeignExits(events, self._performer.exited)
+
+    def _wanted_changed(self, names: Set[str]) -> None:
+        self._tuner.tune(names)
+        self._bus.changed(names)
 
     def _renamed(self, one: Declared, new: str) -> None:
         """Carry over what is known of a process, and its log where the name alone says where it is."""

@@ -8,11 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, KeysView
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from pmon3_schema.process import Limits, ProcessSpec
 from pmond.runtime.failures import SpawnError
 from pmond.runtime.identity import Identity
 from pmond.runtime.spawn import Child
 from pmond.runtime.tree import Root
+
+
+class Tuning(NamedTuple):
+    """The nice value, and the limits in the order of the fields of `Limits`; None: not declared."""
+
+    priority: int | None
+    limits: tuple[int | None, ...]
+
+
+def tuning_of(spec: ProcessSpec) -> Tuning:
+    """The values of a spec that are set on the live tree."""
+    return Tuning(spec.priority, tuple(getattr(spec.limits, name) for name in Limits.model_fields))
 
 
 @dataclass(slots=True)
@@ -31,6 +45,11 @@ class Running:
     """What its launcher reported: the program was never reached."""
     ended: bool = False
     """Its main program has ended and was reaped; the pid means nothing any more."""
+
+    spec: ProcessSpec | None = None
+    """What it was started with, as far as that is known."""
+    tuning: Tuning | None = None
+    """What was set on its tree last."""
 
     @property
     def pid(self) -> int:

@@ -19,7 +19,7 @@ from pmon3_schema.process import Limits, ProcessSpec
 from pmond.runtime.environment import MARKER, User, find_program, find_user, read_env_files, variables_of
 from pmond.runtime.failures import Attempt, explain
 
-_LIMIT_NUMBERS = {
+LIMIT_NUMBERS = {
     "nofile": resource.RLIMIT_NOFILE,
     "memory": resource.RLIMIT_AS,
     "cpu_seconds": resource.RLIMIT_CPU,
@@ -140,5 +140,5 @@ def _other_user(spec: ProcessSpec) -> User | None:
 
 
 def _limits(limits: Limits) -> tuple[tuple[int, int], ...]:
-    values = ((number, getattr(limits, name)) for name, number in _LIMIT_NUMBERS.items())
+    values = ((number, getattr(limits, name)) for name, number in LIMIT_NUMBERS.items())
     return tuple((number, value) for number, value in values if value is not None)

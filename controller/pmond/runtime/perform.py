@@ -20,7 +20,7 @@ from pmond.runtime import environment, tree
 from pmond.runtime.clock import Clock
 from pmond.runtime.failures import SpawnError
 from pmond.runtime.identity import Identity, boot_id, read_stat, send_signal
-from pmond.runtime.instances import Instances, Running
+from pmond.runtime.instances import Instances, Running, tuning_of
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.spawn import SpawnContext, prepare, read_report, spawn
@@ -90,6 +90,7 @@ class Performer:
             return
         identity = Identity(child.pid, child.start_ticks, boot_id())
         running = Running(action.name, action.number, identity, marker, own=True)
+        running.spec, running.tuning = wanted.spec, tuning_of(wanted.spec)
         self.instances.add(running)
         if child.report_fd is not None:
             running.child = child
@@ -130,7 +131,7 @@ class Performer:
             send = tree.signal_group if whole_tree else tree.signal_main
             send(running.pid, number, resume=True)
             return
-        targets = self._members(running) if whole_tree or running.ended else frozenset({running.identity})
+        targets = self.members(running) if whole_tree or running.ended else frozenset({running.identity})
         for identity in targets:
             _send(identity, number)
             _send(identity, signal.SIGCONT)
@@ -191,7 +192,7 @@ class Performer:
         self._clearing[running.name] = running
         if running.own:
             return  # we are told: orphans become children of pmond
-        for identity in self._members(running):
+        for identity in self.members(running):
             if not self._watch_stranger(identity):
                 asyncio.get_running_loop().call_soon(self._look_at_cleared)
 
@@ -205,7 +206,7 @@ class Performer:
         wanted = self._loop.desired.wanted.get(running.name)
         if instance is None or instance.kill_at is None or wanted is None or not running.own:
             return
-        for identity in self._members(running):
+        for identity in self.members(running):
             stat = read_stat(identity.pid)
             if stat is not None and stat.group != running.pid:
                 _send(identity, wanted.spec.stop.signal)
@@ -228,18 +229,19 @@ class Performer:
         instance = state.instance if state is not None else None
         stopping = instance is not None and instance.phase is Phase.STOPPING
         if not running.own or stopping:
-            return bool(self._members(running))
+            return bool(self.members(running))
         # The cheap question first: after a crash nothing may stand in the way of the restart.
-        return tree.group_alive(running.pid) and bool(self._members(running))
+        return tree.group_alive(running.pid) and bool(self.members(running))
 
-    def _members(self, running: Running) -> frozenset[Identity]:
+    def members(self, running: Running) -> frozenset[Identity]:
+        """Everything alive that belongs to an instance."""
         membership = self._trees if running.own else self._table
         return membership.members(running.root)
 
     def _look_at_cleared(self) -> None:
         """A stranger ended: an orphan, perhaps the last one of a tree that is being cleared."""
         for running in list(self._clearing.values()):
-            if not self._members(running):
+            if not self.members(running):
                 self._tree_empty(running)
 
     def _tree_empty(self, running: Running) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pmon3_schema.effect import Effect
 from pmon3_schema.formats.export import plain
+from pmon3_schema.revision import changes
 from pmon3_schema.status import Condition, ProcessStatus, Status
 from pmond.core.model import NOTHING_SEEN, State
-from pmond.core.report import exit_words, report, truths
+from pmond.core.report import Truth, exit_words, report, truths
 from pmond.runtime.clock import Clock
 from pmond.runtime.environment import User, find_user
 from pmond.runtime.failures import SpawnError
@@ -141,12 +143,25 @@ class Publisher:
                 "type": truth.type,
                 "status": truth.status,
                 "reason": truth.reason,
-                "message": truth.message,
+                "message": truth.message + self._changed_paths(one, truth),
                 "last_transition_time": hold.at if truth.type == "Held" and hold else changed,
                 "observed_generation": loop.decided.get(one.name, 0),
             }
             for truth in found
         ]
+
+    def _changed_paths(self, one: Declared, truth: Truth) -> str:
+        """Which fields wait for a restart."""
+        running = self._instances.get(one.name)
+        if (
+            truth.type != "RestartRequired"
+            or truth.status != "True"
+            or running is None
+            or running.spec is None
+        ):
+            return ""
+        found = changes(running.spec, one.spec)
+        return ": " + ", ".join(change.path for change in found if change.effect is Effect.RESTART)
 
     def _instance_list(self, one: Declared) -> list[dict[str, Any]]:
         state: State = self._loop.observed.get(one.name, NOTHING_SEEN)
