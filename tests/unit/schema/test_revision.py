@@ -20,7 +20,6 @@ def spec(**fields: object) -> ProcessSpec:
         {"env_vars": {"A": "1"}},
         {"user": "u"},
         {"cwd": "/"},
-        {"limits": {"nofile": 5}},
         {"umask": 0},
     ],
 )
@@ -36,6 +35,8 @@ def test_what_needs_a_restart_changes_the_revision(fields: dict[str, object]) ->
         {"restart": {"delay": "5s"}},
         {"stop": {"timeout": 1}},
         {"args": []},
+        {"limits": {"nofile": 5}},
+        {"priority": 5},
     ],
 )
 def test_what_needs_none_or_says_the_default_does_not(fields: dict[str, object]) -> None:
