@@ -5,7 +5,7 @@ PYTHON = .venv/bin/python
 MANIFEST = manifests/quickstart.yaml
 
 .DEFAULT_GOAL := check
-.PHONY: help check format lint types imports docs reference fast test up down bench clean
+.PHONY: help check format lint types imports docs reference fast test chaos up down bench clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -46,6 +46,9 @@ up: .venv/installed ## run the quickstart: pmond, and the processes of manifests
 
 down: .venv/installed ## stop them, and pmond
 	$(PYTHON) -m pmon3 down
+
+chaos: .venv/tools ## kill pmond two thousand times, and count what was lost
+	$(PYTHON) -m tests.chaos.long 2000
 
 bench: .venv/tools ## measure pmon3 beside its peers
 	$(PYTHON) benchmarks/run.py

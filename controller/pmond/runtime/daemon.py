@@ -192,6 +192,7 @@ class Daemon:
         access = folders.access_of(data, owner)
         self._store = Store.open(Path(data.directory) / "data.db", clock=clock, access=access)
         self._snapshot = self._store.load()
+        self._store.keep_uuid()
         self._starts = Starts(data.directory)
         self._keeper = Keeper(data.directory, self._journal)
         self._upgrade = Upgrade(self._store, data.directory, self._journal, self._environ)

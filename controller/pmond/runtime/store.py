@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from uuid import UUID
 
 from sqlite_utils import Database
 
@@ -42,6 +43,7 @@ from pmond.runtime.store_error import StoreError
 KEEP_EVENTS = 10_000
 """Events kept in all."""
 KEEP_EVENTS_PER_PROCESS = 200
+UUID_NAME = "uuid"
 RETRY_SECONDS = 1.0
 """Between two tries to write what could not be written; each encodes all of it again."""
 
@@ -52,6 +54,8 @@ class Store:
     def __init__(self, file: StateFile, clock: Clock, access: FileAccess) -> None:
         self._access = access
         self.notices = file.notices
+        self.begun_anew = file.db.execute("SELECT count(*) FROM processes").fetchone()[0] == 0
+        """It has no processes: new, or begun again in the place of a damaged one."""
         self.degraded: str | None = file.in_memory
         """Why the file is behind what is known, or None."""
         self._db = file.db
@@ -83,6 +87,22 @@ class Store:
     def uuid(self) -> str:
         """Names this state for ever, in every file and process that belongs to it."""
         return str(self._db.execute("SELECT value FROM meta WHERE key = 'uuid'").fetchone()[0])
+
+    def keep_uuid(self) -> None:
+        """Have the name outlive the file: a new one goes on with it, so that what runs is recognised.
+
+        It is kept beside the file, and written anew only when that is missing or damaged.
+        """
+        beside = self._path.with_name(UUID_NAME)
+        with suppress(OSError, sqlite3.Error, ValueError):  # the file is what counts; this only mends it
+            known = str(UUID(beside.read_text("ascii").strip())) if beside.exists() else ""
+            if known and self.begun_anew and known != self.uuid:
+                with self._writing(durable=True):
+                    self._db.execute("UPDATE meta SET value = ? WHERE key = 'uuid'", [known])
+            elif known != self.uuid:
+                fresh = beside.with_suffix(".new")
+                fresh.write_text(f"{self.uuid}\n", "ascii")
+                fresh.replace(beside)
 
     def load(self) -> Snapshot:
         """Everything but events and revisions. Damaged rows are left out, removed and told in `notices`."""

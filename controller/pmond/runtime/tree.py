@@ -137,7 +137,10 @@ class ProcessTable:
         below = defaultdict(list)
         for pid, stat in stats.items():
             below[stat.parent].append(pid)
-        start = [pid for pid, stat in stats.items() if _is_member(pid, stat, root)]
+        leader = stats.get(root.pid)
+        # Its number may be another's by now, whose session and group then bear it too.
+        reused = leader is not None and leader.start_ticks != root.start_ticks
+        start = [pid for pid, stat in stats.items() if _is_member(pid, stat, root, by_session=not reused)]
         found: dict[int, Stat] = {}
         while start:
             pid = start.pop()
@@ -229,10 +232,10 @@ def _belongs(pid: int, root: Root) -> bool:
     return stat is not None and _is_member(pid, stat, root)
 
 
-def _is_member(pid: int, stat: Stat, root: Root) -> bool:
+def _is_member(pid: int, stat: Stat, root: Root, by_session: bool = True) -> bool:
     if stat.start_ticks < root.start_ticks:
         return False
-    return root.pid in (stat.session, stat.group) or marker_of(pid) == root.marker
+    return (by_session and root.pid in (stat.session, stat.group)) or marker_of(pid) == root.marker
 
 
 def _alive(found: dict[int, Stat]) -> frozenset[Identity]:

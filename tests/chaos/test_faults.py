@@ -1,0 +1,121 @@
+"""Single faults, each under its number in the list of faults that a supervisor must stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.chaos.machine import Machine
+from tests.support.waiting import until
+
+from pmond.runtime.identity import read_stat
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    machine.write_manifest({name: machine.worker(name, "steady") for name in ("one", "two")})
+    machine.start()
+    until(lambda: len(pids(machine)) == 2, "both run")
+    yield machine
+    machine.close()
+    machine.ledger.read()
+    assert not machine.ledger.doubles
+
+
+def pids(machine: Machine) -> dict[str, int]:
+    rows = machine.rows().values()
+    return {row["name"]: row["pid"] for row in rows if row["status"] == "running"}
+
+
+def test_1_survivors_are_adopted_unchanged(machine: Machine) -> None:
+    before = pids(machine)
+    machine.kill()
+    machine.start()
+    assert {name: row["pid"] for name, row in machine.rows().items()} == before
+    assert all(row["restart_count"] == 0 for row in machine.rows().values())
+
+
+def test_5_without_pmond_and_keeper_an_end_is_unknown_and_a_failure(machine: Machine) -> None:
+    before = pids(machine)
+    record = machine.state / "keeper"
+    keeper = json.loads(record.read_text())["pid"] if record.exists() else 0
+    machine.kill()
+    if keeper:
+        os.kill(keeper, signal.SIGKILL)
+    os.kill(before["one"], signal.SIGKILL)
+    until(lambda: read_stat(before["one"]) is None, "it is reaped", 10.0)
+    machine.start()
+    until(lambda: machine.rows()["one"]["pid"] not in {0, before["one"]}, "a restart")
+    row = machine.rows()["one"]
+    assert (row["exit_code"], row["exit_signal"], row["restart_count"]) == (None, None, 1)
+    assert machine.rows()["two"]["pid"] == before["two"]
+
+
+def test_6_a_stopped_pmond_sees_all_ends_when_it_goes_on(machine: Machine) -> None:
+    before = pids(machine)
+    os.kill(machine.pid, signal.SIGSTOP)
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    os.kill(machine.pid, signal.SIGCONT)
+    until(lambda: len(pids(machine)) == 2 and not set(pids(machine).values()) & set(before.values()), "again")
+    assert [row["restart_count"] for row in machine.rows().values()] == [1, 1]
+
+
+def test_10_of_several_pmonds_one_runs(machine: Machine) -> None:
+    before, first = pids(machine), machine.pmond
+    for _ in range(3):
+        machine.start(wait=False)
+        assert machine.pmond is not None and machine.pmond.wait(20) != 0
+    machine.pmond = first
+    assert pids(machine) == before
+
+
+def test_12_a_stranger_with_a_recorded_pid_is_left_alone(machine: Machine) -> None:
+    machine.kill()
+    stranger = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
+    try:
+        with sqlite3.connect(machine.state / "data.db") as database:
+            (text,) = database.execute("SELECT data FROM instances WHERE name = 'one'").fetchone()
+            data = json.dumps({**json.loads(text), "pid": stranger.pid})
+            database.execute("UPDATE instances SET data = ? WHERE name = 'one'", [data])
+        machine.start()
+        until(lambda: len(pids(machine)) == 2 and pids(machine)["one"] != stranger.pid, "it runs again", 20.0)
+        machine.act("stop", "one")
+        until(lambda: machine.rows()["one"]["status"] == "stopped", "it is stopped")
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_35_a_state_file_of_zeros_is_moved_aside_and_survivors_found(machine: Machine) -> None:
+    before = pids(machine)
+    machine.kill()
+    database = machine.state / "data.db"
+    size = database.stat().st_size
+    for file in machine.state.glob("data.db*"):
+        file.unlink()
+    database.write_bytes(b"\0" * size)
+    machine.start()
+    until(lambda: len(pids(machine)) == 2, "they are declared by the manifest again", 20.0)
+    assert list(machine.state.glob("data.db.corrupt*"))
+    for pid in set(before.values()) - set(pids(machine).values()):
+        stat = read_stat(pid)
+        assert stat is None or stat.state == "Z", "what ran before is ended before it is started anew"
+
+
+def test_48_a_storm_of_signals_ends_nothing(machine: Machine) -> None:
+    before = pids(machine)
+    for _ in range(2000):
+        os.kill(machine.pid, signal.SIGCHLD)
+        os.kill(machine.pid, signal.SIGHUP)
+    until(lambda: pids(machine) == before, "it answers and they run", 20.0)
