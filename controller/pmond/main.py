@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _check(settings, places)
     if options.check_state:
         return _check_state(options.check_state)
-    return asyncio.run(_serve(settings, places, ready))
+    return asyncio.run(_serve(settings, places, ready, options.exit_on))
 
 
 def _check(settings: Settings, places: paths.Places) -> int:
@@ -92,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="check the configuration and end")
     parser.add_argument("--settings", action="store_true", help="print the settings in force as JSON and end")
     parser.add_argument("--own", action="store_true", help="use the caller's own folders, root's included")
+    parser.add_argument(
+        "--exit-on", metavar="NAME", default="", help="end when that process has, with its exit code"
+    )
     parser.add_argument(upgrade.CHECK_STATE, metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--version", action="version", version=f"pmond {__version__}")
     return parser
@@ -107,9 +110,9 @@ def _read_settings(places: paths.Places) -> tuple[Settings, str, bool]:
     return settings, render_text(diagnostics, sources), not has_errors(diagnostics)
 
 
-async def _serve(settings: Settings, places: paths.Places, ready: int | None) -> int:
+async def _serve(settings: Settings, places: paths.Places, ready: int | None, exit_on: str) -> int:
     journal = Journal(level=log_level(settings, os.environ))
-    daemon = Daemon(settings, places, os.environ, journal, upgrade.take_over(os.environ))
+    daemon = Daemon(settings, places, os.environ, journal, upgrade.take_over(os.environ), exit_on)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _report(journal, context))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
@@ -125,7 +128,7 @@ async def _serve(settings: Settings, places: paths.Places, ready: int | None) ->
     daemon.announce_ready()
     await daemon.run()
     await daemon.close()
-    return 0
+    return daemon.exit_code
 
 
 def _report(journal: Journal, context: dict[str, object]) -> None:

@@ -34,6 +34,7 @@ from pmond.runtime.applying import Applying
 from pmond.runtime.bus import Bus
 from pmond.runtime.controller import Controller
 from pmond.runtime.doctor import Surroundings, examine
+from pmond.runtime.exit_on import ExitOn
 from pmond.runtime.expiring import Expiring
 from pmond.runtime.folders import ensure_folder, group_of, owner_of
 from pmond.runtime.foreign_exits import ForeignExits
@@ -116,12 +117,14 @@ class Daemon:
         environ: Mapping[str, str],
         journal: Journal,
         inherited: tuple[int | None, int | None] = (None, None),
+        exit_on: str = "",
     ) -> None:
         self.settings = settings
         self._places = places
         self._environ = environ
         self._journal = journal
         self._inherited_socket, self._inherited_lock = inherited
+        self._exit_on_name = exit_on
         self._tasks: set[asyncio.Task[None]] = set()
         self._notifier = Notifier(environ, journal)
         self._ended = asyncio.Event()
@@ -155,6 +158,7 @@ class Daemon:
     def _turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
         self._keeping.turn_ended(before, happened)
         self._hooks.turn_ended(before)
+        self._exit_on.turn_ended(before)
         self._expect_logs(before)
 
     def _expect_logs(self, names: Iterable[str]) -> None:
@@ -171,6 +175,11 @@ class Daemon:
     async def run(self) -> None:
         """Return when it has ended."""
         await self._ended.wait()
+
+    @property
+    def exit_code(self) -> int:
+        """What pmond ends with."""
+        return self._exit_on.code
 
     def _seal_and_raise_limits(self) -> None:
         seal_descriptors()
@@ -295,6 +304,7 @@ class Daemon:
             quiet_until=clock.now() + self.settings.initialization_period,
         )
         self._rotating = Rotating(self._rotated_logs, context.environment, clock, self._journal)
+        self._exit_on = ExitOn(self._exit_on_name, self._loop, clock, self.end)
         self._reaper = Reaper(events, self._exited)
         self._foreign = ForeignExits(events, self._performer.exited)
 
