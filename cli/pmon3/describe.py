@@ -19,7 +19,16 @@ _UP = frozenset({"running", "init"})
 
 def properties(process: dict[str, Any]) -> list[tuple[str, str]]:
     """The rows of the property table of one detailed status object."""
-    return [*_of_the_seed(process), *_ours(process), *_conditions(process), *_events(process)]
+    return [
+        *_of_the_seed(process), *_ours(process), *_origins(process), *_conditions(process), *_events(process),
+    ]  # fmt: skip
+
+
+def _origins(process: dict[str, Any]) -> list[tuple[str, str]]:
+    """Where the values come from: the file once, and the line of each field."""
+    origins: dict[str, str] = process.get("origins", {})
+    lines = ", ".join(f"{field} {place.rpartition(':')[2]}" for field, place in origins.items())
+    return [("declared at", process.get("declared_at", "")), ("lines", lines)]
 
 
 def why_not_running(process: dict[str, Any]) -> str:

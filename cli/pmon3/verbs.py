@@ -42,6 +42,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "validate": (),
     "explain": (),
     "schema": (),
+    "set": (),
     "export": (),
     "dgraph": ("order",),
     "group": ("groups",),

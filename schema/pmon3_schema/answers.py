@@ -40,6 +40,8 @@ class Event(TypedDict):
 class Description(ProcessStatus):
     """What `desc` shows: a status and what is behind it."""
 
+    declared_at: str
+    origins: dict[str, str]
     spec: dict[str, Any]
     conditions: list[Condition]
     events: list[Event]

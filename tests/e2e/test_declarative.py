@@ -353,3 +353,22 @@ def test_what_waits_for_a_restart_is_listed_by_path(pmond: Pmond) -> None:
     assert pmond.row("web")["pid"] == pid
     assert "it runs with an earlier spec" in pmond.ok("apply", "-f", str(pmond.manifest_file), "--no-wait")
     until(lambda: pmond.row("web")["pid"] != pid, "apply to restart it")
+
+
+def test_a_value_is_changed_in_the_file_that_declares_it(pmond: Pmond) -> None:
+    text = "# mine\nprocesses:\n  - file: /bin/sleep   # the program\n    args: '1000'\n    name: web\n"
+    pmond.write(text)
+    pid = pmond.until("web", "running")["pid"]
+    origins = pmond.ask("GET", "/v1/processes/web").body["origins"]
+    assert origins["args"] == f"{pmond.manifest_file}:4"
+    assert "args 4" in pmond.ok("desc", "web")
+    assert "+    args: '1001'" in pmond.ok("set", "web", "args=1001")
+    assert pmond.manifest_file.read_text() == text
+    pmond.ok("set", "web", "description=front", "restart.delay=2s", "--write")
+    pmond.ok("wait", "web", "--for", "synced")
+    until(lambda: "front" in pmond.ok("desc", "web"), "the description to be in force")
+    assert pmond.row("web")["pid"] == pid
+    written = pmond.manifest_file.read_text().splitlines()
+    assert [line for line in text.splitlines() if line not in written] == []
+    assert pmond.run("set", "web", "restart.delay=soon", "--write").returncode == 1
+    assert pmond.manifest_file.read_text().splitlines() == written

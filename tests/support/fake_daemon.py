@@ -62,6 +62,8 @@ def process(number: int, name: str, status: str = "running", **changes: Any) -> 
 def detailed(number: int, name: str, status: str = "running", **changes: Any) -> dict[str, Any]:
     """The answer of `desc`."""
     return process(number, name, status) | {
+        "declared_at": "",
+        "origins": {},
         "spec": {"file": f"/usr/bin/{name}", "name": name, "env_vars": {"MODE": "prod x"}},
         "conditions": [
             {

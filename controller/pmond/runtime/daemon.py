@@ -258,6 +258,7 @@ class Daemon:
         self._registry.changed = self._wanted_changed
         sets = Sets(self._store, clock)
         sets.load(self._snapshot.sources)
+        publisher.content_of = sets.in_force
         self._rollouts = Rollouts(self._registry, self._loop, self._bus, sets, clock, self._journal)
         applying = Applying(self._registry, self._loop, acting, sets, self._rollouts, uid)
         self._sources = Sources(

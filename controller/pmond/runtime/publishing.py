@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pmon3_schema.effect import Effect
+from pmon3_schema.findings import Document
 from pmon3_schema.formats.export import plain
+from pmon3_schema.origins import positions
 from pmon3_schema.revision import changes
 from pmon3_schema.status import Condition, ProcessStatus, Status
 from pmond.core.model import NOTHING_SEEN, State
@@ -31,6 +33,8 @@ class Publisher:
         self, registry: Registry, loop: Loop, instances: Instances, store: Store, clock: Clock, user: str
     ) -> None:
         self.context: SpawnContext
+        self.content_of: Callable[[str], Sequence[Document]] = lambda owner: ()
+        """The documents in force of a set."""
         self._registry = registry
         self._loop = loop
         self._instances = instances
@@ -47,6 +51,15 @@ class Publisher:
 
     def forget(self, name: str) -> None:
         self._updated_at.pop(name, None)
+
+    def origins(self, one: Declared) -> dict[str, str]:
+        """Where each value of a process is written, as file:line; what is not there is a default."""
+        content = self.content_of(one.record.owner)
+        document = next((d for d in content if d.path == one.record.file), None)
+        if document is None:
+            return {}
+        found = positions(document, one.name)
+        return {field: f"{document.path}:{line}" for field, (line, _) in found.items()}
 
     def rename(self, old: str, new: str) -> None:
         if old in self._updated_at:
@@ -102,6 +115,7 @@ class Publisher:
         return {
             **self.row(one, usage),
             "declared_at": _place(one),
+            "origins": self.origins(one),
             "spec": plain(one.spec),
             "conditions": self._conditions(one),
             "events": [event_json(event) for event in self._store.events(one.name, 20)],

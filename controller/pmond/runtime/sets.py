@@ -161,6 +161,11 @@ class Sets:
         """The history of a set, newest first."""
         return self._store.revisions(name, limit)
 
+    def in_force(self, name: str) -> list[Document]:
+        """The documents that a set was accepted with last; none for one that is not there."""
+        record = self._records.get(name)
+        return self.documents(record.content) if record is not None else []
+
     def documents(self, content: bytes) -> list[Document]:
         """What a record or revision keeps."""
         return [Document(path, text) for path, text in unpack(content)] if content else []

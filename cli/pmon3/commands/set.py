@@ -1,0 +1,107 @@
+"""`set`: change fields of a process in the file that declares it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from difflib import unified_diff
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pmon3 import exit_codes, output
+from pmon3.address import connect
+from pmon3.client import path_segment
+from pmon3_schema.errors import ErrorCode, PmonError
+
+
+def command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The process.")],
+    changes: Annotated[
+        list[str], typer.Argument(metavar="FIELD=VALUE...", help="Such as restart.delay=5s or args='-v -x'.")
+    ],
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--file", "-f", metavar="PATH", help="The manifest; the one that declares it by default."
+        ),
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the file instead of showing the change.")
+    ] = False,
+) -> int:
+    """Change fields in the manifest that declares a process, and nothing else of that file.
+
+    Without --write the change is shown as a diff. Comments, quoting and order stay as they are.
+    """
+    from pmon3_schema.manifest import Document, read
+    from pmon3_schema.splice import CannotSplice, set_value
+
+    path = os.path.realpath(file or _declared_in(name))
+    before = Path(path).read_bytes()
+    document = Document(path, before)
+    for change in changes:
+        field, value = _change(change)
+        try:
+            document = Document(path, set_value(document, name, field, value))
+        except CannotSplice as error:
+            raise PmonError(ErrorCode.INVALID, f"cannot set {'.'.join(field)} of {name}: {error}") from None
+    found = read([document], known_names=_known(document))
+    if not found.ok:
+        first = found.diagnostics[0]
+        raise PmonError(ErrorCode.INVALID, f"cannot set that: {first.message}", "nothing was written")
+    if write:
+        _write(path, document.content)
+        output.note(f"wrote {path}")
+        return exit_codes.DONE
+    lines = [text.decode("utf-8", "replace").splitlines(keepends=True) for text in (before, document.content)]
+    output.write("".join(unified_diff(lines[0], lines[1], path, path)))
+    return exit_codes.DONE
+
+
+def _declared_in(name: str) -> str:
+    process = connect().get(f"/v1/processes/{path_segment(name)}")
+    place: str = process.get("declared_at") or ""
+    if not place:
+        hint = "name a manifest with -f, or change it with pmon3 restart and its flags"
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot tell which file declares {name}: none does", hint)
+    return place.rpartition(":")[0]
+
+
+def _change(text: str) -> tuple[list[str], Any]:
+    field, equals, value = text.partition("=")
+    if not equals or not field:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read {text!r}: it is not FIELD=VALUE")
+    parts = field.removeprefix("process.").split(".")
+    from pmon3_schema.formats.yaml import load
+    from pmon3_schema.spelling import SEED_TEXT_KEYS
+
+    if parts[0] in SEED_TEXT_KEYS:
+        return parts, value
+    return parts, load(value).data if value else ""
+
+
+def _known(document: Any) -> list[str]:
+    """Dependencies may be declared in other files: they are not what is checked here."""
+    from pmon3_schema.manifest import read
+
+    return [need for entry in read([document]).entries for need in entry.spec.dependencies]
+
+
+def _write(path: str, content: bytes) -> None:
+    """Replace the file as a whole, with its mode and owner."""
+    status = Path(path).stat()
+    descriptor, new = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=Path(path).parent)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123
+            os.fchmod(descriptor, status.st_mode & 0o7777)
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        Path(new).replace(path)
+    except BaseException:
+        Path(new).unlink(missing_ok=True)
+        raise
