@@ -95,7 +95,7 @@ def truths(name: str, desired: Desired, observed: Observed, now: float, policy: 
         ),
         word,
     )
-    yield _stalled(seen, wanted)
+    yield _stop_failed(state, now, policy) or _stalled(seen, wanted)
     if wanted is not None:
         yield _held(wanted.hold)
         yield _restart_required(wanted, state)
@@ -105,6 +105,16 @@ def truths(name: str, desired: Desired, observed: Observed, now: float, policy: 
         yield Truth(
             "Flapping", _truth(held_back), "Restarts", f"{used} of {policy.flap.threshold} restarts used"
         )
+
+
+def _stop_failed(state: State, now: float, policy: Policy) -> Truth | None:
+    instance = state.instance
+    if instance is None or instance.killed_at is None or instance.kill_at is None:
+        return None
+    if now < instance.kill_at + policy.empty_tree:
+        return None
+    message = "SIGKILL did not end it (it waits for a device, or is out of reach); it is sent again and again"
+    return Truth("Stalled", "True", "StopFailed", message)
 
 
 def _stalled(seen: Report, wanted: Wanted | None) -> Truth:

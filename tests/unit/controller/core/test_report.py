@@ -82,3 +82,12 @@ def test_the_last_exit_is_a_code_or_the_name_of_a_signal() -> None:
     assert exit_words(NOTHING_SEEN) == (None, None)
     assert exit_words(CRASHED) == (1, None)
     assert exit_words(State(None, History(exit=ExitStatus(signal=11)))) == (None, "SIGSEGV")
+
+
+@pytest.mark.parametrize(("now", "reason"), [(11.9, "Moving"), (12.0, "StopFailed")])
+def test_a_tree_that_outlives_sigkill_is_said_to_be_stalled(now: float, reason: str) -> None:
+    instance = Instance(
+        1, 7, "r1", 0, 0.0, Phase.STOPPING, Ending.UNWANTED, kill_at=10.0, killed_at=10.0, ended_at=10.1
+    )
+    found = truths("web", desired(wanted()), {"web": State(instance)}, now, Policy(empty_tree=2.0))
+    assert [truth.reason for truth in found if truth.type == "Stalled"] == [reason]
