@@ -30,8 +30,8 @@ class Existing(NamedTuple):
 
     spec: ProcessSpec
     owner: str
-    place: str = ""
-    """file:line of its declaration, for messages."""
+    place: tuple[str, int, int] = ("", 0, 0)
+    """File, line and column of its declaration, for messages."""
     runs: str = ""
     """The revision that it runs with; empty when it does not run."""
     outdated: bool = False
@@ -201,7 +201,8 @@ def _bring(work: _Work, present: Existing | None, spec: ProcessSpec, options: Op
         return
     step = _changed(present, spec, options)
     if present.owner != options.owner and not _may_take(present, options, step):
-        work.conflicts.append(Conflict(spec.name, present.owner, present.place))
+        file, line, _ = present.place
+        work.conflicts.append(Conflict(spec.name, present.owner, f"{file}:{line}" if file else ""))
     elif step is None:
         work.unchanged += 1
     else:

@@ -24,9 +24,6 @@ class Place(NamedTuple):
     line: int = 0
     column: int = 0
 
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.file else ""
-
 
 NOWHERE = Place()
 
@@ -80,7 +77,7 @@ def existing(intents: Mapping[str, Intent], running: Mapping[str, Runs]) -> dict
         name: Existing(
             one.spec,
             one.owner,
-            place=str(one.place),
+            place=one.place,
             runs=running.get(name, _NOTHING).revision,
             outdated=running.get(name, _NOTHING).outdated,
             held=one.hold is not None and not one.hold.up,
