@@ -19,7 +19,7 @@ from tests.support.waiting import until
 from pmon3.client import Client
 from pmond.runtime import tree
 from pmond.runtime.adopt import Survivor, survivors
-from pmond.runtime.identity import read_stat, send_signal
+from pmond.runtime.identity import Identity, read_stat, send_signal
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 START_LIMIT = 20.0
@@ -151,3 +151,6 @@ class Machine:
             return not left
 
         until(gone, "the workers of this machine end", timeout=10.0)
+        keeper = self.state / "keeper"
+        if keeper.exists():
+            send_signal(Identity(**json.loads(keeper.read_text())), signal.SIGKILL)

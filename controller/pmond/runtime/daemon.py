@@ -169,6 +169,7 @@ class Daemon:
     def _exited(self, pid: int, status: ExitStatus) -> None:
         if self._keeper.was(pid):
             self._keeper.start()
+            self._keeper.refill(self._performer.instances.mains())
         elif not any(one.exited(pid, status) for one in (self._hooks, self._upgrade, self._rotating)):
             self._performer.exited(pid, status)
 

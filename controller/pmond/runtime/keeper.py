@@ -43,7 +43,8 @@ _PIDFDS, _LAST = b".", b"!"
 """What messages say: here are descriptors; you have seen all that lay in the queue before."""
 _BUFFER = 1 << 20
 """Bytes; a message with one descriptor takes about 800 of them."""
-_FOREVER = "2147483647"
+_LIFETIME = "3600"
+"""Seconds; one whose pmond never comes back must not stay for ever. A living pmond starts the next."""
 
 
 class Keeper:
@@ -217,7 +218,7 @@ class Keeper:
     def _start_process(self, ends: tuple[int, int]) -> Identity:
         pid = os.posix_spawn(
             "/bin/sleep",
-            ["sleep", _FOREVER],
+            ["sleep", _LIFETIME],
             {},
             file_actions=[
                 *((os.POSIX_SPAWN_DUP2, end, number) for end, number in zip(ends, _ENDS, strict=True)),
