@@ -12,7 +12,7 @@ from pmon3 import exit_codes as exit_code_module
 from pmon3_schema import errors, paths, status
 from pmon3_schema.diagnostics import CODES
 from pmond.core import events
-from pmond.runtime.routes import ROUTES
+from pmond.runtime.http.routes import ROUTES
 
 LATEST = Path(__file__).resolve().parents[1] / "benchmarks" / "latest.md"
 

@@ -26,9 +26,9 @@ from pmon3_schema.settings import load as load_settings
 from pmond.runtime import checking, clock, upgrade
 from pmond.runtime.daemon import Daemon, log_level, startup_problem
 from pmond.runtime.journal import Journal
-from pmond.runtime.state_lock import StateInUse
-from pmond.runtime.store import Store
-from pmond.runtime.store_error import StoreError
+from pmond.runtime.state.state_lock import StateInUse
+from pmond.runtime.state.store import Store
+from pmond.runtime.state.store_error import StoreError
 
 _READY_FD = "PMON3_READY_FD"
 

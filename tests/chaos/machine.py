@@ -17,9 +17,9 @@ from tests.chaos.ledger import Ledger
 from tests.support.waiting import until
 
 from pmon3.client import Client
-from pmond.runtime import tree
-from pmond.runtime.adopt import Survivor, survivors
-from pmond.runtime.identity import Identity, read_stat, send_signal
+from pmond.runtime.processes import tree
+from pmond.runtime.processes.adopt import Survivor, survivors
+from pmond.runtime.processes.identity import Identity, read_stat, send_signal
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 START_LIMIT = 20.0

@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.machine import Machine
 from tests.support.waiting import until
 
-from pmond.runtime.adopt import survivors
+from pmond.runtime.processes.adopt import survivors
 
 pytestmark = pytest.mark.slow
 

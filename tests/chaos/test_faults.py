@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.machine import Machine
 from tests.support.waiting import until
 
-from pmond.runtime.identity import read_stat
+from pmond.runtime.processes.identity import read_stat
 
 pytestmark = pytest.mark.slow
 

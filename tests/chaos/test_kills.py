@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.machine import Machine
 from tests.chaos.storm import Storm
 
-from pmond.runtime.foreign_exits import tells_exits
+from pmond.runtime.processes.foreign_exits import tells_exits
 
 KILLS = 15
 

@@ -15,8 +15,8 @@ import pytest
 from tests.chaos.machine import Machine
 from tests.support.waiting import until
 
-from pmond.runtime import log_follow, rotate
-from pmond.runtime.logs import Lines
+from pmond.runtime.files import log_follow, rotate
+from pmond.runtime.files.logs import Lines
 
 pytestmark = pytest.mark.slow
 

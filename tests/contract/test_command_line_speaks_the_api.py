@@ -21,10 +21,10 @@ from tests.support.fake_daemon import default_answers, detailed, process
 from tests.support.http_client import Reports
 
 from pmon3_schema.protocol import Promise, Selection
-from pmond.runtime.api import Api
-from pmond.runtime.auth import Peer
-from pmond.runtime.control import LogFile
-from pmond.runtime.http import Server
+from pmond.runtime.http.api import Api
+from pmond.runtime.http.auth import Peer
+from pmond.runtime.http.control import LogFile
+from pmond.runtime.http.server import Server
 
 
 class Canned(FakeControl):

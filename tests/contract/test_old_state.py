@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pmond.runtime import clock, migrations
-from pmond.runtime.records import GroupRecord, HistoryRecord
-from pmond.runtime.store import Store
+from pmond.runtime import clock
+from pmond.runtime.state import migrations
+from pmond.runtime.state.records import GroupRecord, HistoryRecord
+from pmond.runtime.state.store import Store
 
 FILES = sorted((Path(__file__).parent / "state").glob("v*.db.sql"))
 

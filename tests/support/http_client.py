@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from pmond.runtime.http import Handler, Server
-from pmond.runtime.http_admission import Limits
+from pmond.runtime.http.admission import Limits
+from pmond.runtime.http.server import Handler, Server
 
 PATIENCE = 5.0
 """Seconds within which anything here is answered, or the test fails."""

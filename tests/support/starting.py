@@ -13,9 +13,9 @@ from typing import Any
 from tests.support.waiting import until
 
 from pmon3_schema.process import ProcessSpec
-from pmond.runtime.environment import inheritable
-from pmond.runtime.failures import SpawnError
-from pmond.runtime.spawn import Child, SpawnContext, prepare, read_report, spawn
+from pmond.runtime.processes.environment import inheritable
+from pmond.runtime.processes.failures import SpawnError
+from pmond.runtime.processes.spawn import Child, SpawnContext, prepare, read_report, spawn
 
 MARKER = "11111111-2222-3333-4444-555555555555:test:1"
 

@@ -16,8 +16,8 @@ from pmon3_schema.diagnostics import Diagnostic, render_text
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document, read
 from pmon3_schema.settings import Access, EventHandling, Settings
-from pmond.runtime.documents import read_documents
-from pmond.runtime.folders import group_of, owner_of
+from pmond.runtime.files.documents import read_documents
+from pmond.runtime.files.folders import group_of, owner_of
 
 
 def problems(settings: Settings, places: paths.Places) -> Iterator[str]:

@@ -15,21 +15,21 @@ from pmon3_schema.manifest import Document as ManifestDocument
 from pmon3_schema.protocol import Apply, Document, Promise, Rollback, Selection
 from pmon3_schema.status import Target
 from pmond.core.compare import Options
-from pmond.runtime.acting import Acting, target
-from pmond.runtime.applying import Applying, Order
-from pmond.runtime.auth import Peer, is_administrator, is_owner, uid_of
-from pmond.runtime.bus import Bus
-from pmond.runtime.control import LogFile
-from pmond.runtime.grouping import Grouping
-from pmond.runtime.owning import Owning, check_set
-from pmond.runtime.publishing import Publisher, event_json
-from pmond.runtime.registry import Declared, Registry
-from pmond.runtime.rollback import RollingBack, Wish
-from pmond.runtime.set_view import SetView
-from pmond.runtime.sets import Sets
-from pmond.runtime.sources import Sources
-from pmond.runtime.store import Store
-from pmond.runtime.waiting import Waiting
+from pmond.runtime.http.auth import Peer, is_administrator, is_owner, uid_of
+from pmond.runtime.http.control import LogFile
+from pmond.runtime.intent.acting import Acting, target
+from pmond.runtime.intent.applying import Applying, Order
+from pmond.runtime.intent.grouping import Grouping
+from pmond.runtime.intent.owning import Owning, check_set
+from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.rollback import RollingBack, Wish
+from pmond.runtime.intent.set_view import SetView
+from pmond.runtime.intent.sets import Sets
+from pmond.runtime.intent.sources import Sources
+from pmond.runtime.intent.waiting import Waiting
+from pmond.runtime.publish.bus import Bus
+from pmond.runtime.publish.publishing import Publisher, event_json
+from pmond.runtime.state.store import Store
 
 _API = 1
 _EVENTS_READ = 10_000

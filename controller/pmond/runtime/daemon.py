@@ -27,47 +27,50 @@ from pmon3_schema.settings import load as load_settings
 from pmon3_schema.settings_reload import live_part
 from pmond.core.events import Event
 from pmond.core.model import ExitStatus, FlapPolicy, Policy, State
-from pmond.runtime import adopt, auth, clock, environment, folders, tree
-from pmond.runtime.acting import Acting
-from pmond.runtime.api import Api
-from pmond.runtime.applying import Applying
-from pmond.runtime.bus import Bus
+from pmond.runtime import clock
 from pmond.runtime.controller import Controller
 from pmond.runtime.doctor import Surroundings, examine
-from pmond.runtime.exit_on import ExitOn
-from pmond.runtime.expiring import Expiring
-from pmond.runtime.folders import ensure_folder, group_of, owner_of
-from pmond.runtime.foreign_exits import ForeignExits
-from pmond.runtime.grouping import Grouping
-from pmond.runtime.hooks import Hooks
-from pmond.runtime.http import Server
-from pmond.runtime.identity import Identity
+from pmond.runtime.files import folders
+from pmond.runtime.files.folders import ensure_folder, group_of, owner_of
+from pmond.runtime.files.rotating import Rotating
+from pmond.runtime.files.watch import Watcher
+from pmond.runtime.http import auth
+from pmond.runtime.http.api import Api
+from pmond.runtime.http.listener import socket_name
+from pmond.runtime.http.server import Server
+from pmond.runtime.intent.acting import Acting
+from pmond.runtime.intent.applying import Applying
+from pmond.runtime.intent.expiring import Expiring
+from pmond.runtime.intent.grouping import Grouping
+from pmond.runtime.intent.owning import Owning
+from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.rollback import RollingBack, RolloutEnded
+from pmond.runtime.intent.rollouts import Rollouts
+from pmond.runtime.intent.set_view import SetView
+from pmond.runtime.intent.sets import Sets
+from pmond.runtime.intent.sources import Sources
+from pmond.runtime.intent.starts import Starts
+from pmond.runtime.intent.waiting import Waiting
 from pmond.runtime.journal import Journal, Level
-from pmond.runtime.keeper import Keeper
-from pmond.runtime.keeping import Keeping
-from pmond.runtime.listener import socket_name
 from pmond.runtime.loop import Loop
 from pmond.runtime.notify import Notifier
-from pmond.runtime.owning import Owning
 from pmond.runtime.perform import Performer
-from pmond.runtime.process_json import Describer
-from pmond.runtime.publishing import Publisher
-from pmond.runtime.reaper import Reaper
-from pmond.runtime.registry import Declared, Registry
-from pmond.runtime.rollback import RollingBack, RolloutEnded
-from pmond.runtime.rollouts import Rollouts
-from pmond.runtime.rotating import Rotating
-from pmond.runtime.set_view import SetView
-from pmond.runtime.sets import Sets
-from pmond.runtime.sources import Sources
-from pmond.runtime.spawn import SpawnContext, seal_descriptors
-from pmond.runtime.starts import Starts
-from pmond.runtime.state_lock import keep_lock, lock_state
-from pmond.runtime.store import Store
-from pmond.runtime.tuning import Tuner
+from pmond.runtime.processes import adopt, environment, tree
+from pmond.runtime.processes.exit_on import ExitOn
+from pmond.runtime.processes.foreign_exits import ForeignExits
+from pmond.runtime.processes.identity import Identity
+from pmond.runtime.processes.keeper import Keeper
+from pmond.runtime.processes.reaper import Reaper
+from pmond.runtime.processes.spawn import SpawnContext, seal_descriptors
+from pmond.runtime.processes.tuning import Tuner
+from pmond.runtime.publish.bus import Bus
+from pmond.runtime.publish.hooks import Hooks
+from pmond.runtime.publish.keeping import Keeping
+from pmond.runtime.publish.process_json import Describer
+from pmond.runtime.publish.publishing import Publisher
+from pmond.runtime.state.state_lock import keep_lock, lock_state
+from pmond.runtime.state.store import Store
 from pmond.runtime.upgrade import Upgrade, held_back_signals
-from pmond.runtime.waiting import Waiting
-from pmond.runtime.watch import Watcher
 
 _RESYNC_SECONDS = 30.0
 """Between two looks at everything, in case an event was lost."""

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pmond.runtime import inotify
-from pmond.runtime.foreign_exits import tells_exits
-from pmond.runtime.identity import open_pidfd, pidfd_inode
-from pmond.runtime.rotate import can_collapse
+from pmond.runtime.files import inotify
+from pmond.runtime.files.rotate import can_collapse
+from pmond.runtime.processes.foreign_exits import tells_exits
+from pmond.runtime.processes.identity import open_pidfd, pidfd_inode
 
 OK, LIMITED, FAILED = "ok", "limited", "failed"
 _FEW_DESCRIPTORS = 0.8

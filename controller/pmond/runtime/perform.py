@@ -16,16 +16,16 @@ from collections.abc import Callable
 from pmond.core.actions import Action, Forget, Kill, Start, Stop
 from pmond.core.facts import Exited, KillSent, Spawned, SpawnFailed, StopSent, TreeEmpty
 from pmond.core.model import ExitStatus, Phase, Wanted
-from pmond.runtime import environment, tree
 from pmond.runtime.clock import Clock
-from pmond.runtime.failures import SpawnError
-from pmond.runtime.identity import Identity, boot_id, read_stat, send_signal
-from pmond.runtime.instances import Instances, Running, tuning_of
+from pmond.runtime.intent.starts import Starts
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
-from pmond.runtime.spawn import SpawnContext, prepare, read_report, spawn
-from pmond.runtime.starts import Starts
-from pmond.runtime.strays import Strays
+from pmond.runtime.processes import environment, tree
+from pmond.runtime.processes.failures import SpawnError
+from pmond.runtime.processes.identity import Identity, boot_id, read_stat, send_signal
+from pmond.runtime.processes.instances import Instances, Running, tuning_of
+from pmond.runtime.processes.spawn import SpawnContext, prepare, read_report, spawn
+from pmond.runtime.processes.strays import Strays
 
 _BETWEEN_LOOKS = 0.005
 

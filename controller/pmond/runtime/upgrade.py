@@ -24,9 +24,9 @@ from pathlib import Path
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.model import ExitStatus
-from pmond.runtime.handler import Handler, HandlerError
 from pmond.runtime.journal import Journal
-from pmond.runtime.store import Store
+from pmond.runtime.publish.handler import Handler, HandlerError
+from pmond.runtime.state.store import Store
 
 SOCKET = "PMON3_UPGRADE_SOCKET"
 LOCK = "PMON3_UPGRADE_LOCK"

@@ -16,11 +16,11 @@ from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
-from pmond.runtime.api import Api
-from pmond.runtime.auth import Peer
-from pmond.runtime.control import LogFile
-from pmond.runtime.http_messages import Pending, Request, Response
-from pmond.runtime.routes import ROUTES
+from pmond.runtime.http.api import Api
+from pmond.runtime.http.auth import Peer
+from pmond.runtime.http.control import LogFile
+from pmond.runtime.http.messages import Pending, Request, Response
+from pmond.runtime.http.routes import ROUTES
 
 NOBODY = 65534
 DOCUMENTS = {"documents": [{"path": "/etc/app.yml", "text": "processes: []"}]}

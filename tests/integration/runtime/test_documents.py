@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime import documents
-from pmond.runtime.documents import pack, printable, read_documents, unpack
+from pmond.runtime.files import documents
+from pmond.runtime.files.documents import pack, printable, read_documents, unpack
 
 
 def test_a_file_is_one_document_whatever_its_name(tmp_path: Path) -> None:

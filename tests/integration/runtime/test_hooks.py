@@ -18,10 +18,10 @@ from pmon3_schema.settings import EventHandling
 from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, History, Instance, Policy, State
 from pmond.core.occasions import Occasion
 from pmond.runtime import clock
-from pmond.runtime.hooks import AT_ONCE, Hooks
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
-from pmond.runtime.reaper import Reaper
+from pmond.runtime.processes.reaper import Reaper
+from pmond.runtime.publish.hooks import AT_ONCE, Hooks
 
 BEFORE = State(Instance(1, 10, "r1", 0, 0.0), History(number=1, attempts=1, revision="r1"))
 AFTER = State(

@@ -19,9 +19,9 @@ from tests.support.http_client import Reports, Wire, ask, serving
 from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.http import Server
-from pmond.runtime.http_admission import Limits
-from pmond.runtime.http_messages import STATUS_OF, Answer, Pending, Request, Response, Stream, json_response
+from pmond.runtime.http.admission import Limits
+from pmond.runtime.http.messages import STATUS_OF, Answer, Pending, Request, Response, Stream, json_response
+from pmond.runtime.http.server import Server
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

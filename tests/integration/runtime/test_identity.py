@@ -12,7 +12,7 @@ import pytest
 from tests.support.starting import ended, reap, running, start
 from tests.support.waiting import until
 
-from pmond.runtime.identity import (
+from pmond.runtime.processes.identity import (
     Identity,
     boot_id,
     identify,

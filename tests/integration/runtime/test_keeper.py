@@ -12,10 +12,10 @@ import pytest
 from tests.support.waiting import until
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.foreign_exits import tells_exits
-from pmond.runtime.identity import read_stat
 from pmond.runtime.journal import Journal
-from pmond.runtime.keeper import Keeper
+from pmond.runtime.processes.foreign_exits import tells_exits
+from pmond.runtime.processes.identity import read_stat
+from pmond.runtime.processes.keeper import Keeper
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,7 +25,7 @@ pytestmark = [
 DYING = """
 import os, sys
 from pmond.runtime.journal import Journal
-from pmond.runtime.keeper import Keeper
+from pmond.runtime.processes.keeper import Keeper
 keeper = Keeper(sys.argv[1], Journal())
 keeper.take_over()
 keeper.start()

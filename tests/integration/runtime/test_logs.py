@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime import logs
-from pmond.runtime.log_follow import follow
-from pmond.runtime.logs import Lines, parse_lines, read, read_all, rotated
+from pmond.runtime.files import logs
+from pmond.runtime.files.log_follow import follow
+from pmond.runtime.files.logs import Lines, parse_lines, read, read_all, rotated
 
 
 def test_what_callers_may_ask_for() -> None:

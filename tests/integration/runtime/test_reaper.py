@@ -14,10 +14,10 @@ import pytest
 from tests.support.waiting import eventually, until
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.foreign_exits import ForeignExits, reaped_status, zombie_status
-from pmond.runtime.identity import identify, open_pidfd, read_stat
-from pmond.runtime.reaper import Reaper
-from pmond.runtime.tree import become_subreaper
+from pmond.runtime.processes.foreign_exits import ForeignExits, reaped_status, zombie_status
+from pmond.runtime.processes.identity import identify, open_pidfd, read_stat
+from pmond.runtime.processes.reaper import Reaper
+from pmond.runtime.processes.tree import become_subreaper
 
 Exits = list[tuple[int, ExitStatus]]
 

@@ -13,10 +13,10 @@ from pmond.core.evolve import evolve
 from pmond.core.facts import Exited, Spawned
 from pmond.core.model import ExitStatus, Policy
 from pmond.runtime import clock
+from pmond.runtime.intent.registry import CLI, Registry
 from pmond.runtime.journal import Journal, Level
 from pmond.runtime.loop import Loop
-from pmond.runtime.registry import CLI, Registry
-from pmond.runtime.store import Store
+from pmond.runtime.state.store import Store
 
 
 class World:

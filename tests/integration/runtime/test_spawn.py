@@ -15,7 +15,7 @@ import pytest
 from tests.support.starting import MARKER, context, open_descriptors, output, python, reap, running, start
 from tests.support.waiting import until
 
-from pmond.runtime.spawn import seal_descriptors
+from pmond.runtime.processes.spawn import seal_descriptors
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches users")
 

@@ -17,7 +17,7 @@ import pytest
 from tests.support.starting import MARKER, context, open_descriptors, reap, report_of, running, start
 
 from pmon3_schema.process import ProcessSpec
-from pmond.runtime.spawn import SpawnError, prepare, seal_descriptors, spawn
+from pmond.runtime.processes.spawn import SpawnError, prepare, seal_descriptors, spawn
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches users")
 WAYS = pytest.mark.parametrize("way", [{}, {"umask": "0022"}], ids=["direct", "launcher"])

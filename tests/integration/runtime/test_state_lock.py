@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from tests.support.waiting import until
 
-from pmond.runtime.identity import read_stat
-from pmond.runtime.state_lock import LOCK_NAME, lock_state
-from pmond.runtime.store_error import StoreError
-from pmond.runtime.tree import children
+from pmond.runtime.processes.identity import read_stat
+from pmond.runtime.processes.tree import children
+from pmond.runtime.state.state_lock import LOCK_NAME, lock_state
+from pmond.runtime.state.store_error import StoreError
 
 HOLD = """
 import sys
-from pmond.runtime.identity import read_stat
-from pmond.runtime.state_lock import lock_state
+from pmond.runtime.processes.identity import read_stat
+from pmond.runtime.state.state_lock import lock_state
 lock_state(sys.argv[1])
 print("locked", flush=True)
 sys.stdin.read()
@@ -83,8 +83,8 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 UNBORN = """
 import os, sys
-from pmond.runtime.identity import read_stat
-from pmond.runtime.state_lock import lock_state
+from pmond.runtime.processes.identity import read_stat
+from pmond.runtime.state.state_lock import lock_state
 folder, gate = sys.argv[1:]
 lock_state(folder)
 print("locked", flush=True)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmond.runtime import clock
-from pmond.runtime.records import (
+from pmond.runtime.state.records import (
     Batch,
     EventRecord,
     GroupRecord,
@@ -29,8 +29,8 @@ from pmond.runtime.records import (
     decode,
     encode,
 )
-from pmond.runtime.store import KEEP_EVENTS_PER_PROCESS, Store
-from pmond.runtime.store_error import StoreError
+from pmond.runtime.state.store import KEEP_EVENTS_PER_PROCESS, Store
+from pmond.runtime.state.store_error import StoreError
 
 NOW = "2026-01-31T00:00:00.000Z"
 PROCESS = ProcessRecord(

@@ -14,8 +14,8 @@ import pytest
 from tests.support.starting import MARKER, ended, reap, start
 from tests.support.waiting import until
 
-from pmond.runtime.identity import Identity, identify, is_alive, read_stat
-from pmond.runtime.tree import (
+from pmond.runtime.processes.identity import Identity, identify, is_alive, read_stat
+from pmond.runtime.processes.tree import (
     Descendants,
     Membership,
     ProcessTable,

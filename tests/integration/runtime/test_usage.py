@@ -13,8 +13,8 @@ import pytest
 from tests.support.starting import running
 from tests.support.waiting import until
 
-from pmond.runtime.tree import become_subreaper
-from pmond.runtime.usage import UsageSampler, read_proc, read_psutil
+from pmond.runtime.processes.tree import become_subreaper
+from pmond.runtime.processes.usage import UsageSampler, read_proc, read_psutil
 
 BUSY = "print('up', flush=True)\nwhile True: pass"
 ALLOCATE = "x = b'x' * (50 << 20); print('up', flush=True); import time; time.sleep(60)"

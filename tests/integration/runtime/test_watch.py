@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from tests.support.waiting import eventually
 
-from pmond.runtime.watch import InotifyNotifier, Notifier, Touched, Watcher
-from pmond.runtime.watch_polling import PollingNotifier
+from pmond.runtime.files.watch import InotifyNotifier, Notifier, Touched, Watcher
+from pmond.runtime.files.watch_polling import PollingNotifier
 
 Steps = Callable[[Path], None]
 

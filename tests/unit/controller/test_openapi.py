@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from pmond.runtime import openapi
-from pmond.runtime.api import Api
-from pmond.runtime.routes import ROUTES
+from pmond.runtime.http import openapi
+from pmond.runtime.http.api import Api
+from pmond.runtime.http.routes import ROUTES
 
 DOCUMENT = openapi.document()
 OPERATIONS = [operation for path in DOCUMENT["paths"].values() for operation in path.values()]

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.environment import inheritable, marker, parse_env_file, parse_marker
-from pmond.runtime.failures import Attempt, explain
-from pmond.runtime.identity import parse_stat
-from pmond.runtime.reaper import decode_wait_status
-from pmond.runtime.usage import Row, next_sample
+from pmond.runtime.processes.environment import inheritable, marker, parse_env_file, parse_marker
+from pmond.runtime.processes.failures import Attempt, explain
+from pmond.runtime.processes.identity import parse_stat
+from pmond.runtime.processes.reaper import decode_wait_status
+from pmond.runtime.processes.usage import Row, next_sample
 
 FIELDS = (
     "S 1 77 78 0 -1 4194560 1 0 0 0 11 12 0 0 20 0 1 0 4711 8192 33 18446744073709551615" + " 0" * 26 + " 256"

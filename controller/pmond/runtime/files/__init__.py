@@ -1,0 +1,1 @@
+"""Files that pmond reads, watches and keeps in size: manifests and logs."""

@@ -1,0 +1,127 @@
+"""How much of the daemon its clients may take up, together and each user for itself."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections import Counter
+from dataclasses import dataclass
+from typing import Protocol
+
+from pmon3_schema.errors import ErrorCode
+from pmond.runtime.http.auth import Peer, is_owner
+from pmond.runtime.http.messages import HttpError
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one server. Times in seconds, sizes in bytes."""
+
+    connections: int = 256
+    requests: int = 192
+    """Requests at work at a time. Fewer than connections, so that there is always one to end."""
+    requests_of_a_user: int = 32
+    """Of these, those of one user who is neither root nor pmond's own."""
+    head_bytes: int = 16 * 1024
+    body_bytes: int = 64 * _MIB
+    body_bytes_of_a_user: int = 8 * _MIB
+    """Bodies of one such user that are held at a time, all requests together."""
+    all_body_bytes: int = 128 * _MIB
+    """Bodies held at a time, everybody's together."""
+    head_time: float = 10.0
+    body_time: float = 60.0
+    idle_time: float = 60.0
+    reply_time: float = 60.0
+    """For the client to take a whole answer; streams may be read as slowly as it likes."""
+    linger_time: float = 2.0
+    """For the client to read an error given before its request was complete."""
+
+
+class Admitted(Protocol):
+    """What is known here about a connection."""
+
+    peer: Peer
+    closed: Future[None]
+
+    def abort(self) -> None: ...
+
+    def end_when_answered(self) -> None: ...
+
+
+class Admission:
+    """Counts connections, requests at work and bytes of bodies; says no beyond the limits."""
+
+    def __init__(self, limits: Limits, owner_uid: int) -> None:
+        self._limits = limits
+        self._owner_uid = owner_uid
+        self.connections: dict[Admitted, None] = {}
+        self._waiting: dict[Admitted, None] = {}  # in the order in which they began to wait
+        self._requests: Counter[int] = Counter()
+        self._bodies: Counter[int] = Counter()
+
+    def connected(self, connection: Admitted) -> None:
+        """A connection has come; when there are too many the oldest waiting one is ended."""
+        if len(self.connections) >= self._limits.connections:
+            self.end_oldest_waiting(connection.peer)
+        self.connections[connection] = None
+        self._waiting[connection] = None
+
+    def disconnected(self, connection: Admitted) -> None:
+        self.connections.pop(connection, None)
+        self._waiting.pop(connection, None)
+
+    def end_oldest_waiting(self, newcomer: Peer | None = None) -> None:
+        """End the connection that has waited longest for its client.
+
+        Those of ordinary users go first, and among these the newcomer's own.
+        """
+
+        def rank(connection: Admitted) -> tuple[bool, bool]:
+            peer = connection.peer
+            return is_owner(peer, self._owner_uid), newcomer is None or peer.uid != newcomer.uid
+
+        oldest = min(self._waiting, key=rank, default=None)  # the first of equals: the oldest
+        if oldest is not None:
+            self.disconnected(oldest)
+            oldest.abort()
+
+    def begin_request(self, connection: Admitted) -> None:
+        """A request is complete and goes to work. Raises HttpError 503 when too many are."""
+        uid = connection.peer.uid
+        if self._requests.total() >= self._limits.requests:
+            raise _busy(f"{self._limits.requests} requests are in progress")
+        if not self._is_owner(connection) and self._requests[uid] >= self._limits.requests_of_a_user:
+            raise _busy(f"{self._limits.requests_of_a_user} requests of your user are in progress")
+        self._requests[uid] += 1
+        self._waiting.pop(connection, None)
+
+    def end_request(self, connection: Admitted) -> None:
+        self._requests[connection.peer.uid] -= 1
+        self._requests += Counter()  # drop users at zero
+        if connection in self.connections:
+            self._waiting[connection] = None
+
+    def largest_body(self, connection: Admitted) -> int:
+        """Bytes that a body of this client may have."""
+        return self._limits.body_bytes if self._is_owner(connection) else self._limits.body_bytes_of_a_user
+
+    def take_body(self, connection: Admitted, size: int) -> None:
+        """Room for `size` more bytes of a body. Raises HttpError 503 when there is none now."""
+        uid = connection.peer.uid
+        total_full = self._bodies.total() + size > self._limits.all_body_bytes
+        own_full = self._bodies[uid] + size > self._limits.body_bytes_of_a_user
+        if total_full or (own_full and not self._is_owner(connection)):
+            raise _busy("too many large requests are in progress")
+        self._bodies[uid] += size
+
+    def release_body(self, connection: Admitted, size: int) -> None:
+        self._bodies[connection.peer.uid] -= size
+        self._bodies += Counter()
+
+    def _is_owner(self, connection: Admitted) -> bool:
+        return is_owner(connection.peer, self._owner_uid)
+
+
+def _busy(why: str) -> HttpError:
+    return HttpError(503, ErrorCode.UNREACHABLE, f"cannot answer now: {why}", "try again in a moment")

@@ -1,0 +1,83 @@
+"""What callers may ask of the daemon: the seam between the API and the controller."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from pmon3_schema.protocol import Apply, Promise, Rollback, Selection
+from pmon3_schema.status import Target
+from pmond.runtime.files.logs import Owners
+from pmond.runtime.http.auth import Peer
+
+
+class LogFile(NamedTuple):
+    """A log that a caller may read, as far as the file is one of these users'."""
+
+    path: Path
+    owners: Owners | None = None
+
+
+class Control(Protocol):
+    """What callers may ask of the daemon. Every method may raise PmonError.
+
+    Methods that take a peer raise `forbidden` for what `auth` does not allow it: `act` (and the
+    user of its `changes`, by `may_submit`), `submit`, `apply`, `plan`, `log_files`.
+    """
+
+    def version(self) -> dict[str, Any]: ...
+    def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]: ...
+    def describe(self, ref: str) -> dict[str, Any]: ...
+    def submit(self, spec: dict[str, Any], cwd: str, peer: Peer, replace: bool) -> Sequence[Target]: ...
+    def act(
+        self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
+    ) -> Sequence[Target]: ...
+    async def apply(self, body: Apply, peer: Peer) -> dict[str, Any]: ...
+    async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]: ...
+    def hold(
+        self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
+    ) -> Sequence[Target]: ...
+    def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]: ...
+    def release(self, selection: Selection, peer: Peer) -> Sequence[str]: ...
+    def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]: ...
+    def sets(self) -> Sequence[dict[str, Any]]: ...
+    def history(self, name: str, limit: int) -> Sequence[dict[str, Any]]:
+        """Of the set of the process config file when the name is empty."""
+
+    def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> None: ...
+    async def resume(self, name: str, peer: Peer) -> None: ...
+    async def rollback(self, body: Rollback, peer: Peer) -> dict[str, Any]: ...
+    async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]: ...
+    async def wait(
+        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
+    ) -> dict[str, Any]: ...
+    def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
+        """The log, and the log of standard error when it is a separate file."""
+
+    def graph(self, process_config_only: bool) -> dict[str, Any]: ...
+    def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]: ...
+    def groups(self) -> Sequence[dict[str, Any]]: ...
+    def create_group(self, name: str) -> dict[str, Any]: ...
+    def delete_group(self, ref: str) -> None: ...
+    def describe_group(self, ref: str) -> dict[str, Any]: ...
+    def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        """Names of the groups."""
+
+    def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        """Names of the groups."""
+
+    def events(self, since: int, name: str | None) -> Sequence[Mapping[str, Any]]:
+        """Events with a greater id, oldest first; of one process or of all."""
+
+    def subscribe(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Events from this call on (not from the first step of the iterator on)."""
+
+    async def upgrade(self) -> None:
+        """Begin to replace pmond by the code that is installed now, if that can be used."""
+
+    def doctor(self) -> Sequence[Mapping[str, Any]]:
+        """What this host offers and what of it is in use."""
+
+    def shutdown(self, stop_processes: bool) -> None:
+        """Begin to end; returns at once."""

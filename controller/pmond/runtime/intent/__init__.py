@@ -1,0 +1,1 @@
+"""What is wanted: the verbs of callers and the manifests, written down as intent."""

@@ -1,0 +1,311 @@
+"""The verbs: what a caller wants of processes, written down as intent.
+
+Theory of operation: a verb changes records only, in one transaction, and answers with targets;
+what follows is the loop's. `stop` lays a hold over the spec, `start` and `restart` lift it and
+ask for a new instance by counting the token up, `delete` marks the process for the loop to stop
+and forget. Who may do what is decided here, where the process and the caller are both known.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pmon3_schema import graph
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.mistakes import mistakes
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.protocol import Selection
+from pmon3_schema.status import Target
+from pmond.core.facts import Reset, RestartAsked
+from pmond.core.model import NOTHING_SEEN
+from pmond.runtime.clock import Clock
+from pmond.runtime.http import auth
+from pmond.runtime.http.auth import Peer
+from pmond.runtime.intent.registry import CLI, Declared, Edit, Registry, dump, not_found
+from pmond.runtime.loop import Loop
+from pmond.runtime.state.records import Hold, ProcessRecord
+
+FromManifest = Callable[[str], ProcessSpec | None]
+"""Looks a name up in the process config file."""
+
+
+class Acting:
+    """Carries out verbs for callers."""
+
+    def __init__(
+        self, registry: Registry, loop: Loop, clock: Clock, daemon_uid: int, control_group: int | None
+    ) -> None:
+        self._registry = registry
+        self._loop = loop
+        self._clock = clock
+        self._daemon_uid = daemon_uid
+        self._control_group = control_group
+
+    def act(
+        self, verb: str, selection: Selection, peer: Peer, force: bool, changes: dict[str, Any]
+    ) -> list[Target]:
+        """Do one verb to the selected processes. Raises PmonError; then nothing was changed."""
+        chosen = self._registry.select(selection)
+        chosen = [one for one in chosen if not one.record.deleting or verb in {"delete", "drop", "kill"}]
+        if selection.all and not selection.refs:
+            chosen = [one for one in chosen if self.may_control(peer, one)]
+        for one in chosen:
+            self.check_control(verb, peer, one)
+        match verb:
+            case "start" | "restart":
+                return self._start(chosen, peer, changes, counted=verb == "restart")
+            case "stop":
+                return self._stop(chosen, peer, force)
+            case "kill":
+                return self._stop([one for one in chosen if self._alive(one)], peer, force)
+            case "delete" | "drop":
+                return self._delete(chosen, force)
+            case _:
+                return self._reset(chosen)
+
+    def submit(self, data: dict[str, Any], cwd: str, peer: Peer, replace_running: bool) -> list[Target]:
+        """Add a process of the command line, or change one, and start it."""
+        spec = read_spec(data, cwd)
+        spec = self.as_submitted(spec, peer)
+        self._check_user(spec)
+        present = self._registry.processes.get(spec.name)
+        if present is not None:
+            self._check_replace(spec, present, peer, replace_running)
+        self._check_program(spec)
+        self.check_dependencies([spec])
+        with self._registry.edit(f"process {spec.name}") as edit:
+            if present is None:
+                one = edit.add(spec, CLI, self._trusted(peer))
+            else:
+                record = self._respecified(present, spec, peer)
+                record = replace(record, trusted=self._trusted(peer), **_started(spec, peer, self._clock))
+                one = edit.put(record, spec)
+            self._set_groups(edit, one, spec.groups)
+        return [target(one)]
+
+    def as_submitted(self, spec: ProcessSpec, peer: Peer) -> ProcessSpec:
+        """The spec with its user filled in, as far as the caller may choose it. Raises PmonError."""
+        if not auth.may_submit(peer, spec.user, self._daemon_uid):
+            who = spec.user or "that user"
+            raise PmonError(
+                ErrorCode.FORBIDDEN,
+                f"cannot run {spec.name} as {who}: {peer.user} may only run programs as {peer.user}",
+                "leave out user, or ask root",
+            )
+        if not spec.user and peer.uid != self._daemon_uid:
+            return spec.model_copy(update={"user": auth.default_user(peer, self._daemon_uid)})
+        return spec
+
+    def _check_user(self, spec: ProcessSpec) -> None:
+        if auth.uid_of(spec.user, self._daemon_uid) is None:
+            why = f"cannot take {spec.name}: there is no user {spec.user}"
+            raise PmonError(ErrorCode.INVALID, why, "create it, or correct user")
+
+    def may_control(self, peer: Peer, one: Declared) -> bool:
+        uid = auth.uid_of(one.spec.user, self._daemon_uid)
+        return auth.may_control(peer, uid, self._daemon_uid, self._control_group)
+
+    def check_control(self, verb: str, peer: Peer, one: Declared) -> None:
+        """Raises PmonError `forbidden` when the caller may not do that."""
+        if not self.may_control(peer, one):
+            raise PmonError(
+                ErrorCode.FORBIDDEN,
+                f"cannot {verb} {one.name}: it runs as {one.spec.user or 'the user of pmond'}",
+                "ask as that user, or as root",
+            )
+
+    def check_dependencies(self, specs: Sequence[ProcessSpec], gone: Collection[str] = ()) -> None:
+        """Raises PmonError when a dependency is unknown or the whole would have a cycle.
+
+        `gone` are names that will be no more.
+        """
+        if not any(spec.dependencies for spec in specs):
+            return
+        staying = [one for one in self._registry.processes.values() if not one.record.deleting]
+        needs = {one.name: one.spec.dependencies for one in staying if one.name not in gone}
+        needs.update((spec.name, spec.dependencies) for spec in specs)
+        for spec in specs:
+            unknown = [name for name in spec.dependencies if name not in needs]
+            if unknown:
+                error = not_found(unknown[0], list(needs))
+                why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"
+                raise PmonError(ErrorCode.INVALID, why, error.hint)
+        concerned = graph.reachable([spec.name for spec in specs], needs)
+        for cycle in graph.cycles(concerned, needs):
+            why = f"cannot take {specs[0].name}: dependencies form a cycle: {' -> '.join(cycle)}"
+            raise PmonError(ErrorCode.INVALID, why, "remove one of these dependencies")
+
+    def release_holds(self, chosen: Sequence[Declared], peer: Peer) -> list[Target]:
+        """`init`: start what was stopped, has failed or is not up, each as if it were new."""
+        stopped = [one for one in chosen if self._is_down(one)]
+        if not stopped:
+            return []
+        with self._registry.edit("the start of stopped processes") as edit:
+            fresh = [
+                edit.put(replace(one.record, **_started(one.spec, peer, self._clock, one))) for one in stopped
+            ]
+        return [target(one) for one in fresh]
+
+    def _start(
+        self, chosen: Sequence[Declared], peer: Peer, changes: dict[str, Any], counted: bool
+    ) -> list[Target]:
+        specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
+        if specs:
+            self.check_dependencies(list(specs.values()))
+        with self._registry.edit("the start of processes") as edit:
+            started = [self._start_one(edit, one, specs.get(one.name), peer) for one in chosen]
+        for one in chosen if counted else ():
+            self._loop.tell(RestartAsked(one.name))
+        return [target(one) for one in started]
+
+    def _start_one(self, edit: Edit, one: Declared, spec: ProcessSpec | None, peer: Peer) -> Declared:
+        record = self._respecified(one, spec, peer) if spec is not None else one.record
+        spec = spec or one.spec
+        new = edit.put(replace(record, **_started(spec, peer, self._clock, one)), spec)
+        if spec.groups != one.spec.groups:
+            self._set_groups(edit, new, spec.groups)
+        return new
+
+    def _changed(self, one: Declared, changes: Mapping[str, Any], peer: Peer) -> ProcessSpec:
+        merged = {**dump(one.spec), **changes}
+        if changes.get("no_auto_restart") is False and one.spec.restart.policy == "never":
+            merged["restart"] = {key: v for key, v in merged.get("restart", {}).items() if key != "policy"}
+        if changes.get("log_dir") and "log" not in changes:
+            merged.pop("log", None)  # a full path would hide the folder that was asked for
+        spec = read_spec(merged, one.spec.cwd or "/")
+        if not auth.may_submit(peer, spec.user, self._daemon_uid) and peer.uid != self._daemon_uid:
+            raise PmonError(
+                ErrorCode.FORBIDDEN,
+                f"cannot change {one.name}: {peer.user} may not run programs as {spec.user}",
+            )
+        self._check_user(spec)
+        return spec
+
+    def _stop(self, chosen: Sequence[Declared], peer: Peer, force: bool) -> list[Target]:
+        with self._registry.edit("the stop of processes") as edit:
+            stopped = [self._stop_one(edit, one, peer, force) for one in chosen]
+        for one in chosen:
+            self._loop.tell(Reset(one.name))
+        return [target(one) for one in stopped]
+
+    def _stop_one(self, edit: Edit, one: Declared, peer: Peer, force: bool) -> Declared:
+        record = one.record
+        if record.hold is not None and not record.hold.up and not (force and not record.forced):
+            return one
+        hold = Hold(up=False, by=peer.user, at=self._clock.wall(), reason="")
+        return edit.put(replace(record, hold=hold, forced=force, generation=record.generation + 1), one.spec)
+
+    def _delete(self, chosen: Sequence[Declared], force: bool) -> list[Target]:
+        with self._registry.edit("the deletion of processes") as edit:
+            deleted = [
+                edit.put(
+                    replace(one.record, deleting=True, forced=force, generation=one.record.generation + 1),
+                    one.spec,
+                )
+                for one in chosen
+            ]
+        return [target(one) for one in deleted]
+
+    def _reset(self, chosen: Sequence[Declared]) -> list[Target]:
+        for one in chosen:
+            self._loop.tell(Reset(one.name))
+        self._loop.touch([one.name for one in chosen])
+        return [target(one) for one in chosen]
+
+    def _check_replace(self, spec: ProcessSpec, present: Declared, peer: Peer, replace_running: bool) -> None:
+        self.check_control("replace", peer, present)
+        if present.record.owner != CLI:
+            raise PmonError(
+                ErrorCode.CONFLICT,
+                f"cannot start {spec.name}: {present.record.owner} declares a process of that name"
+                f" ({present.record.file}:{present.record.line})",
+                "choose another --name, or change it there",
+            )
+        if present.record.deleting:
+            raise PmonError(
+                ErrorCode.CONFLICT, f"cannot start {spec.name}: it is being deleted", "try again soon"
+            )
+        if self._alive(present) and not replace_running:
+            raise PmonError(
+                ErrorCode.CONFLICT,
+                f"cannot start {spec.name}: a process of that name is already running",
+                "choose another --name, or use --replace",
+            )
+
+    def _check_program(self, spec: ProcessSpec) -> None:
+        path = Path(spec.file)
+        try:
+            missing = path.is_absolute() and not path.exists()
+        except OSError:
+            missing = False  # it may be reachable as the user of the process; the start will tell
+        if missing:
+            raise PmonError(
+                ErrorCode.INVALID, f"cannot start {spec.name}: {spec.file} does not exist", "correct the path"
+            )
+
+    def _set_groups(self, edit: Edit, one: Declared, names: Sequence[str]) -> None:
+        wanted = frozenset(edit.group(name) for name in names)
+        present = self._registry.group_ids(one.id)
+        if wanted != present:
+            edit.set_groups(one.id, present, wanted)
+
+    def _respecified(self, one: Declared, spec: ProcessSpec, peer: Peer) -> ProcessRecord:
+        # What somebody with fewer rights chose, a log say, is not opened with those of pmond.
+        return replace(one.record, spec=dump(spec), trusted=one.record.trusted and self._trusted(peer))
+
+    def _alive(self, one: Declared) -> bool:
+        return self._loop.observed.get(one.name, NOTHING_SEEN).instance is not None
+
+    def _is_down(self, one: Declared) -> bool:
+        if self._alive(one) or one.record.deleting:
+            return False
+        history = self._loop.observed.get(one.name, NOTHING_SEEN).history
+        hold = one.record.hold
+        held = hold is not None and not hold.up
+        ended = history.ending is not None or bool(history.error)
+        succeeded = history.exit is not None and history.exit.code in one.spec.restart.success_exit_codes
+        return held or (ended and not succeeded)
+
+    def _trusted(self, peer: Peer) -> bool:
+        return auth.is_owner(peer, self._daemon_uid)
+
+
+def _started(spec: ProcessSpec, peer: Peer, clock: Clock, one: Declared | None = None) -> dict[str, Any]:
+    """The changes of a record that ask for a new instance, whatever was asked before."""
+    hold = None if spec.autostart else Hold(up=True, by=peer.user, at=clock.wall(), reason="")
+    changes: dict[str, Any] = {"hold": hold, "deferred": False, "deleting": False, "forced": False}
+    if one is not None:
+        changes |= {"token": one.record.token + 1, "generation": one.record.generation + 1}
+    return changes
+
+
+def read_spec(data: Mapping[str, Any], cwd: str) -> ProcessSpec:
+    """A submitted spec in its normal form. Raises PmonError `invalid` that names the first mistake."""
+    placed = dict(data)
+    file = placed.get("file")
+    if isinstance(file, str) and "/" in file:
+        placed["file"] = os.path.normpath(Path(cwd) / file)
+    if isinstance(file, str) and not placed.get("name"):
+        placed["name"] = Path(file).name
+    for key in ("log", "log_dir", "cwd", "stderr_log"):
+        if isinstance(placed.get(key), str) and placed[key]:
+            placed[key] = str(Path(cwd) / placed[key])
+    try:
+        return ProcessSpec.model_validate(placed)
+    except ValidationError as error:
+        first = next(iter(mistakes(error, ProcessSpec)))
+        where = ".".join(str(part) for part in first.path) or "process"
+        raise PmonError(
+            ErrorCode.INVALID, f"cannot take this process: {where}: {first.message}", first.hint
+        ) from None
+
+
+def target(one: Declared) -> Target:
+    """What to wait for."""
+    return {"name": one.name, "generation": one.record.generation, "token": one.record.token}

@@ -1,0 +1,129 @@
+"""A comparison as callers see it: the plan object, its digest, and the errors that refuse it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from pmon3_schema.diagnostics import Diagnostic
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.formats.export import plain
+from pmon3_schema.manifest import Reading
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.revision import mask
+from pmond.core.compare import Comparison, Existing, Options, Step
+from pmond.runtime.http.auth import masked
+
+PLAN_FORMAT = "pmon3.plan/1.0"
+
+
+def summary_of(comparison: Comparison) -> dict[str, int]:
+    """How many steps of each kind, and how many processes need none."""
+    counts: dict[str, int] = {}
+    for step in comparison.steps:
+        counts[step.action] = counts.get(step.action, 0) + 1
+    held = sum(note.code == "held" for note in comparison.notes)
+    return {**counts, "unchanged": comparison.unchanged, **({"held": held} if held else {})}
+
+
+def plan_json(
+    comparison: Comparison, options: Options, version: int, digest: str, found: Sequence[Diagnostic]
+) -> dict[str, Any]:
+    """The plan object; values of the environment are never shown."""
+    return {
+        "format": PLAN_FORMAT,
+        "set": options.owner,
+        "set_version": version,
+        "source_digest": digest,
+        "plan_digest": plan_digest(comparison, options, version),
+        "options": {"prune": options.prune, "prune_limit": options.prune_limit,
+                    "allow_empty": options.allow_empty, "take_over": options.take_over,
+                    "restart": sorted(options.forced)},
+        "summary": summary_of(comparison),
+        "actions": [_step_json(step) for step in comparison.steps],
+        "notes": [{"code": n.code, "name": n.name, "message": n.message} for n in comparison.notes],
+        "diagnostics": [diagnostic.to_json() for diagnostic in found],
+    }  # fmt: skip
+
+
+def plan_digest(comparison: Comparison, options: Options, version: int) -> str:
+    """A hash of exactly what would be done, to which version of the set.
+
+    Values of the environment count, so that a plan does not carry a secret it was not made for.
+    """
+    steps = [
+        [step.action, step.name, step.effect, step.moved_from, step.wave,
+         [[c.path, c.before, c.after] for c in step.changes],
+         plain(step.spec) if step.action == "create" and step.spec is not None else None]
+        for step in comparison.steps
+    ]  # fmt: skip
+    text = json.dumps([options.owner, version, steps], sort_keys=True, default=str)
+    return "b2:" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def with_entries(
+    plan: dict[str, Any], comparison: Comparison, existing: Mapping[str, Existing]
+) -> dict[str, Any]:
+    """The plan with the whole entry of each process before and after, secrets masked."""
+    actions = []
+    for action, step in zip(plan["actions"], comparison.steps, strict=True):
+        before = existing.get(step.moved_from or step.name)
+        entries = {
+            "entry_before": _entry(before.spec) if before is not None else None,
+            "entry_after": _entry(step.spec) if step.spec is not None else None,
+        }
+        actions.append({**action, **entries})
+    return {**plan, "actions": actions}
+
+
+def _entry(spec: ProcessSpec) -> dict[str, Any]:
+    entry = plain(spec)
+    return masked({**entry, "env_vars": dict(spec.env_vars)}) if spec.env_vars else entry
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "action": step.action,
+        "name": step.name,
+        "effect": step.effect,
+        "changes": [mask(change).to_json() for change in step.changes],
+        "causes": list(step.causes),
+        "wave": step.wave,
+    }
+    if step.moved_from:
+        body["moved_from"] = step.moved_from
+    return body
+
+
+def invalid(reading: Reading) -> PmonError:
+    """The error of a manifest with mistakes; they come along as diagnostics."""
+    errors = [diagnostic for diagnostic in reading.diagnostics if diagnostic.is_error]
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return PmonError(
+        ErrorCode.INVALID,
+        f"cannot apply {first.file}: {first.file}:{first.line}:{first.column}: {first.message}{more}",
+        "nothing was changed; pmon3 validate shows the places",
+        [diagnostic.to_json() for diagnostic in reading.diagnostics],
+    )
+
+
+def conflict(comparison: Comparison, owner: str) -> PmonError:
+    """The error of names that somebody else owns: who, where, and the ways out."""
+    first = comparison.conflicts[0]
+    said = [f"{one.name} belongs to {one.owner}{_at(one.place)}" for one in comparison.conflicts[:10]]
+    more = f" and {len(comparison.conflicts) - 10} more" if len(comparison.conflicts) > 10 else ""
+    remove = (
+        f"pmon3 del {first.name}" if first.owner == "cli" else f"remove it from {first.place or first.owner}"
+    )
+    return PmonError(
+        ErrorCode.CONFLICT,
+        f"cannot apply {owner}: {'; '.join(said)}{more}",
+        f"take it over with --take-ownership, rename it here, or {remove}",
+    )
+
+
+def _at(place: str) -> str:
+    return f" ({place})" if place else ""

@@ -1,0 +1,153 @@
+"""Carries rollouts out: lets processes go when `core.rollout` says that their turn has come.
+
+Theory of operation: one task for each set that is rolled out. It looks where every process is,
+asks `advance`, lets go what may go in one durable transaction, and sleeps until one of the
+processes changes or a deadline passes. The rollout itself is in the state file, and what is held
+back is part of each process's intent, so after a crash of pmond `resume` goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from pmon3_schema.status import Status
+from pmond.core.intent import released
+from pmond.core.model import NOTHING_SEEN, Ending
+from pmond.core.report import report
+from pmond.core.rollout import Advance, Progress, Rollout, advance, from_json, merged, to_json
+from pmond.runtime.clock import Clock
+from pmond.runtime.intent.intents import changed_record, intent_of
+from pmond.runtime.intent.registry import Declared, Edit, Registry
+from pmond.runtime.intent.sets import DONE, FAILED, Sets
+from pmond.runtime.journal import Journal
+from pmond.runtime.loop import Loop
+from pmond.runtime.publish.bus import Bus
+from pmond.runtime.state.records import SourceRecord
+
+PROGRESS_SECONDS = 60.0
+"""A process that is not ready so long after its turn has failed; nomad's healthy_deadline is 5 min."""
+
+Ended = Callable[[str, str, tuple[str, ...]], None]
+"""Told how the rollout of a set ended: done, failed or rollback, and what was skipped."""
+
+
+class Rollouts:
+    """The rollouts that are under way, by set."""
+
+    def __init__(
+        self, registry: Registry, loop: Loop, bus: Bus, sets: Sets, clock: Clock, journal: Journal
+    ) -> None:
+        self.ended: Ended = lambda name, outcome, skipped: None
+        self._registry = registry
+        self._loop = loop
+        self._bus = bus
+        self._sets = sets
+        self._clock = clock
+        self._journal = journal
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._let_go: dict[str, float] = {}
+        """When each process that is on its way was let go."""
+
+    def write(self, edit: Edit, record: SourceRecord, rollout: Rollout) -> None:
+        """Make the rollout part of the state, with what is brought in."""
+        if record.rollout is not None:
+            rollout = merged(from_json(record.rollout), rollout)
+        self._sets.put(edit, replace(record, rollout=dict(to_json(rollout))))
+
+    def start(self, name: str) -> None:
+        """Begin the rollout of a set; a task that is on its way sees the new one."""
+        task = self._tasks.get(name)
+        if task is not None:
+            task.cancel()
+        self._tasks[name] = asyncio.get_running_loop().create_task(self._run(name))
+
+    def resume(self) -> None:
+        """Go on with what an earlier pmond had begun."""
+        for record in self._sets.all():
+            if record.rollout is not None:
+                self.start(record.set_name)
+
+    def active(self, name: str) -> bool:
+        """Whether a set is being rolled out."""
+        record = self._sets.get(name)
+        return record is not None and record.rollout is not None
+
+    async def _run(self, name: str) -> None:
+        try:
+            while (seconds := self._step(name)) is not None:
+                record = self._sets.get(name)
+                assert record is not None and record.rollout is not None
+                rollout = from_json(record.rollout)
+                names = frozenset(rollout.gone).union(*rollout.waves)
+                await self._bus.wait(names, seconds)
+        except Exception as error:  # a defect of ours: the rest stays held back, and is said so
+            self._journal.error("rollout.failed", error, set=name)
+            self._finish(name, Advance(outcome="failed"))
+
+    def _step(self, name: str) -> float | None:
+        """Do what is due; seconds until the next look, None when it has ended."""
+        record = self._sets.get(name)
+        if record is None or record.rollout is None:
+            return None
+        rollout = from_json(record.rollout)
+        progress = {
+            member: self._progress(self._registry.processes[member])
+            for wave in rollout.waves
+            for member in wave
+            if member in self._registry.processes
+        }
+        gone = not any(self._is_ending(member) for member in rollout.gone)
+        move = advance(rollout, progress, gone)
+        if move.outcome:
+            self._finish(name, move)
+            return None
+        if move.release:
+            self._release(move.release)
+        moving = [member for member, where in progress.items() if where is Progress.MOVING]
+        since = [self._let_go[member] for member in moving if member in self._let_go]
+        return max(0.05, min(since, default=self._clock.now()) + PROGRESS_SECONDS - self._clock.now())
+
+    def _progress(self, one: Declared) -> Progress:
+        where = self._where(one)
+        if where in {Progress.READY, Progress.FAILED}:
+            self._let_go.pop(one.name, None)
+        return where
+
+    def _where(self, one: Declared) -> Progress:
+        if one.record.deleting or (one.record.hold is not None and not one.record.hold.up):
+            return Progress.READY  # a person or another manifest decided otherwise
+        if one.record.deferred or one.record.staged:
+            return Progress.HELD
+        loop = self._loop
+        seen = report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+        state = loop.observed.get(one.name, NOTHING_SEEN)
+        token = state.instance.token if state.instance is not None else state.history.token
+        if token >= one.record.token:
+            if seen.ready:
+                return Progress.READY
+            crashed = state.instance is None and state.history.ending is Ending.ITSELF
+            if seen.status is Status.FAILED or crashed or (state.instance is None and state.history.error):
+                return Progress.FAILED
+        let_go = self._let_go.setdefault(one.name, self._clock.now())
+        late = self._clock.now() >= let_go + PROGRESS_SECONDS
+        return Progress.FAILED if late else Progress.MOVING
+
+    def _is_ending(self, name: str) -> bool:
+        one = self._registry.processes.get(name)
+        return one is not None and one.record.deleting
+
+    def _release(self, names: tuple[str, ...]) -> None:
+        with self._registry.edit("a step of a rollout") as edit:
+            for name in names:
+                one = self._registry.processes[name]
+                edit.put(changed_record(one.record, released(intent_of(one))), one.spec)
+        self._let_go.update(dict.fromkeys(names, self._clock.now()))
+
+    def _finish(self, name: str, move: Advance) -> None:
+        with self._registry.edit("the end of a rollout") as edit:
+            self._sets.ended(edit, name, DONE if move.outcome == "done" else FAILED)
+        self._journal.event("rollout.ended", set=name, outcome=move.outcome, skipped=list(move.skipped))
+        self.ended(name, move.outcome, move.skipped)
+        self._bus.changed(set(self._registry.processes))

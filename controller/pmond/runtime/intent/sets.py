@@ -1,0 +1,196 @@
+"""Sets: who declares processes, what they said last, and what is in force of it.
+
+Theory of operation: a set is one manifest (`file:PATH`) or one name (`--set NAME`). Its record
+joins three things: the source as it was looked at last (accepted or not, and why), the content
+in force, and whether taking new content is suspended. Every accepted change is a numbered
+revision. Records change inside the registry's transactions, and in memory when those are on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.manifest import Document
+from pmond.core.compare import CLI
+from pmond.runtime.clock import Clock
+from pmond.runtime.files.documents import pack, unpack
+from pmond.runtime.intent.registry import Edit
+from pmond.runtime.state.records import RevisionRecord, SourceRecord
+from pmond.runtime.state.store import Store
+
+KEEP_REVISIONS = 20
+"""Revisions kept of each set; Kubernetes and Argo CD keep 10."""
+
+PROGRESSING, DONE, FAILED, ROLLED_BACK, SUPERSEDED = (
+    "progressing", "done", "failed", "rolled_back", "superseded",
+)  # fmt: skip
+
+
+def digest_of(documents: Sequence[Document]) -> str:
+    """``b2:`` and a hash of the documents, paths included."""
+    packed = pack([(document.path, document.content) for document in documents])
+    return "b2:" + blake2b(packed, digest_size=16).hexdigest()
+
+
+class Sets:
+    """All of them, by name."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._records: dict[str, SourceRecord] = {}
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a suspension was laid or lifted."""
+
+    def load(self, records: Iterable[SourceRecord]) -> None:
+        """Take over what the state file holds."""
+        self._records = {record.set_name: record for record in records}
+
+    def all(self) -> list[SourceRecord]:
+        return [self._records[name] for name in sorted(self._records)]
+
+    def get(self, name: str) -> SourceRecord | None:
+        return self._records.get(name)
+
+    def one(self, name: str) -> SourceRecord:
+        """The set of that name, or of that path. Raises PmonError `not_found`."""
+        record = self._records.get(name) or self._records.get(f"file:{name}")
+        if record is None:
+            known = ", ".join(sorted(self._records)) or "there is none"
+            raise PmonError(ErrorCode.NOT_FOUND, f"cannot find set {name!r}", f"sets: {known}")
+        return record
+
+    def version(self, name: str) -> int:
+        """How often the set was changed; 0 for one that is not there."""
+        record = self._records.get(name)
+        return record.version if record is not None else 0
+
+    def put(self, edit: Edit, record: SourceRecord) -> SourceRecord:
+        """Write a record together with the other changes of a transaction."""
+        edit.change.put_source(record)
+        edit.done.append(lambda: self._remember(record))
+        return record
+
+    def accepted(
+        self,
+        edit: Edit,
+        name: str,
+        documents: Sequence[Document],
+        revision: RevisionRecord | None,
+        uid: int,
+    ) -> SourceRecord:
+        """These documents are in force now; `revision` when they changed something."""
+        before = self._records.get(name) or replace(self._fresh(name), uid=uid)
+        digest = digest_of(documents)
+        after = replace(
+            before,
+            digest=digest,
+            accepted_digest=digest,
+            content=pack([(document.path, document.content) for document in documents]),
+            accepted=True,
+            diagnostics=[],
+            reason="",
+            message="",
+            checked_at=self._clock.wall(),
+            version=before.version + (revision is not None),
+            revision=revision.number if revision is not None else before.revision,
+        )
+        if after.suspended is not None and after.suspended.get("digest"):
+            after = replace(after, suspended=None)  # laid until other content came
+        if name in self._records and replace(after, checked_at=before.checked_at) == before:
+            return before
+        return self.put(edit, after)
+
+    def rejected(
+        self, edit: Edit, name: str, digest: str, reason: str, message: str, found: list[dict[str, Any]]
+    ) -> SourceRecord:
+        """The present content of the source is not in force, for this reason."""
+        before = self._records.get(name) or self._fresh(name)
+        after = replace(
+            before, digest=digest or before.digest, accepted=False, diagnostics=found, reason=reason,
+            message=message, checked_at=self._clock.wall(),
+        )  # fmt: skip
+        return self.put(edit, after)
+
+    def new_revision(
+        self,
+        edit: Edit,
+        name: str,
+        documents: Sequence[Document],
+        by: str,
+        summary: Mapping[str, int],
+        message: str,
+        commit: str,
+        outcome: str,
+    ) -> RevisionRecord:
+        """Write down that the set is changed now."""
+        record = RevisionRecord(
+            number=edit.change.next_revision_number(),
+            set_name=name,
+            at=self._clock.wall(),
+            by=by,
+            summary=dict(summary),
+            content=pack([(document.path, document.content) for document in documents]),
+            message=message,
+            digest=digest_of(documents),
+            commit=commit,
+            outcome=outcome,
+        )
+        for earlier in self._store.revisions(name, 1):
+            if earlier.outcome == PROGRESSING:
+                edit.change.put_revision(replace(earlier, outcome=SUPERSEDED))
+        edit.change.add_revision(record)
+        edit.change.trim_revisions(name, KEEP_REVISIONS)
+        return record
+
+    def ended(self, edit: Edit, name: str, outcome: str) -> None:
+        """The rollout of the set has ended like this."""
+        record = self._records.get(name)
+        if record is None:
+            return
+        self.put(edit, replace(record, rollout=None))
+        for revision in self._store.revisions(name, KEEP_REVISIONS):
+            if revision.number == record.revision:
+                edit.change.put_revision(replace(revision, outcome=outcome))
+
+    def revisions(self, name: str, limit: int = KEEP_REVISIONS) -> list[RevisionRecord]:
+        """The history of a set, newest first."""
+        return self._store.revisions(name, limit)
+
+    def in_force(self, name: str) -> list[Document]:
+        """The documents that a set was accepted with last; none for one that is not there."""
+        record = self._records.get(name)
+        return self.documents(record.content) if record is not None else []
+
+    def documents(self, content: bytes) -> list[Document]:
+        """What a record or revision keeps."""
+        return [Document(path, text) for path, text in unpack(content)] if content else []
+
+    def suspend(self, edit: Edit, name: str, suspension: dict[str, Any] | None) -> None:
+        """Take no new content from here on, or take it again (None)."""
+        record = self._records.get(name) or self._fresh(name)
+        self.put(edit, replace(record, suspended=suspension))
+        edit.done.append(self.changed)
+
+    def _fresh(self, name: str) -> SourceRecord:
+        return SourceRecord(
+            path=name.removeprefix("file:"), set_name=name, digest="", content=b"", accepted=True,
+            diagnostics=[], checked_at=self._clock.wall(), version=0,
+        )  # fmt: skip
+
+    def _remember(self, record: SourceRecord) -> None:
+        self._records[record.set_name] = record
+
+
+def suspension_words(suspended: Mapping[str, Any]) -> str:
+    """``suspended by ana: maintenance, until 2025-…``."""
+    why = f": {suspended['reason']}" if suspended.get("reason") else ""
+    until = f", until {suspended['until']}" if suspended.get("until") else ""
+    return f"suspended by {suspended['by']}{why}{until}"
+
+
+__all__ = ["CLI", "Sets", "digest_of", "suspension_words"]

@@ -1,0 +1,222 @@
+"""The manifests that pmond itself follows: the process config file, at start, on `init`, on change.
+
+Theory of operation: the watcher says that a file changed; it is read again as a whole. Good: it
+is brought in like any manifest, at once. Not good: nothing is taken from it, what was accepted
+last stays in force (it is in the state file, so a restart of pmond keeps it too), and the journal,
+the events and the set's conditions say where it is wrong. A file that is missing or says nothing
+removes nothing. While its set is suspended the file is looked at, and nothing is taken from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.manifest import Document, Reading, read
+from pmon3_schema.settings import Settings
+from pmon3_schema.work_tree import commit_of
+from pmond.core.compare import Options
+from pmond.runtime.files.documents import read_documents
+from pmond.runtime.intent.applying import Applying, Order
+from pmond.runtime.intent.registry import Registry
+from pmond.runtime.intent.sets import Sets, digest_of, suspension_words
+from pmond.runtime.journal import Journal
+
+_EMPTY_PLAN: dict[str, Any] = {
+    "format": "pmon3.plan/1.0",
+    "set": "",
+    "summary": {},
+    "actions": [],
+    "notes": [],
+    "diagnostics": [],
+}
+_REASONS = {
+    ErrorCode.INVALID: "InvalidManifest",
+    ErrorCode.CONFLICT: "Conflict",
+    ErrorCode.REFUSED: "PruneBlocked",
+    ErrorCode.NOT_FOUND: "SourceMissing",
+}
+
+Announce = Callable[[str, str, str], None]
+"""Writes an event about the daemon: type, message, process name."""
+
+
+class Sources:
+    """Follows the process config file."""
+
+    def __init__(
+        self,
+        applying: Applying,
+        registry: Registry,
+        sets: Sets,
+        journal: Journal,
+        settings: Callable[[], Settings],
+        announce: Announce,
+    ):
+        self._applying = applying
+        self._registry = registry
+        self._sets = sets
+        self._journal = journal
+        self._settings = settings
+        self._announce = announce
+        self._reloading: asyncio.Lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def process_config_file(self) -> str:
+        return self._settings().process_config_file
+
+    @property
+    def owner(self) -> str:
+        """The set of the process config file."""
+        return f"file:{self.process_config_file}"
+
+    def changed(self) -> None:
+        """The file changed: read it again."""
+        task = asyncio.get_running_loop().create_task(self.reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def reload(self) -> None:
+        """Bring the file in as it is now; what is wrong with it is said, not raised."""
+        # One reading at a time, in order: a later one must not be overtaken by an earlier one.
+        async with self._reloading:
+            try:
+                if self._is_suspended():
+                    return
+                plan, _ = await self._bring_in()
+            except PmonError as error:
+                self._reject(error)
+                return
+            except Exception as error:
+                self._journal.error("manifest.failed", error, path=self.process_config_file)
+                return
+            self._accept(plan)
+
+    async def init(self, *, required: bool) -> tuple[dict[str, Any], frozenset[str]]:
+        """As `reload`, for a caller who is told what is wrong; the plan and the declared names."""
+        async with self._reloading:
+            try:
+                plan, names = await self._bring_in()
+            except PmonError as error:
+                self._reject(error)
+                if error.code is not ErrorCode.NOT_FOUND or required:
+                    raise
+                return _EMPTY_PLAN, frozenset()
+            self._accept(plan)
+            return plan, names
+
+    def declare(self, name: str) -> None:
+        """Take one process from the file, if it is in there and not declared yet."""
+        documents = self._documents_or_none()
+        reading = read(documents) if documents else None
+        entries = [entry for entry in reading.entries if entry.spec.name == name] if reading else []
+        if reading is None or not entries:
+            return
+        single = Reading(tuple(replace(entry, spec=_alone(entry.spec)) for entry in entries), ())
+        self._applying.apply(documents, single, Order(replace(self._options(), prune=False, partial=True)))
+
+    def edges(self) -> dict[str, Sequence[str]]:
+        """Who depends on whom according to the file, cycles included."""
+        documents = self._documents_or_none()
+        return (
+            {entry.spec.name: entry.spec.dependencies for entry in read(documents).entries}
+            if documents
+            else {}
+        )
+
+    async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
+        documents = self._documents()
+        reading = await self._applying.read(documents)
+        if reading.ok:
+            self._hand_over()
+        order = Order(self._options(), commit=commit_of(self.process_config_file))
+        applied = self._applying.apply(documents, reading, order)
+        self._note_followed()
+        return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
+
+    def _hand_over(self) -> None:
+        """Where the setting named another file before: what that one declared is this one's now."""
+        for record in self._sets.all():
+            if not record.followed or record.set_name == self.owner:
+                continue
+            with self._registry.edit("the processes of another process config file") as edit:
+                for one in list(self._registry.processes.values()):
+                    if one.record.owner == record.set_name:
+                        edit.put(replace(one.record, owner=self.owner), one.spec)
+                self._sets.put(edit, replace(record, followed=False))
+            self._journal.event("manifest.moved", before=record.set_name, after=self.owner)
+
+    def _note_followed(self) -> None:
+        record = self._sets.get(self.owner)
+        if record is not None and not record.followed:
+            with self._registry.edit("the state of a manifest") as edit:
+                self._sets.put(edit, replace(record, followed=True))
+
+    def _documents(self) -> list[Document]:
+        return [Document(path, content) for path, content in read_documents(self.process_config_file)]
+
+    def _documents_or_none(self) -> list[Document]:
+        try:
+            return self._documents()
+        except PmonError as error:
+            if error.code is ErrorCode.NOT_FOUND:
+                return []
+            raise
+
+    def _options(self) -> Options:
+        restart = self._settings().reload_policy == "restart"
+        return Options(owner=self.owner, prune=True, take_submitted=True, restart=restart)
+
+    def _is_suspended(self) -> bool:
+        """Whether nothing is to be taken from the file as it is now; what it is now is noted."""
+        record = self._sets.get(self.owner)
+        if record is None or record.suspended is None:
+            return False
+        digest = digest_of(self._documents())
+        until_changed = record.suspended.get("digest")
+        if until_changed and until_changed != digest:
+            return False
+        if digest != record.digest:
+            with self._registry.edit("the state of a manifest") as edit:
+                self._sets.put(edit, replace(record, digest=digest))
+            message = f"{self.process_config_file} changed, but is {suspension_words(record.suspended)}"
+            self._announce("ManifestSuspended", message, "")
+        return True
+
+    def _accept(self, plan: dict[str, Any]) -> None:
+        if plan["actions"]:
+            self._journal.event("manifest.accepted", path=self.process_config_file, summary=plan["summary"])
+            self._announce("ManifestApplied", f"{self.process_config_file}: {_words(plan['summary'])}", "")
+
+    def _reject(self, error: PmonError) -> None:
+        record = self._sets.get(self.owner)
+        if error.code is ErrorCode.NOT_FOUND and (record is None or not record.content):
+            self._journal.debug("manifest.missing", path=self.process_config_file)
+            return
+        reason = _REASONS.get(error.code, "InvalidManifest")
+        if error.code is ErrorCode.REFUSED and record is not None and record.suspended is not None:
+            return  # `init` of a suspended set says so itself; the file is not at fault
+        with self._registry.edit("the state of a manifest") as edit:
+            digest = self._digest_or_empty()
+            self._sets.rejected(edit, self.owner, digest, reason, error.message, error.diagnostics)
+        self._journal.warn("manifest.rejected", path=self.process_config_file, message=error.message)
+        self._announce("ManifestRejected", error.message, "")
+
+    def _digest_or_empty(self) -> str:
+        try:
+            return digest_of(self._documents())
+        except PmonError:
+            return ""
+
+
+def _alone(spec: Any) -> Any:
+    """The spec as `start NAME` takes it: its dependencies may not be declared yet."""
+    return spec.model_copy(update={"dependencies": ()})
+
+
+def _words(summary: dict[str, int]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in summary.items() if count)

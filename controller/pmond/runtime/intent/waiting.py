@@ -1,0 +1,203 @@
+"""`wait`: answer when processes are where a caller wants them, or cannot get there.
+
+Judged on nothing older than the caller's own request: an instance of an earlier token does not
+count, nor does an end that happened before. A wait ends early when the goal is out of reach
+without somebody acting: the process failed, it was stopped meanwhile, it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pmon3_schema.errors import PmonError
+from pmon3_schema.goals import Condition, Goal, parse
+from pmon3_schema.protocol import Promise
+from pmon3_schema.status import Status
+from pmond.core.model import NOTHING_SEEN, Ending, Wanted
+from pmond.core.report import Report, report, truths
+from pmond.runtime.clock import Clock
+from pmond.runtime.files import logs
+from pmond.runtime.http.control import LogFile
+from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.loop import Loop
+from pmond.runtime.publish.bus import Bus
+from pmond.runtime.publish.publishing import Publisher
+
+_TAIL_LINES = "10"
+_TAIL_BYTES = 8192
+
+_FINAL = frozenset({Status.FAILED, Status.STOPPED, Status.CLOSED, Status.COMPLETED})
+"""Nothing more happens by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One target at one moment: met, out of reach, or neither yet."""
+
+    met: bool = False
+    failed: bool = False
+    reason: str = ""
+
+
+class Waiting:
+    """Judges targets whenever one of their processes changes."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        loop: Loop,
+        bus: Bus,
+        publisher: Publisher,
+        clock: Clock,
+        rolling_out: Callable[[str], bool],
+    ) -> None:
+        self._rolling_out = rolling_out
+        self._registry = registry
+        self._loop = loop
+        self._bus = bus
+        self._publisher = publisher
+        self._clock = clock
+
+    async def wait(
+        self,
+        targets: Sequence[Promise],
+        until: str,
+        timeout: float,
+        readable: Callable[[Declared], Sequence[LogFile]],
+    ) -> dict[str, Any]:
+        """The answer of `POST /v1/wait`. `readable`: the logs that the caller may see."""
+        deadline = self._clock.now() + timeout
+        goal = parse(until)
+        by_name = {target.name: target for target in targets}
+        verdicts: dict[str, Verdict] = {}
+        with self._bus.watch(by_name.keys()) as changes:
+            changed = set(by_name)
+            while True:
+                # Only what changed: judging all of a thousand at each change would take seconds.
+                verdicts.update((name, self._judge_all(by_name[name], goal)) for name in changed)
+                if all(verdict.met or verdict.failed for verdict in verdicts.values()):
+                    failed = any(verdict.failed for verdict in verdicts.values())
+                    return self._answer("failed" if failed else "met", verdicts, readable)
+                left = deadline - self._clock.now()
+                if left <= 0:
+                    return self._answer("timeout", verdicts, readable)
+                changed = await changes.wait(left)
+
+    def _judge_all(self, target: Promise, goal: Goal) -> Verdict:
+        """The verdicts on all conditions of a goal as one."""
+        verdicts = [self._judge(target, condition) for condition in goal.conditions]
+        every, some = (any, all) if goal.any else (all, any)
+        reasons = dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason)
+        return Verdict(
+            every(verdict.met for verdict in verdicts),
+            some(verdict.failed for verdict in verdicts),
+            "; ".join(reasons),
+        )
+
+    def _judge(self, target: Promise, condition: Condition) -> Verdict:
+        one = self._registry.processes.get(target.name)
+        until = condition.word
+        if one is None:
+            met = until in {"deleted", "stopped"}
+            return Verdict(met=met, failed=not met, reason="deleted")
+        loop = self._loop
+        seen = report(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+        aside = loop.set_aside.get(target.name)
+        if aside:
+            return Verdict(failed=True, reason=f"internal error: {aside}")
+        if until == "stopped":
+            return self._judge_stopped(target, seen)
+        if until == "deleted":
+            return Verdict(failed=not one.record.deleting, reason=f"it is {seen.status.word}")
+        if until == "exited":
+            return self._judge_exited(target, seen, condition.code)
+        if until == "synced":
+            return self._judge_synced(one)
+        if until == "condition":
+            found = truths(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+            status = next((truth.status for truth in found if truth.type == condition.type), "Unknown")
+            return Verdict(met=status == condition.status, reason=f"{condition.type} is {status}")
+        return self._judge_up(target, one.wanted, seen, until)
+
+    def _judge_exited(self, target: Promise, seen: Report, code: int | None) -> Verdict:
+        """Its program ended by itself, with that code if one is asked for."""
+        state = self._loop.observed.get(target.name, NOTHING_SEEN)
+        history = state.history
+        token = state.instance.token if state.instance is not None else history.token
+        ended = history.ending is Ending.ITSELF and history.exit is not None and token >= target.token
+        if ended and history.exit is not None and code in (None, history.exit.code):
+            return Verdict(met=True)
+        final = state.instance is None and seen.status in _FINAL
+        return Verdict(failed=final, reason=seen.reason or f"it is {seen.status.word}")
+
+    def _judge_synced(self, one: Declared) -> Verdict:
+        """What runs is what is declared."""
+        instance = self._loop.observed.get(one.name, NOTHING_SEEN).instance
+        record = one.record
+        if record.staged or (
+            instance is not None
+            and (instance.revision, instance.token) != (one.wanted.revision, record.token)
+        ):
+            stuck = (record.staged or record.deferred) and not self._rolling_out(record.owner)
+            return Verdict(failed=stuck, reason="it does not run with what is declared")
+        return Verdict(met=(instance is not None) == one.wanted.up, reason="it does not run")
+
+    def _judge_stopped(self, target: Promise, seen: Report) -> Verdict:
+        state = self._loop.observed.get(target.name, NOTHING_SEEN)
+        if state.instance is None and not self._loop.desired.up(target.name):
+            return Verdict(met=True)
+        if state.instance is None and seen.status in {Status.FAILED, Status.COMPLETED}:
+            return Verdict(met=True)
+        if self._loop.desired.up(target.name) and target.token:
+            return Verdict(failed=True, reason="it was started again")
+        return Verdict(reason=seen.reason or f"it is {seen.status.word}")
+
+    def _judge_up(self, target: Promise, wanted: Wanted, seen: Report, until: str) -> Verdict:
+        state = self._loop.observed.get(target.name, NOTHING_SEEN)
+        goal = {Status.COMPLETED} if until == "completed" else {Status.RUNNING, Status.COMPLETED}
+        instance, history = state.instance, state.history
+        token = instance.token if instance is not None else history.token
+        reason = seen.reason or f"it is {seen.status.word}"
+        if token < target.token:
+            record = self._registry.processes[target.name].record
+            if record.staged or record.deferred:
+                if self._rolling_out(record.owner):
+                    return Verdict(reason="waits for its turn in a rollout")
+                return Verdict(failed=True, reason="skipped: the rollout ended before its turn")
+            if not self._loop.desired.up(target.name):
+                return Verdict(failed=True, reason=reason)
+            return Verdict(reason=reason)
+        if seen.status in goal:
+            return Verdict(met=True)
+        if seen.status in {Status.FAILED, Status.STOPPED, Status.CLOSED}:
+            return Verdict(failed=True, reason=reason)
+        tried = (history.revision, history.token) == (wanted.revision, target.token)
+        failed = tried and (history.ending is Ending.ITSELF or bool(history.error))
+        if until == "ready" and target.token and failed and instance is None:
+            return Verdict(failed=True, reason=reason)
+        return Verdict(reason=reason)
+
+    def _answer(
+        self, outcome: str, verdicts: dict[str, Verdict], readable: Callable[[Declared], Sequence[LogFile]]
+    ) -> dict[str, Any]:
+        present = [self._registry.processes[name] for name in verdicts if name in self._registry.processes]
+        failures = [
+            {"name": name, "reason": verdict.reason, "log_tail": self._tail(name, readable)}
+            for name, verdict in verdicts.items()
+            if not verdict.met
+        ]
+        rows = self._publisher.rows(sorted(present, key=lambda one: one.id), usage=False)
+        return {"outcome": outcome, "processes": rows, "failures": failures}
+
+    def _tail(self, name: str, readable: Callable[[Declared], Sequence[LogFile]]) -> str:
+        one = self._registry.processes.get(name)
+        files = readable(one) if one is not None else []
+        if not files:
+            return ""
+        try:
+            text = b"".join(logs.read(files[0].path, logs.parse_lines(_TAIL_LINES), files[0].owners))
+        except (OSError, PmonError):
+            return ""  # no log, no last lines; the reason says what matters
+        return text[-_TAIL_BYTES:].decode("utf-8", "replace")

@@ -1,0 +1,151 @@
+"""What one start is given: a spec, its surroundings, and the value that holds both.
+
+Theory of operation: `prepare` looks up whatever a start depends on (the user, the env files, the
+program on PATH) and answers with a `Launch`; `spawn` performs it without another decision.
+"""
+
+# A start happens in the event loop, and Path objects would be a third of its cost.
+# ruff: noqa: PTH118, PTH120
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pmon3_schema.process import Limits, ProcessSpec
+from pmond.runtime.processes.environment import (
+    MARKER,
+    User,
+    find_program,
+    find_user,
+    read_env_files,
+    variables_of,
+)
+from pmond.runtime.processes.failures import Attempt, explain
+
+LIMIT_NUMBERS = {
+    "nofile": resource.RLIMIT_NOFILE,
+    "memory": resource.RLIMIT_AS,
+    "cpu_seconds": resource.RLIMIT_CPU,
+    "core": resource.RLIMIT_CORE,
+    "nproc": resource.RLIMIT_NPROC,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnContext:
+    """What every start of this daemon has in common."""
+
+    environment: Mapping[str, str]
+    """What children inherit: `environment.inheritable` of the daemon's own."""
+    log_dir: str
+    """Where logs go whose place the spec does not say."""
+    file_mode: int = 0o660
+    folder_mode: int = 0o770
+    log_owner: tuple[int, int] | None = None
+    """uid and gid of log files of processes that run as the daemon's user; None: its own."""
+    open_files: int | None = None
+    """The soft limit that children get back, where the daemon raised its own."""
+    oom_score_adj: int | None = None
+    """What children get back, where the daemon changed its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start, completely described. Its `environment` may hold secrets: never log it."""
+
+    name: str
+    file: str
+    argv: tuple[str, ...]
+    cwd: str
+    environment: Mapping[str, str]
+    stdout: str
+    stderr: str
+    context: SpawnContext
+    user: User | None = None
+    trusted: bool = True
+    """The spec comes from somebody with the daemon's rights, which may be used to open its log."""
+    chosen_log: str = ""
+    """The log file whose place the daemon chose, as the spec says nothing about it."""
+    umask: int | None = None
+    priority: int | None = None
+    limits: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def direct(self) -> bool:
+        """Whether posix_spawn alone can do it."""
+        return self.user is None and self.umask is None and self.priority is None and not self.limits
+
+    @property
+    def log_owner(self) -> tuple[int, int] | None:
+        """uid and gid that a new log file is given to; None: it stays the daemon's."""
+        if self.user is None or self.user.uid == 0:
+            return self.context.log_owner
+        return self.user.uid, self.user.gid
+
+    @property
+    def attempt(self) -> Attempt:
+        """The names that an error message needs."""
+        return Attempt(self.name, self.file, self.cwd, self.user.name if self.user else "", self.stdout)
+
+
+def log_paths(spec: ProcessSpec, log_dir: str) -> tuple[str, str]:
+    """The files of standard output and standard error; the same one unless the spec says so."""
+    folder = spec.log_dir or log_dir
+    stdout = os.path.join(folder, spec.log or f"{spec.name}.log")
+    return stdout, os.path.join(folder, spec.stderr_log) if spec.stderr_log else stdout
+
+
+def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: bool = True) -> Launch:
+    """Everything that a start of `spec` needs. Reads the user database and env files, writes nothing.
+
+    `marker` is STATE-UUID:NAME:NUMBER. `trusted`: see `Launch.trusted`; false for specs of callers
+    with fewer rights than the daemon. Raises SpawnError: FileMissing, UnknownUser,
+    UserNotPermitted, EnvFileNotReadable, EnvFileInvalid.
+    """
+    user = _other_user(spec)
+    environment = dict(context.environment) if spec.env_inherit else {}
+    if user is not None:
+        environment.update(variables_of(user))
+    if spec.env_file:
+        environment.update(read_env_files(spec.name, spec.env_file, None if trusted else user))
+    environment.update(spec.env_vars)
+    environment[MARKER] = marker
+    file = find_program(spec.name, spec.file, environment.get("PATH"), spec.cwd)
+    stdout, stderr = log_paths(spec, context.log_dir)
+    return Launch(
+        name=spec.name,
+        file=file,
+        argv=(spec.argv0 or spec.file, *spec.args),
+        cwd=spec.cwd or os.path.dirname(file) or "/",
+        environment=environment,
+        stdout=stdout,
+        stderr=stderr,
+        context=context,
+        user=user,
+        trusted=trusted,
+        chosen_log="" if spec.log or spec.log_dir else stdout,
+        umask=spec.umask,
+        priority=spec.priority,
+        limits=_limits(spec.limits),
+    )
+
+
+def _other_user(spec: ProcessSpec) -> User | None:
+    """The user of the spec, if it is not the daemon's own."""
+    if not spec.user:
+        return None
+    user = find_user(spec.name, spec.user)
+    if user.uid == os.geteuid():
+        return None
+    if os.geteuid() != 0:
+        raise explain(Attempt(spec.name, spec.file, spec.cwd, user.name, spec.log), "user", errno.EPERM)
+    return user
+
+
+def _limits(limits: Limits) -> tuple[tuple[int, int], ...]:
+    values = ((number, getattr(limits, name)) for name, number in LIMIT_NUMBERS.items())
+    return tuple((number, value) for number, value in values if value is not None)

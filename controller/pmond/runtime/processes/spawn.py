@@ -1,0 +1,265 @@
+"""Starts one child: what it is given, where its output goes, why it could not be started.
+
+Theory of operation: `prepare` (in `launch`) turns a spec into a `Launch`, a value that holds everything
+a start needs; `spawn` performs it. The common case is one `os.posix_spawn`, which costs about what vfork
+and execve cost in C; a fork of the Python process would cost two to fifteen times as much, so
+there is none. What posix_spawn cannot set up (user, limits, umask, priority) is done by a small
+program, `launcher`, that then becomes the child. The child gets /dev/null, its log twice, a
+session of its own, no blocked or ignored signals, and no other descriptor: all of the daemon's
+are closed on execve. It holds its log itself, so output survives the daemon.
+
+Descriptors 0, 1 and 2 of the daemon must be open. Nothing else in the daemon may rely on its
+working folder, which changes for the moment of a start.
+"""
+
+# Descriptors are the subject here.
+# ruff: noqa: PTH208
+
+from __future__ import annotations
+
+import errno
+import marshal
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.abc import InspectLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from pmond.runtime.processes import launcher
+from pmond.runtime.processes.environment import MARKER
+from pmond.runtime.processes.failures import Attempt, SpawnError, explain
+from pmond.runtime.processes.identity import start_ticks
+from pmond.runtime.processes.launch import Launch, SpawnContext, log_paths, prepare
+from pmond.runtime.processes.launcher import open_log
+
+__all__ = [
+    "Child",
+    "Launch",
+    "SpawnContext",
+    "SpawnError",
+    "log_paths",
+    "prepare",
+    "read_report",
+    "seal_descriptors",
+    "spawn",
+]
+
+
+def _code_of(module: ModuleType) -> CodeType:
+    """The compiled module, as it was when this program was started."""
+    loader = module.__spec__.loader if module.__spec__ else None
+    assert isinstance(loader, InspectLoader)
+    code = loader.get_code(module.__name__)
+    assert code is not None
+    return code
+
+
+_LAUNCHER = _code_of(launcher)
+_BOOTSTRAP = (
+    "import marshal, sys; code, orders = marshal.load(open(int(sys.argv[1]), 'rb')); "
+    "exec(code); launch(orders, int(sys.argv[2]))"
+)
+"""marshal, not JSON: it is built in, takes bytes and code, and writer and reader are the same Python."""
+_RESTORED_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""To their default action: Python ignores SIGPIPE, and ignored signals would be inherited."""
+_STDIN = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A started child. It is unreaped, so its pid means it and nothing else."""
+
+    pid: int
+    start_ticks: int
+    launch: Launch
+    report_fd: int | None = None
+    """Not None: it is still the launcher. Watch this descriptor and call `read_report`."""
+
+
+def seal_descriptors() -> None:
+    """Keep what pmond itself was started with from its children: call it once, when pmond starts.
+
+    Everything that Python opens is closed on execve anyway; what a shell or a service manager
+    left open for pmond is not.
+    """
+    for number in map(int, os.listdir("/proc/self/fd")):
+        if number > 2:
+            with suppress(OSError):  # the one that listed the others is closed by now
+                os.set_inheritable(number, False)
+
+
+def spawn(launch: Launch) -> Child:
+    """Start it. Raises SpawnError, with nothing left behind but a new log file.
+
+    A child with a `report_fd` is started but not yet the program: the caller watches the
+    descriptor in its event loop and calls `read_report` when it is readable, or when the child's
+    exit is noticed first. Until then a failure can still come; it exits with 127 in that case.
+    """
+    child = _spawn_directly(launch) if launch.direct else _spawn_launcher(launch)
+    if launch.context.oom_score_adj is not None:
+        _set_oom_score(child.pid, launch.context.oom_score_adj)
+    return child
+
+
+def read_report(child: Child) -> SpawnError | None:
+    """How the launcher of a child fared, and close `report_fd`: None when the program runs.
+
+    Raises BlockingIOError, and leaves it open, while that is undecided.
+    """
+    assert child.report_fd is not None
+    report = os.read(child.report_fd, 64)
+    os.close(child.report_fd)
+    if not report:
+        return None
+    stage, number = report.decode("ascii").split()
+    return explain(child.launch.attempt, stage, int(number))
+
+
+def _spawn_directly(launch: Launch) -> Child:
+    stdout, stderr = _open_logs(launch)
+    try:
+        with _surroundings(launch, launch.cwd):
+            pid = _posix_spawn(launch, launch.file, launch.argv, launch.environment, stdout, stderr)
+    finally:
+        for log in {stdout, stderr}:
+            os.close(log)
+    # On a busy machine the child is on our processor: its first instruction before our bookkeeping.
+    os.sched_yield()
+    return Child(pid, start_ticks(pid) or 0, launch)
+
+
+def _open_logs(launch: Launch) -> tuple[int, int]:
+    modes = launch.context.file_mode, launch.context.folder_mode, launch.log_owner
+    opening = launch.stdout
+    try:
+        stdout = open_log(launch.stdout, *modes)
+        if launch.stderr == launch.stdout:
+            return stdout, stdout
+        opening = launch.stderr
+        try:
+            return stdout, open_log(launch.stderr, *modes)
+        except OSError:
+            os.close(stdout)
+            raise
+    except OSError as error:
+        attempt = Attempt(launch.name, launch.file, launch.cwd, "", opening)
+        raise explain(attempt, "log", error.errno or errno.EIO) from None
+
+
+def _spawn_launcher(launch: Launch) -> Child:
+    with ExitStack() as opened:
+        try:
+            orders = _write_orders(launch)
+            opened.callback(os.close, orders)
+            report, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            opened.callback(os.close, write_end)
+            on_failure = opened.enter_context(ExitStack())
+            on_failure.callback(os.close, report)
+            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+            opened.callback(os.close, null)
+        except OSError as error:
+            raise explain(launch.attempt, "exec", error.errno or errno.EIO) from None
+        # No other start can inherit them: there is one thread, and it is here.
+        os.set_inheritable(orders, True)
+        os.set_inheritable(write_end, True)
+        argv = (sys.executable, "-I", "-S", "-c", _BOOTSTRAP, str(orders), str(write_end))
+        # With the marker at once, so that it is never an unknown process.
+        environment = {MARKER: launch.environment[MARKER]}
+        with _surroundings(launch, "/"):
+            pid = _posix_spawn(launch, sys.executable, argv, environment, null, null)
+        on_failure.pop_all()
+    return Child(pid, start_ticks(pid) or 0, launch, report)
+
+
+def _write_orders(launch: Launch) -> int:
+    """A file in memory: unlike a pipe it takes an environment of any size without waiting."""
+    user = launch.user
+    orders = {
+        "file": os.fsencode(launch.file),
+        "argv": [os.fsencode(word) for word in launch.argv],
+        "cwd": os.fsencode(launch.cwd),
+        "environment": {os.fsencode(name): os.fsencode(value) for name, value in launch.environment.items()},
+        "stdout": os.fsencode(launch.stdout),
+        "stderr": os.fsencode(launch.stderr),
+        "file_mode": launch.context.file_mode,
+        "folder_mode": launch.context.folder_mode,
+        "owner": launch.log_owner,
+        "trusted": launch.trusted,
+        "chosen_log": os.fsencode(launch.chosen_log),
+        "user": (user.uid, user.gid, user.groups) if user else None,
+        "umask": launch.umask,
+        "priority": launch.priority,
+        "limits": launch.limits,
+    }
+    descriptor = os.memfd_create("orders", os.MFD_CLOEXEC)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(marshal.dumps((_LAUNCHER, orders)))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _posix_spawn(
+    launch: Launch,
+    file: str,
+    argv: tuple[str, ...],
+    environment: Mapping[str, str],
+    stdout: int,
+    stderr: int,
+) -> int:
+    try:
+        return os.posix_spawn(
+            file,
+            argv,
+            environment,
+            file_actions=[_STDIN, (os.POSIX_SPAWN_DUP2, stdout, 1), (os.POSIX_SPAWN_DUP2, stderr, 2)],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=_RESTORED_SIGNALS,
+        )
+    except OSError as error:
+        attempt = Attempt(launch.name, file, launch.cwd, "", launch.stdout)
+        raise explain(attempt, "exec", error.errno or errno.EIO) from None
+    except ValueError:  # a NUL, or half a surrogate pair
+        raise explain(launch.attempt, "exec", errno.EINVAL) from None
+
+
+@contextmanager
+def _surroundings(launch: Launch, folder: str) -> Iterator[None]:
+    """Lends the daemon what the child is to inherit: its working folder, its limit of open files.
+
+    posix_spawn can set neither (its chdir action is not in Python), and forking for it would cost
+    more than everything else together. One thread starts processes and nothing in it uses
+    relative paths, so nobody sees the change.
+    """
+    try:
+        home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise explain(launch.attempt, "cwd", error.errno or errno.EIO) from None
+    own = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        try:
+            os.chdir(folder)
+        except (OSError, ValueError) as error:
+            number = getattr(error, "errno", None) or errno.EINVAL
+            raise explain(launch.attempt, "cwd", number) from None
+        if launch.context.open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (launch.context.open_files, own[1]))
+        yield
+    finally:
+        if launch.context.open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, own)
+        os.fchdir(home)
+        os.close(home)
+
+
+def _set_oom_score(pid: int, value: int) -> None:
+    # From outside and a moment late: it matters when memory runs out, not at the first instruction.
+    try:
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(value), "ascii")
+    except (ProcessLookupError, FileNotFoundError, PermissionError):
+        return  # it has ended, or the daemon was never allowed to change its own

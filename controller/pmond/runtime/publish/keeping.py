@@ -1,0 +1,140 @@
+"""After each turn: what changed is saved, told, and its figures are brought up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from pmond.core.events import Event
+from pmond.core.model import NOTHING_SEEN, State
+from pmond.runtime.clock import Clock
+from pmond.runtime.intent.registry import Registry
+from pmond.runtime.intent.starts import Starts
+from pmond.runtime.journal import Journal
+from pmond.runtime.loop import Loop
+from pmond.runtime.processes.identity import boot_id
+from pmond.runtime.processes.instances import Instances
+from pmond.runtime.processes.keeper import Keeper
+from pmond.runtime.publish.bus import Bus
+from pmond.runtime.publish.publishing import Publisher, event_json
+from pmond.runtime.state.recording import history_record, instance_record
+from pmond.runtime.state.records import Batch, EventRecord, InstanceRecord
+from pmond.runtime.state.store import Store
+
+
+class Keeping:
+    """Writes the runtime facts of a turn and tells those who wait for them."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        loop: Loop,
+        instances: Instances,
+        publisher: Publisher,
+        bus: Bus,
+        clock: Clock,
+        journal: Journal,
+        log_of: Callable[[str], str],
+        starts: Starts,
+        keeper: Keeper,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._loop = loop
+        self._instances = instances
+        self._publisher = publisher
+        self._bus = bus
+        self._clock = clock
+        self._journal = journal
+        self._log_of = log_of
+        self._starts = starts
+        self._keeper = keeper
+        self._degraded: str | None = None
+        self._dropped = Batch()
+
+    def turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
+        """Save and tell what changed in one turn."""
+        batch, self._dropped = self._dropped, Batch()
+        for name, old in before.items():
+            self._keep(batch, name, old, self._loop.observed.get(name))
+        batch.events.extend(self._record(event) for event in happened)
+        self._keeper.send(len(self._instances.mains()))
+        self._store.flush(batch)
+        if self._store.degraded is None:
+            self._starts.saved()
+        if self._keeper.crowded:  # what ended is saved by now
+            self._keeper.refill(self._instances.mains())
+        self._tell_degraded()
+        self._publisher.note_changes(before.keys())
+        for record in batch.events:
+            self._bus.publish(event_json(record))
+        self._bus.changed(before.keys())
+
+    def drop(self, stale: Iterable[InstanceRecord]) -> None:
+        """Forget these records with the next turn, which says what took their place."""
+        self._dropped.instances.update({(record.name, record.number): None for record in stale})
+
+    def announce(self, type: str, message: str, name: str = "") -> None:
+        """An event that is not one of a process's turns."""
+        record = EventRecord(self._store.next_event_id(), self._clock.wall(), name, type, type, message)
+        self._store.flush(Batch(events=[record]))
+        self._bus.publish(event_json(record))
+
+    def forget(self, name: str) -> None:
+        """Nothing is left of a deleted process: drop it from everywhere."""
+        one = self._registry.processes.get(name)
+        if one is not None:  # what cannot be saved has not happened: everything else comes after it
+            with self._registry.edit(f"the deletion of {name}") as edit:
+                edit.delete(one)
+        self._loop.forget(name)
+        self._publisher.forget(name)
+        self._store.flush(Batch(histories={name: None}))
+        self._bus.changed({name})
+
+    def _keep(self, batch: Batch, name: str, old: State, new: State | None) -> None:
+        after = new or NOTHING_SEEN
+        if old.instance is not None and (
+            after.instance is None or after.instance.number != old.instance.number
+        ):
+            batch.instances[name, old.instance.number] = None
+        if after.instance is not None and (
+            old.instance is None or old.instance.number != after.instance.number
+        ):
+            running = self._instances.named(name, after.instance.number)
+            if running is not None and running.own and not running.ended:
+                running.identity = replace(running.identity, pidfd_inode=self._keeper.hold(running.pid))
+            one = self._registry.processes.get(name)
+            if running is not None and one is not None:
+                batch.instances[name, after.instance.number] = instance_record(
+                    running, after.instance, one.record.spec, self._log_of(name), self._clock.wall()
+                )
+        if after.history != old.history:
+            batch.histories[name] = (
+                history_record(name, after.history, boot_id()) if new is not None else None
+            )
+
+    def _record(self, event: Event) -> EventRecord:
+        self._journal.event(f"process.{_snake(event.type.value)}", name=event.name, **event.fields)
+        type = event.type.value
+        return EventRecord(
+            self._store.next_event_id(),
+            self._clock.wall(),
+            event.name,
+            type,
+            type,
+            event.message,
+            event.fields,
+        )
+
+    def _tell_degraded(self) -> None:
+        if self._store.degraded != self._degraded:
+            self._degraded = self._store.degraded
+            if self._degraded:
+                self._journal.error("state.degraded", self._degraded)
+            else:
+                self._journal.event("state.recovered")
+
+
+def _snake(word: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in word).lstrip("_")

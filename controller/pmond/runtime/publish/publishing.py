@@ -1,0 +1,228 @@
+"""The rows and descriptions that callers see, put together from what is wanted, seen and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pmon3_schema.effect import Effect
+from pmon3_schema.findings import Document
+from pmon3_schema.formats.export import plain
+from pmon3_schema.origins import positions
+from pmon3_schema.revision import changes
+from pmon3_schema.status import Condition, ProcessStatus, Status
+from pmond.core.model import NOTHING_SEEN, State
+from pmond.core.report import Truth, exit_words, report, truths
+from pmond.runtime.clock import Clock
+from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.loop import Loop
+from pmond.runtime.processes.environment import User, find_user
+from pmond.runtime.processes.failures import SpawnError
+from pmond.runtime.processes.instances import Instances
+from pmond.runtime.processes.launch import log_paths
+from pmond.runtime.processes.spawn import SpawnContext
+from pmond.runtime.processes.usage import Usage, UsageSampler
+from pmond.runtime.state.store import Store
+
+
+class Publisher:
+    """Answers what is there."""
+
+    def __init__(
+        self, registry: Registry, loop: Loop, instances: Instances, store: Store, clock: Clock, user: str
+    ) -> None:
+        self.context: SpawnContext
+        self.content_of: Callable[[str], Sequence[Document]] = lambda owner: ()
+        """The documents in force of a set."""
+        self._registry = registry
+        self._loop = loop
+        self._instances = instances
+        self._store = store
+        self._clock = clock
+        self._user = user
+        self._sampler = UsageSampler()
+        self._updated_at: dict[str, str] = {}
+
+    def note_changes(self, names: Collection[str]) -> None:
+        """These processes changed now."""
+        now = self._clock.wall()
+        self._updated_at.update(dict.fromkeys(names, now))
+
+    def forget(self, name: str) -> None:
+        self._updated_at.pop(name, None)
+
+    def origins(self, one: Declared) -> dict[str, str]:
+        """Where each value of a process is written, as file:line; what is not there is a default."""
+        content = self.content_of(one.record.owner)
+        document = next((d for d in content if d.path == one.record.file), None)
+        if document is None:
+            return {}
+        found = positions(document, one.name)
+        return {field: f"{document.path}:{line}" for field, (line, _) in found.items()}
+
+    def rename(self, old: str, new: str) -> None:
+        if old in self._updated_at:
+            self._updated_at[new] = self._updated_at.pop(old)
+
+    def rows(self, chosen: list[Declared], usage: bool) -> list[ProcessStatus]:
+        """The status objects of some processes."""
+        measured = self._usage(chosen) if usage else {}
+        return [self.row(one, measured.get(one.name)) for one in chosen]
+
+    def row(self, one: Declared, usage: Usage | None = None) -> ProcessStatus:
+        """One status object; `usage` None: nothing is measured."""
+        now, loop, spec, record = self._clock.now(), self._loop, one.spec, one.record
+        state = loop.observed.get(one.name, NOTHING_SEEN)
+        seen = report(one.name, loop.desired, loop.observed, now, loop.policy)
+        aside = loop.set_aside.get(one.name)
+        code, signal = exit_words(state)
+        instance = state.instance
+        hold = record.hold
+        return {
+            "id": one.id,
+            "name": one.name,
+            "status": (Status.FAILED if aside else seen.status).word,
+            "status_code": int(Status.FAILED if aside else seen.status),
+            "pid": instance.pid if instance is not None and instance.ended_at is None else 0,
+            "restart_count": state.history.restart_count,
+            "user": spec.user or self._user,
+            "cpu_percent": usage.cpu_percent if usage else 0.0,
+            "memory_bytes": usage.memory_bytes if usage else 0,
+            "started_at": self._at(instance.started_at) if instance is not None else None,
+            "updated_at": self._updated_at.get(one.name, record.updated_at),
+            "next_start_at": self._at(seen.next_start_at) if seen.next_start_at is not None else None,
+            "file": spec.file,
+            "args": list(spec.args),
+            "env_keys": sorted(spec.env_vars),
+            "log": log_paths(spec, self.context.log_dir)[0],
+            "dependencies": list(spec.dependencies),
+            "groups": self._registry.groups_of(one),
+            "labels": dict(spec.labels),
+            "ready": seen.ready and not aside,
+            "owner": record.owner,
+            "hold": {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason} if hold else None,
+            "generation": record.generation,
+            "observed_generation": loop.decided.get(one.name, 0),
+            "exit_code": code,
+            "exit_signal": signal,
+            "reason": f"internal error, set aside: {aside}" if aside else seen.reason,
+        }
+
+    def describe(self, one: Declared) -> dict[str, Any]:
+        """A row and what is behind it."""
+        usage = self._usage([one]).get(one.name)
+        return {
+            **self.row(one, usage),
+            "declared_at": _place(one),
+            "origins": self.origins(one),
+            "spec": plain(one.spec),
+            "conditions": self._conditions(one),
+            "events": [event_json(event) for event in self._store.events(one.name, 20)],
+            "instances": self._instance_list(one),
+        }
+
+    def exported(self, one: Declared) -> dict[str, Any]:
+        """Manifest data of a process, with its groups and its user as they are now."""
+        entry = plain(one.spec)
+        entry["user"] = one.spec.user or self._user
+        groups = self._registry.groups_of(one)
+        return _in_seed_order(entry, groups)
+
+    def log_files(self, one: Declared) -> tuple[str, str]:
+        return log_paths(one.spec, self.context.log_dir)
+
+    def user_of(self, one: Declared) -> User | None:
+        """The system user that a process runs as, if it is not the daemon's own and exists."""
+        try:
+            return find_user(one.name, one.spec.user) if one.spec.user else None
+        except SpawnError:
+            return None
+
+    def _usage(self, chosen: list[Declared]) -> dict[str, Usage]:
+        roots = {}
+        for one in chosen:
+            running = self._instances.get(one.name)
+            if running is not None and not running.ended:
+                roots[one.name] = running.identity
+        return self._sampler.sample(roots, self._clock.now()) if roots else {}
+
+    def _conditions(self, one: Declared) -> list[Condition]:
+        loop = self._loop
+        found = truths(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+        changed = self._updated_at.get(one.name, one.record.updated_at)
+        hold = one.record.hold
+        return [
+            {
+                "type": truth.type,
+                "status": truth.status,
+                "reason": truth.reason,
+                "message": truth.message + self._changed_paths(one, truth),
+                "last_transition_time": hold.at if truth.type == "Held" and hold else changed,
+                "observed_generation": loop.decided.get(one.name, 0),
+            }
+            for truth in found
+        ]
+
+    def _changed_paths(self, one: Declared, truth: Truth) -> str:
+        """Which fields wait for a restart."""
+        running = self._instances.get(one.name)
+        if (
+            truth.type != "RestartRequired"
+            or truth.status != "True"
+            or running is None
+            or running.spec is None
+        ):
+            return ""
+        found = changes(running.spec, one.spec)
+        return ": " + ", ".join(change.path for change in found if change.effect is Effect.RESTART)
+
+    def _instance_list(self, one: Declared) -> list[dict[str, Any]]:
+        state: State = self._loop.observed.get(one.name, NOTHING_SEEN)
+        instance = state.instance
+        if instance is None:
+            return []
+        return [
+            {
+                "number": instance.number,
+                "pid": instance.pid,
+                "phase": instance.phase.name.lower(),
+                "started_at": self._at(instance.started_at),
+                "adopted": instance.adopted,
+                "revision": instance.revision,
+            }
+        ]
+
+    def _at(self, moment: float) -> str:
+        """A moment of the loop's clock as wall-clock text."""
+        at = datetime.now(UTC) + timedelta(seconds=moment - self._clock.now())
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event_json(event: Any) -> dict[str, Any]:
+    """One event as callers see it."""
+    return {
+        "id": event.id,
+        "time": event.at,
+        "name": event.name,
+        "reason": event.reason or event.type,
+        "message": event.message,
+        "fields": dict(event.fields),
+    }
+
+
+def _place(one: Declared) -> str:
+    return f"{one.record.file}:{one.record.line}" if one.record.file else ""
+
+
+def _in_seed_order(entry: Mapping[str, Any], groups: list[str]) -> dict[str, Any]:
+    ordered: dict[str, Any] = {}
+    for key, value in entry.items():
+        if key == "groups":
+            continue
+        if key == "no_auto_restart" and groups:
+            ordered["groups"] = groups
+        ordered[key] = value
+    if groups and "groups" not in ordered:
+        ordered["groups"] = groups
+    return ordered

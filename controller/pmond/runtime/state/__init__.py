@@ -1,0 +1,1 @@
+"""The state file: what must outlive pmond, and how it is kept."""

@@ -1,0 +1,88 @@
+"""What is seen, between the values of the core and the rows of the state file.
+
+Times of the core mean something only in the boot they were taken in; a history that is read in
+another boot keeps its counts and loses its times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pmond.core.model import Ending, ExitStatus, Flap, History, Instance
+from pmond.runtime.processes.instances import Running
+from pmond.runtime.state.records import HistoryRecord, InstanceRecord
+
+
+def instance_record(
+    running: Running, instance: Instance, spec: dict[str, Any], log: str, started_at: str
+) -> InstanceRecord:
+    """The row of a live instance."""
+    identity = running.identity
+    return InstanceRecord(
+        name=running.name,
+        number=running.number,
+        pid=identity.pid,
+        start_ticks=identity.start_ticks,
+        boot_id=identity.boot_id,
+        pidfd_inode=identity.pidfd_inode,
+        revision=instance.revision,
+        token=instance.token,
+        started_monotonic=instance.started_at,
+        started_at=started_at,
+        log=log,
+        spec=spec,
+    )
+
+
+def history_record(name: str, history: History, boot: str) -> HistoryRecord:
+    """The row of a history."""
+    exit, flap = history.exit, history.flap
+    data = {
+        "boot": boot,
+        "number": history.number,
+        "attempts": history.attempts,
+        "revision": history.revision,
+        "token": history.token,
+        "ending": history.ending.value if history.ending is not None else None,
+        "exit": [exit.code, exit.signal] if exit is not None else None,
+        "pid": history.pid,
+        "error": history.error,
+        "error_code": history.error_code,
+        "error_transient": history.error_transient,
+        "ended_at": history.ended_at,
+        "ran_for": history.ran_for,
+        "streak": history.streak,
+        "failures": history.failures,
+        "restart_count": history.restart_count,
+        "flap": [flap.restarts, flap.since, flap.forgiven],
+    }
+    return HistoryRecord(name, data)
+
+
+def history(record: HistoryRecord, boot: str) -> History:
+    """The history of a row. Raises KeyError, TypeError or ValueError when it is damaged."""
+    data = record.data
+    exit, ending = data["exit"], data["ending"]
+    restarts, since, forgiven = data["flap"]
+    found = History(
+        number=int(data["number"]),
+        attempts=int(data["attempts"]),
+        revision=str(data["revision"]),
+        token=int(data["token"]),
+        ending=Ending(ending) if ending is not None else None,
+        exit=ExitStatus(*exit) if exit is not None else None,
+        pid=int(data.get("pid", 0)),
+        error=str(data["error"]),
+        error_code=str(data["error_code"]),
+        error_transient=bool(data["error_transient"]),
+        ended_at=data["ended_at"],
+        ran_for=float(data["ran_for"]),
+        streak=int(data["streak"]),
+        failures=tuple(data["failures"]),
+        restart_count=int(data["restart_count"]),
+        flap=Flap(tuple(restarts), since, int(forgiven)),
+    )
+    if data["boot"] == boot:
+        return found
+    return replace(found, ended_at=None, streak=0, failures=(), flap=Flap())

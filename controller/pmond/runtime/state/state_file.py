@@ -1,0 +1,232 @@
+"""Opening the state file so that pmond always starts.
+
+Theory of operation: the file is one SQLite database in WAL mode. One that is damaged, of
+another program or of another user is moved aside (`data.db.corrupt-TIME`) and a new one begun;
+the manifests and the live processes fill it again. One that is sound but cannot be written
+(full disk, read-only folder) is copied into memory, so that what it says still counts; `store`
+puts the copy in place as soon as that can be done. Nothing is ever deleted.
+
+The connection holds the file for itself (`locking_mode=EXCLUSIVE`): SQLite then needs no
+shared-memory file, which somebody could truncate under us (a bus error, hence a dead daemon),
+and saves the locking calls of each transaction. `state_lock` already sees to one pmond per folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from pmond.runtime.clock import Clock
+from pmond.runtime.state import migrations
+
+_SIDE_FILES = ("", "-wal", "-journal")
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM}
+"""Not the fault of the file: it is kept where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccess:
+    """Who may use the state file. What is in it runs: only who could configure pmond may write it."""
+
+    mode: int = 0o600
+    owner: tuple[int, int] | None = None
+    """uid and gid, where the configuration names them; None: pmond's own."""
+
+    def apply(self, path: Path) -> None:
+        """Give the file and its side files these rights. Raises OSError."""
+        for file in (Path(f"{path}{suffix}") for suffix in _SIDE_FILES):
+            if file.exists():
+                file.chmod(self.mode & ~stat.S_IWOTH)
+                if self.owner is not None:
+                    os.chown(file, *self.owner)
+
+    def trusts(self, uid: int) -> bool:
+        """Whether a file of this user is believed."""
+        return uid in {0, os.geteuid()} or (self.owner is not None and uid == self.owner[0])
+
+
+class Unusable(Exception):
+    """The file must not be read; the text says why."""
+
+
+_UNSOUND = (Unusable, sqlite3.Error, ValueError, TypeError)
+"""The last two: what a damaged schema makes of the library."""
+
+
+@dataclass(slots=True)
+class StateFile:
+    """An open database, and what a person should know about how it was opened."""
+
+    db: Database
+    path: Path
+    in_memory: str | None = None
+    """Why it is only in memory, or None."""
+    notices: list[str] = field(default_factory=list)
+
+
+def open_state_file(path: Path, clock: Clock, mode: int, access: FileAccess) -> StateFile:
+    """Open or begin the state file at `path`, creating its folder with `mode`; never raises for its state."""
+    notices: list[str] = []
+    try:
+        path.parent.mkdir(mode=mode, parents=True, exist_ok=True)
+        try:
+            db = _open_checked(path, notices, access)
+        except _UNSOUND as error:
+            if _is_passing(error):
+                raise
+            aside = set_aside(path, clock)
+            notices.append(f"cannot use the state in {path}: {error} (moved to {aside}, begun anew)")
+            db = _open_checked(path, notices, access)
+        return StateFile(db, path, None, notices)
+    except (OSError, *_UNSOUND) as error:
+        reason = explain(error)
+        notices.append(f"cannot write the state in {path}: {reason} (kept in memory until it can be written)")
+        return StateFile(_copy_in_memory(path, notices, access), path, reason, notices)
+
+
+def connect(path: Path) -> Database:
+    """A connection set up for our way of writing. Raises sqlite3.Error."""
+    # Another program that has the file open delays a command by this much at most, in seconds.
+    connection = sqlite3.connect(path, timeout=0.25, isolation_level=None)
+    try:
+        # Damaged text costs only itself.
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        db = Database(connection, recursive_triggers=False, execute_plugins=False)
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+def set_aside(path: Path, clock: Clock) -> Path:
+    """Rename the file and what belongs to it; the new name of the file. Raises OSError."""
+    stamp = clock.wall().replace(":", "").replace("-", "")
+    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+    count = 1
+    while aside.exists():
+        count += 1
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{count}")
+    for suffix in _SIDE_FILES:
+        side = Path(f"{path}{suffix}")
+        if suffix == "" or side.exists():
+            side.rename(f"{aside}{suffix}")
+    return aside
+
+
+def put_in_place(db: Database, path: Path, clock: Clock, access: FileAccess) -> Database:
+    """Write all of `db` to `path` and continue there; what is at `path` is moved aside.
+
+    Raises OSError or sqlite3.Error, and then `db` is still good.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.new")
+    _write_copy(db, fresh, access)
+    if path.exists() or path.is_symlink():
+        set_aside(path, clock)
+    Path(f"{path}-wal").unlink(missing_ok=True)
+    fresh.rename(path)
+    return connect(path)
+
+
+def _write_copy(db: Database, fresh: Path, access: FileAccess) -> None:
+    fresh.unlink(missing_ok=True)
+    copy = sqlite3.connect(fresh)
+    try:
+        db.conn.backup(copy)
+        access.apply(fresh)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    finally:
+        copy.close()
+
+
+def explain(error: Exception) -> str:
+    """Why a read or write failed, in the words of a person who can do something about it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    words = {
+        sqlite3.SQLITE_FULL: "disk full",
+        sqlite3.SQLITE_READONLY: "read-only",
+        sqlite3.SQLITE_BUSY: "another program uses the file",
+        sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+        sqlite3.SQLITE_IOERR: "input/output error",
+        sqlite3.SQLITE_CORRUPT: "the file is damaged",
+        sqlite3.SQLITE_NOTADB: "the file is damaged",
+    }
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{words[code]} ({error})" if code in words else str(error)
+
+
+def _is_passing(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", -1) & 0xFF in _PASSING
+
+
+def _open_checked(path: Path, notices: list[str], access: FileAccess) -> Database:
+    _refuse_planted(path, notices, access)
+    # Not left to SQLite, whose files anyone may read.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = connect(path)
+    try:
+        if migrations.is_foreign(db):
+            raise Unusable("it belongs to another program")
+        if migrations.version(db) > len(migrations.STEPS):
+            notices.append(f"the state in {path} is of a newer pmond; read as far as it is understood")
+        # Not quick_check: that passes an index which does not match its table, and fails later.
+        verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise Unusable(f"the file is damaged ({verdict})")
+        migrations.migrate(db)
+        migrations.verify(db)
+        access.apply(path)
+    except BaseException:
+        db.conn.close()
+        raise
+    return db
+
+
+def _refuse_planted(path: Path, notices: list[str], access: FileAccess) -> None:
+    """Root must not run what another user wrote: only a plain file of our own is believed, or of
+    the user whom the configuration names for it.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise Unusable("it is not a regular file")
+    if not access.trusts(status.st_uid):
+        raise Unusable(f"it belongs to user id {status.st_uid}")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) & ~access.mode:
+        notices.append(f"the state in {path} could be written by others than it should; no more")
+
+
+def _copy_in_memory(path: Path, notices: list[str], access: FileAccess) -> Database:
+    db = Database(
+        sqlite3.connect(":memory:", isolation_level=None), recursive_triggers=False, execute_plugins=False
+    )
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, path.name)
+            for suffix in _SIDE_FILES:
+                if Path(f"{path}{suffix}").is_file():
+                    shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+            if copy.exists():
+                source = _open_checked(copy, notices, FileAccess())
+                source.conn.backup(db.conn)
+                source.conn.close()
+    except (OSError, *_UNSOUND) as error:
+        notices.append(f"cannot read the state in {path}: {explain(error)} (begun anew from manifests)")
+    migrations.migrate(db)
+    return db

@@ -1,0 +1,289 @@
+"""The state file: what must outlive pmond.
+
+Theory of operation: two kinds of writes. *Desired state* (specs, holds, groups, sources) is
+written in a `transaction`, forced to the disk before it returns; when that fails the command
+is refused with StoreError, so that nothing is acknowledged that could be lost. *Runtime facts*
+(instances, restart histories, events) are written once per turn by `flush`, without forcing:
+the page cache outlives pmond, and after a power loss no instance lives that they could be
+needed for. `flush` never raises: what could not be written stays in memory, `degraded` says why, and the next
+turn tries again. Everything is read once, at start (`load`); only events are queried later.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from uuid import UUID
+
+from sqlite_utils import Database
+
+from pmond.runtime.clock import Clock
+from pmond.runtime.state.change import Change
+from pmond.runtime.state.records import (
+    Batch,
+    EventRecord,
+    GroupRecord,
+    HistoryRecord,
+    InstanceRecord,
+    ProcessRecord,
+    Record,
+    RevisionRecord,
+    Snapshot,
+    SourceRecord,
+    decode,
+    encode,
+    key,
+)
+from pmond.runtime.state.state_file import FileAccess, StateFile, explain, open_state_file, put_in_place
+from pmond.runtime.state.store_error import StoreError
+
+KEEP_EVENTS = 10_000
+"""Events kept in all."""
+KEEP_EVENTS_PER_PROCESS = 200
+UUID_NAME = "uuid"
+RETRY_SECONDS = 1.0
+"""Between two tries to write what could not be written; each encodes all of it again."""
+
+
+class Store:
+    """The open state file. Belongs to the loop; not for other threads."""
+
+    def __init__(self, file: StateFile, clock: Clock, access: FileAccess) -> None:
+        self._access = access
+        self.notices = file.notices
+        self.begun_anew = file.db.execute("SELECT count(*) FROM processes").fetchone()[0] == 0
+        """It has no processes: new, or begun again in the place of a damaged one."""
+        self.degraded: str | None = file.in_memory
+        """Why the file is behind what is known, or None."""
+        self._db = file.db
+        self._path = file.path
+        self._clock = clock
+        self._inode = None if file.in_memory is not None else _inode(file.path)
+        self._unsaved = Batch()
+        newest = self._db.execute("SELECT max(id) FROM events").fetchone()[0]
+        self._next_event = (newest or 0) + 1
+        self._retry_at = 0.0
+        self._count_events()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock,
+        mode: int = 0o700,
+        access: FileAccess = FileAccess(),  # noqa: B008  (a frozen value)
+    ) -> Store:
+        """Open or begin the state file; its folder is created with `mode`.
+
+        Never raises for what the file or the disk is like: `notices` says what was found.
+        """
+        return cls(open_state_file(Path(path), clock, mode, access), clock, access)
+
+    @property
+    def uuid(self) -> str:
+        """Names this state for ever, in every file and process that belongs to it."""
+        return str(self._db.execute("SELECT value FROM meta WHERE key = 'uuid'").fetchone()[0])
+
+    def keep_uuid(self) -> None:
+        """Have the name outlive the file: a new one goes on with it, so that what runs is recognised.
+
+        It is kept beside the file, and written anew only when that is missing or damaged.
+        """
+        beside = self._path.with_name(UUID_NAME)
+        with suppress(OSError, sqlite3.Error, ValueError):  # the file is what counts; this only mends it
+            known = str(UUID(beside.read_text("ascii").strip())) if beside.exists() else ""
+            if known and self.begun_anew and known != self.uuid:
+                with self._writing(durable=True):
+                    self._db.execute("UPDATE meta SET value = ? WHERE key = 'uuid'", [known])
+            elif known != self.uuid:
+                fresh = beside.with_suffix(".new")
+                fresh.write_text(f"{self.uuid}\n", "ascii")
+                fresh.replace(beside)
+
+    def load(self) -> Snapshot:
+        """Everything but events and revisions. Damaged rows are left out, removed and told in `notices`."""
+        rows = self._db.execute
+        return Snapshot(
+            processes=tuple(self._read(ProcessRecord, "processes", "id")),
+            instances=tuple(self._read(InstanceRecord, "instances", "name, number")),
+            histories=tuple(self._read(HistoryRecord, "histories", "name")),
+            groups=tuple(GroupRecord(*row) for row in rows("SELECT id, name FROM groups ORDER BY id")),
+            memberships=frozenset(rows("SELECT group_id, process_id FROM memberships")),
+            sources=tuple(self._read(SourceRecord, "sources", "path", content=True)),
+        )
+
+    def events(self, name: str | None = None, limit: int = KEEP_EVENTS_PER_PROCESS) -> list[EventRecord]:
+        """The newest events, oldest first: of one process, or of all."""
+        where, values = ("WHERE name = ?", [key(name)]) if name is not None else ("", [])
+        query = f"SELECT CAST(data AS BLOB) FROM events {where} ORDER BY id DESC LIMIT ?"
+        saved = _sound(EventRecord, self._db.execute(query, [*values, limit]).fetchall())
+        unsaved = [event for event in self._unsaved.events if name in (None, event.name)]
+        return (saved[::-1] + unsaved)[-limit:] if limit > 0 else []
+
+    def revisions(self, set_name: str, limit: int) -> list[RevisionRecord]:
+        """The newest revisions of a set, newest first."""
+        columns = "CAST(data AS BLOB), content"
+        query = f"SELECT {columns} FROM revisions WHERE set_name = ? ORDER BY number DESC LIMIT ?"
+        return _sound(RevisionRecord, self._db.execute(query, [key(set_name), limit]).fetchall())
+
+    def next_event_id(self) -> int:
+        """A number greater than that of any earlier event."""
+        number = self._next_event
+        self._next_event += 1
+        return number
+
+    @contextmanager
+    def transaction(self, what: str = "this change", *, durable: bool = True) -> Iterator[Change]:
+        """Write everything in the block or nothing; on the disk when it returns, if `durable`.
+
+        Raises StoreError "cannot save WHAT: why", and then nothing was changed.
+        """
+        try:
+            self._return_to_file()
+            with self._writing(durable):
+                yield Change(self._db)
+        except (sqlite3.Error, OSError) as error:
+            hint = "free some space and try again" if "full" in explain(error) else ""
+            raise StoreError(f"cannot save {what}: {explain(error)}", hint) from error
+
+    def flush(self, batch: Batch) -> None:
+        """Save the runtime facts of one turn, and those of earlier turns that could not be saved."""
+        self._unsaved.merge(batch, KEEP_EVENTS)
+        if self.degraded is None and not self._unsaved:
+            return
+        if self.degraded is not None and self._clock.now() < self._retry_at:
+            return
+        try:
+            self._return_to_file()
+            with self._writing(durable=False):
+                self._write(self._unsaved)
+        except (sqlite3.Error, OSError) as error:
+            self.degraded = f"cannot write {self._path}: {explain(error)}"
+            self._retry_at = self._clock.now() + RETRY_SECONDS
+            return
+        self._unsaved = Batch()
+        self.degraded = None
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the whole state to a new file. Raises sqlite3.Error."""
+        with closing(sqlite3.connect(path)) as copy:
+            self._db.conn.backup(copy)
+
+    def close(self) -> None:
+        """Save what is left and close the file."""
+        self._retry_at = 0.0
+        self.flush(Batch())
+        with suppress(sqlite3.Error):  # a full disk keeps the log in its own file, which the next start reads
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.conn.close()
+
+    @contextmanager
+    def _writing(self, durable: bool) -> Iterator[None]:
+        execute = self._db.conn.execute
+        if durable:
+            execute("PRAGMA synchronous = FULL")
+        try:
+            execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                execute("COMMIT")
+            except BaseException:
+                if self._db.conn.in_transaction:
+                    execute("ROLLBACK")
+                raise
+        finally:
+            if durable:
+                execute("PRAGMA synchronous = NORMAL")
+
+    def _write(self, batch: Batch) -> None:
+        many = self._db.conn.executemany
+        if batch.instances:
+            live = [(key(r.name), r.number, encode(r)) for r in batch.instances.values() if r is not None]
+            gone = [(key(name), number) for (name, number), r in batch.instances.items() if r is None]
+            many("INSERT OR REPLACE INTO instances (name, number, data) VALUES (?, ?, ?)", live)
+            many("DELETE FROM instances WHERE name = ? AND number = ?", gone)
+        if batch.histories:
+            kept = [(key(r.name), encode(r)) for r in batch.histories.values() if r is not None]
+            dropped = [(key(name),) for name, r in batch.histories.items() if r is None]
+            many("INSERT OR REPLACE INTO histories (name, data) VALUES (?, ?)", kept)
+            many("DELETE FROM histories WHERE name = ?", dropped)
+        if batch.events:
+            rows = [(event.id, key(event.name), encode(event)) for event in batch.events]
+            many("INSERT OR REPLACE INTO events (id, name, data) VALUES (?, ?, ?)", rows)
+            self._trim_events(batch.events)
+
+    def _trim_events(self, added: list[EventRecord]) -> None:
+        counts = self._event_counts
+        self._event_total += len(added)
+        for event in added:
+            counts[event.name] = counts.get(event.name, 0) + 1
+        # Some slack, so that a full history is not trimmed at each event; it is never shown.
+        for name in {event.name for event in added}:
+            if counts[name] > KEEP_EVENTS_PER_PROCESS * 5 // 4:
+                self._delete_events("WHERE name = ?", [key(name)], KEEP_EVENTS_PER_PROCESS)
+                counts[name] = KEEP_EVENTS_PER_PROCESS
+        if self._event_total > KEEP_EVENTS * 5 // 4:
+            self._delete_events("", [], KEEP_EVENTS)
+            self._count_events()
+
+    def _count_events(self) -> None:
+        query = "SELECT name, count(*) FROM events GROUP BY name"
+        self._event_counts: dict[str, int] = dict(self._db.execute(query).fetchall())
+        self._event_total = sum(self._event_counts.values())
+
+    def _delete_events(self, where: str, values: list[str], keep: int) -> None:
+        last = f"SELECT id FROM events {where} ORDER BY id DESC LIMIT 1 OFFSET {keep}"
+        joined = f"{where} AND" if where else "WHERE"
+        self._db.execute(f"DELETE FROM events {joined} id <= ({last})", [*values, *values])
+
+    def _read(self, kind: type[Record], table: str, order: str, content: bool = False) -> Iterator[Record]:
+        # As bytes, so that text which is not UTF-8 spoils its own row only.
+        columns = "rowid, CAST(data AS BLOB)" + (", content" if content else "")
+        damaged = []
+        for rowid, *row in self._db.execute(f"SELECT {columns} FROM {table} ORDER BY {order}").fetchall():
+            try:
+                yield decode(kind, *row)
+            except (ValueError, TypeError) as error:
+                damaged.append((rowid,))
+                self.notices.append(f"cannot read row {rowid} of {table} in {self._path}: {error} (left out)")
+        if damaged:
+            self._remove_damaged(table, damaged)
+
+    def _remove_damaged(self, table: str, rowids: list[tuple[int]]) -> None:
+        with suppress(sqlite3.Error), self._writing(durable=False):  # else the next start says it again
+            copy = (
+                f"INSERT INTO damaged (table_name, data) SELECT '{table}', data FROM {table} WHERE rowid = ?"
+            )
+            self._db.conn.executemany(copy, rowids)
+            self._db.conn.executemany(f"DELETE FROM {table} WHERE rowid = ?", rowids)
+
+    def _return_to_file(self) -> None:
+        """Write everything to a new file where ours was removed, replaced or never could be made."""
+        if self._inode is not None and self._inode == _inode(self._path):
+            return
+        old: Database = self._db
+        self._db = put_in_place(old, self._path, self._clock, self._access)
+        old.conn.close()
+        self._inode = _inode(self._path)
+        self.notices.append(f"wrote the state to {self._path} again: the file was missing or not ours")
+
+
+def _sound(kind: type[Record], rows: list[tuple[bytes, ...]]) -> list[Record]:
+    """The rows of a history; a damaged one is left out, as nobody could act on it."""
+    records = []
+    for data, *content in rows:
+        with suppress(ValueError, TypeError):
+            records.append(decode(kind, data, *content))
+    return records
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116  (in every turn: half the price of Path.stat)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
