@@ -27,6 +27,8 @@ from pmond.runtime.processes.instances import Instances, Running, tuning_of
 from pmond.runtime.processes.spawn import SpawnContext, prepare, read_report, spawn
 from pmond.runtime.processes.strays import Strays
 
+_STORM = 0.005
+"""Seconds; starts that follow each other sooner are many at once."""
 _BETWEEN_LOOKS = 0.005
 
 
@@ -56,6 +58,7 @@ class Performer:
         self._watch_stranger = watch_stranger
         self.renames = False
         """Whether a process may bear the marker of another name."""
+        self._started_at = 0.0
         self._clearing: dict[str, Running] = {}
         self._killing: set[asyncio.Task[None]] = set()
         self._strays = Strays(self.instances, state_uuid, clock, journal)
@@ -84,7 +87,7 @@ class Performer:
         try:
             launch = prepare(wanted.spec, context=self.context, marker=marker, trusted=wanted.trusted)
             self._starts.note(action.name, action.number)
-            child = spawn(launch)
+            child = spawn(launch, hand_over=self._is_single_start())
         except SpawnError as error:
             self._loop.tell(_failed(action.name, action.number, wanted, error))
             return
@@ -96,6 +99,16 @@ class Performer:
             running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self._report, running)
         self._loop.tell(Spawned(action.name, action.number, child.pid, wanted.revision, wanted.token))
+
+    def _is_single_start(self) -> bool:
+        """Not one of many: after a crash the new program's first instruction comes before our bookkeeping.
+
+        When hundreds start, waiting for each would leave the other processors idle.
+        """
+        now = self._clock.now()
+        single = now - self._started_at > _STORM
+        self._started_at = now
+        return single
 
     async def launched(self, seconds: float) -> None:
         """Wait until all programs that are being set up have been reached, but not for longer than that."""

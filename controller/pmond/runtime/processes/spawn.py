@@ -93,14 +93,16 @@ def seal_descriptors() -> None:
                 os.set_inheritable(number, False)
 
 
-def spawn(launch: Launch) -> Child:
+def spawn(launch: Launch, *, hand_over: bool = True) -> Child:
     """Start it. Raises SpawnError, with nothing left behind but a new log file.
+
+    `hand_over`: let the child run before this returns; on a busy machine it is on our processor.
 
     A child with a `report_fd` is started but not yet the program: the caller watches the
     descriptor in its event loop and calls `read_report` when it is readable, or when the child's
     exit is noticed first. Until then a failure can still come; it exits with 127 in that case.
     """
-    child = _spawn_directly(launch) if launch.direct else _spawn_launcher(launch)
+    child = _spawn_directly(launch, hand_over) if launch.direct else _spawn_launcher(launch)
     if launch.context.oom_score_adj is not None:
         _set_oom_score(child.pid, launch.context.oom_score_adj)
     return child
@@ -120,7 +122,7 @@ def read_report(child: Child) -> SpawnError | None:
     return explain(child.launch.attempt, stage, int(number))
 
 
-def _spawn_directly(launch: Launch) -> Child:
+def _spawn_directly(launch: Launch, hand_over: bool) -> Child:
     stdout, stderr = _open_logs(launch)
     try:
         with _surroundings(launch, launch.cwd):
@@ -128,8 +130,8 @@ def _spawn_directly(launch: Launch) -> Child:
     finally:
         for log in {stdout, stderr}:
             os.close(log)
-    # On a busy machine the child is on our processor: its first instruction before our bookkeeping.
-    os.sched_yield()
+    if hand_over:
+        os.sched_yield()
     return Child(pid, start_ticks(pid) or 0, launch)
 
 
