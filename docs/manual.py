@@ -85,6 +85,7 @@ def _pmond() -> Iterator[str]:
         ("0", "Ended as asked."),
         ("1", "Cannot start."),
         ("2", "Wrong usage or configuration."),
+        ("5", "Another pmond uses the folder of the state."),
     ):
         yield f".TP\n.B {code}\n{meaning}"
     yield f".SH ENVIRONMENT{_ENVIRONMENT.rstrip()}\n.SH FILES{_FILES.rstrip()}\n.SH SEE ALSO\n.BR pmon3 (1)"
