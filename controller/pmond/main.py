@@ -24,7 +24,8 @@ from pmon3_schema.errors import PmonError
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
 from pmond.runtime import checking, clock, upgrade
-from pmond.runtime.daemon import Daemon, log_level, startup_problem
+from pmond.runtime.configuration import log_level
+from pmond.runtime.daemon import Daemon, startup_problem
 from pmond.runtime.journal import Journal
 from pmond.runtime.state.state_lock import StateInUse
 from pmond.runtime.state.store import Store

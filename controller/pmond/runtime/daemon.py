@@ -18,16 +18,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.paths import Places, socket_path
 from pmon3_schema.process import LogRotate
 from pmon3_schema.settings import Settings
-from pmon3_schema.settings import load as load_settings
-from pmon3_schema.settings_reload import live_part
 from pmond.core.events import Event
-from pmond.core.model import ExitStatus, FlapPolicy, Policy, State
+from pmond.core.model import ExitStatus, State
 from pmond.runtime import clock
+from pmond.runtime.configuration import Configuration, policy_of
 from pmond.runtime.controller import Controller
 from pmond.runtime.doctor import Surroundings, examine
 from pmond.runtime.files import folders
@@ -51,11 +49,11 @@ from pmond.runtime.intent.sets import Sets
 from pmond.runtime.intent.sources import Sources
 from pmond.runtime.intent.starts import Starts
 from pmond.runtime.intent.waiting import Waiting
-from pmond.runtime.journal import Journal, Level
+from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.notify import Notifier
 from pmond.runtime.perform import Performer
-from pmond.runtime.processes import adopt, environment, tree
+from pmond.runtime.processes import adopt, tree
 from pmond.runtime.processes.exit_on import ExitOn
 from pmond.runtime.processes.foreign_exits import ForeignExits
 from pmond.runtime.processes.identity import Identity
@@ -84,30 +82,6 @@ _LAUNCH_LIMIT = 1.0
 """Seconds that programs which are just being set up may take before an upgrade."""
 _END_MARGIN = 10.0
 """Seconds beyond the longest grace until pmond ends although something does not die."""
-_LEVELS = {"debug": Level.DEBUG, "info": Level.INFO, "warn": Level.WARN, "error": Level.ERROR}
-
-
-def policy_of(settings: Settings) -> Policy:
-    """What decisions need of the configuration; intervals become seconds."""
-    interval = settings.process_monitor_interval / 1000
-    flap = settings.flap_detection
-    return Policy(
-        settle=settings.wait.dependent_process_enqueued / 1000,
-        flap=FlapPolicy(
-            enabled=flap.is_enabled,
-            threshold=flap.threshold_restarted,
-            countdown=flap.threshold_countdown * interval,
-            decrement=flap.threshold_decrement * interval,
-        ),
-    )
-
-
-def log_level(settings: Settings, environ: Mapping[str, str]) -> Level:
-    """PMON3_DEBUG before log_level: `true` means debug, anything unknown means info."""
-    asked = environ.get("PMON3_DEBUG", "").lower()
-    if asked:
-        return Level.DEBUG if asked == "true" else _LEVELS.get(asked, Level.INFO)
-    return _LEVELS[settings.log_level]
 
 
 class Daemon:
@@ -122,10 +96,10 @@ class Daemon:
         inherited: tuple[int | None, int | None] = (None, None),
         exit_on: str = "",
     ) -> None:
-        self.settings = settings
-        self._places = places
         self._environ = environ
         self._journal = journal
+        self._open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._configuration = Configuration(settings, places, environ, self._open_files, journal)
         self._inherited_socket, self._inherited_lock = inherited
         self._exit_on_name = exit_on
         self._tasks: set[asyncio.Task[None]] = set()
@@ -176,6 +150,11 @@ class Daemon:
         elif not any(one.exited(pid, status) for one in (self._hooks, self._upgrade, self._rotating)):
             self._performer.exited(pid, status)
 
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
+        return self._configuration.settings
+
     async def run(self) -> None:
         """Return when it has ended."""
         await self._ended.wait()
@@ -187,8 +166,7 @@ class Daemon:
 
     def _seal_and_raise_limits(self) -> None:
         seal_descriptors()
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._open_files = soft
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(ValueError, OSError):  # it stays as it is
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self._subreaper = tree.become_subreaper()
@@ -212,24 +190,20 @@ class Daemon:
         for notice in self._store.notices:
             self._journal.warn("state.notice", message=notice)
 
-    def _context(self) -> SpawnContext:
-        logs = self.settings.logs
-        owner = owner_of(logs, "logs")
-        ensure_folder(logs.directory, logs.directory_mode, owner)
-        return SpawnContext(
-            environment=environment.inheritable(self._environ),
-            log_dir=logs.directory,
-            file_mode=logs.file_mode,
-            folder_mode=logs.directory_mode,
-            log_owner=owner,
-            open_files=self._open_files,
-        )
-
     def _put_together(self) -> None:
-        uid, events = os.geteuid(), asyncio.get_running_loop()
+        uid = os.geteuid()
         group = self.settings.message_queue.group
         control_group = group_of(group, "message_queue") if group else None
-        context = self._context()
+        context = self._configuration.context()
+        self._make_loop(context)
+        self._make_publishing(context, uid)
+        controller = self._make_intent(uid, control_group)
+        api = Api(controller, uid, control_group)
+        self._server = Server(api.handle, self._report_defect, owner_uid=uid)
+        self._make_followers(context)
+
+    def _make_loop(self, context: SpawnContext) -> None:
+        """What is wanted, what is seen, and what acts on the difference."""
         self._loop = Loop(clock, self._journal, policy_of(self.settings))
         self._registry = Registry(self._store, self._loop, clock)
         for notice in self._registry.load(self._snapshot):
@@ -246,23 +220,30 @@ class Daemon:
         )
         self._registry.renamed = self._renamed
         self._performer.renames = any(record.born_as for record in self._snapshot.instances)
+
+    def _make_publishing(self, context: SpawnContext, uid: int) -> None:
+        """What is told and kept of it."""
         instances = self._performer.instances
         user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
-        publisher = Publisher(self._registry, self._loop, instances, self._store, clock, user)
+        self._publisher = publisher = Publisher(
+            self._registry, self._loop, instances, self._store, clock, user
+        )
         publisher.context = context
-        self._publisher = publisher
         self._bus = Bus()
         self._keeping = Keeping(
             self._store, self._registry, self._loop, instances, publisher, self._bus, clock, self._journal,
             lambda name: publisher.log_files(self._registry.processes[name])[0],
             self._starts, self._keeper,
         )  # fmt: skip
-        acting = Acting(self._registry, self._loop, clock, uid, control_group)
         self._tuner = Tuner(self._registry, self._performer, self._journal, self._keeping.announce)
         self._registry.changed = self._wanted_changed
+
+    def _make_intent(self, uid: int, control_group: int | None) -> Controller:
+        """Who may change what is wanted, by command and by manifest."""
+        acting = Acting(self._registry, self._loop, clock, uid, control_group)
         sets = Sets(self._store, clock)
         sets.load(self._snapshot.sources)
-        publisher.content_of = sets.in_force
+        self._publisher.content_of = sets.in_force
         self._rollouts = Rollouts(self._registry, self._loop, self._bus, sets, clock, self._journal)
         applying = Applying(self._registry, self._loop, acting, sets, self._rollouts, uid)
         self._sources = Sources(
@@ -273,16 +254,18 @@ class Daemon:
         owning = Owning(self._registry, acting, sets, clock, uid, control_group)
         self._expiring = Expiring(self._registry, sets, self._journal, lambda name: self._sources.changed())
         owning.held = sets.changed = self._expiring.look
-        queue = self.settings.message_queue
-        self._socket = socket_path(queue.directory.shmem, queue.name_suffix, self._places.runtime)
-        controller = Controller(
+        queue, runtime = self.settings.message_queue, self._configuration.places.runtime
+        self._socket = socket_path(queue.directory.shmem, queue.name_suffix, runtime)
+        return Controller(
             registry=self._registry,
             acting=acting,
             applying=applying,
             grouping=Grouping(self._registry),
             sources=self._sources,
-            waiting=Waiting(self._registry, self._loop, self._bus, publisher, clock, self._rollouts.active),
-            publisher=publisher,
+            waiting=Waiting(
+                self._registry, self._loop, self._bus, self._publisher, clock, self._rollouts.active
+            ),
+            publisher=self._publisher,
             owning=owning,
             sets=sets,
             set_view=SetView(self._registry, self._loop, sets, self._rollouts, clock),
@@ -297,12 +280,14 @@ class Daemon:
             upgrade=self.upgrade,
             doctor=self._doctor,
         )
-        api = Api(controller, uid, control_group)
-        self._server = Server(api.handle, self._report_defect, owner_uid=uid)
+
+    def _make_followers(self, context: SpawnContext) -> None:
+        """What follows from turns and exits: scripts, rotation, the end of pmond itself."""
+        events = asyncio.get_running_loop()
         self._hooks = Hooks(
             self._loop,
             lambda: self.settings.event_handling,
-            Describer(self._registry, self._loop, publisher),
+            Describer(self._registry, self._loop, self._publisher),
             context.environment,
             clock,
             self._journal,
@@ -334,7 +319,7 @@ class Daemon:
         return {
             "started_at": clock.wall(),
             "socket": self._socket,
-            "config_file": self._places.config_file,
+            "config_file": self._configuration.places.config_file,
             "state_dir": self.settings.data.directory,
         }
 
@@ -372,12 +357,12 @@ class Daemon:
         self._watcher.watch(self._watched())
 
     def _watched(self) -> list[str]:
-        return [self._places.config_file, self.settings.process_config_file]
+        return [self._configuration.places.config_file, self.settings.process_config_file]
 
     def _files_changed(self, paths: list[str]) -> None:
         if self.settings.disable_reloads or self._ending:
             return
-        if self._places.config_file in paths:
+        if self._configuration.places.config_file in paths:
             self.reload()
         elif self.settings.process_config_file in paths:
             self._sources.changed()
@@ -396,44 +381,14 @@ class Daemon:
         self._notifier.ready(f"processes declared: {len(self._registry.processes)}; {self._socket}")
 
     def _reload(self) -> None:
-        try:
-            settings, diagnostics = load_settings(self._places.config_file, self._environ, self._places)
-        except OSError as error:
-            self._journal.warn("config.unreadable", path=self._places.config_file, error=str(error))
-            return
-        errors = [found for found in diagnostics if found.is_error]
-        for found in diagnostics:
-            self._journal.warn("config.diagnostic", message=_with_place(found))
-        if errors:
-            self._journal.warn("config.rejected", path=self._places.config_file)
-            self._keeping.announce("ConfigRejected", _with_place(errors[0]))
-        else:
-            self._try_to_use(settings)
+        context = self._configuration.read_again(self._keeping.announce)
+        if context is not None:
+            self._journal.level = self._configuration.log_level()
+            self._loop.policy = policy_of(self.settings)
+            self._performer.context = self._publisher.context = context
+            self._loop.touch(self._registry.processes)
         self._watcher.watch(self._watched())
         self._sources.changed()
-
-    def _try_to_use(self, settings: Settings) -> None:
-        before = self.settings
-        self.settings, waiting = live_part(before, settings)
-        try:
-            context = self._context()
-        except (PmonError, OSError) as error:
-            self.settings = before
-            self._journal.warn("config.rejected", path=self._places.config_file, error=str(error))
-            self._keeping.announce("ConfigRejected", str(error))
-            return
-        if waiting:
-            what = f"{', '.join(waiting)} changed; that needs a restart of pmond"
-            self._journal.warn("config.needs_restart", settings=waiting)
-            self._keeping.announce("ConfigNeedsRestart", what)
-        self._use(context)
-
-    def _use(self, context: SpawnContext) -> None:
-        self._journal.level = log_level(self.settings, self._environ)
-        self._loop.policy = policy_of(self.settings)
-        self._performer.context = context
-        self._publisher.context = self._performer.context
-        self._loop.touch(self._registry.processes)
 
     def end(self, stop_processes: bool) -> None:
         """Begin to end; asked again, do not wait for anything."""
@@ -467,7 +422,7 @@ class Daemon:
                 degraded=self._store.degraded,
                 subreaper=self._subreaper,
                 keeper=self._keeper.problem,
-                trees="not in use",
+                trees="no control groups are made",
                 processes=len(self._registry.processes),
             )
         )
@@ -571,10 +526,6 @@ class Daemon:
 
     def _report_defect(self, identifier: str, where: str, error: BaseException) -> None:
         self._journal.error("request.failed", error, id=identifier, where=where)
-
-
-def _with_place(found: Diagnostic) -> str:
-    return f"{found.file}:{found.line}:{found.column}: {found.message}"
 
 
 def startup_problem(error: Exception) -> str:
