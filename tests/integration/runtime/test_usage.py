@@ -92,3 +92,17 @@ def test_both_readers_see_the_same(tmp_path: Path) -> None:
         assert direct.memory_bytes == pytest.approx(portable.memory_bytes, rel=0.05)
         assert direct.age == pytest.approx(portable.age, abs=2)
         assert direct.cpu_seconds == pytest.approx(portable.cpu_seconds, abs=0.05)
+
+
+def test_asking_about_another_process_forgets_nobody(tmp_path: Path) -> None:
+    """A stopped process used nothing since it was asked about, whoever was asked about in between."""
+    with (
+        running(tmp_path, sys.executable, "-I", "-S", "-c", BUSY, log="busy.log") as busy,
+        running(tmp_path, "/bin/sleep", "60", log="b.log", name="b") as other,
+    ):
+        wait_for_output(tmp_path / "busy.log")
+        sampler, now = UsageSampler(), time.monotonic()
+        os.kill(busy.pid, signal.SIGSTOP)
+        sampler.sample({"busy": (busy.pid, busy.start_ticks)}, now)
+        sampler.sample({"other": (other.pid, other.start_ticks)}, now + 1)
+        assert sampler.sample({"busy": (busy.pid, busy.start_ticks)}, now + 2)["busy"].cpu_percent == 0

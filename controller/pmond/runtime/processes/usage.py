@@ -84,7 +84,11 @@ class UsageSampler:
         names |= _orphans(rows, names)
         current: dict[_Key, _Sample] = {}
         usages = {name: self._add_up(tree, now, current) for name, tree in _credit(rows, names).items()}
-        self._previous = current
+        # Who was not asked about this time keeps its sample: its next percentage starts from there.
+        kept = {
+            key: old for key, old in self._previous.items() if key[0] in rows and rows[key[0]].start == key[1]
+        }
+        self._previous = kept | current
         return usages
 
     def _add_up(self, tree: list[Row], now: float, current: dict[_Key, _Sample]) -> Usage:
