@@ -220,6 +220,17 @@ def test_12_an_end_in_the_first_instant_is_seen_as_what_it_is(pmond: Pmond) -> N
     assert pmond.until("bad", "failed")["exit_code"] == 9
 
 
+def test_13_one_stubborn_process_holds_up_no_other(pmond: Pmond) -> None:
+    pmond.declare(shell("stubborn", IGNORES_TERM), {**SLEEPER, "restart": {"stable_after": 0}})
+    pid = pmond.until("web", "running")["pid"]
+    pmond.until("stubborn", "running")
+    pmond.ok("stop", "stubborn", "--no-wait")
+    pmond.until("stubborn", "stopping")
+    os.kill(pid, signal.SIGKILL)
+    assert pmond.until("web", "running", restart_count=1)["pid"] != pid
+    assert pmond.row("stubborn")["status"] == "stopping"
+
+
 def test_14_a_program_that_cannot_start_says_why_and_is_tried_ever_less(pmond: Pmond) -> None:
     pmond.declare({"name": "web", "file": "/no/such/program"})
     row = pmond.until("web", "backoff")
