@@ -1,11 +1,18 @@
-"""A real pmond for each test that asks for one."""
+"""A real pmond for each test that asks for one, and how properties choose their examples."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from tests.support.pmond import Pmond, temporary_pmond
+
+# A gate must say the same of the same commit; whoever works on the code gets new examples at each run.
+hypothesis.settings.register_profile("gate", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("gate")
 
 
 @pytest.fixture

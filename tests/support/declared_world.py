@@ -92,9 +92,10 @@ class World:
         raise AssertionError("it does not come to rest")
 
     def crash(self, name: str) -> None:
-        """Its program ends by itself, with an error."""
+        """Its program ends by itself, with an error, after a long run: nothing is given up for that."""
         state = self.observed.get(name, NOTHING_SEEN)
         if state.instance is not None:
+            self.now += 3600.0
             self._tell(Exited(name, state.instance.number, ExitStatus(code=1)))
             self.settle()
 
