@@ -7,6 +7,7 @@ pmond can change keeps its value, and that is told too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.errors import PmonError
@@ -78,6 +79,7 @@ class Configuration:
             folder_mode=logs.directory_mode,
             log_owner=owner,
             open_files=self._open_files,
+            oom_score_adj=ordinary_oom_score(),
         )
 
     def log_level(self) -> Level:
@@ -116,6 +118,15 @@ class Configuration:
     def _reject(self, why: str, announce: Announce) -> None:
         self._journal.warn("config.rejected", path=self.places.config_file, error=why)
         announce("ConfigRejected", why)
+
+
+def ordinary_oom_score(file: str = "/proc/self/oom_score_adj") -> int | None:
+    """What children get back where pmond itself is protected from the OOM killer; else None."""
+    try:
+        own = int(Path(file).read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+    return 0 if own < 0 else None
 
 
 def _with_place(found: Diagnostic) -> str:

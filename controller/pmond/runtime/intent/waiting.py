@@ -188,7 +188,7 @@ class Waiting:
             for name, verdict in verdicts.items()
             if not verdict.met
         ]
-        rows = self._publisher.rows(sorted(present, key=lambda one: one.id), usage=False)
+        rows = self._publisher.rows(sorted(present, key=lambda one: one.id), usage=True)
         return {"outcome": outcome, "processes": rows, "failures": failures}
 
     def _tail(self, name: str, readable: Callable[[Declared], Sequence[LogFile]]) -> str:
