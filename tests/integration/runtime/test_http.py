@@ -450,3 +450,19 @@ def test_close_lets_an_answer_out(path: Path) -> None:
         await asyncio.wait_for(closing[0], 5)
 
     asyncio.run(story())
+
+
+def test_who_has_connected_before_a_pause_is_answered(path: Path) -> None:
+    """An upgrade hangs up on nobody whose request is on its way: that would be a reset connection."""
+
+    async def story() -> None:
+        async with serving(path, echo) as server:
+            wire = await Wire.open(path)
+            assert (await ask(path, "GET", "/accepted"))[0] == 200  # by now the first one is, too
+            pausing = asyncio.ensure_future(server.quiesce())
+            await asyncio.sleep(0)
+            wire.send(b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert json.loads((await wire.answer())[1])[1] == "/late"
+            await pausing
+
+    asyncio.run(story())

@@ -25,7 +25,7 @@ class Client:
     def abort(self) -> None:
         self.ended = True
 
-    def end_when_answered(self) -> None:
+    def end_when_answered(self, expect: bool = False) -> None:
         self.ended = True
 
 

@@ -115,9 +115,15 @@ class Connection(asyncio.Protocol):
         """Hang up at once."""
         self._transport.abort()
 
-    def end_when_answered(self) -> None:
-        """Hang up as soon as no answer is in progress; waits and streams are not waited for."""
+    def end_when_answered(self, expect: bool = False) -> None:
+        """Hang up as soon as no answer is in progress; waits and streams are not waited for.
+
+        `expect`: a request that has begun to come, or that a new client is about to send, is in
+        progress too. Hanging up on unread bytes would reset the connection under the client.
+        """
         self._last = True
+        if expect and self._task is None and not self._idle:
+            return
         if self._task is None or self._cancellable:
             self._cancel_if_waiting()
             self._transport.close()

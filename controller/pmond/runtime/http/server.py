@@ -95,16 +95,18 @@ class Server:
         """Accept no more, let answers in progress out, hang up; new clients queue at the socket."""
         self._pause()
         await asyncio.sleep(0)  # whoever is in the middle of a pass of the event loop ends it
-        await self._hang_up(grace)
+        if self._opening:  # accepted, and not yet a connection that could be asked
+            await asyncio.wait(set(self._opening), timeout=grace)
+        await self._hang_up(grace, expect=True)
 
     def resume(self) -> None:
         """Accept again, after `quiesce`."""
         self._resume()
 
-    async def _hang_up(self, grace: float) -> None:
+    async def _hang_up(self, grace: float, expect: bool = False) -> None:
         connections = list(self.admission.connections)
         for connection in connections:
-            connection.end_when_answered()
+            connection.end_when_answered(expect)
         ends = [connection.closed for connection in connections]
         if ends:
             await asyncio.wait(ends, timeout=grace)
