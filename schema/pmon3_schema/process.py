@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from pmon3_schema.effect import Effect, field
-from pmon3_schema.scalars import parse_duration, parse_signal, parse_size, signal_name
+from pmon3_schema.scalars import parse_duration, parse_signal, parse_size
 
 _QUOTING = re.compile(r"['\"\\]")
 _WORD = re.compile(r"[^ \t\r\n]+")
@@ -284,7 +284,3 @@ class ProcessSpec(_Declared):
     def policy(self) -> str:
         """The restart policy in force: `no_auto_restart` is the seed's word for never."""
         return "never" if self.no_auto_restart else self.restart.policy
-
-    @property
-    def stop_signal_name(self) -> str:
-        return signal_name(self.stop.signal)

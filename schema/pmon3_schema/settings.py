@@ -87,10 +87,14 @@ class Wait(_Section):
     """Waits of the command line and between processes."""
 
     cmd_exec_response: int = field(
-        1500, effect=_LIVE, ge=0, le=10_000, description="ms until a command lists"
+        1500,
+        effect=_LIVE,
+        ge=0,
+        le=10_000,
+        description="accepted, without effect",
     )
     ipc_connection: int = field(
-        0, effect=_LIVE, ge=0, le=5_000, description="ms after connecting", instead=200
+        0, effect=_LIVE, ge=0, le=5_000, description="accepted, without effect", instead=200
     )
     dependent_process_enqueued: int = field(
         1000, effect=_LIVE, ge=0, le=20_000, description="ms after starting a process that others depend on"

@@ -105,3 +105,16 @@ def test_errors_as_json(pmond: Pmond) -> None:
     done = pmond.run("exec", "/no/such", "-o", "json")
     assert json.loads(done.stderr)["error"]["code"] == "invalid"
     assert done.stdout == ""
+
+
+def test_exec_of_a_name_that_does_not_run_runs_it_again(pmond: Pmond) -> None:
+    """The same words again mean another run, whatever became of the last one."""
+    words = ("exec", "/bin/sh", "--name", "once", "-n", "--", "-c", "echo ran; exit 0")
+    pmond.ok(*words)
+    pmond.ok(*words)
+    assert pmond.ok("log", "once").splitlines() == ["ran", "ran"]
+    generation = pmond.row("once")["generation"]
+    pmond.ok("exec", "/bin/sleep", "--name", "a", "--", "1000")
+    pid = pmond.row("a")["pid"]
+    pmond.ok("exec", "/bin/sleep", "--name", "a", "--replace", "--", "1000")
+    assert (pmond.row("a")["pid"] != pid, generation) == (True, 2)

@@ -43,7 +43,6 @@ PROCESS = ProcessRecord(
     hold=Hold(False, "root", NOW, "maintenance"),
     deferred=True,
     deleting=False,
-    applied_spec={"file": "/srv/web"},
     file="/srv/web.yaml",
     line=4,
     column=5,

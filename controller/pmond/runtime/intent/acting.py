@@ -9,7 +9,7 @@ and forget. Who may do what is decided here, where the process and the caller ar
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,6 @@ from pmond.runtime.http.auth import Peer
 from pmond.runtime.intent.registry import CLI, Declared, Edit, Registry, dump, not_found
 from pmond.runtime.loop import Loop
 from pmond.runtime.state.records import Hold, ProcessRecord
-
-FromManifest = Callable[[str], ProcessSpec | None]
-"""Looks a name up in the process config file."""
 
 
 class Acting:
@@ -84,7 +81,8 @@ class Acting:
                 one = edit.add(spec, CLI, self._trusted(peer))
             else:
                 record = self._respecified(present, spec, peer)
-                record = replace(record, trusted=self._trusted(peer), **_started(spec, peer, self._clock))
+                started = _started(spec, peer, self._clock, present)
+                record = replace(record, trusted=self._trusted(peer), **started)
                 one = edit.put(record, spec)
             self._set_groups(edit, one, spec.groups)
         return [target(one)]

@@ -142,7 +142,7 @@ class Edit:
         """Add a process that is new."""
         record = ProcessRecord(
             id=self.change.next_process_id(), name=spec.name, owner=owner, spec=dump(spec), generation=1,
-            token=1, hold=None, deferred=False, deleting=False, applied_spec=None, file=place[0],
+            token=1, hold=None, deferred=False, deleting=False, file=place[0],
             line=place[1], column=place[2], created_at=self._now, updated_at="", trusted=trusted,
             staged=staged,
         )  # fmt: skip

@@ -16,11 +16,13 @@ from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document, Reading, read
+from pmon3_schema.process import ProcessSpec
 from pmon3_schema.settings import Settings
 from pmon3_schema.work_tree import commit_of
 from pmond.core.compare import Options
 from pmond.runtime.files.documents import read_documents
 from pmond.runtime.intent.applying import Applying, Order
+from pmond.runtime.intent.plan_view import invalid
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import Sets, digest_of, suspension_words
 from pmond.runtime.journal import Journal
@@ -116,8 +118,15 @@ class Sources:
         entries = [entry for entry in reading.entries if entry.spec.name == name] if reading else []
         if reading is None or not entries:
             return
-        single = Reading(tuple(replace(entry, spec=_alone(entry.spec)) for entry in entries), ())
+        if not reading.ok:
+            raise invalid(reading)
+        single = Reading(tuple(replace(entry, spec=self._alone(entry.spec)) for entry in entries), ())
         self._applying.apply(documents, single, Order(replace(self._options(), prune=False, partial=True)))
+
+    def _alone(self, spec: ProcessSpec) -> ProcessSpec:
+        """The spec as `start NAME` takes it: a dependency that is not declared yet is left to `init`."""
+        known = tuple(name for name in spec.dependencies if name in self._registry.processes)
+        return spec.model_copy(update={"dependencies": known})
 
     def edges(self) -> dict[str, Sequence[str]]:
         """Who depends on whom according to the file, cycles included."""
@@ -211,11 +220,6 @@ class Sources:
             return digest_of(self._documents())
         except PmonError:
             return ""
-
-
-def _alone(spec: Any) -> Any:
-    """The spec as `start NAME` takes it: its dependencies may not be declared yet."""
-    return spec.model_copy(update={"dependencies": ()})
 
 
 def _words(summary: dict[str, int]) -> str:

@@ -42,8 +42,6 @@ class ProcessRecord:
     """A change that needs a restart waits for one."""
     deleting: bool
     """Deleted, but instances of it still live."""
-    applied_spec: dict[str, Any] | None
-    """What its owner applied last, where `spec` is not that."""
     file: str
     """The manifest that declares it, with the line and column; empty and 0 for `cli`."""
     line: int
