@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.support.factories import desired, wanted
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, until
 
 from pmon3_schema.settings import EventHandling
 from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, History, Instance, Policy, State
@@ -20,6 +20,7 @@ from pmond.core.occasions import Occasion
 from pmond.runtime import clock
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
+from pmond.runtime.processes.identity import read_stat
 from pmond.runtime.processes.reaper import Reaper
 from pmond.runtime.publish.hooks import AT_ONCE, Hooks
 
@@ -156,7 +157,7 @@ def test_one_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -
 
     asyncio.run(scenario())
     child = int((tmp_path / "child").read_text())
-    assert not Path(f"/proc/{child}").exists() or " Z " in Path(f"/proc/{child}/stat").read_text()
+    until(lambda: (stat := read_stat(child)) is None or stat.state == "Z", "SIGKILL to take effect")
 
 
 def test_a_failed_handler_is_told_with_the_end_of_its_output(tmp_path: Path) -> None:

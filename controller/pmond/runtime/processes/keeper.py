@@ -33,6 +33,7 @@ from pmond.runtime.processes.reaper import UNKNOWN
 _FILE = "keeper"
 _PIDFD_GETFD = 438
 """The same number on all architectures; not in Python 3.11."""
+_LONGEST_TEXT = 16
 _AT_ONCE = 250
 """Descriptors in one message; the kernel takes 253 (SCM_MAX_FD)."""
 _SLACK = 64
@@ -81,14 +82,24 @@ class Keeper:
                 send_signal(identity, signal.SIGKILL)
 
     def _look_through(self) -> None:
-        """Take a copy of everything in the queue. Each message goes back to its end at once: whenever
-        pmond is killed, the next one finds them too."""
+        """Take a copy of everything in the queue, each message put at its end before it is read away.
+
+        So whenever pmond is killed, the next one finds all of them. The mark is this pmond's own: an
+        earlier one may have been killed here, and its mark is not the end.
+        """
         assert self._sending is not None and self._receiving is not None
-        self._sending.send(_LAST)
-        while (message := _receive(self._receiving)) is not None and message[0] != _LAST:
+        mark = _LAST + os.urandom(8)
+        self._sending.send(mark)
+        while (message := _receive(self._receiving, socket.MSG_PEEK)) is not None and message[0] != mark:
             self._held = message[1]
             self._kept.update((os.fstat(pidfd).st_ino, os.dup(pidfd)) for pidfd in self._held)
-            self._send_held()
+            try:
+                self._send_held()
+                self._drop_oldest()
+            except BlockingIOError:  # no room for two
+                self._drop_oldest()
+                self._send_held()
+        self._drop_oldest()
         self.crowded = True
 
     def ended(self, pidfd_inode: int) -> ExitStatus:
@@ -263,12 +274,15 @@ def _take_descriptor(pid: int, number: int) -> int:
     return found
 
 
-def _receive(queue: socket.socket) -> tuple[bytes, list[int]] | None:
-    """The next message and its descriptors; None when the queue is empty."""
+def _receive(queue: socket.socket, peek: int = 0) -> tuple[bytes, list[int]] | None:
+    """The next message and its descriptors; None when the queue is empty.
+
+    With MSG_PEEK for `peek` it stays there, and the descriptors are copies.
+    """
     size = array.array("i").itemsize
-    flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+    flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC | peek
     try:
-        text, messages, _, _ = queue.recvmsg(1, socket.CMSG_SPACE(_AT_ONCE * size), flags)
+        text, messages, _, _ = queue.recvmsg(_LONGEST_TEXT, socket.CMSG_SPACE(_AT_ONCE * size), flags)
     except BlockingIOError:
         return None
     found = array.array("i")
