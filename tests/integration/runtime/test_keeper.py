@@ -108,3 +108,28 @@ def test_a_keeper_that_was_killed_is_replaced(tmp_path: Path) -> None:
     assert keeper.identity is not None and keeper.identity.pid != first
     keeper.end()
     os.waitpid(-1, 0)
+
+
+@pytest.mark.parametrize("where", ["_send_held", "_drop_oldest"])
+def test_a_pmond_that_is_killed_while_it_takes_over_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Its mark is left in the queue, and perhaps a message twice."""
+    ((_, first),) = run_and_kill(tmp_path, 3)
+    ((_, second),) = run_and_kill(tmp_path, 5)
+
+    class Killed(Exception):
+        pass
+
+    def killed(self: Keeper) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, where, killed)
+        with pytest.raises(Killed):
+            Keeper(tmp_path, Journal()).take_over()
+    keeper = Keeper(tmp_path, Journal())
+    keeper.take_over()
+    assert [keeper.ended(first), keeper.ended(second)] == [ExitStatus(code=3), ExitStatus(code=5)]
+    keeper.release()
+    keeper.end()
