@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from pmond.runtime.processes.environment import inheritable
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.spawn import Child, SpawnContext, prepare, read_report, spawn
 
-MARKER = "11111111-2222-3333-4444-555555555555:test:1"
+MARKER = f"{uuid.uuid4()}:test:1"
+"""Of this test process alone: others run the same tests beside it."""
 
 
 def context(logs: Path, **changes: Any) -> SpawnContext:
@@ -38,9 +40,18 @@ def start(logs: Path, file: str, *args: str, trusted: bool = True, **fields: Any
     return child
 
 
-def open_descriptors() -> set[int]:
-    """The numbers of this process's open descriptors."""
-    return {int(link.name) for link in Path("/proc/self/fd").iterdir()}
+def open_descriptors() -> dict[int, str]:
+    """The numbers of this process's open descriptors, and what each of them is open on."""
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one that listed the others
+            found[int(link.name)] = str(link.readlink())
+    return found
+
+
+def opened_since(before: dict[int, str]) -> set[tuple[int, str]]:
+    """What is open now and was not: what earlier tests left may be closed at any moment."""
+    return open_descriptors().items() - before.items()
 
 
 def report_of(child: Child) -> SpawnError | None:

@@ -17,22 +17,9 @@ from pmond.core.model import ExitStatus
 from pmond.runtime.processes.foreign_exits import ForeignExits, reaped_status, zombie_status
 from pmond.runtime.processes.identity import identify, open_pidfd, read_stat
 from pmond.runtime.processes.reaper import Reaper
-from pmond.runtime.processes.tree import become_subreaper, own_children
+from pmond.runtime.processes.tree import become_subreaper
 
 Exits = list[tuple[int, ExitStatus]]
-
-
-@pytest.fixture(autouse=True)
-def _no_children_of_earlier_tests() -> None:
-    """What an earlier test left behind may have become ours (a test of trees makes us a subreaper)."""
-
-    def ended() -> bool:
-        for pid in own_children():
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        return not own_children()
-
-    until(ended, "the children of earlier tests to end")
 
 
 def reaping(story: Callable[[Reaper, Exits], Awaitable[None]]) -> Exits:

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.starting import MARKER, context, open_descriptors, reap, report_of, running, start
+from tests.support.starting import (
+    MARKER,
+    context,
+    open_descriptors,
+    opened_since,
+    reap,
+    report_of,
+    running,
+    start,
+)
 
 from pmon3_schema.process import ProcessSpec
 from pmond.runtime.processes.spawn import SpawnError, prepare, seal_descriptors, spawn
@@ -34,7 +43,7 @@ def failure(logs: Path, file: str, *args: str, **fields: Any) -> SpawnError:
     before = open_descriptors()
     with pytest.raises(SpawnError) as caught:
         start(logs, file, *args, **fields)
-    assert open_descriptors() == before, "descriptors are left open"
+    assert not opened_since(before), "descriptors are left open"
     message = caught.value.message
     assert message.startswith("cannot start test: "), message
     assert message.endswith(")"), f"it does not say what to do: {message}"
@@ -114,7 +123,7 @@ def test_arguments_that_no_program_can_be_given(tmp_path: Path, way: dict[str, A
         reap(child.pid)
         raise report or AssertionError("it was started")
     assert caught.value.reason == "InvalidArgument"
-    assert open_descriptors() == before
+    assert not opened_since(before)
 
 
 @WAYS
