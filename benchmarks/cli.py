@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +20,7 @@ from benchmarks.fleet import FleetError, become_subreaper, temporary_fleet
 from benchmarks.measures import Figures
 from benchmarks.results import Result, machine, tables
 from benchmarks.systems.base import System
+from msgspec.structs import asdict
 
 _HEADING = """\
 # Benchmarks: latest run

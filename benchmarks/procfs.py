@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _FIELD = re.compile(r"^(\w+):\s+(\d+)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Activity:
+class Activity(Struct, frozen=True):
     """Since the process started: nanoseconds on a processor, and times that it went to sleep by itself."""
 
     cpu: int = 0

@@ -10,15 +10,15 @@ import fcntl
 import os
 import select
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _LAYOUT = struct.Struct("=qqq")
 _PIPE_SIZE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """One run of a worker: its pid, its number, and CLOCK_MONOTONIC at its first instruction (ns)."""
 
     pid: int

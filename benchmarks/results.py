@@ -6,14 +6,13 @@ import datetime
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.measures import Figures
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """One figure: its heading, unit, and the system whose figure is 1 in the ratios."""
 
     key: str
@@ -38,8 +37,7 @@ _BASE_KEY = {"load": "bringup"}
 """The floor has no daemon that could be up before: its bring-up is the base of both."""
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Struct, frozen=True):
     """One system at one size. `problem` says why figures are missing, or is empty."""
 
     system: str

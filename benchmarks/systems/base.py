@@ -10,16 +10,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 PEERS = Path(__file__).resolve().parents[1] / ".peers" / "bin"
 """Where install_peers.sh puts the programs that come from PyPI."""
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """What is to be kept running, and the folder that the system may write in."""
 
     folder: Path

@@ -7,8 +7,9 @@ of all supported versions have is used, because the module they live in moved wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pmon3 import application
 from pmon3.verbs import ALIASES, GROUP, GROUPS, PROCESS, PROCESSES
@@ -24,8 +25,7 @@ _KINDS = {
 """What the word that help shows for a value stands for; anything else is free text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """What can stand in a place: its kind, the word that help shows for it, and the choices if it has any."""
 
     kind: str
@@ -33,8 +33,7 @@ class Value:
     choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """A positional argument."""
 
     value: Value
@@ -43,8 +42,7 @@ class Argument:
     repeated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """A flag with all its spellings; `value` is None when it takes none, `default` is text to show."""
 
     spellings: tuple[str, ...]
@@ -60,8 +58,7 @@ class Option:
         return (*_first_long(self.spellings), *_first_long(self.opposites))
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One verb, or one subcommand (`group ls`), with its other names."""
 
     name: str

@@ -7,15 +7,15 @@ whose value is being typed or the number of the argument; the tree says what can
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pmon3 import command_tree
 from pmon3.candidates import Candidate, matching, of_kind
 from pmon3.command_tree import Command, Option, Value
 
 
-@dataclass(slots=True)
-class Typed:
+class Typed(Struct):
     """What the words before the cursor amount to."""
 
     arguments: list[str] = field(default_factory=list)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from pmon3.render import memory, status_colour
 from pmon3.screen import fit
@@ -34,8 +35,7 @@ _AROUND = 4
 """Lines that are no processes: two of totals, the titles, the keys."""
 
 
-@dataclass(slots=True)
-class View:
+class View(Struct):
     """What the person chose."""
 
     order: str = "cpu"

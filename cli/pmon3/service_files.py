@@ -11,10 +11,11 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
+
+from msgspec import Struct
 
 _MARK = "# Written by pmon3 service install, sha256:"
 SYSTEM_CONFIG = "/etc/pmon3/config"
@@ -31,8 +32,7 @@ class State(StrEnum):
     CHANGED = "changed by somebody"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceFile:
+class ServiceFile(Struct, frozen=True):
     """One file: where it belongs, and what is to be in it."""
 
     path: Path

@@ -8,7 +8,8 @@ the text does not have (a missing field, a value behind an alias) is shown at th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pmon3_schema.diagnostics import Diagnostic, Related, Severity
 from pmon3_schema.formats import Format
@@ -20,16 +21,14 @@ MAX_FINDINGS = 1_000
 """Most diagnostics that are made for one document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One file of a manifest: where it is and the bytes in it."""
 
     path: str
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A mistake at a path of a document's data, not yet located."""
 
     code: str
@@ -41,8 +40,7 @@ class Finding:
     related: tuple[tuple[Source, Path, str], ...] = ()
 
 
-@dataclass(slots=True, eq=False)
-class Source:
+class Source(Struct, eq=False):
     """One document while it is read."""
 
     document: Document
@@ -57,8 +55,7 @@ class Source:
     lines: Lines = field(default_factory=lambda: Lines(""))
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(Struct, eq=False):
     """One entry of the list of processes while it is read. `spec` stays None where it is wrong."""
 
     source: Source

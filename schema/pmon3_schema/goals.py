@@ -7,15 +7,15 @@ by `|` (any of them). `exited` may say a code and `condition` a type and a statu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 PLAIN = ("ready", "stopped", "completed", "deleted", "synced", "exited")
 _WITH_VALUE = re.compile(r"exited=(?P<code>\d{1,3})\Z|condition=(?P<type>[A-Za-z]+)(?:=(?P<status>\w+))?\Z")
 _STATUSES = ("True", "False", "Unknown")
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One of the words; `code` of `exited`, `type` and `status` of `condition`."""
 
     word: str
@@ -24,8 +24,7 @@ class Condition:
     status: str = "True"
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True):
     """All of the conditions, or any of them."""
 
     conditions: tuple[Condition, ...]

@@ -16,10 +16,10 @@ import posixpath
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from pmon3_schema.checks import check_together
@@ -39,8 +39,7 @@ _EDITOR_SUFFIXES = ("~", ".swp", ".swo", ".tmp", ".bak", ".orig", ".rej", ".rpms
 __all__ = ["Document", "Entry", "Reading", "discover", "is_manifest_name", "read", "texts"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One process and the place in a file that declares it."""
 
     spec: ProcessSpec
@@ -49,8 +48,7 @@ class Entry:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a manifest says. `entries` has the correct processes only; use it when `ok`."""
 
     entries: tuple[Entry, ...]

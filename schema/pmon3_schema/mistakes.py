@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
 from pmon3_schema.formats.source import Path
@@ -37,8 +37,7 @@ _TYPE_NAMES: tuple[tuple[Any, str], ...] = (
 _PLACE_OF_CHECK: dict[str, Path] = {"conflict": ("no_auto_restart",), "env_vars": ("env_vars",)}
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Struct, frozen=True):
     """One wrong thing in one value; `path` has canonical keys, from the value's top."""
 
     code: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pmon3_schema.findings import Document
 from pmon3_schema.formats import Format, format_of
@@ -18,8 +19,7 @@ from pmon3_schema.formats.source import Lines, Path, Place, Unreadable, decode
 from pmon3_schema.spelling import SEED_TEXT_KEYS, Spelling, list_key
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """The entry of one process in the text of a document."""
 
     text: str

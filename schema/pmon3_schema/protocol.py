@@ -10,9 +10,9 @@ controller's question. Answers are described in `answers`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
+from msgspec import Struct, field
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pmon3_schema import goals
@@ -32,8 +32,7 @@ Reference = Annotated[str, Field(min_length=1, max_length=256, description="id, 
 _LONGEST_WAIT = 7 * 86400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Which processes a request is about.
 
     `refs` (ids, names, globs) choose: any of them; all processes when there are none. `groups`

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from pmon3_schema.effect import Effect, effect_of
@@ -28,8 +29,7 @@ _STRENGTH = {effect: number for number, effect in enumerate(Effect)}
 _NO_EXTRA: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One leaf that differs. `path` is a JSON pointer; None stands for "not there"."""
 
     path: str
@@ -41,8 +41,7 @@ class Change:
         return {"path": self.path, "before": self.before, "after": self.after, "effect": self.effect.value}
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(Struct, frozen=True):
     path: tuple[str, ...]
     default: Any
     effect: Effect

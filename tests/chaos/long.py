@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
+from msgspec.structs import asdict
 from tests.chaos.machine import Machine
 from tests.chaos.storm import Storm
 

@@ -13,9 +13,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from tests.chaos.machine import Machine
 from tests.support.waiting import until
 
@@ -26,8 +26,7 @@ SETTLE = 20.0
 _LONG_LIVED = ("steady", "stubborn", "tree")
 
 
-@dataclass
-class Figures:
+class Figures(Struct):
     """What a storm has seen."""
 
     kills: int = 0

@@ -6,11 +6,10 @@ history cut down to the steps it needs; `live(generate(SEED))` runs it again.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.support.factories import desired, wanted
 from tests.support.histories import History, broken_by, generate, live, shortened
 from tests.support.laws import is_up

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 from tests.support.declared_world import Refused, World
 
 from pmon3_schema.effect import Effect
@@ -70,7 +70,12 @@ def started(manifest: tuple[ProcessSpec, ...]) -> tuple[ProcessSpec, ...]:
     return tuple(spec.model_copy(update={"autostart": True}) for spec in manifest)
 
 
+def spec(name: str, seconds: str, autostart: bool = True) -> ProcessSpec:
+    return ProcessSpec(file="/bin/sleep", name=name, args=(seconds,), autostart=autostart)
+
+
 @given(st.lists(manifests(), min_size=1, max_size=3))
+@example([(spec("b", "2"),), (spec("d", "2"),), (spec("b", "1", autostart=False), spec("d", "1"))])
 @settings(max_examples=60, deadline=None)
 def test_p01_applying_twice_changes_nothing(history: list[tuple[ProcessSpec, ...]]) -> None:
     world = world_after(*history)

@@ -7,11 +7,11 @@ pass (`test_histories`), so a fault that is not caught is a hole in the laws.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support import simulated_loop
 from tests.support.histories import broken_by, generate
 

@@ -18,8 +18,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 ROOT = Path(__file__).parents[2]
 HOME, FOLDER = "/home/you", "/home/you/pmon3"
@@ -30,8 +31,7 @@ _BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.M | re.S)
 _LONGEST = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One command and what the page says that it shows."""
 
     command: str

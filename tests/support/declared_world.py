@@ -7,7 +7,9 @@ all of that is in the core. `settle` runs until nothing is left to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import revision
@@ -29,8 +31,7 @@ class Refused(Exception):
     """A conflict or a guard; nothing was changed."""
 
 
-@dataclass
-class World:
+class World(Struct):
     """All that is declared and all that runs."""
 
     intents: dict[str, Intent] = field(default_factory=dict)
@@ -146,7 +147,7 @@ class World:
 
     def _progress(self, name: str) -> Progress:
         one = self.intents[name]
-        if one.deleting or (one.hold is not None and not one.hold.up):
+        if not self._desired().wanted[name].up_in_turn:
             return Progress.READY
         if one.deferred or one.staged:
             return Progress.HELD

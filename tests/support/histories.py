@@ -8,11 +8,12 @@ seed, the name and the number of the run alone, so a history can be cut down wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from random import Random
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from tests.support.factories import hold, spec
 from tests.support.laws import is_up
 from tests.support.simulated_loop import Disturbance, SimulatedLoop
@@ -42,8 +43,7 @@ CALM = 250.0
 """Long enough, in seconds, for every delay, grace and stop in order to have passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What happens `after` seconds to `name`."""
 
     after: float
@@ -59,8 +59,7 @@ class Step:
         return f"{self.after:g} s later: {self.verb} {self.name} {values}"
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     seed: int
     policy: Policy
     disturbance: Disturbance

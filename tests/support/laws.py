@@ -7,9 +7,9 @@ is proved here. A broken law raises `Violation`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from tests.support.simulation import Living, Violation
 
 from pmon3_schema.process import ProcessSpec
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-6  # seconds
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """What happened to one name since its present revision and token were first tried."""
 
     tried: tuple[str, int] | None = None

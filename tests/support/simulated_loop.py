@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 from contextlib import suppress
-from dataclasses import dataclass
 from random import Random
 
+from msgspec import Struct
 from tests.support.laws import Laws
 from tests.support.simulation import NEVER, Living, Machine, Program, Violation, refused
 
@@ -38,8 +38,7 @@ class _DaemonDied(Exception):
     """What was still to be performed is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disturbance:
+class Disturbance(Struct, frozen=True):
     """How likely a fact from outside is lost, repeated later, or late. Shares of 1."""
 
     lost: float = 0.0

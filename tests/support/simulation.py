@@ -11,7 +11,8 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pmond.core.facts import Exited, SpawnFailed, TreeEmpty
 from pmond.core.model import ExitStatus
@@ -24,8 +25,7 @@ class Violation(AssertionError):
     """A law was broken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """How one run of a program behaves. Durations in seconds; `NEVER` for what does not happen."""
 
     lives: float = NEVER
@@ -44,8 +44,7 @@ class Program:
     """The refusal is for want of resources."""
 
 
-@dataclass(slots=True)
-class Living:
+class Living(Struct):
     """One run, as it really is."""
 
     name: str
@@ -77,8 +76,7 @@ def refused(name: str, number: int, revision: str, token: int, program: Program)
     return SpawnFailed(name, number, revision, token, program.refusal, why, program.transient)
 
 
-@dataclass(slots=True)
-class Machine:
+class Machine(Struct):
     """The truth. `living` is keyed by pid."""
 
     programs: Programs

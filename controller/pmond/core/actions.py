@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pmond.core.model import Ending
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Start instance `number` of a process; every earlier one is gone."""
 
     name: str
@@ -16,8 +15,7 @@ class Start:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Ask an instance to end with `signal`; it has `grace` seconds."""
 
     name: str
@@ -30,8 +28,7 @@ class Stop:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(Struct, frozen=True):
     """SIGKILL what is left of an instance."""
 
     name: str
@@ -41,8 +38,7 @@ class Kill:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """Nothing of a deleted process is left: drop its records."""
 
     name: str
@@ -51,8 +47,7 @@ class Forget:
 Action = Start | Stop | Kill | Forget
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What to do now, and for each name looked at, when to look again (None: only after a fact)."""
 
     actions: tuple[Action, ...] = ()

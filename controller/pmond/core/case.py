@@ -6,8 +6,9 @@ and the time to look again if time alone can change it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import signal_name
@@ -40,8 +41,7 @@ class Rule(StrEnum):
     RESTART = "restart"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What a rule concluded."""
 
     rule: Rule
@@ -50,8 +50,7 @@ class Decision:
     wake_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """Everything a rule may look at."""
 
     name: str

@@ -10,8 +10,9 @@ ever pruned, and only when the caller asks for it (`pruning` has the rules).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from pmon3_schema import graph
 from pmon3_schema.effect import Effect
@@ -44,8 +45,7 @@ class Existing(NamedTuple):
         return bool(self.runs)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """How a manifest is to be brought in, and for whom."""
 
     owner: str
@@ -65,8 +65,7 @@ class Options:
     """These are restarted whether they changed or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One difference and what removing it costs."""
 
     action: str
@@ -81,8 +80,7 @@ class Step:
     """Steps of one wave need nothing of each other; earlier waves come first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """A name that somebody else owns."""
 
     name: str
@@ -90,8 +88,7 @@ class Conflict:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Something a reader of the plan should know that is no difference."""
 
     code: str
@@ -99,8 +96,7 @@ class Note:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """The steps in the order in which they are taken, and what stands in their way."""
 
     steps: tuple[Step, ...]
@@ -118,8 +114,7 @@ class Comparison:
         return sum(step.action == PRUNE for step in self.steps)
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(Struct):
     steps: list[Step] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)

@@ -6,9 +6,10 @@ Derived from the states before and after, so that every path to a state tells th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from pmon3_schema.scalars import signal_name
 from pmond.core.case import describe_exit
@@ -38,8 +39,7 @@ class EventType(StrEnum):
     """A pmond that started found it running and took it over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One line of history. `fields` has what a program would want to know."""
 
     name: str

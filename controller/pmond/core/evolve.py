@@ -8,8 +8,9 @@ forward; what its end means for the next start is kept in the history.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmond.core import backoff, flap

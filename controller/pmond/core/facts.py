@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pmond.core.model import Ending, ExitStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Spawned:
+class Spawned(Struct, frozen=True):
     """Its program runs as `pid`."""
 
     name: str
@@ -18,8 +17,7 @@ class Spawned:
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnFailed:
+class SpawnFailed(Struct, frozen=True):
     """It could not be started. `code` is one word, `message` says why and what to do."""
 
     name: str
@@ -32,8 +30,7 @@ class SpawnFailed:
     """The system had no resources for it: not the program's fault, never counted as its failure."""
 
 
-@dataclass(frozen=True, slots=True)
-class StopSent:
+class StopSent(Struct, frozen=True):
     """It was asked to end and has until `kill_at`."""
 
     name: str
@@ -42,8 +39,7 @@ class StopSent:
     kill_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class KillSent:
+class KillSent(Struct, frozen=True):
     """SIGKILL was sent to its tree."""
 
     name: str
@@ -51,8 +47,7 @@ class KillSent:
     ending: Ending
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Struct, frozen=True):
     """Its main program ended. `tree_left`: other processes of it are still alive."""
 
     name: str
@@ -61,16 +56,14 @@ class Exited:
     tree_left: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEmpty:
+class TreeEmpty(Struct, frozen=True):
     """Nothing of an ended instance is alive any more."""
 
     name: str
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
+class Adopted(Struct, frozen=True):
     """It was found alive at start-up, left by an earlier pmond. `age` in seconds."""
 
     name: str
@@ -81,22 +74,19 @@ class Adopted:
     age: float
 
 
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
+class DeadlinePassed(Struct, frozen=True):
     """A moment that an earlier plan waited for has come; `evolve` looks at the time alone."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(Struct, frozen=True):
     """A person cleared its counters."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RestartAsked:
+class RestartAsked(Struct, frozen=True):
     """A person asked for a restart, which counts as one."""
 
     name: str

@@ -9,8 +9,10 @@ them in one transaction; a test can drive it without a daemon.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmond.core.compare import ADOPT, MOVE, PRUNE, RESTART, Comparison, Existing, Options, Step
@@ -28,8 +30,7 @@ class Place(NamedTuple):
 NOWHERE = Place()
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """What is wanted of one process, by whom, and what an operator laid over it."""
 
     spec: ProcessSpec
@@ -51,8 +52,7 @@ class Intent:
     """Its owner no longer declares it; it is kept because it is protected, or nothing was pruned."""
 
 
-@dataclass(frozen=True, slots=True)
-class BroughtIn:
+class BroughtIn(Struct, frozen=True):
     """What a manifest changes: the new intents by name, and which of them had another name."""
 
     intents: Mapping[str, Intent]

@@ -14,8 +14,9 @@ instance: no second one starts beside what the first one left behind.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct, field
 
 from pmon3_schema.process import ProcessSpec
 
@@ -43,8 +44,7 @@ class Ending(StrEnum):
     """pmond ends and takes it along; it comes back with pmond."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
+class ExitStatus(Struct, frozen=True):
     """How a program ended: a code, a signal, or unknown (both None), which is never read as 0."""
 
     code: int | None = None
@@ -55,8 +55,7 @@ class ExitStatus:
         return self.code is not None or self.signal is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Operator intent laid over the spec by `stop` and `start`; never silently reverted."""
 
     up: bool
@@ -65,8 +64,7 @@ class Hold:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What is desired of one process."""
 
     spec: ProcessSpec
@@ -90,14 +88,18 @@ class Wanted:
 
     @property
     def up(self) -> bool:
-        """Whether it should run: deletion, then the hold, then the spec decides."""
-        if self.deleting or self.staged:
+        """Whether it should run now."""
+        return not self.staged and self.up_in_turn
+
+    @property
+    def up_in_turn(self) -> bool:
+        """Whether it should run once its turn has come: deletion, then the hold, then the spec decides."""
+        if self.deleting:
             return False
         return self.hold.up if self.hold is not None else self.spec.autostart
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """One run of a process. Times are in seconds of the loop's clock."""
 
     number: int
@@ -119,8 +121,7 @@ class Instance:
     """It outlived an earlier pmond."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flap:
+class Flap(Struct, frozen=True):
     """Flap detection of one process; arithmetic in `flap`."""
 
     restarts: tuple[float, ...] = ()
@@ -131,8 +132,7 @@ class Flap:
     """How many restarts were given back in this backoff period."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """What the past runs of a process mean for the next one."""
 
     number: int = 0
@@ -163,16 +163,14 @@ class History:
     flap: Flap = Flap()
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """What is seen of one process."""
 
     instance: Instance | None = None
     history: History = History()
 
 
-@dataclass(frozen=True, slots=True)
-class FlapPolicy:
+class FlapPolicy(Struct, frozen=True):
     """Flap detection as configured; counts of process-monitor intervals are kept as seconds."""
 
     enabled: bool = False
@@ -181,8 +179,7 @@ class FlapPolicy:
     decrement: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Settings of the whole daemon that decisions depend on. Seconds."""
 
     min_ready: float = 0.2
@@ -194,8 +191,7 @@ class Policy:
     flap: FlapPolicy = FlapPolicy()
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """Everything that is wanted, with the indexes that planning needs."""
 
     wanted: Mapping[str, Wanted] = field(default_factory=dict)

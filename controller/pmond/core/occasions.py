@@ -7,8 +7,9 @@ success are no occasions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from pmond.core.case import Rule, describe_exit
 from pmond.core.decide import decide
@@ -23,8 +24,7 @@ class OccasionType(StrEnum):
     BACKOFF = "backoff"
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(Struct, frozen=True):
     """One thing that handlers are told about one process."""
 
     name: str

@@ -8,13 +8,13 @@ wherever dependencies leave a choice, so the answer is the same each time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pmon3_schema import graph
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """Who starts when."""
 
     waves: tuple[tuple[str, ...], ...]

@@ -7,7 +7,8 @@ questions people ask: is it ready, is it what was declared, is it on its way, is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pmon3_schema.scalars import format_duration, signal_name
 from pmon3_schema.status import Status
@@ -36,8 +37,7 @@ _STATUS_OF_RULE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """The published state of one process."""
 
     status: Status
@@ -47,8 +47,7 @@ class Report:
     """When it is started again, in the loop's time, if that is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """A condition without its history: what is true now, and why."""
 
     type: str

@@ -9,8 +9,9 @@ pmond it goes on from what is held back still.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from pmon3_schema import graph
 from pmond.core.compare import CREATE, PRUNE, RESTART, Comparison
@@ -28,8 +29,7 @@ class Progress(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Rollout(Struct, frozen=True):
     """What is to be rolled out, in which order, and how carefully."""
 
     gone: tuple[str, ...]
@@ -43,8 +43,7 @@ class Rollout:
     on_failure: str = STOP
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(Struct, frozen=True):
     """What to do now. `outcome` is empty while it goes on, else done, failed or rollback."""
 
     release: tuple[str, ...] = ()

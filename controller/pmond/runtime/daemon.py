@@ -14,9 +14,10 @@ import resource
 import sys
 from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.paths import Places, socket_path

@@ -10,8 +10,10 @@ import os
 import resource
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from pmond.runtime.files import inotify
 from pmond.runtime.files.rotate import can_collapse
@@ -23,8 +25,7 @@ _FEW_DESCRIPTORS = 0.8
 """Share of the limit of open files beyond which it is time to raise it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One line: what it is about, how it stands, what is in use, and what follows from that."""
 
     name: str
@@ -33,8 +34,7 @@ class Check:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What only the daemon knows of itself."""
 
     state_dir: str

@@ -9,8 +9,9 @@ behind them are imported with the format that needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import PurePath
+
+from msgspec import Struct
 
 from pmon3_schema.formats.source import Loaded, Path, Place
 
@@ -18,8 +19,7 @@ SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
 """The format of a file by the end of its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """One way of writing manifests."""
 
     name: str

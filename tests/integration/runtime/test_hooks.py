@@ -6,11 +6,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 from tests.support.factories import desired, wanted
 from tests.support.waiting import eventually, until
 
@@ -34,8 +34,7 @@ AFTER = State(
 NAMES = [f"p{number}" for number in range(AT_ONCE + 2)]
 
 
-@dataclass
-class Bench:
+class Bench(Struct):
     """Hooks on a loop that sees `NAMES`, each of which was just restarted."""
 
     hooks: Hooks

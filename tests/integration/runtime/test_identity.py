@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.support.starting import ended, reap, running, start
 from tests.support.waiting import until
 

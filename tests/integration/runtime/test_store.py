@@ -8,12 +8,13 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pmond.runtime import clock
 from pmond.runtime.state.records import (
@@ -223,8 +224,7 @@ def change_by_hand(path: Path, statement: str) -> None:
     connection.close()
 
 
-@dataclass
-class Opened:
+class Opened(Struct):
     notices: list[str]
     processes: tuple[ProcessRecord, ...]
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 # include/uapi/linux/inotify.h
 MODIFY = 0x0002
@@ -33,8 +34,7 @@ _HEADER = struct.Struct("iIII")
 _BUFFER = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One change. `watch` is -1 when the queue overflowed and events were lost."""
 
     watch: int

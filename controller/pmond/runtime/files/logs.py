@@ -15,17 +15,17 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct
 
 from pmon3_schema.errors import ErrorCode, PmonError
 
 CHUNK = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """Which part of a log: the `last` lines, or those from number `first` on (from 1)."""
 
     last: int | None = None

@@ -13,7 +13,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pmon3_schema.process import LogRotate
 from pmond.core.model import ExitStatus
@@ -30,8 +31,7 @@ Logs = Callable[[], Mapping[str, LogRotate]]
 """The logs of running processes that are to be rotated, by path."""
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     size: int
     at: float
 

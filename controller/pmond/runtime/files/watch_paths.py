@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pmon3_schema.manifest import is_manifest_name
 
@@ -26,8 +27,7 @@ Signature = Stamp | int | tuple[tuple[str, Stamp | int], ...]
 """Of a file, or of each manifest in a folder; an errno says why there is none."""
 
 
-@dataclass(slots=True)
-class Places:
+class Places(Struct):
     """Where to look for changes. All directories are free of symbolic links."""
 
     names: dict[str, set[str]] = field(default_factory=dict)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections import Counter
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from pmon3_schema.errors import ErrorCode
 from pmond.runtime.http.auth import Peer, is_owner
@@ -14,8 +15,7 @@ from pmond.runtime.http.messages import HttpError
 _MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds of one server. Times in seconds, sizes in bytes."""
 
     connections: int = 256

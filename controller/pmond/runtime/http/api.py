@@ -10,8 +10,9 @@ environment values of a process to somebody who may not see them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast, get_args
+
+from msgspec import Struct
 
 from pmon3_schema import protocol
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -25,8 +26,7 @@ from pmond.runtime.http.messages import Answer, Pending, Request, Response, Stre
 AnyBody = TypeVar("AnyBody", bound=protocol.Body)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A request whose route, path and query have been read."""
 
     request: Request

@@ -17,9 +17,10 @@ import pwd
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
 
 _CREDENTIALS = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
 _SO_PEERGROUPS = 59  # asm-generic/socket.h; the socket module has no name for it
@@ -27,8 +28,7 @@ _MOST_GROUPS = 1024
 _MASK = "***"
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(Struct, frozen=True, dict=True):  # the dict keeps `user`
     """The process at the other end; `groups` are its supplementary groups."""
 
     pid: int

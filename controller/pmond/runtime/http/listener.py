@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -19,8 +20,7 @@ _BACKLOG = 512
 _LONGEST_PATH = 107  # sun_path of unix(7) is 108 bytes with its NUL
 
 
-@dataclass(frozen=True, slots=True)
-class ListeningSocket:
+class ListeningSocket(Struct, frozen=True):
     """A socket and the file that leads to it; `identity` is None when the file is not ours to delete."""
 
     socket: socket.socket

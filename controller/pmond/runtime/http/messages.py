@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct, field
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.http.auth import Peer
@@ -32,8 +33,7 @@ STATUS_OF = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One request. `path` is still percent-encoded; names of `headers` are in lower case."""
 
     method: str
@@ -44,8 +44,7 @@ class Request:
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """A complete answer."""
 
     status: int = 200
@@ -54,16 +53,14 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """An answer without a known end. `pieces` is closed when the client goes away."""
 
     pieces: AsyncGenerator[bytes, None]
     content_type: str = "text/plain; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """An answer that has to be waited for; the wait is cancelled when the client goes away."""
 
     response: Awaitable[Response]

@@ -8,9 +8,10 @@ is not in the table does not exist.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from pmon3_schema import answers, protocol
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -29,8 +30,7 @@ class Access(StrEnum):
     """Root, pmond's own user and the control group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """One key of a query."""
 
     name: str
@@ -40,8 +40,7 @@ class Parameter:
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """One request. `answer` is the type that its body is described by; None: plain text."""
 
     method: str
@@ -54,8 +53,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Struct, frozen=True):
     """The checked query of a request, with defaults filled in."""
 
     values: Mapping[str, list[str]]

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document, Entry, Reading, read
@@ -39,8 +41,7 @@ _LARGE = 64 * 1024
 """Bytes above which documents are read in a thread, so that the loop goes on meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """How a manifest is to be brought in, and on whose word."""
 
     options: Options
@@ -63,8 +64,7 @@ class Order:
         return self.peer.user if self.peer is not None else "pmond"
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What was done: the plan, what to wait for, and whether it is rolled out in waves."""
 
     plan: dict[str, Any]

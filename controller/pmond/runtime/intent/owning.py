@@ -9,8 +9,9 @@ set takes no new content; what it declared is kept running all the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection

@@ -11,9 +11,11 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.process import ProcessSpec
@@ -35,8 +37,7 @@ CLI = "cli"
 """The owner of processes that were submitted by command."""
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """One process as it is wanted."""
 
     record: ProcessRecord

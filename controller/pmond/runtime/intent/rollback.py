@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.compare import Options
@@ -23,8 +25,7 @@ from pmond.runtime.journal import Journal
 from pmond.runtime.state.records import RevisionRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """Where to go back to: a number, the last revision that was rolled out whole, or the one before."""
 
     to: int | None = None

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pmon3_schema.status import Status
 from pmond.core.intent import released
@@ -116,8 +117,8 @@ class Rollouts:
         return where
 
     def _where(self, one: Declared) -> Progress:
-        if one.record.deleting or (one.record.hold is not None and not one.record.hold.up):
-            return Progress.READY  # a person or another manifest decided otherwise
+        if not self._loop.desired.wanted[one.name].up_in_turn:
+            return Progress.READY  # a person or a manifest decided that it need not run
         if one.record.deferred or one.record.staged:
             return Progress.HELD
         loop = self._loop

@@ -9,9 +9,10 @@ revision. Records change inside the registry's transactions, and in memory when 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
+
+from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document

@@ -8,8 +8,9 @@ without somebody acting: the process failed, it was stopped meanwhile, it is gon
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pmon3_schema.errors import PmonError
 from pmon3_schema.goals import Condition, Goal, parse
@@ -32,8 +33,7 @@ _FINAL = frozenset({Status.FAILED, Status.STOPPED, Status.CLOSED, Status.COMPLET
 """Nothing more happens by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """One target at one moment: met, out of reach, or neither yet."""
 
     met: bool = False

@@ -17,7 +17,9 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmond.core.evolve import evolve
@@ -49,8 +51,7 @@ _KILLED_LIMIT = 2.0
 _BETWEEN_LOOKS = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Survivor:
+class Survivor(Struct, frozen=True):
     """A live process with our marker."""
 
     identity: Identity

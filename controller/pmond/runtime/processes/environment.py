@@ -16,7 +16,8 @@ import re
 import shlex
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pmond.runtime.processes.failures import SpawnError
 
@@ -33,8 +34,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _ENV_FILE_MAXIMUM = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """The user that a process runs as."""
 
     name: str

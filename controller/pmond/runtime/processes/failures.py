@@ -14,8 +14,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 
 class SpawnError(Exception):
@@ -34,8 +35,7 @@ class SpawnError(Exception):
         self.errno = errno
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """What was tried: the names that an explanation needs."""
 
     name: str

@@ -19,8 +19,9 @@ import re
 import select
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pmond.core.model import ExitStatus
 from pmond.runtime.processes.identity import Identity, is_alive, open_pidfd, read_stat
@@ -36,8 +37,7 @@ _UNREAPED_LIMIT = 3.0
 _CAP_SYS_PTRACE = 19
 
 
-@dataclass(slots=True)
-class _Watched:
+class _Watched(Struct):
     identity: Identity
     pidfd: int
     deadline: asyncio.TimerHandle | None = None

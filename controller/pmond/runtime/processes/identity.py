@@ -16,9 +16,10 @@ import os
 import select
 import signal
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 _GONE = {errno.ESRCH, errno.ENOENT, errno.EINVAL}
 """EINVAL: what pidfd_open may say of a process that is just ending."""
@@ -146,8 +147,7 @@ def pidfd_inode(pid: int) -> int:
         return os.fstat(pidfd).st_ino
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """One process for ever: what is recorded of it and compared before it is touched."""
 
     pid: int

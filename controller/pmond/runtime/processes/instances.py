@@ -7,8 +7,9 @@ we started is our child; an adopted one is not, and is only touched through its 
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from pmon3_schema.process import Limits, ProcessSpec
 from pmond.runtime.processes.failures import SpawnError
@@ -29,8 +30,7 @@ def tuning_of(spec: ProcessSpec) -> Tuning:
     return Tuning(spec.priority, tuple(getattr(spec.limits, name) for name in Limits.model_fields))
 
 
-@dataclass(slots=True)
-class Running:
+class Running(Struct):
     """One live instance, or one whose main program has ended while its tree is being cleared."""
 
     name: str

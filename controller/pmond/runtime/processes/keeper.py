@@ -21,8 +21,9 @@ import signal
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from pmond.core.model import ExitStatus
 from pmond.runtime.journal import Journal

@@ -13,7 +13,8 @@ import errno
 import os
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pmon3_schema.process import Limits, ProcessSpec
 from pmond.runtime.processes.environment import (
@@ -35,8 +36,7 @@ LIMIT_NUMBERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnContext:
+class SpawnContext(Struct, frozen=True):
     """What every start of this daemon has in common."""
 
     environment: Mapping[str, str]
@@ -53,8 +53,7 @@ class SpawnContext:
     """What children get back, where the daemon changed its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """One start, completely described. Its `environment` may hold secrets: never log it."""
 
     name: str

@@ -25,10 +25,11 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from importlib.abc import InspectLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+
+from msgspec import Struct
 
 from pmond.runtime.processes import launcher
 from pmond.runtime.processes.environment import MARKER
@@ -70,8 +71,7 @@ _RESTORED_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGS
 _STDIN = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(Struct, frozen=True):
     """A started child. It is unreaped, so its pid means it and nothing else."""
 
     pid: int

@@ -21,9 +21,10 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from pmond.runtime.processes.environment import MARKER
 from pmond.runtime.processes.identity import Identity, Stat, boot_id, read_stat, send_signal
@@ -34,8 +35,7 @@ _BETWEEN_LOOKS = 0.01
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(Struct, frozen=True):
     """What a tree is recognised by."""
 
     pid: int

@@ -14,11 +14,11 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from msgspec import Struct
 
 from pmond.runtime.processes.environment import parse_marker
 from pmond.runtime.processes.identity import Identity, read_stat
@@ -29,8 +29,7 @@ _SHORTEST = 0.25
 hundredths of a second, so a shorter time gives steps instead of figures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What a tree uses now."""
 
     cpu_percent: float

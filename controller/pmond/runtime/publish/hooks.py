@@ -16,7 +16,8 @@ import asyncio
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pmon3_schema.settings import EventHandling
 from pmond.core.model import ExitStatus, State
@@ -38,8 +39,7 @@ Describe = Callable[[Occasion], str | None]
 """The JSON for handlers; None for a process that is not declared any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(Struct, frozen=True):
     type: OccasionType
     commands: tuple[Command, ...]
     text: str

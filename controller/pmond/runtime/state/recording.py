@@ -6,8 +6,9 @@ another boot keeps its counts and loses its times.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from pmond.core.model import Ending, ExitStatus, Flap, History, Instance
 from pmond.runtime.processes.instances import Running

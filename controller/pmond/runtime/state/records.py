@@ -10,12 +10,13 @@ JSON is written in ASCII, which carries file names that are not valid UTF-8 unha
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from msgspec import Struct, field
+from msgspec.structs import fields
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+
+class Hold(Struct, frozen=True):
     """What an operator wants for a process, laid over its spec until it is lifted."""
 
     up: bool
@@ -25,8 +26,7 @@ class Hold:
     until: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRecord:
+class ProcessRecord(Struct, frozen=True):
     """The intent for one process: its spec, who owns it, and what an operator laid over it."""
 
     id: int
@@ -58,8 +58,7 @@ class ProcessRecord:
     """Its owner no longer declares it; it is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceRecord:
+class InstanceRecord(Struct, frozen=True):
     """One run of one process: enough to know it again after the daemon died."""
 
     name: str
@@ -82,16 +81,14 @@ class InstanceRecord:
     """The name of the process when it was started, where that is another one now."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRecord:
+class HistoryRecord(Struct, frozen=True):
     """What is remembered about the restarts of one process, as its owner wrote it."""
 
     name: str
     data: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class EventRecord:
+class EventRecord(Struct, frozen=True):
     """One line of what happened, for people."""
 
     id: int
@@ -104,14 +101,12 @@ class EventRecord:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRecord:
+class GroupRecord(Struct, frozen=True):
     id: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceRecord(Struct, frozen=True):
     """One manifest (a file or a folder) that declares processes, and the last good reading of it."""
 
     path: str
@@ -143,8 +138,7 @@ class SourceRecord:
     """It is the process config file, which pmond brings in by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionRecord:
+class RevisionRecord(Struct, frozen=True):
     """One accepted change of a set, for history and rollback."""
 
     number: int
@@ -161,8 +155,7 @@ class RevisionRecord:
     """progressing, done, failed, rolled_back or superseded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """Everything the state file held when it was opened."""
 
     processes: tuple[ProcessRecord, ...]
@@ -174,8 +167,7 @@ class Snapshot:
     sources: tuple[SourceRecord, ...]
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(Struct):
     """What one turn of the loop has to remember: later entries of the same key replace earlier ones."""
 
     instances: dict[tuple[str, int], InstanceRecord | None] = field(default_factory=dict)

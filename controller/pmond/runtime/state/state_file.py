@@ -18,9 +18,9 @@ import shutil
 import sqlite3
 import stat
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct, field
 from sqlite_utils import Database
 
 from pmond.runtime.clock import Clock
@@ -32,8 +32,7 @@ _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, s
 """Not the fault of the file: it is kept where it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileAccess:
+class FileAccess(Struct, frozen=True):
     """Who may use the state file. What is in it runs: only who could configure pmond may write it."""
 
     mode: int = 0o600
@@ -61,8 +60,7 @@ _UNSOUND = (Unusable, sqlite3.Error, ValueError, TypeError)
 """The last two: what a damaged schema makes of the library."""
 
 
-@dataclass(slots=True)
-class StateFile:
+class StateFile(Struct):
     """An open database, and what a person should know about how it was opened."""
 
     db: Database
