@@ -119,3 +119,14 @@ def test_48_a_storm_of_signals_ends_nothing(machine: Machine) -> None:
         os.kill(machine.pid, signal.SIGCHLD)
         os.kill(machine.pid, signal.SIGHUP)
     until(lambda: pids(machine) == before, "it answers and they run", 20.0)
+
+
+def test_a_renamed_process_outlives_every_pmond_after_that(machine: Machine) -> None:
+    before = pids(machine)
+    two = machine.worker("two", "steady")
+    machine.write_manifest({"new": machine.worker("new", "steady", renamed_from="one"), "two": two})
+    until(lambda: "new" in machine.rows(), "it is renamed")
+    for _ in range(3):
+        machine.kill()
+        machine.start()
+        assert pids(machine) == {"new": before["one"], "two": before["two"]}

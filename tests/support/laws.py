@@ -124,7 +124,8 @@ class Laws:
             return
         age = fact.age if isinstance(fact, Adopted) else 0.0
         account.started_at, account.error, account.transient = now - age, "", False
-        account.asked, account.stops, account.grace_ends_at, account.killed_at = False, 0, None, None
+        account.asked = isinstance(fact, Adopted) and fact.ending is not Ending.ITSELF
+        account.stops, account.grace_ends_at, account.killed_at = 0, None, None
 
     def _restarted(self, account: Account, now: float) -> None:
         """One restart after a failure, for flap detection."""
@@ -229,7 +230,8 @@ class Laws:
         if not cleared and is_up(self.loop, name):
             assert wanted is not None
             changed = instance.revision != wanted.revision and not wanted.deferred
-            _require(changed or instance.token != wanted.token, f"{name}: stopped for no reason")
+            begun = account.asked  # by an earlier pmond
+            _require(changed or instance.token != wanted.token or begun, f"{name}: stopped for no reason")
         if not cleared and not is_up(self.loop, name):
             self._stops_in_order(name)
         _require(account.stops == 0, f"{name}: asked to end a second time")

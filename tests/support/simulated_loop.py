@@ -27,7 +27,7 @@ from pmond.core.facts import (
     StopSent,
     TreeEmpty,
 )
-from pmond.core.model import NOTHING_SEEN, Desired, ExitStatus, Policy, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, Policy, State, Wanted
 from pmond.core.plan import dependants_of, neighbours, plan
 
 _MOST_ROUNDS = 60
@@ -118,7 +118,10 @@ class SimulatedLoop:
                 self.laws.forget(name)
         for run in [run for run in self.machine.living.values() if not run.abandoned]:
             age = self.now - run.started_at
-            self._tell(Adopted(run.name, run.number, run.pid, run.revision, run.token, age))
+            known = before.get(run.name, NOTHING_SEEN).instance
+            asked = keeps_histories and known is not None and known.number == run.number
+            ending = known.ending if asked and known is not None else Ending.ITSELF
+            self._tell(Adopted(run.name, run.number, run.pid, run.revision, run.token, age, ending))
         self.resync()
 
     def run(self, until: float) -> None:

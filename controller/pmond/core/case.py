@@ -26,6 +26,7 @@ class Rule(StrEnum):
     AWAIT_DEPENDANTS = "await dependants"
     STOP = "stop"
     REPLACE = "replace"
+    STOP_AGAIN = "stop again"
     STARTING = "starting"
     RUNNING = "running"
     FORGET = "forget"

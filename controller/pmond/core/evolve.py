@@ -154,7 +154,14 @@ def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy:
         return state
     phase = Phase.RUNNING if fact.age >= policy.min_ready else Phase.STARTING
     instance = Instance(
-        fact.number, fact.pid, fact.revision, fact.token, started_at=now - fact.age, phase=phase, adopted=True
+        fact.number,
+        fact.pid,
+        fact.revision,
+        fact.token,
+        started_at=now - fact.age,
+        phase=phase,
+        ending=fact.ending,
+        adopted=True,
     )
     history = replace(
         state.history,

@@ -64,7 +64,7 @@ class TreeEmpty(Struct, frozen=True):
 
 
 class Adopted(Struct, frozen=True):
-    """It was found alive at start-up, left by an earlier pmond. `age` in seconds."""
+    """It was found at start-up, left by an earlier pmond. `age` in seconds."""
 
     name: str
     number: int
@@ -72,6 +72,8 @@ class Adopted(Struct, frozen=True):
     revision: str
     token: int
     age: float
+    ending: Ending = Ending.ITSELF
+    """Why the earlier pmond had asked it to end, or that it had not."""
 
 
 class DeadlinePassed(Struct, frozen=True):

@@ -22,6 +22,7 @@ _STATUS_OF_RULE = {
     Rule.STOP: Status.STOPPING,
     Rule.FORCE: Status.STOPPING,
     Rule.REPLACE: Status.RESTARTING,
+    Rule.STOP_AGAIN: Status.STOPPING,
     Rule.STARTING: Status.INIT,
     Rule.RUNNING: Status.RUNNING,
     Rule.FORGET: Status.STOPPED,

@@ -82,6 +82,14 @@ def _replace(case: Case, instance: Instance) -> Decision | None:
     return Decision(Rule.REPLACE, reason, _stop(case, instance, Ending.SUPERSEDED, reason))
 
 
+def _stop_again(case: Case, instance: Instance) -> Decision | None:
+    """An earlier pmond had begun to stop it: that is finished, as it would have been without its end."""
+    if instance.ending is Ending.ITSELF:
+        return None
+    reason = "it was being stopped when pmond was killed"
+    return Decision(Rule.STOP_AGAIN, reason, _stop(case, instance, instance.ending, reason))
+
+
 def _starting(case: Case, instance: Instance) -> Decision | None:
     if instance.phase is not Phase.STARTING:
         return None
@@ -120,6 +128,7 @@ RULES = (
     _await_dependants,
     _stop_unwanted,
     _replace,
+    _stop_again,
     _starting,
     _running,
 )

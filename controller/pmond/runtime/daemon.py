@@ -336,7 +336,9 @@ class Daemon:
         )
         self._keeper.take_over()
         adoption.histories(self._snapshot.histories)
-        self._left = adoption.instances(self._snapshot.instances, self._starts.left())
+        self._left = adoption.instances(
+            self._snapshot.instances, self._starts.left(), self._starts.stops_left()
+        )
         self._keeping.drop(adoption.stale)
         self._keeper.release()
         self._keeper.start()

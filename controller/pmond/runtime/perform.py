@@ -132,6 +132,7 @@ class Performer:
 
     def _stop(self, action: Stop) -> None:
         running = self.instances.named(action.name, action.number)
+        self._starts.note_stop(action.name, action.number, action.ending)
         if running is not None:
             self._ask(running, action.signal, action.tree)
         kill_at = self._clock.now() + action.grace
@@ -151,6 +152,7 @@ class Performer:
 
     def _kill(self, action: Kill) -> None:
         running = self.instances.named(action.name, action.number)
+        self._starts.note_stop(action.name, action.number, action.ending)
         self._loop.tell(KillSent(action.name, action.number, action.ending))
         if running is None:
             self._gone(action.name, action.number)

@@ -162,6 +162,13 @@ def test_a_name_that_is_not_utf8_spoils_nothing(tmp_path: Path) -> None:
     assert store.load().instances == () and store.load().histories == ()
 
 
+def test_why_an_instance_was_asked_to_end_is_added_to_its_record(tmp_path: Path) -> None:
+    filled(tmp_path)
+    store = opened(tmp_path)
+    store.flush(Batch(endings={("web", 7): "shutdown", ("web", 8): "unwanted"}))
+    assert [(one.number, one.ending) for one in store.load().instances] == [(7, "shutdown")]
+
+
 def test_forgetting_and_deleting(tmp_path: Path) -> None:
     filled(tmp_path)
     store = opened(tmp_path)

@@ -4,9 +4,10 @@ Theory of operation: a recorded instance is alive if its identity (boot, start t
 still is; then it is adopted with its pid, number and counters. One that was started in the last
 instants of the earlier pmond may have no record, but it has our marker in its environment: one
 look at all processes finds it. A recorded instance that is gone ended in a way that nobody saw:
-unknown, which counts as a failure. Of another boot nothing can be alive; what ran then was taken
-down with the machine and comes back, as after a shutdown of pmond. Whatever bears our marker and
-belongs to none of these is what an ended instance left behind, and is ended too.
+unknown, which counts as a failure, unless it was being stopped, of which there is a note. A stop that
+had begun is finished. Of another boot nothing can be alive; what ran then was taken down with the
+machine and comes back, as after a shutdown of pmond. Whatever bears our marker and belongs to none of
+these is what an ended instance left behind, and is ended too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -101,6 +103,7 @@ class Adoption:
         self._journal = journal
         self._uuid = uuid
         self._kept_status = ended
+        self._stops: Mapping[tuple[str, int], Ending] = {}
         self.stale: list[InstanceRecord] = []
         """Records that mean nothing any more."""
 
@@ -113,12 +116,17 @@ class Adoption:
                 self._journal.warn("history.damaged", name=record.name, error=str(error))
 
     def instances(
-        self, records: Iterable[InstanceRecord], starts: Iterable[tuple[str, int]] = ()
+        self,
+        records: Iterable[InstanceRecord],
+        starts: Iterable[tuple[str, int]] = (),
+        stops: Mapping[tuple[str, int], Ending] = MappingProxyType({}),
     ) -> list[Survivor]:
         """Adopt what lives; answers what is left over and must be ended.
 
-        `starts`: names and numbers of instances that were perhaps started, but never recorded.
+        `starts`: names and numbers of instances that were perhaps started, but never recorded;
+        `stops`: those that were perhaps asked to end, and why.
         """
+        self._stops = stops
         left: list[Survivor] = []
         starts = list(starts)
         by_marker = self._survivors()
@@ -149,16 +157,19 @@ class Adoption:
             self.stale.append(record)
             return members
         age = max(0.0, self._clock.now() - record.started_monotonic)
-        adopted = Adopted(record.name, record.number, record.pid, record.revision, record.token, age)
+        adopted = Adopted(
+            record.name, record.number, record.pid, record.revision, record.token, age, self._ending(record)
+        )
         if is_alive(identity) and state.instance is None:
             self._adopt(identity, adopted, record.born_as)
-            self._remember_spec(record)
+            self._remember_start(record)
             return []
         if state.instance is not None or record.number < state.history.number:
             self.stale.append(record)  # a later run is known
             return members
         running = self._running(identity, record.name, record.number, record.born_as)
         left = bool(members) and not self._spared(record.name)
+        running.recorded = True
         if left:
             self._performer.keep_clearing(running)
         status = _ended_status(identity)
@@ -166,6 +177,14 @@ class Adoption:
             status = self._kept_status(record.pidfd_inode)
         self._ended(adopted, status, left)
         return []
+
+    def _ending(self, record: InstanceRecord) -> Ending:
+        """Why it was asked to end, if it was: by the note of it, or by the record where that was saved."""
+        noted = self._stops.get((record.name, record.number))
+        try:
+            return noted or Ending(record.ending)
+        except ValueError:
+            return Ending.ITSELF  # the word of another version
 
     def _ended(self, ran: Adopted, status: ExitStatus, tree_left: bool) -> None:
         """It ran, and ended while no pmond was there: the core decides what follows from that."""
@@ -187,8 +206,10 @@ class Adoption:
             return [] if self._spared(name) else members
         main = mains[0]
         self._journal.event("instance.found", name=name, number=number, pid=main.identity.pid)
+        ending = self._stops.get((name, number), Ending.ITSELF)
+        pid = main.identity.pid
         self._adopt(
-            main.identity, Adopted(name, number, main.identity.pid, wanted.revision, wanted.token, age=0.0)
+            main.identity, Adopted(name, number, pid, wanted.revision, wanted.token, age=0.0, ending=ending)
         )
         return []
 
@@ -198,7 +219,9 @@ class Adoption:
         state = self._loop.observed.get(name, State())
         if wanted is None or state.instance is not None or number <= state.history.number:
             return
-        self._ended(Adopted(name, number, 0, wanted.revision, wanted.token, age=0.0), ExitStatus(), False)
+        ending = self._stops.get((name, number), Ending.ITSELF)
+        ran = Adopted(name, number, 0, wanted.revision, wanted.token, age=0.0, ending=ending)
+        self._ended(ran, ExitStatus(), False)
 
     def _spared(self, name: str) -> bool:
         """Whether what the process leaves running may go on."""
@@ -222,15 +245,17 @@ class Adoption:
         if not watched:
             self._performer.exited(identity.pid, ExitStatus())
 
-    def _remember_spec(self, record: InstanceRecord) -> None:
+    def _remember_start(self, record: InstanceRecord) -> None:
         """What the program was started with: its nice value and limits are still those."""
-        running = self._performer.instances.get(record.name)
+        running = self._performer.instances.named(record.name, record.number)
+        if running is None:
+            return  # it has just ended
+        running.recorded = True
         try:
             spec = ProcessSpec.model_validate(record.spec)
         except ValueError:
             return  # of another version; what cannot be compared is left as it is
-        if running is not None:
-            running.spec, running.tuning = spec, tuning_of(spec)
+        running.spec, running.tuning = spec, tuning_of(spec)
 
     def _running(self, identity: Identity, name: str, number: int, born_as: str = "") -> Running:
         marker = environment.marker(self._uuid, born_as or name, number)

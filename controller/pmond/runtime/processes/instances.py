@@ -45,7 +45,8 @@ class Running(Struct):
     """What its launcher reported: the program was never reached."""
     ended: bool = False
     """Its main program has ended and was reaped; the pid means nothing any more."""
-
+    recorded: bool = False
+    """The state file knows it; what it says of the start of the program stays true."""
     spec: ProcessSpec | None = None
     """What it was started with, as far as that is known."""
     tuning: Tuning | None = None

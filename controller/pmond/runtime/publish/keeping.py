@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from pmond.core.events import Event
-from pmond.core.model import NOTHING_SEEN, State
+from pmond.core.model import NOTHING_SEEN, Instance, State
 from pmond.runtime.clock import Clock
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.starts import Starts
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.processes.identity import boot_id
-from pmond.runtime.processes.instances import Instances
+from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.keeper import Keeper
 from pmond.runtime.publish.bus import Bus
 from pmond.runtime.publish.publishing import Publisher, event_json
@@ -99,21 +99,30 @@ class Keeping:
             after.instance is None or after.instance.number != old.instance.number
         ):
             batch.instances[name, old.instance.number] = None
-        if after.instance is not None and (
-            old.instance is None or old.instance.number != after.instance.number
-        ):
-            running = self._instances.named(name, after.instance.number)
-            if running is not None and running.own and not running.ended:
-                running.identity = replace(running.identity, pidfd_inode=self._keeper.hold(running.pid))
-            one = self._registry.processes.get(name)
-            if running is not None and one is not None:
-                batch.instances[name, after.instance.number] = instance_record(
-                    running, after.instance, one.record.spec, self._log_of(name), self._clock.wall()
-                )
+        if after.instance is not None:
+            self._keep_instance(batch, name, old.instance, after.instance)
         if after.history != old.history:
             batch.histories[name] = (
                 history_record(name, after.history, boot_id()) if new is not None else None
             )
+
+    def _keep_instance(self, batch: Batch, name: str, old: Instance | None, new: Instance) -> None:
+        """Record an instance once; of what happens to it later, only why it was asked to end."""
+        running = self._instances.named(name, new.number)
+        if running is not None and not running.recorded:
+            self._record_instance(batch, running, new)
+        elif old is not None and old.number == new.number and old.ending is not new.ending:
+            batch.endings[name, new.number] = new.ending.value
+
+    def _record_instance(self, batch: Batch, running: Running, instance: Instance) -> None:
+        if running.own and not running.ended:
+            running.identity = replace(running.identity, pidfd_inode=self._keeper.hold(running.pid))
+        one = self._registry.processes.get(running.name)
+        if one is not None:
+            batch.instances[running.name, running.number] = instance_record(
+                running, instance, one.record.spec, self._log_of(running.name), self._clock.wall()
+            )
+            running.recorded = True
 
     def _record(self, event: Event) -> EventRecord:
         self._journal.event(f"process.{_snake(event.type.value)}", name=event.name, **event.fields)

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pmond.core.model import Ending, ExitStatus, Flap, History, Instance
+from pmond.runtime.processes.environment import parse_marker
 from pmond.runtime.processes.instances import Running
 from pmond.runtime.state.records import HistoryRecord, InstanceRecord
 
@@ -19,7 +20,7 @@ def instance_record(
     running: Running, instance: Instance, spec: dict[str, Any], log: str, started_at: str
 ) -> InstanceRecord:
     """The row of a live instance."""
-    identity = running.identity
+    identity, born = running.identity, parse_marker(running.marker)
     return InstanceRecord(
         name=running.name,
         number=running.number,
@@ -33,6 +34,8 @@ def instance_record(
         started_at=started_at,
         log=log,
         spec=spec,
+        born_as=born[1] if born is not None and born[1] != running.name else "",
+        ending=instance.ending.value,
     )
 
 

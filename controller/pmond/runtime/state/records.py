@@ -79,6 +79,8 @@ class InstanceRecord(Struct, frozen=True):
     """The spec it was started with."""
     born_as: str = ""
     """The name of the process when it was started, where that is another one now."""
+    ending: str = "itself"
+    """Why it was asked to end (`core.model.Ending`), or that it was not."""
 
 
 class HistoryRecord(Struct, frozen=True):
@@ -174,14 +176,17 @@ class Batch(Struct):
     """By name and number; None forgets the instance."""
     histories: dict[str, HistoryRecord | None] = field(default_factory=dict)
     events: list[EventRecord] = field(default_factory=list)
+    endings: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Recorded instances that were asked to end, and why."""
 
     def __bool__(self) -> bool:
-        return bool(self.instances or self.histories or self.events)
+        return bool(self.instances or self.histories or self.events or self.endings)
 
     def merge(self, later: Batch, keep_events: int) -> None:
         """Lay `later` over this; only the newest `keep_events` events are kept."""
         self.instances.update(later.instances)
         self.histories.update(later.histories)
+        self.endings.update(later.endings)
         self.events.extend(later.events)
         del self.events[:-keep_events]
 

@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
+from msgspec.structs import replace
 from sqlite_utils import Database
 
 from pmond.runtime.clock import Clock
@@ -206,6 +207,8 @@ class Store:
             gone = [(key(name), number) for (name, number), r in batch.instances.items() if r is None]
             many("INSERT OR REPLACE INTO instances (name, number, data) VALUES (?, ?, ?)", live)
             many("DELETE FROM instances WHERE name = ? AND number = ?", gone)
+        for (name, number), ending in batch.endings.items():
+            self._put_ending(name, number, ending)
         if batch.histories:
             kept = [(key(r.name), encode(r)) for r in batch.histories.values() if r is not None]
             dropped = [(key(name),) for name, r in batch.histories.items() if r is None]
@@ -215,6 +218,13 @@ class Store:
             rows = [(event.id, key(event.name), encode(event)) for event in batch.events]
             many("INSERT OR REPLACE INTO events (id, name, data) VALUES (?, ?, ?)", rows)
             self._trim_events(batch.events)
+
+    def _put_ending(self, name: str, number: int, ending: str) -> None:
+        execute, where = self._db.conn.execute, (key(name), number)
+        query = "SELECT CAST(data AS BLOB) FROM instances WHERE name = ? AND number = ?"
+        for (data,) in execute(query, where).fetchall():
+            record = replace(decode(InstanceRecord, data), ending=ending)
+            execute("UPDATE instances SET data = ? WHERE name = ? AND number = ?", (encode(record), *where))
 
     def _trim_events(self, added: list[EventRecord]) -> None:
         counts = self._event_counts

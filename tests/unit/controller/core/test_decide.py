@@ -235,6 +235,13 @@ class TestAnInstanceRuns:
         assert on(later, ended()).rule is Rule.START
         assert on(wanted(revision="r2", token=1, deferred=True), instance()).rule is Rule.REPLACE
 
+    def test_a_stop_that_an_earlier_pmond_began_is_finished(self) -> None:
+        begun = instance(ending=Ending.SHUTDOWN, adopted=True)
+        stop = on(wanted(), begun).action
+        assert isinstance(stop, Stop) and stop.ending is Ending.SHUTDOWN
+        stop = on(wanted(held=False), begun).action
+        assert isinstance(stop, Stop) and stop.ending is Ending.UNWANTED
+
     @pytest.mark.parametrize("kill_group", [True, False])
     def test_what_its_main_program_left_behind_is_cleared_as_a_tree(self, kill_group: bool) -> None:
         want = wanted(stop={"kill_group": kill_group})

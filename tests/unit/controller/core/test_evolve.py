@@ -141,6 +141,12 @@ def test_an_adopted_run_keeps_its_age_and_has_no_old_error() -> None:
     assert (state.history.number, state.history.error) == (4, "")
 
 
+def test_an_adopted_run_that_was_being_stopped_does_not_fail() -> None:
+    adopted = Adopted("web", 4, 77, "r1", 2, 60.0, Ending.SHUTDOWN)
+    state = after((100.0, adopted), (101.0, crashed(4)))
+    assert (state.history.ending, state.history.streak) == (Ending.SHUTDOWN, 0)
+
+
 def words(*story: tuple[float, Fact]) -> list[EventType]:
     state, told = NOTHING_SEEN, []
     for at, fact in story:
