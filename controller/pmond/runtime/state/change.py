@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from msgspec.structs import replace
-from sqlite_utils import Database
 
 from pmond.runtime.state.records import (
     GroupRecord,
@@ -21,8 +22,8 @@ from pmond.runtime.state.records import (
 class Change:
     """What may be changed together. Methods raise sqlite3.Error, which the transaction explains."""
 
-    def __init__(self, db: Database) -> None:
-        self._execute = db.conn.execute
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._execute = db.execute
 
     def next_process_id(self) -> int:
         """One more than the largest in use, as in the seed; 1 for the first process."""

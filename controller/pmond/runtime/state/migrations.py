@@ -7,10 +7,15 @@ added: tests/contract/state keeps a file of every version, which must load for e
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlite_utils import Database
+if TYPE_CHECKING:  # costs a tenth of a start, and most starts take no step
+    from sqlite_utils import Database
 
 APPLICATION_ID = 0x706D6F6E
 """``pmon`` in ASCII: marks the file as ours (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -45,29 +50,56 @@ def _create(db: Database) -> None:
 
 STEPS: tuple[Callable[[Database], None], ...] = (_create,)
 """Step N takes a file from version N to N + 1."""
+_SCHEMA_KEY = "schema"
+"""In `meta`: the digest of the schema that was last found sound."""
 
 
-def migrate(db: Database) -> None:
+def migrate(db: sqlite3.Connection) -> None:
     """Bring the file up to the current version; one of a newer pmond is left as it is."""
+    if version(db) >= len(STEPS):
+        return
+    tables = _tables(db)
     for number in range(version(db), len(STEPS)):
-        with db.atomic():
-            STEPS[number](db)
-            db.execute(f"PRAGMA user_version = {number + 1}")
+        with tables.atomic():
+            STEPS[number](tables)
+            tables.execute(f"PRAGMA user_version = {number + 1}")
 
 
-def verify(db: Database) -> None:
+def verify(db: sqlite3.Connection) -> None:
     """Refuse a file whose tables are not those of its version: some byte of its schema is damaged.
 
     Compared are columns, keys and indexes, not the text of the schema, which another version of
-    the library may write differently. A newer pmond may have added to them. Raises ValueError.
+    the library may write differently. A newer pmond may have added to them. A text that was found
+    sound before is known by its digest, and not looked into again. Raises ValueError.
     """
-    fresh = Database(memory=True, recursive_triggers=False, execute_plugins=False)
-    migrate(fresh)
-    wanted, found = _shape(fresh), _shape(db)
-    fresh.close()
-    sound = wanted <= found if version(db) > len(STEPS) else wanted == found
-    if not sound or db.execute("SELECT value FROM meta WHERE key = 'uuid'").fetchone() is None:
+    digest = _digest(db)
+    known = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('uuid', ?)", (_SCHEMA_KEY,)))
+    if "uuid" not in known or (digest != known.get(_SCHEMA_KEY) and not _is_sound(db)):
         raise ValueError("the file is damaged (its tables are not those of pmond)")
+    if digest != known.get(_SCHEMA_KEY):
+        db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_SCHEMA_KEY, digest))
+
+
+def version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def is_foreign(db: sqlite3.Connection) -> bool:
+    """Whether the file is a sound database of some other program."""
+    mark = db.execute("PRAGMA application_id").fetchone()[0]
+    return mark != APPLICATION_ID and bool(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
+def _digest(db: sqlite3.Connection) -> str:
+    rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+    return hashlib.sha256(repr(rows).encode("utf-8", "replace")).hexdigest()
+
+
+def _is_sound(db: sqlite3.Connection) -> bool:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh)
+        wanted, found = _shape(_tables(fresh)), _shape(_tables(db))
+    return wanted <= found if version(db) > len(STEPS) else wanted == found
 
 
 def _shape(db: Database) -> set[tuple[object, ...]]:
@@ -78,11 +110,7 @@ def _shape(db: Database) -> set[tuple[object, ...]]:
     return shape
 
 
-def version(db: Database) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+def _tables(db: sqlite3.Connection) -> Database:
+    from sqlite_utils import Database
 
-
-def is_foreign(db: Database) -> bool:
-    """Whether the file is a sound database of some other program."""
-    mark = db.execute("PRAGMA application_id").fetchone()[0]
-    return mark != APPLICATION_ID and bool(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    return Database(db, recursive_triggers=False, execute_plugins=False)

@@ -21,7 +21,6 @@ import tempfile
 from pathlib import Path
 
 from msgspec import Struct, field
-from sqlite_utils import Database
 
 from pmond.runtime.clock import Clock
 from pmond.runtime.state import migrations
@@ -63,7 +62,7 @@ _UNSOUND = (Unusable, sqlite3.Error, ValueError, TypeError)
 class StateFile(Struct):
     """An open database, and what a person should know about how it was opened."""
 
-    db: Database
+    db: sqlite3.Connection
     path: Path
     in_memory: str | None = None
     """Why it is only in memory, or None."""
@@ -90,19 +89,18 @@ def open_state_file(path: Path, clock: Clock, mode: int, access: FileAccess) -> 
         return StateFile(_copy_in_memory(path, notices, access), path, reason, notices)
 
 
-def connect(path: Path) -> Database:
+def connect(path: Path) -> sqlite3.Connection:
     """A connection set up for our way of writing. Raises sqlite3.Error."""
     # Another program that has the file open delays a command by this much at most, in seconds.
-    connection = sqlite3.connect(path, timeout=0.25, isolation_level=None)
+    db = sqlite3.connect(path, timeout=0.25, isolation_level=None)
     try:
         # Damaged text costs only itself.
-        connection.text_factory = lambda text: text.decode("utf-8", "replace")
-        db = Database(connection, recursive_triggers=False, execute_plugins=False)
+        db.text_factory = lambda text: text.decode("utf-8", "replace")
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
-        connection.close()
+        db.close()
         raise
     return db
 
@@ -122,7 +120,7 @@ def set_aside(path: Path, clock: Clock) -> Path:
     return aside
 
 
-def put_in_place(db: Database, path: Path, clock: Clock, access: FileAccess) -> Database:
+def put_in_place(db: sqlite3.Connection, path: Path, clock: Clock, access: FileAccess) -> sqlite3.Connection:
     """Write all of `db` to `path` and continue there; what is at `path` is moved aside.
 
     Raises OSError or sqlite3.Error, and then `db` is still good.
@@ -137,11 +135,11 @@ def put_in_place(db: Database, path: Path, clock: Clock, access: FileAccess) -> 
     return connect(path)
 
 
-def _write_copy(db: Database, fresh: Path, access: FileAccess) -> None:
+def _write_copy(db: sqlite3.Connection, fresh: Path, access: FileAccess) -> None:
     fresh.unlink(missing_ok=True)
     copy = sqlite3.connect(fresh)
     try:
-        db.conn.backup(copy)
+        db.backup(copy)
         access.apply(fresh)
     except BaseException:
         fresh.unlink(missing_ok=True)
@@ -171,7 +169,7 @@ def _is_passing(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", -1) & 0xFF in _PASSING
 
 
-def _open_checked(path: Path, notices: list[str], access: FileAccess) -> Database:
+def _open_checked(path: Path, notices: list[str], access: FileAccess) -> sqlite3.Connection:
     _refuse_planted(path, notices, access)
     # Not left to SQLite, whose files anyone may read.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -189,7 +187,7 @@ def _open_checked(path: Path, notices: list[str], access: FileAccess) -> Databas
         migrations.verify(db)
         access.apply(path)
     except BaseException:
-        db.conn.close()
+        db.close()
         raise
     return db
 
@@ -210,10 +208,8 @@ def _refuse_planted(path: Path, notices: list[str], access: FileAccess) -> None:
         notices.append(f"the state in {path} could be written by others than it should; no more")
 
 
-def _copy_in_memory(path: Path, notices: list[str], access: FileAccess) -> Database:
-    db = Database(
-        sqlite3.connect(":memory:", isolation_level=None), recursive_triggers=False, execute_plugins=False
-    )
+def _copy_in_memory(path: Path, notices: list[str], access: FileAccess) -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None)
     try:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, path.name)
@@ -222,8 +218,8 @@ def _copy_in_memory(path: Path, notices: list[str], access: FileAccess) -> Datab
                     shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
             if copy.exists():
                 source = _open_checked(copy, notices, FileAccess())
-                source.conn.backup(db.conn)
-                source.conn.close()
+                source.backup(db)
+                source.close()
     except (OSError, *_UNSOUND) as error:
         notices.append(f"cannot read the state in {path}: {explain(error)} (begun anew from manifests)")
     migrations.migrate(db)

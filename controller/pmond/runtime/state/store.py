@@ -19,7 +19,6 @@ from pathlib import Path
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlite_utils import Database
 
 from pmond.runtime.clock import Clock
 from pmond.runtime.state.change import Change
@@ -172,7 +171,7 @@ class Store:
     def copy_to(self, path: Path) -> None:
         """Write a copy of the whole state to a new file. Raises sqlite3.Error."""
         with closing(sqlite3.connect(path)) as copy:
-            self._db.conn.backup(copy)
+            self._db.backup(copy)
 
     def close(self) -> None:
         """Save what is left and close the file."""
@@ -180,11 +179,11 @@ class Store:
         self.flush(Batch())
         with suppress(sqlite3.Error):  # a full disk keeps the log in its own file, which the next start reads
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.conn.close()
+        self._db.close()
 
     @contextmanager
     def _writing(self, durable: bool) -> Iterator[None]:
-        execute = self._db.conn.execute
+        execute = self._db.execute
         if durable:
             execute("PRAGMA synchronous = FULL")
         try:
@@ -193,7 +192,7 @@ class Store:
                 yield
                 execute("COMMIT")
             except BaseException:
-                if self._db.conn.in_transaction:
+                if self._db.in_transaction:
                     execute("ROLLBACK")
                 raise
         finally:
@@ -201,7 +200,7 @@ class Store:
                 execute("PRAGMA synchronous = NORMAL")
 
     def _write(self, batch: Batch) -> None:
-        many = self._db.conn.executemany
+        many = self._db.executemany
         if batch.instances:
             live = [(key(r.name), r.number, encode(r)) for r in batch.instances.values() if r is not None]
             gone = [(key(name), number) for (name, number), r in batch.instances.items() if r is None]
@@ -268,16 +267,16 @@ class Store:
             copy = (
                 f"INSERT INTO damaged (table_name, data) SELECT '{table}', data FROM {table} WHERE rowid = ?"
             )
-            self._db.conn.executemany(copy, rowids)
-            self._db.conn.executemany(f"DELETE FROM {table} WHERE rowid = ?", rowids)
+            self._db.executemany(copy, rowids)
+            self._db.executemany(f"DELETE FROM {table} WHERE rowid = ?", rowids)
 
     def _return_to_file(self) -> None:
         """Write everything to a new file where ours was removed, replaced or never could be made."""
         if self._inode is not None and self._inode == _inode(self._path):
             return
-        old: Database = self._db
+        old = self._db
         self._db = put_in_place(old, self._path, self._clock, self._access)
-        old.conn.close()
+        old.close()
         self._inode = _inode(self._path)
         self.notices.append(f"wrote the state to {self._path} again: the file was missing or not ours")
 
