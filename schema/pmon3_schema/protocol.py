@@ -49,7 +49,8 @@ class Selection(Struct, frozen=True):
 class Body(BaseModel):
     """What all bodies share: no unknown keys, no conversions, no infinite numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    # Built when the first request of a kind comes: no start has to wait for all of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Promise(Body):

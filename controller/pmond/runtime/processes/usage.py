@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
 from msgspec import Struct
 
 from pmond.runtime.processes.environment import parse_marker
@@ -160,6 +159,8 @@ def process_table() -> Iterator[Row]:
 
 def read_proc() -> Iterator[Row]:
     """The table from /proc."""
+    import psutil  # here and below: pmond starts sooner without it
+
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     up = float(Path("/proc/uptime").read_text("ascii").split()[0])
     for pid in psutil.pids():
@@ -172,6 +173,8 @@ def read_proc() -> Iterator[Row]:
 
 def read_psutil() -> Iterator[Row]:
     """The table from psutil, for systems without /proc."""
+    import psutil
+
     ticks, boot = os.sysconf("SC_CLK_TCK"), psutil.boot_time()
     attributes = ["ppid", "cpu_times", "memory_info", "create_time", "status"]
     up = time.time() - boot
