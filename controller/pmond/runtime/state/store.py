@@ -219,7 +219,7 @@ class Store:
             self._trim_events(batch.events)
 
     def _put_ending(self, name: str, number: int, ending: str) -> None:
-        execute, where = self._db.conn.execute, (key(name), number)
+        execute, where = self._db.execute, (key(name), number)
         query = "SELECT CAST(data AS BLOB) FROM instances WHERE name = ? AND number = ?"
         for (data,) in execute(query, where).fetchall():
             record = replace(decode(InstanceRecord, data), ending=ending)
