@@ -19,6 +19,8 @@ class Ledger:
         """Instances that were started twice."""
         self.endings: dict[tuple[str, int], set[int]] = defaultdict(set)
         """Exit codes by name and number, as the workers themselves announced them."""
+        self.wrote: dict[int, int] = {}
+        """How many lines the runs of a writer wrote that were asked to end."""
         self._lives: dict[str, int] = defaultdict(int)
         self._seen: set[tuple[str, int, int]] = set()
         self._position = 0
@@ -40,6 +42,8 @@ class Ledger:
             self._lives[name] += 1  # numbers begin again with a new process of that name
         elif kind == "double":
             self.doubles.append(f"{name}:{number}")
+        elif kind == "wrote":
+            self.wrote[int(number)] = int(more)
         elif kind == "ending":
             self.endings[name, int(number)].add(int(more))
         else:

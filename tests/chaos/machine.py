@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.ledger import Ledger
+from tests.support.pmond import end_keepers
 from tests.support.waiting import until
 
 from pmon3.client import Client
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.adopt import Survivor, survivors
-from pmond.runtime.processes.identity import Identity, read_stat, send_signal
+from pmond.runtime.processes.identity import read_stat, send_signal
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 START_LIMIT = 20.0
@@ -104,8 +105,13 @@ class Machine:
             "args": ["-I", "-S", WORKER, mode, str(self.ledger.folder)],
             "restart": restart,
             "stop": {"timeout": "300ms"},
+            "log": str(self.log(name)),
             **more,
         }
+
+    def log(self, name: str) -> Path:
+        """Where a worker's output goes."""
+        return self.folder / "logs" / f"{name}.log"
 
     def write_manifest(self, specs: Mapping[str, Mapping[str, Any]]) -> None:
         """Replace the process config file as an editor does, in one rename."""
@@ -151,6 +157,4 @@ class Machine:
             return not left
 
         until(gone, "the workers of this machine end", timeout=10.0)
-        keeper = self.state / "keeper"
-        if keeper.exists():
-            send_signal(Identity(**json.loads(keeper.read_text())), signal.SIGKILL)
+        end_keepers(self.state)

@@ -11,8 +11,9 @@ import os
 import select
 import signal
 import sys
+import time
 
-MODES = ("steady", "crash", "stubborn", "tree", "quick")
+MODES = ("steady", "crash", "stubborn", "tree", "quick", "writer")
 
 
 def main() -> None:
@@ -40,15 +41,28 @@ def main() -> None:
     if mode == "tree":
         leave_descendant(lock)
     chance = int.from_bytes(os.urandom(2), "big")
-    lifetime = {"crash": 0.02 + chance % 400 / 1000, "quick": chance % 20 / 1000}.get(mode)
+    if mode == "writer":
+        run, lines = write_lines(wake)
+        write("wrote", name, run, lines)
+    lifetime = {"crash": 0.02 + chance % 400 / 1000, "quick": chance % 20 / 1000, "writer": 0}.get(mode)
     while True:
         asked = select.select([wake], [], [], lifetime)[0]
         if mode != "stubborn" or not asked:
             break
         os.read(wake, 64)
-    code = 0 if asked else 1 + chance % 120
+    code = 0 if asked or mode == "writer" else 1 + chance % 120
     write("ending", name, number, code)
     os._exit(code)
+
+
+def write_lines(wake: int) -> tuple[int, int]:
+    """Numbered lines to the log until it is asked to end; the name of this run, and their number."""
+    run, number = time.monotonic_ns(), 0
+    while not select.select([wake], [], [], 0.0625)[0]:
+        block = "".join(f"{run:020d} {n:012d}\n" for n in range(number, number + 120))
+        os.write(1, block.encode())
+        number += 120
+    return run, number
 
 
 def leave_descendant(lock: int) -> None:

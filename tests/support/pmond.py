@@ -17,13 +17,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from tests.support.waiting import until
+
+from pmond.runtime.processes.identity import Identity, send_signal
 
 PATIENCE = 20.0
 """Seconds within which everything here happens on a busy machine, or the test fails."""
@@ -212,6 +214,7 @@ class Pmond:
         if self.daemon is not None and self.daemon.poll() is None:
             self.kill()
         until(self._killed, f"everything below {self.folder} to be gone", PATIENCE)
+        end_keepers(self.folder)
 
     def _killed(self) -> bool:
         left = self.survivors()
@@ -233,6 +236,13 @@ def temporary_pmond(config: str = "") -> Iterator[Pmond]:
             yield pmond
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_keepers(folder: Path) -> None:
+    """End what goes on holding exit statuses for a pmond that was killed, of all states below a folder."""
+    for file in folder.rglob("keeper"):
+        with suppress(OSError, ValueError, TypeError):  # it is just ending, or not a keeper's
+            send_signal(Identity(**json.loads(file.read_text())), signal.SIGKILL)
 
 
 def processes_with(mark: bytes) -> list[int]:
