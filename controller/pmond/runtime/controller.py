@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from pmon3_schema import graph
 from pmon3_schema._version import __version__
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -47,6 +49,15 @@ _EXPORT_ORDERS: dict[str, Callable[[Declared], Any]] = {
 }
 
 
+class Services(Struct, frozen=True):
+    """What is asked of pmond as a whole."""
+
+    shutdown: Callable[[bool], None]
+    """Told whether to stop the processes too."""
+    upgrade: Callable[[], Awaitable[None]]
+    doctor: Callable[[], Sequence[Mapping[str, Any]]]
+
+
 class Controller:
     """One method per route; see `control.Control`."""
 
@@ -70,9 +81,7 @@ class Controller:
         log_dir: Callable[[], str],
         daemon_uid: int,
         control_group: int | None,
-        shutdown: Callable[[bool], None],
-        upgrade: Callable[[], Awaitable[None]],
-        doctor: Callable[[], Sequence[Mapping[str, Any]]],
+        services: Services,
     ) -> None:
         self._registry = registry
         self._acting = acting
@@ -91,9 +100,7 @@ class Controller:
         self._log_dir = log_dir
         self._daemon_uid = daemon_uid
         self._control_group = control_group
-        self._shutdown = shutdown
-        self._upgrade = upgrade
-        self._doctor = doctor
+        self._services = services
 
     def version(self) -> dict[str, Any]:
         return {
@@ -278,13 +285,13 @@ class Controller:
         return self._bus.subscribe()
 
     def shutdown(self, stop_processes: bool) -> None:
-        self._shutdown(stop_processes)
+        self._services.shutdown(stop_processes)
 
     async def upgrade(self) -> None:
-        await self._upgrade()
+        await self._services.upgrade()
 
     def doctor(self) -> Sequence[Mapping[str, Any]]:
-        return self._doctor()
+        return self._services.doctor()
 
 
 def _manifest_documents(documents: Sequence[Document]) -> list[ManifestDocument]:

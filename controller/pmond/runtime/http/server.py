@@ -2,9 +2,9 @@
 
 Theory of operation: `Server` owns the listening socket and accepts, a few connections per turn
 of the loop so that requests in progress get theirs. Each connection is a `Connection`
-(http_connection.py): h11 parses, nothing here does. A connection is *waiting* until it has
+(connection.py): h11 parses, nothing here does. A connection is *waiting* until it has
 delivered a whole request and *at work* until the answer is out. `Admission`
-(http_admission.py) counts both: a new connection beyond the limit ends the oldest waiting one,
+(admission.py) counts both: a new connection beyond the limit ends the oldest waiting one,
 so a thousand clients that say nothing cannot keep out one that speaks; a request beyond the
 limit, or beyond the share of its user, is answered 503 at once.
 
@@ -91,8 +91,12 @@ class Server:
         while self._reserve:
             os.close(self._reserve.pop())
 
+    def pause(self) -> None:
+        """Accept no more; new clients queue at the socket."""
+        self._pause()
+
     async def quiesce(self, grace: float = 0.5) -> None:
-        """Accept no more, let answers in progress out, hang up; new clients queue at the socket."""
+        """Pause, let answers in progress out, and hang up."""
         self._pause()
         await asyncio.sleep(0)  # whoever is in the middle of a pass of the event loop ends it
         if self._opening:  # accepted, and not yet a connection that could be asked
@@ -100,7 +104,7 @@ class Server:
         await self._hang_up(grace, expect=True)
 
     def resume(self) -> None:
-        """Accept again, after `quiesce`."""
+        """Accept again, after `pause` or `quiesce`."""
         self._resume()
 
     async def _hang_up(self, grace: float, expect: bool = False) -> None:
