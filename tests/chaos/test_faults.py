@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.machine import Machine
+from tests.support.orphans import reap, taking_orphans
 from tests.support.waiting import until
 
 from pmond.runtime.processes.identity import read_stat
@@ -48,11 +49,12 @@ def test_5_without_pmond_and_keeper_an_end_is_unknown_and_a_failure(machine: Mac
     before = pids(machine)
     record = machine.state / "keeper"
     keeper = json.loads(record.read_text())["pid"] if record.exists() else 0
-    machine.kill()
-    if keeper:
-        os.kill(keeper, signal.SIGKILL)
-    os.kill(before["one"], signal.SIGKILL)
-    until(lambda: read_stat(before["one"]) is None, "it is reaped", 10.0)
+    with taking_orphans():
+        machine.kill()
+        if keeper:
+            os.kill(keeper, signal.SIGKILL)
+        os.kill(before["one"], signal.SIGKILL)
+        reap(before["one"])
     machine.start()
     until(lambda: machine.rows()["one"]["pid"] not in {0, before["one"]}, "a restart")
     row = machine.rows()["one"]
