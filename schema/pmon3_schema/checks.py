@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 from pmon3_schema import graph
 from pmon3_schema.diagnostics import Severity
-from pmon3_schema.findings import Finding, Item, Source
+from pmon3_schema.findings import Item, Source
 from pmon3_schema.mistakes import did_you_mean
 
 
-def check_together(sources: Sequence[Source], known_names: Collection[str]) -> None:
-    """Add findings about names and dependencies to the sources."""
+def check_together(
+    sources: Sequence[Source], known_names: Collection[str], elsewhere: Mapping[str, str]
+) -> None:
+    """Add findings about names and dependencies to the sources.
+
+    `elsewhere`: names that profiles which are not in use would declare, and those profiles.
+    """
     items = [item for source in sources for item in source.items]
     for item in items:
         _warn(item)
     first = _check_names(items)
     # With a document missing, what it declares is unknown: no guesses about dependencies then.
     if all(source.loaded is not None for source in sources):
-        _check_known(items, {*first, *known_names})
+        _check_known(items, {*first, *known_names}, elsewhere)
     _check_cycles(first)
 
 
@@ -28,14 +33,10 @@ def _warn(item: Item) -> None:
         return
     if item.name.isdecimal():
         message = f"the name `{item.name}` looks like an id: commands take it for one first"
-        item.source.findings.append(
-            Finding("PM040", message, item.name_path(), hint="add a letter", severity=Severity.WARNING)
-        )
+        item.report("PM040", message, item.name_field(), hint="add a letter", severity=Severity.WARNING)
     if item.spec.log and item.spec.log_dir:
-        message = "`log_dir` has no effect beside `log`"
-        item.source.findings.append(
-            Finding("PM041", message, item.path("log_dir"), True, "remove one of the two", Severity.WARNING)
-        )
+        message, hint = "`log_dir` has no effect beside `log`", "remove one of the two"
+        item.report("PM041", message, "log_dir", at_key=True, hint=hint, severity=Severity.WARNING)
 
 
 def _check_names(items: Sequence[Item]) -> dict[str, Item]:
@@ -45,23 +46,22 @@ def _check_names(items: Sequence[Item]) -> dict[str, Item]:
             continue
         earlier = first.setdefault(item.name, item)
         if earlier is not item:
-            related = ((earlier.source, earlier.name_path(), "first declared here"),)
+            related = ((*earlier.place(earlier.name_field()), "first declared here"),)
             message = f"two processes have the name `{item.name}`"
             hint = "give one of them another `name`"
-            item.source.findings.append(
-                Finding("PM022", message, item.name_path(), hint=hint, related=related)
-            )
+            item.report("PM022", message, item.name_field(), hint=hint, related=related)
             item.spec = None
     return first
 
 
-def _check_known(items: Sequence[Item], known: Collection[str]) -> None:
+def _check_known(items: Sequence[Item], known: Collection[str], elsewhere: Mapping[str, str]) -> None:
     for item in items:
         for index, name in enumerate(_dependencies(item)):
             if name not in known:
                 hint = did_you_mean(name, known) if len(known) <= 2_000 else ""
+                hint = f"it is there only with the profile {elsewhere[name]}" if name in elsewhere else hint
                 message = f"`{item.name}` depends on `{name}`, which is not declared"
-                item.report("PM020", message, item.path("dependencies", index), hint=hint)
+                item.report("PM020", message, "dependencies", index, hint=hint)
 
 
 def _check_cycles(items: dict[str, Item]) -> None:
@@ -70,24 +70,23 @@ def _check_cycles(items: dict[str, Item]) -> None:
         return
     for cycle in graph.cycles(edges, edges):
         member, need = items[cycle[0]], cycle[1]
-        path = _dependency_path(member, need)
         related = tuple(
-            (items[name].source, _dependency_path(items[name], after), f"`{name}` depends on `{after}`")
+            (*items[name].place(*_dependency(items[name], after)), f"`{name}` depends on `{after}`")
             for name, after in pairwise(cycle[1:])
         )[:20]
         shown = cycle if len(cycle) <= 20 else [*cycle[:10], f"... {len(cycle) - 20} more ...", *cycle[-10:]]
         message = "dependencies form a cycle: " + " -> ".join(shown)
         hint = "remove one of these dependencies"
-        member.source.findings.append(Finding("PM021", message, path, hint=hint, related=related))
+        member.report("PM021", message, *_dependency(member, need), hint=hint, related=related)
 
 
-def _dependency_path(item: Item, need: str) -> tuple[str | int, ...]:
-    return item.path("dependencies", _dependencies(item).index(need))
+def _dependency(item: Item, need: str) -> tuple[str, int]:
+    return "dependencies", _dependencies(item).index(need)
 
 
 def _dependencies(item: Item) -> Sequence[str]:
     """The dependencies of a process; as written where other things are wrong with it."""
     if item.spec is not None:
         return item.spec.dependencies
-    written = item.spelling.entry.get("dependencies") if item.spelling else None
+    written = item.layers[-1].entry.get("dependencies") or item.layers[0].entry.get("dependencies")
     return [n for n in written if isinstance(n, str)] if isinstance(written, list) else ()

@@ -29,6 +29,8 @@ CODES: dict[str, str] = {
     "PM020": "a dependency that is not declared",
     "PM021": "dependencies that form a cycle",
     "PM022": "two processes of one name",
+    "PM023": "a profile, or a process that a profile changes, that is not declared",
+    "PM024": "a variable that is not declared or has no value",
     "PM030": "a user that this host does not have",
     "PM031": "a program that this host does not have",
     "PM032": "a folder that this host does not have",

@@ -7,7 +7,9 @@ the text does not have (a missing field, a value behind an alias) is shown at th
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -16,6 +18,9 @@ from pmon3_schema.formats import Format
 from pmon3_schema.formats.source import Lines, Loaded, Path, Place, Problem, Span
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.spelling import Spelling
+
+if TYPE_CHECKING:
+    from pmon3_schema.top import Top  # which makes findings itself
 
 MAX_FINDINGS = 1_000
 """Most diagnostics that are made for one document."""
@@ -47,34 +52,85 @@ class Source(Struct, eq=False):
     text: str = ""
     format: Format | None = None
     loaded: Loaded | None = None
-    key: str = "processes"
+    top: Top | None = None
     items: list[Item] = field(default_factory=list)
+    """Those of its list of processes, in order, then those that its profiles add."""
     findings: list[Finding] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     places: dict[Path, Place] = field(default_factory=dict)
     lines: Lines = field(default_factory=lambda: Lines(""))
 
 
-class Item(Struct, eq=False):
-    """One entry of the list of processes while it is read. `spec` stays None where it is wrong."""
+class Layer(Struct, eq=False):
+    """What one document says about one process: its entry, or the change of it that a profile makes."""
 
     source: Source
-    index: int
-    name: str = ""
-    spec: ProcessSpec | None = None
+    at: Path
+    """Of the entry in the document."""
     spelling: Spelling | None = None
+    """None where the entry is no mapping."""
+    entry: dict[str, Any] = field(default_factory=dict)
+    """Its keys in canonical spelling, variables replaced."""
+    absent: bool = False
+    """It is for profiles that are not in use."""
+
+    @property
+    def name(self) -> str:
+        """The name that it declares, or that follows from its file; empty where there is none."""
+        declared = self.entry.get("name") or posixpath.basename(str(self.entry.get("file") or "").rstrip("/"))
+        return declared if isinstance(declared, str) else ""
 
     def path(self, *parts: str | int) -> Path:
         """The path of a field of this process, spelt as in the file."""
-        written = self.spelling.source_path(parts) if self.spelling else parts
-        return (self.source.key, self.index, *written)
+        return (*self.at, *(self.spelling.source_path(parts) if self.spelling else parts))
 
-    def name_path(self) -> Path:
+    def says(self, parts: Path) -> bool:
+        """Whether this document writes that field, or what is in it."""
+        value: Any = self.entry
+        for part in parts:
+            inside = (
+                value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+            )
+            if part not in inside:
+                return False
+            value = value[part]
+        return True
+
+
+class Item(Struct, eq=False):
+    """One process while it is read. `spec` stays None where it is wrong."""
+
+    layers: list[Layer]
+    """Its entry, then the changes of the profiles in use; later ones win."""
+    name: str = ""
+    spec: ProcessSpec | None = None
+
+    @property
+    def source(self) -> Source:
+        return self.layers[0].source
+
+    def place(self, *parts: str | int) -> tuple[Source, Path]:
+        """Where a field that is in force is written: the document, and the path in it."""
+        last = next((one for one in reversed(self.layers) if one.says(parts)), self.layers[0])
+        return last.source, last.path(*parts)
+
+    def name_field(self) -> str:
         """Where its name is written: at `name`, or at the `file` that it is taken from."""
-        return self.path("name" if self.spelling and self.spelling.entry.get("name") else "file")
+        return "name" if self.layers[0].entry.get("name") else "file"
 
-    def report(self, code: str, message: str, path: Path, *, at_key: bool = False, hint: str = "") -> None:
-        self.source.findings.append(Finding(code, message, path, at_key, hint))
+    def report(
+        self,
+        code: str,
+        message: str,
+        *parts: str | int,
+        at_key: bool = False,
+        hint: str = "",
+        severity: Severity = Severity.ERROR,
+        related: tuple[tuple[Source, Path, str], ...] = (),
+    ) -> None:
+        """Say that a field is wrong, where it is written."""
+        source, path = self.place(*parts)
+        source.findings.append(Finding(code, message, path, at_key, hint, severity, related))
 
 
 def diagnostics(sources: Sequence[Source]) -> list[Diagnostic]:
@@ -159,7 +215,8 @@ def _pointer(source: Source, path: Path) -> str:
     parts = list(path)
     if (
         len(parts) > 1
-        and parts[0] == source.key
+        and source.top is not None
+        and parts[0] == source.top.key
         and isinstance(parts[1], int)
         and parts[1] < len(source.items)
     ):

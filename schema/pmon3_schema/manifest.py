@@ -1,7 +1,8 @@
 """Manifests to processes: text in, `Entry` values and `Diagnostic` values out; never an exception.
 
-Theory of operation: each document is read into plain data (`formats`), its keys are brought to one
-spelling (`spelling`), what depends on the manifest's place is filled in (relative paths, the default
+Theory of operation: each document is read into plain data (`formats`) and its top looked at (`top`);
+the profiles in use say which processes there are (`profiles`), keys are brought to one spelling
+(`spelling`), what depends on the manifest's place is filled in (relative paths, the default
 name), and one process at a time becomes a `ProcessSpec`. Errors of all documents are collected as
 *findings*: paths into the data. Checks that span documents (duplicate names, dependencies) add to
 them. At the very end one scan per faulty document turns paths into lines and columns, so that a
@@ -24,15 +25,16 @@ from pydantic import ValidationError
 
 from pmon3_schema.checks import check_together
 from pmon3_schema.diagnostics import Diagnostic, has_errors
-from pmon3_schema.findings import Document, Finding, Item, Source, diagnostics
-from pmon3_schema.formats import SUFFIXES, format_name, format_of
+from pmon3_schema.findings import Document, Item, Layer, Source, diagnostics
+from pmon3_schema.formats import SUFFIXES, format_of
 from pmon3_schema.formats.source import Lines, Unreadable, decode
-from pmon3_schema.mistakes import did_you_mean, mistakes, type_name
+from pmon3_schema.mistakes import Mistake, mistakes, type_name
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.spelling import SEED_TEXT_KEYS, Spelling, list_key
+from pmon3_schema.profiles import gather, merged
+from pmon3_schema.spelling import SEED_TEXT_KEYS
+from pmon3_schema.top import read_top
 
 _LARGE = 256 * 1024
-_EMPTY_LIST = "an empty list is `processes: []`"
 _PATH_FIELDS = ("log", "log_dir", "cwd", "stderr_log")
 _EDITOR_SUFFIXES = ("~", ".swp", ".swo", ".tmp", ".bak", ".orig", ".rej", ".rpmsave", ".rpmnew")
 
@@ -78,10 +80,12 @@ def read(
     with _without_cyclic_collector(sum(len(source.document.content) for source in sources)):
         for source in sources:
             _load(source)
-            folder = base if base is not None else posixpath.dirname(posixpath.abspath(source.document.path))
+        gathered = gather(sources)
+        for source in sources:
             for item in source.items:
-                _validate(item, folder, search_path, user_exists)
-        check_together(sources, known_names)
+                if not item.layers[0].absent:
+                    _validate(item, base, search_path, user_exists)
+        check_together(sources, known_names, gathered.elsewhere)
         entries = tuple(entry for source in sources for entry in _entries(source))
         return Reading(entries, tuple(diagnostics(sources)))
 
@@ -120,75 +124,62 @@ def _load(source: Source) -> None:
         source.problems.append(unreadable.problem)
         return
     source.problems.extend(source.loaded.problems)
-    _top(source, source.loaded.data)
-
-
-def _top(source: Source, data: Any) -> None:
-    name = format_name(source.document.path, source.text)
-    if data is None:
-        source.findings.append(
-            Finding("PM011", "the file is empty", (), hint="an empty list is `processes: []`")
-        )
-        return
-    if not isinstance(data, dict):
-        message = f"a manifest is a mapping with `processes`, not {type_name(data)}"
-        source.findings.append(Finding("PM010", message, ()))
-        return
-    key = list_key(data, name)
-    for other in data:
-        if other not in (key, "$schema"):
-            hint = did_you_mean(other, ["processes"])
-            source.findings.append(Finding("PM014", f"unknown field `{other}`", (other,), True, hint))
-    if key is None:
-        source.findings.append(
-            Finding("PM011", "`processes` is missing", (), hint="an empty list is `processes: []`")
-        )
-    elif not isinstance(data[key], list):
-        message = f"`processes` must be a list, not {type_name(data[key])}"
-        source.findings.append(Finding("PM010", message, (key,), hint=_EMPTY_LIST))
-    else:
-        source.key = key
-        source.items = [Item(source, index) for index in range(len(data[key]))]
+    source.top = read_top(source.loaded.data, source.format.name)
+    source.findings.extend(source.top.findings)
 
 
 def _validate(
-    item: Item, folder: str, search_path: str | None, user_exists: Callable[[str], bool] | None
+    item: Item, base: str | None, search_path: str | None, user_exists: Callable[[str], bool] | None
 ) -> None:
-    source = item.source
-    assert source.loaded is not None and source.format is not None
-    value = source.loaded.data[source.key][item.index]
-    if not isinstance(value, dict):
-        item.report("PM010", f"a process is a mapping, not {type_name(value)}", item.path())
+    value = item.layers[0]
+    if value.spelling is None:
+        assert item.source.top is not None
+        written = item.source.top.processes[int(value.at[-1])]
+        item.report("PM010", f"a process is a mapping, not {type_name(written)}")
         return
-    item.spelling = spelling = Spelling(value, source.format.name)
-    for path, name in spelling.twice:
-        message = f"duplicate key: `{path[-1]}` is another spelling of `{name}`"
-        item.report("PM002", message, (source.key, item.index, *path), at_key=True)
-    placed = _placed(spelling.entry, folder)
+    placed = _laid_over(item.layers, base)
     declared: Any = placed.get("name")
     item.name = declared if isinstance(declared, str) else ""
     if search_path is not None and isinstance(placed.get("file"), str) and "/" not in placed["file"]:
         found = shutil.which(placed["file"], path=search_path)
         if found is None and placed["file"]:
             message = f"no program `{placed['file']}` on the search path"
-            item.report("PM031", message, item.path("file"), hint="write its full path")
+            item.report("PM031", message, "file", hint="write its full path")
         placed["file"] = found or placed["file"]
     try:
         item.spec = ProcessSpec.model_validate(placed)
     except ValidationError as error:
-        found = list(mistakes(error, ProcessSpec))
-        # A name taken from the file is wrong because the file is: say it once.
-        derived = not spelling.entry.get("name") and any(m.path == ("file",) for m in found)
-        for mistake in found:
-            path = item.path(*mistake.path)
-            if mistake.path == ("name",):
-                path = item.name_path()
-                if derived:
-                    continue
-            item.report(mistake.code, mistake.message, path, at_key=mistake.at_key, hint=mistake.hint)
+        _report(item, list(mistakes(error, ProcessSpec)))
         return
     if user_exists is not None and item.spec.user and not user_exists(item.spec.user):
-        item.report("PM030", f"no user `{item.spec.user}` on this host", item.path("user"))
+        item.report("PM030", f"no user `{item.spec.user}` on this host", "user")
+
+
+def _report(item: Item, found: list[Mistake]) -> None:
+    # A name taken from the file is wrong because the file is: say it once.
+    derived = item.name_field() == "file" and any(mistake.path == ("file",) for mistake in found)
+    for mistake in found:
+        parts = mistake.path
+        if parts == ("name",):
+            if derived:
+                continue
+            parts = (item.name_field(),)
+        item.report(mistake.code, mistake.message, *parts, at_key=mistake.at_key, hint=mistake.hint)
+
+
+def _laid_over(layers: list[Layer], base: str | None) -> dict[str, Any]:
+    """The entry in force, each layer's paths seen from its own document."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        folder = base
+        if folder is None:
+            folder = posixpath.dirname(posixpath.abspath(layer.source.document.path))
+        first = layer is layers[0]
+        # An empty value means "not given" in an entry, as in the Go pmon3; in a change it takes away.
+        entry = {k: v for k, v in layer.entry.items() if v is not None} if first else layer.entry
+        placed = _placed(entry, folder)
+        result = placed if first else merged(result, placed)
+    return result
 
 
 def _placed(entry: dict[str, Any], folder: str) -> dict[str, Any]:
@@ -220,13 +211,17 @@ def _absolute(path: str, folder: str) -> str:
 
 
 def _entries(source: Source) -> Iterator[Entry]:
-    if source.loaded is None:
+    if source.loaded is None or source.top is None or source.format is None:
         return
     lines, starts = Lines(source.text), source.loaded.starts
-    for item in source.items:
-        if item.spec is not None:
-            start = starts[item.index] if item.index < len(starts) else 0
-            yield Entry(item.spec, source.document.path, *lines.at(start))
+    for index, item in enumerate(source.items):
+        if item.spec is None:
+            continue
+        start = starts[index] if index < len(starts) else 0
+        if index >= len(source.top.processes):  # a profile adds it
+            at = item.layers[0].at
+            start = source.format.locate(source.text, [at])[at].value.start
+        yield Entry(item.spec, source.document.path, *lines.at(start))
 
 
 @contextmanager

@@ -71,6 +71,14 @@ def _args(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def env_map(value: Any) -> Any:
+    """Variables as a map where they are written as text that can be read; else the value itself."""
+    try:
+        return _env(value)
+    except PydanticCustomError:
+        return value
+
+
 def _env(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -260,6 +268,9 @@ class ProcessSpec(_Declared):
     stop: Stop = field(Stop(), effect=Effect.IN_PLACE, description="stop signal and time limit")
     description: Text = field("", effect=Effect.NONE, description="free text, shown by desc")
     labels: dict[Text, Text] = field({}, effect=Effect.NONE, description="labels for -l selectors")
+    profiles: Names = field(
+        (), effect=Effect.NONE, description="it is declared only while one of these profiles is in use"
+    )
     prune: bool | Literal["confirm"] = field(
         True, effect=Effect.NONE, description="whether it may be deleted when it is no longer declared"
     )

@@ -35,11 +35,13 @@ class Spelling:
         """Keys given in two spellings: where, and the field that both mean."""
         self._format = format_name
         plain = dict(entry) if format_name == "yaml" else self._renamed(entry, ProcessSpec, ())
+        flag = plain.get("no_auto_restart")
+        if format_name == "yaml" and isinstance(flag, str) and flag.lower() in _YES_NO:
+            plain["no_auto_restart"] = _YES_NO[flag.lower()]
+        self.plain = plain
+        """With the empty values, which in a profile's change take away what is there."""
         # An empty value means "not given", as in the Go pmon3.
         self.entry = {key: value for key, value in plain.items() if value is not None}
-        flag = self.entry.get("no_auto_restart")
-        if format_name == "yaml" and isinstance(flag, str) and flag.lower() in _YES_NO:
-            self.entry["no_auto_restart"] = _YES_NO[flag.lower()]
 
     def source_path(self, path: Path) -> Path:
         """The path as the file spells it."""
