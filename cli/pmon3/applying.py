@@ -32,8 +32,12 @@ class Wishes(Struct, frozen=True):
 
 
 def apply(
-    client: Client, paths: list[str] | None, set_name: str | None, wishes: Wishes
+    client: Client,
+    paths: list[str] | None,
+    set_name: str | None,
+    wishes: Wishes,
+    choice: dict[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Apply each named manifest in order; gives the answers. All are read before any is sent."""
-    requests = documents.bodies(paths, set_name)
+    requests = documents.bodies(paths, set_name, choice)
     return [client.post("/v1/apply", body | wishes.body()) for body in requests]

@@ -25,10 +25,12 @@ def properties(process: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _origins(process: dict[str, Any]) -> list[tuple[str, str]]:
-    """Where the values come from: the file once, and the line of each field."""
+    """Where the values come from: the file once, and the line of each field; other files by name."""
+    declared_at: str = process.get("declared_at", "")
+    file = declared_at.rpartition(":")[0]
     origins: dict[str, str] = process.get("origins", {})
-    lines = ", ".join(f"{field} {place.rpartition(':')[2]}" for field, place in origins.items())
-    return [("declared at", process.get("declared_at", "")), ("lines", lines)]
+    lines = ", ".join(f"{field} {place.removeprefix(f'{file}:')}" for field, place in origins.items())
+    return [("declared at", declared_at), ("lines", lines)]
 
 
 def why_not_running(process: dict[str, Any]) -> str:

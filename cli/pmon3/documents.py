@@ -18,11 +18,18 @@ from pmon3_schema.work_tree import commit_of
 STDIN = "-"
 
 
-def bodies(paths: list[str] | None, set_name: str | None = None) -> list[dict[str, Any]]:
-    """One request body for each named path, in order. Raises PmonError, OSError."""
+def bodies(
+    paths: list[str] | None, set_name: str | None = None, choice: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """One request body for each named path, in order. Raises PmonError, OSError.
+
+    `choice` is the document of the profiles and variables that were chosen by option.
+    """
     if not paths:
         raise PmonError(ErrorCode.BAD_REQUEST, "cannot tell which manifest is meant", "name it with -f PATH")
-    return [_body(path, set_name) for path in paths]
+    found = [_body(path, set_name) for path in paths]
+    # At the end: relative names and the set follow from the first document.
+    return [{**body, "documents": [*body["documents"], choice]} if choice else body for body in found]
 
 
 def _body(path: str, set_name: str | None) -> dict[str, Any]:

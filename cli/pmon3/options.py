@@ -55,6 +55,18 @@ Manifests = Annotated[
     typer.Option("--file", "-f", metavar="PATH", help="A manifest, or a folder of them; repeatable."),
 ]
 PlanOutput = Annotated[PlanShape, typer.Option("--output", "-o", help="The shape of the answer.")]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile", metavar="NAME", help="Use this profile; repeatable, later ones win. none: no profile."
+    ),
+]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var", metavar="NAME[=VALUE]", help="The value of a variable; without =VALUE that of $NAME."
+    ),
+]
 SetName = Annotated[
     str | None,
     typer.Option("--set", metavar="NAME", help="The set the processes belong to; file:PATH by default."),
@@ -123,6 +135,24 @@ def label_map(labels: list[str] | None) -> dict[str, str]:
             raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read the label {word!r}: it is not KEY=VALUE")
         pairs[key] = value
     return pairs
+
+
+def choice(profiles: list[str] | None, variables: list[str] | None) -> dict[str, str] | None:
+    """The document of what `--profile` and `--var` choose; None where they say nothing. Raises PmonError."""
+    if profiles is None and variables is None:
+        return None
+    from pmon3_schema.profiles import options_document
+
+    pairs = {}
+    for word in variables or []:
+        name, equals, value = word.partition("=")
+        if not equals and name not in os.environ:
+            hint = f"write --var {name}=VALUE"
+            raise PmonError(ErrorCode.BAD_REQUEST, f"cannot find a value: there is no ${name} here", hint)
+        pairs[name] = value if equals else os.environ[name]
+    named = [name for name in comma_list(profiles) if name != "none"]
+    document = options_document(named, pairs)
+    return {"path": document.path, "text": document.content.decode("utf-8", "surrogateescape")}
 
 
 def comma_list(words: list[str] | None) -> list[str]:

@@ -19,12 +19,12 @@ def show_plan(
     shape: str,
     exit_zero: bool,
     out: str | None = None,
+    choice: dict[str, str] | None = None,
 ) -> int:
     """Print what applying these manifests would do; 0 for nothing, 1 for differences. Raises PmonError."""
     client = connect()
-    requests = [
-        body | wishes.body() for body in documents.bodies(paths or _process_config_file(client), set_name)
-    ]
+    named = paths or _process_config_file(client)
+    requests = [body | wishes.body() for body in documents.bodies(named, set_name, choice)]
     if out is not None and len(requests) > 1:
         raise PmonError(ErrorCode.BAD_REQUEST, "cannot save one plan of several sets", "plan each by itself")
     full = {"full": True} if shape == output.YAML else {}

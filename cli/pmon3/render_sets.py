@@ -72,6 +72,9 @@ def _remarks(one: dict[str, Any]) -> list[str]:
     for condition in one["conditions"]:
         if condition["type"] in {"Suspended", "Synced"} and condition["message"]:
             lines.append(f"{one['name']}: {condition['message']}")
+    if one["chosen"] and any(one["chosen"].values()):
+        said = ", ".join(f"{what} {', '.join(names)}" for what, names in one["chosen"].items() if names)
+        lines.append(f"{one['name']}: chosen when it was applied: {said}")
     kept = [member for member in one["inventory"] if not member["declared"]]
     for member in kept:
         why = {"confirm": f"pmon3 approve {member['name']} deletes it", False: "protected (prune: false)"}

@@ -118,6 +118,7 @@ class Set(TypedDict):
     message: str
     diagnostics: list[dict[str, Any]]
     suspended: dict[str, Any] | None
+    chosen: dict[str, list[str]] | None
     version: int
     revision: int
     checked_at: str | None

@@ -18,6 +18,13 @@ DRAFTS = {
     "2020-12": "https://json-schema.org/draft/2020-12/schema",
 }
 
+_VARIABLES: dict[str, Any] = {
+    "type": "object",
+    "description": "variables by name; null: there is no default, a value must be given",
+    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+}
+
 
 def manifest_schema(draft: str = "7") -> dict[str, Any]:
     """The schema of a manifest in that draft, one of `DRAFTS`."""
@@ -36,8 +43,36 @@ def manifest_schema(draft: str = "7") -> dict[str, Any]:
                 "description": "the declared processes; an empty list is written []",
                 "items": {"$ref": "#/$defs/Process"},
             },
+            "variables": _VARIABLES,
+            "profiles": {
+                "type": "object",
+                "description": "for each profile what is different while it is in use",
+                "additionalProperties": {
+                    "type": "object",
+                    "properties": {
+                        "variables": _VARIABLES,
+                        "processes": {
+                            "type": "array",
+                            "description": "changes by name (null takes a field away), and more processes",
+                            "items": {"type": "object"},
+                        },
+                    },
+                    "additionalProperties": False,
+                },
+            },
+            "use": {
+                "type": "object",
+                "description": "the profiles in use, and values of variables",
+                "properties": {
+                    "profiles": {
+                        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+                    },
+                    "variables": _VARIABLES,
+                },
+                "additionalProperties": False,
+            },
         },
-        "required": ["processes"],
+        "anyOf": [{"required": ["processes"]}, {"required": ["profiles"]}, {"required": ["use"]}],
         "additionalProperties": False,
         "$defs": definitions,
     }

@@ -17,6 +17,7 @@ import posixpath
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from pmon3_schema.formats import SUFFIXES, format_of
 from pmon3_schema.formats.source import Lines, Unreadable, decode
 from pmon3_schema.mistakes import Mistake, mistakes, type_name
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.profiles import gather, merged
+from pmon3_schema.profiles import OPTIONS, gather, merged
 from pmon3_schema.spelling import SEED_TEXT_KEYS
 from pmon3_schema.top import read_top
 
@@ -77,6 +78,11 @@ def read(
     names outside the documents that may be depended upon.
     """
     sources = [Source(document) for document in documents]
+
+    @cache
+    def folder_of(path: str) -> str:
+        return base if base is not None else posixpath.dirname(posixpath.abspath(path))
+
     with _without_cyclic_collector(sum(len(source.document.content) for source in sources)):
         for source in sources:
             _load(source)
@@ -84,15 +90,19 @@ def read(
         for source in sources:
             for item in source.items:
                 if not item.layers[0].absent:
-                    _validate(item, base, search_path, user_exists)
+                    _validate(item, folder_of, search_path, user_exists)
         check_together(sources, known_names, gathered.elsewhere)
         entries = tuple(entry for source in sources for entry in _entries(source))
         return Reading(entries, tuple(diagnostics(sources)))
 
 
 def texts(documents: Iterable[Document]) -> dict[str, str]:
-    """The text of each file by its path, for rendering diagnostics."""
-    return {d.path: d.content.decode("utf-8", "replace").removeprefix("\ufeff") for d in documents}
+    """The text of each file by its path, for rendering diagnostics; not what a caller gave by option."""
+    return {
+        document.path: document.content.decode("utf-8", "replace").removeprefix("\ufeff")
+        for document in documents
+        if document.path != OPTIONS  # its one line has the values of all variables
+    }
 
 
 def is_manifest_name(name: str) -> bool:
@@ -129,7 +139,10 @@ def _load(source: Source) -> None:
 
 
 def _validate(
-    item: Item, base: str | None, search_path: str | None, user_exists: Callable[[str], bool] | None
+    item: Item,
+    folder_of: Callable[[str], str],
+    search_path: str | None,
+    user_exists: Callable[[str], bool] | None,
 ) -> None:
     value = item.layers[0]
     if value.spelling is None:
@@ -137,7 +150,7 @@ def _validate(
         written = item.source.top.processes[int(value.at[-1])]
         item.report("PM010", f"a process is a mapping, not {type_name(written)}")
         return
-    placed = _laid_over(item.layers, base)
+    placed = _laid_over(item.layers, folder_of)
     declared: Any = placed.get("name")
     item.name = declared if isinstance(declared, str) else ""
     if search_path is not None and isinstance(placed.get("file"), str) and "/" not in placed["file"]:
@@ -167,18 +180,12 @@ def _report(item: Item, found: list[Mistake]) -> None:
         item.report(mistake.code, mistake.message, *parts, at_key=mistake.at_key, hint=mistake.hint)
 
 
-def _laid_over(layers: list[Layer], base: str | None) -> dict[str, Any]:
+def _laid_over(layers: list[Layer], folder_of: Callable[[str], str]) -> dict[str, Any]:
     """The entry in force, each layer's paths seen from its own document."""
     result: dict[str, Any] = {}
     for layer in layers:
-        folder = base
-        if folder is None:
-            folder = posixpath.dirname(posixpath.abspath(layer.source.document.path))
-        first = layer is layers[0]
-        # An empty value means "not given" in an entry, as in the Go pmon3; in a change it takes away.
-        entry = {k: v for k, v in layer.entry.items() if v is not None} if first else layer.entry
-        placed = _placed(entry, folder)
-        result = placed if first else merged(result, placed)
+        placed = _placed(layer.entry, folder_of(layer.source.document.path))
+        result = merged(result, placed) if layer is not layers[0] else placed
     return result
 
 

@@ -16,7 +16,9 @@ from msgspec import Struct
 from pmon3_schema.findings import Document
 from pmon3_schema.formats import Format, format_of
 from pmon3_schema.formats.source import Lines, Path, Place, Unreadable, decode
-from pmon3_schema.spelling import SEED_TEXT_KEYS, Spelling, list_key
+from pmon3_schema.profiles import OPTIONS
+from pmon3_schema.spelling import SEED_TEXT_KEYS, Spelling
+from pmon3_schema.top import Top, read_top
 
 
 class Written(Struct, frozen=True):
@@ -29,6 +31,13 @@ class Written(Struct, frozen=True):
     data: dict[str, Any]
     """As written, keys spelt as in the file."""
     spelling: Spelling
+    has_variables: bool = False
+    """`${` means something in this document."""
+
+    @property
+    def name(self) -> str:
+        declared, file = self.spelling.entry.get("name"), self.spelling.entry.get("file")
+        return str(declared or posixpath.basename(str(file or "").rstrip("/")))
 
     def path_of(self, field: Sequence[str | int]) -> Path:
         """The path of a field, spelt as in the file."""
@@ -40,36 +49,84 @@ class Written(Struct, frozen=True):
 
 
 def find(document: Document, name: str) -> Written | None:
-    """The entry of the process `name`; None where the document cannot be read or has no such entry."""
-    try:
-        text = decode(document.content)
-        format = format_of(document.path, text, text_keys=SEED_TEXT_KEYS)
-        data = format.load(text).data
-    except Unreadable:
+    """The entry of the process `name`; None where the document cannot be read or has no such entry.
+
+    An entry of a profile is looked for last, and only where it could stand by itself.
+    """
+    loaded = _load(document)
+    if loaded is None:
         return None
-    key = list_key(data, format.name) if isinstance(data, dict) else None
-    entries = data[key] if key is not None else None
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        if isinstance(entry, dict):
-            spelling = Spelling(entry, format.name)
-            if _name(spelling.entry) == name:
-                return Written(text, format, (str(key), index), entry, spelling)
-    return None
+    text, format, top = loaded
+    places: list[tuple[Path, Any]] = [((top.key, index), entry) for index, entry in enumerate(top.processes)]
+    for profile in top.profiles.values():
+        added = (entry for entry in enumerate(profile.processes) if _has_file(entry[1]))
+        places += (((*profile.processes_path, index), entry) for index, entry in added)
+    found = (_written(text, format, top, path, entry) for path, entry in places)
+    return next((one for one in found if one is not None and one.name == name), None)
 
 
-def positions(document: Document, name: str) -> dict[str, tuple[int, int]]:
-    """Line and column of everything that the entry of `name` says, by dotted field; nothing else."""
-    written = find(document, name)
-    if written is None:
+def positions(documents: Sequence[Document], file: str, name: str) -> dict[str, tuple[str, int, int]]:
+    """File, line and column of everything that is written of `name`, by dotted field; nothing else.
+
+    `file` has its entry; what the profiles in use change of it is where they say it.
+    """
+    document = next((one for one in documents if one.path == file), None)
+    written = find(document, name) if document is not None else None
+    if document is None or written is None:
         return {}
-    fields = list(_leaves(written.spelling.entry))
+    found = _positions(document, written)
+    for changing, change in _changes(documents, name):
+        if (changing.path, change.path) != (file, written.path):
+            found |= _positions(changing, change)
+    return found
+
+
+def _positions(document: Document, written: Written) -> dict[str, tuple[str, int, int]]:
+    fields = list(_leaves(written.spelling.plain))
     places, lines = written.places(fields), Lines(written.text)
     found = {}
     for field in fields:
         place = places.get(written.path_of(field))
         if place is not None:
-            found[".".join(map(str, field))] = lines.at((place.key or place.value).start)
+            at = lines.at((place.key or place.value).start)
+            found[".".join(map(str, field))] = (document.path, *at)
     return found
+
+
+def _changes(documents: Sequence[Document], name: str) -> Iterator[tuple[Document, Written]]:
+    """What the profiles in use say of a process, in the order in which it counts."""
+    # Reading every file of a large manifest for one process would take long, and few speak of profiles.
+    speaking = [one for one in documents if b"profiles" in one.content.lower()]
+    loaded = [(one, found) for one in speaking if (found := _load(one)) is not None]
+    caller = [found[2].use for one, found in loaded if one.path == OPTIONS]
+    use = next((use for use in caller or [found[2].use for _, found in loaded] if use is not None), None)
+    for chosen in use.profiles if use is not None else ():
+        for document, (text, format, top) in loaded:
+            profile = top.profiles.get(chosen)
+            for index, entry in enumerate(profile.processes if profile is not None else ()):
+                assert profile is not None
+                written = _written(text, format, top, (*profile.processes_path, index), entry)
+                if written is not None and written.name == name:
+                    yield document, written
+
+
+def _load(document: Document) -> tuple[str, Format, Top] | None:
+    try:
+        text = decode(document.content)
+        format = format_of(document.path, text, text_keys=SEED_TEXT_KEYS)
+        return text, format, read_top(format.load(text).data, format.name)
+    except Unreadable:
+        return None
+
+
+def _has_file(entry: Any) -> bool:
+    return isinstance(entry, dict) and any(key.lower() == "file" for key in entry)
+
+
+def _written(text: str, format: Format, top: Top, path: Path, entry: Any) -> Written | None:
+    if not isinstance(entry, dict):
+        return None
+    return Written(text, format, path, entry, Spelling(entry, format.name), top.variables is not None)
 
 
 def ranges(document: Document, name: str, field: Sequence[str]) -> tuple[int, int, int, int]:
@@ -83,11 +140,6 @@ def ranges(document: Document, name: str, field: Sequence[str]) -> tuple[int, in
     if place is None:
         return 1, 1, 1, 1
     return (*lines.at(place.value.start), *lines.at(place.value.end))
-
-
-def _name(entry: dict[str, Any]) -> str:
-    declared, file = entry.get("name"), entry.get("file")
-    return str(declared or posixpath.basename(str(file or "").rstrip("/")))
 
 
 def _leaves(entry: dict[str, Any], above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

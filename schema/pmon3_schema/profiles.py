@@ -17,11 +17,12 @@ from typing import Any
 from msgspec import Struct, field
 
 from pmon3_schema.findings import Document, Finding, Item, Layer, Source
-from pmon3_schema.formats.source import Path
+from pmon3_schema.formats import format_of
+from pmon3_schema.formats.source import Path, Unreadable, decode
 from pmon3_schema.mistakes import did_you_mean, type_name
 from pmon3_schema.process import env_map
 from pmon3_schema.spelling import Spelling
-from pmon3_schema.top import Top, Use
+from pmon3_schema.top import Top, Use, read_top
 from pmon3_schema.variables import Values, check_known, substituted
 
 OPTIONS = "<options>"
@@ -46,6 +47,14 @@ def chosen_by_caller(documents: Sequence[Document]) -> Document | None:
     return next((document for document in documents if document.path == OPTIONS), None)
 
 
+def chosen_words(document: Document | None) -> dict[str, list[str]] | None:
+    """The profiles of a choice, and the names of its variables; their values may be secrets."""
+    if document is None:
+        return None
+    use: dict[str, Any] = json.loads(document.content)["use"]
+    return {"profiles": list(use["profiles"]), "variables": sorted(use["variables"])}
+
+
 def gather(sources: Sequence[Source]) -> Items:
     """Fill in the items of the sources as the profiles in use have them."""
     tops = [(source, source.top) for source in sources if source.top is not None]
@@ -56,10 +65,12 @@ def gather(sources: Sequence[Source]) -> Items:
     for source, top in tops:
         values = values_of(top, tops, use)
         for index, value in enumerate(top.processes):
-            item = Item([_layer(source, (top.key, index), value, values)])
-            source.items.append(item)
-            if _is_there(item.layers[0], use, elsewhere):
-                items.setdefault(item.layers[0].name, item)
+            layer = _layer(source, (top.key, index), value, values)
+            # An empty value means "not given" in an entry, as in the Go pmon3; in a change it takes away.
+            layer.entry = {key: part for key, part in layer.entry.items() if part is not None}
+            source.items.append(item := Item([layer]))
+            if _is_there(layer, use, elsewhere):
+                items.setdefault(layer.name, item)
     for name in use.profiles:
         for source, top in tops:
             _lay_over(source, top, name, values_of(top, tops, use), items, elsewhere)
@@ -172,17 +183,21 @@ def _lay_over(
         elif layer.name in items:
             items[layer.name].layers.append(layer)
         elif layer.entry.get("file"):
-            item = items[layer.name] = Item([layer])
-            source.items.append(item)
+            layer.entry = {key: part for key, part in layer.entry.items() if part is not None}
+            source.items.append(items.setdefault(layer.name, Item([layer])))
         elif layer.name not in elsewhere:
             hint = did_you_mean(layer.name, items) or "a process that the profile adds needs a `file`"
             message = f"the profile `{name}` changes `{layer.name}`, which is not declared"
             source.findings.append(Finding("PM023", message, layer.path("name"), hint=hint))
         changed.add(layer.name)
+        if "profiles" in layer.entry:
+            message, path = "`profiles` means nothing inside a profile", layer.path("profiles")
+            source.findings.append(Finding("PM012", message, path, True, "remove it"))
 
 
 def _check_use(tops: Sequence[tuple[Source, Top]], use: Use) -> None:
-    known = {name for _, top in tops for name in _profiles_of(top)}
+    # Looking into every entry takes time, and without a choice there is nothing to look for.
+    known = {name for _, top in tops for name in _profiles_of(top)} if use.profiles else set()
     variables = {name for _, top in tops for name in top.variables or ()}
     for source, top in tops:
         for profile in top.profiles.values():
@@ -198,9 +213,20 @@ def _check_use(tops: Sequence[tuple[Source, Top]], use: Use) -> None:
                 source.findings.append(Finding("PM023", message, (*use.path, "profiles"), hint=hint))
 
 
-def profile_names(sources: Sequence[Source]) -> list[str]:
-    """Every profile that documents or their processes name, sorted."""
-    return sorted({name for source in sources if source.top for name in _profiles_of(source.top)})
+def profile_names(documents: Sequence[Document]) -> list[str]:
+    """Every profile that documents or their processes name, sorted; unreadable documents name none."""
+    return sorted({name for document in documents for name in _names_in(document)})
+
+
+def _names_in(document: Document) -> Iterator[str]:
+    if b"profiles" not in document.content.lower():
+        return
+    try:
+        text = decode(document.content)
+        format = format_of(document.path, text)
+        yield from _profiles_of(read_top(format.load(text).data, format.name))
+    except Unreadable:
+        return
 
 
 def _profiles_of(top: Top) -> Iterator[str]:

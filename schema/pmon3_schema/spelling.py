@@ -75,14 +75,6 @@ def nested_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
-def list_key(data: Mapping[str, Any], format_name: str) -> str | None:
-    """The key of the list of processes as the file spells it."""
-    for key in data:
-        if key == "processes" or (format_name != "yaml" and key.lower() == "processes"):
-            return key
-    return None
-
-
 @cache
 def _spellings(model: type[BaseModel], format_name: str) -> dict[str, str]:
     names = model.model_fields if format_name == "toml" else SEED_FIELDS

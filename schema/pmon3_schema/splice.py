@@ -43,6 +43,8 @@ def _replaced(entry: Written, span: Span, value: Any) -> str:
     before = entry.text[span.start : span.end]
     if entry.format.name == "yaml" and before[:1] in ("&", "*"):
         raise CannotSplice("the value is shared by an anchor (change it where it is defined)")
+    if entry.has_variables and "${" in before.replace("$${", ""):
+        raise CannotSplice("the value is made of variables (change those, or edit it by hand)")
     return entry.text[: span.start] + _literal(entry.format.name, value, before) + entry.text[span.end :]
 
 

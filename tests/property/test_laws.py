@@ -21,6 +21,7 @@ from pmon3_schema.effect import Effect
 from pmon3_schema.formats.export import FORMATS, plain, render
 from pmon3_schema.manifest import Document, read
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.profiles import merged
 from pmon3_schema.revision import changes, revision
 from pmond.core.compare import CREATE, PRUNE, Options
 from pmond.core.model import Hold
@@ -285,6 +286,56 @@ def test_p18_a_rename_keeps_the_pid(old: ProcessSpec, other: ProcessSpec) -> Non
         change.effect is Effect.RESTART for change in changes(old.model_copy(update={"name": "b"}), new)
     )
     assert (world.pid_of("b") == pid) == (not restart)
+
+
+ENTRIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "args": st.lists(st.sampled_from(["a", "b"]), max_size=2),
+        "env_vars": st.dictionaries(st.sampled_from("AB"), st.sampled_from("xy"))
+        | st.sampled_from(["A=1", "B=2 A=3"]),
+        "cwd": st.sampled_from(["/", "/tmp"]),
+        "restart": st.dictionaries(st.sampled_from(["delay", "window"]), st.sampled_from(["1s", "2s"])),
+        "labels": st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy")),
+    },
+)
+
+
+@given(ENTRIES, ENTRIES, ENTRIES)
+@settings(max_examples=200, deadline=None)
+def test_p23_laying_over_is_associative_and_nothing_changes_nothing(
+    one: dict[str, Any], two: dict[str, Any], three: dict[str, Any]
+) -> None:
+    assert merged(one, {}) == one == merged(one, {})
+    left, right = merged(merged(one, two), three), merged(one, merged(two, three))
+    both = (
+        ProcessSpec.model_validate({"file": "/x", **left}),
+        ProcessSpec.model_validate({"file": "/x", **right}),
+    )
+    assert both[0] == both[1]
+
+
+@given(ENTRIES, ENTRIES, ENTRIES)
+@settings(max_examples=100, deadline=None)
+def test_p23_a_profile_is_what_merging_says_in_any_file_and_format(
+    entry: dict[str, Any], one: dict[str, Any], two: dict[str, Any]
+) -> None:
+    base = {"processes": [{"file": "/x", "name": "web", **entry}]}
+    profiles = {
+        name: {"processes": [{"name": "web", **change}]} for name, change in {"a": one, "b": two}.items()
+    }
+    use = {"profiles": ["a", "b"]}
+    together = [Document("/m/p.json", json.dumps({**base, "profiles": profiles, "use": use}).encode())]
+    apart = [
+        Document(f"/m/{n}.json", json.dumps(part).encode())
+        for n, part in enumerate([{"profiles": {"b": profiles["b"]}}, {"use": use}, base,
+                                  {"profiles": {"a": profiles["a"]}}])
+    ]  # fmt: skip
+    expected = ProcessSpec.model_validate(merged(merged(base["processes"][0], one), two))
+    for documents in (together, apart):
+        reading = read(documents)
+        assert reading.ok, reading.diagnostics
+        assert [entry.spec for entry in reading.entries] == [expected]
 
 
 @given(manifests())

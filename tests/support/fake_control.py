@@ -48,6 +48,7 @@ SET: dict[str, Any] = {
     "message": "",
     "diagnostics": [],
     "suspended": None,
+    "chosen": None,
     "version": 3,
     "revision": 7,
     "checked_at": "2025-03-04T05:06:07Z",

@@ -29,6 +29,8 @@ def command(
     ] = None,
     files: options.Manifests = None,
     set_name: options.SetName = None,
+    profiles: options.Profiles = None,
+    variables: options.Variables = None,
     prune: options.Prune = False,
     prune_limit: options.PruneLimit = "",
     allow_empty: options.AllowEmpty = False,
@@ -54,15 +56,16 @@ def command(
     left alone.
     """
     patience = waiting.Patience(options.seconds(timeout), not wait or dry_run)
+    choice = options.choice(profiles, variables)
     client = connect()
     wishes = Wishes(
         prune, prune_limit, allow_empty, take_ownership, if_version, on_failure.value, max_parallel,
         restart or [], message, dry_run,
     )  # fmt: skip
     if plan_file is None:
-        applied = apply(client, files, set_name, wishes)
+        applied = apply(client, files, set_name, wishes, choice)
     else:
-        applied = [_apply_saved(client, plan_file, files, wishes)]
+        applied = [_apply_saved(client, plan_file, files, wishes, choice)]
     plans: list[dict[str, Any]] = [answer["plan"] for answer in applied]
 
     def shown(colour: bool) -> str:
@@ -89,7 +92,12 @@ def _check_outcome(client: Client, answer: dict[str, Any]) -> None:
         raise PmonError(ErrorCode.UNMET, why, "pmon3 events shows what failed")
 
 
-def _apply_saved(client: Client, path: str, files: list[str] | None, wishes: Wishes) -> dict[str, Any]:
+def _apply_saved(
+    client: Client, path: str, files: list[str] | None, wishes: Wishes, choice: dict[str, str] | None
+) -> dict[str, Any]:
+    if choice:
+        hint = "they are in the plan; leave them out"
+        raise PmonError(ErrorCode.BAD_REQUEST, "cannot choose profiles or variables for a saved plan", hint)
     if files:
         raise PmonError(ErrorCode.BAD_REQUEST, "cannot apply both a saved plan and -f", "use one of them")
     saved = plan_files.read(path)

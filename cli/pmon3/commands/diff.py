@@ -11,6 +11,8 @@ from pmon3.applying import Wishes
 def command(
     files: options.Manifests = None,
     set_name: options.SetName = None,
+    profiles: options.Profiles = None,
+    variables: options.Variables = None,
     prune: options.Prune = False,
     prune_limit: options.PruneLimit = "",
     allow_empty: options.AllowEmpty = False,
@@ -23,5 +25,6 @@ def command(
 
     Exit code 1 when it does. With -o yaml as a unified diff of the entries.
     """
+    choice = options.choice(profiles, variables)
     wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, restart=restart or [])
-    return planning.show_plan(files, set_name, wishes, shape.value, exit_zero)
+    return planning.show_plan(files, set_name, wishes, shape.value, exit_zero, choice=choice)

@@ -12,6 +12,8 @@ from pmon3_schema.errors import PmonError
 def command(
     files: options.Manifests = None,
     set_name: options.SetName = None,
+    profiles: options.Profiles = None,
+    variables: options.Variables = None,
     prune: options.Prune = False,
     prune_limit: options.PruneLimit = "",
     allow_empty: options.AllowEmpty = False,
@@ -33,11 +35,12 @@ def command(
     Exit code 1 when it would do something. A saved plan is run by `pmon3 apply FILE`, exactly or not at
     all; it contains the manifests, secrets included, and only its owner can read it.
     """
+    choice = options.choice(profiles, variables)
     wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, if_version, restart=restart or [])
     if not detailed:
-        return planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out)
+        return planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out, choice)
     try:
-        return 2 * planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out)
+        return 2 * planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out, choice)
     except PmonError as error:
         output.report(error, shape is options.PlanShape.JSON)
         return 1

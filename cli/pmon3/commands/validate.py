@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pmon3 import documents, exit_codes, output, reports
+from pmon3 import documents, exit_codes, options, output, reports
 from pmon3_schema import manifest
 from pmon3_schema.diagnostics import Diagnostic, has_errors, summary
 
@@ -51,13 +51,16 @@ def command(
         str, typer.Option("--stdin-filename", metavar="PATH", help="What to call stdin; tells its format.")
     ] = "stdin.yaml",
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit code 0 for findings too.")] = False,
+    profiles: options.Profiles = None,
+    variables: options.Variables = None,
 ) -> int:
     """Check manifests; no pmond is needed.
 
+    Without --profile as they are, and then with each of their profiles by itself.
     Exit code 1 for findings, 2 when there is nothing to check.
     """
     found = [document for path in paths for document in _documents(path, stdin_name)]
-    reading = _read(found, host)
+    reading = _read_in_all_profiles(found, host, profiles, variables)
     checked = reports.Checked(found, reading.entries, reading.diagnostics)
     output.write(reports.REPORTS[form.value](checked))
     if form.value == "text":
@@ -69,6 +72,29 @@ def _documents(path: str, stdin_name: str) -> list[manifest.Document]:
     if path == documents.STDIN:
         return [manifest.Document(stdin_name, sys.stdin.buffer.read())]
     return [manifest.Document(file, Path(file).read_bytes()) for file in documents.files(path)]
+
+
+def _read_in_all_profiles(
+    found: list[manifest.Document], host: bool, profiles: list[str] | None, variables: list[str] | None
+) -> manifest.Reading:
+    """What they say as they are chosen; without a choice also what is wrong only in some profile."""
+    from pmon3_schema.profiles import profile_names
+
+    chosen = options.choice(profiles, variables)
+    reading = _read(_with(found, chosen), host)
+    if profiles is not None:
+        return reading
+    diagnostics = dict.fromkeys(reading.diagnostics)
+    for name in profile_names(found):
+        choice = options.choice([name], variables)
+        diagnostics |= dict.fromkeys(_read(_with(found, choice), host).diagnostics)
+    order = {document.path: place for place, document in enumerate(found)}
+    in_order = sorted(diagnostics, key=lambda one: (order.get(one.file, -1), one.line, one.column))
+    return manifest.Reading(reading.entries, tuple(in_order))
+
+
+def _with(found: list[manifest.Document], choice: dict[str, str] | None) -> list[manifest.Document]:
+    return [*found, manifest.Document(choice["path"], choice["text"].encode())] if choice else found
 
 
 def _read(found: list[manifest.Document], host: bool) -> manifest.Reading:

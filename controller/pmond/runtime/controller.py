@@ -144,7 +144,8 @@ class Controller:
             return False
 
     async def apply(self, body: Apply, peer: Peer) -> dict[str, Any]:
-        found, order = _manifest_documents(body.documents), order_of(body, peer)
+        order = order_of(body, peer)
+        found = self._sets.with_choice(order.options.owner, _manifest_documents(body.documents))
         record = self._sets.get(order.options.owner)
         if record is not None:
             check_set("apply", record, peer, self._daemon_uid, self._control_group)
@@ -155,8 +156,9 @@ class Controller:
         return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
     async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
-        found = _manifest_documents(body.documents)
-        return self._applying.plan(found, await self._applying.read(found), order_of(body, peer))
+        order = order_of(body, peer)
+        found = self._sets.with_choice(order.options.owner, _manifest_documents(body.documents))
+        return self._applying.plan(found, await self._applying.read(found), order)
 
     def hold(
         self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pmon3_schema.profiles import chosen_words
 from pmon3_schema.status import Condition, Status
 from pmond.core.compare import CLI
 from pmond.core.health import health_of, sync_of, worst
@@ -53,6 +54,7 @@ class SetView:
             "message": record.message if record is not None else "",
             "diagnostics": list(record.diagnostics) if record is not None else [],
             "suspended": record.suspended if record is not None else None,
+            "chosen": chosen_words(self._sets.choice(name)),
             "version": record.version if record is not None else 0,
             "revision": record.revision if record is not None else 0,
             "checked_at": record.checked_at if record is not None else None,

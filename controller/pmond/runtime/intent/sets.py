@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document
+from pmon3_schema.profiles import OPTIONS, chosen_by_caller
 from pmond.core.compare import CLI
 from pmond.runtime.clock import Clock
 from pmond.runtime.files.documents import pack, unpack
@@ -166,6 +167,24 @@ class Sets:
         """The documents that a set was accepted with last; none for one that is not there."""
         record = self._records.get(name)
         return self.documents(record.content) if record is not None else []
+
+    def with_choice(self, name: str, documents: Sequence[Document]) -> list[Document]:
+        """The documents and, unless they say it anew, what was chosen when the set was applied last.
+
+        So whatever reads the set again, hot reload too, comes to the same processes.
+        """
+        if chosen_by_caller(documents) is not None:
+            return list(documents)
+        chosen = self.choice(name)
+        return [*documents, chosen] if chosen is not None else list(documents)
+
+    def choice(self, name: str) -> Document | None:
+        """What was chosen by option when the set was applied last, as a document."""
+        record = self._records.get(name)
+        # Unpacking a large set takes long, and few have a choice.
+        if record is None or OPTIONS.encode() not in record.content:
+            return None
+        return chosen_by_caller(self.documents(record.content))
 
     def documents(self, content: bytes) -> list[Document]:
         """What a record or revision keeps."""

@@ -167,7 +167,8 @@ class Sources:
                 self._sets.put(edit, replace(record, followed=True))
 
     def _documents(self) -> list[Document]:
-        return [Document(path, content) for path, content in read_documents(self.process_config_file)]
+        documents = [Document(path, content) for path, content in read_documents(self.process_config_file)]
+        return self._sets.with_choice(self.owner, documents)
 
     def _documents_or_none(self) -> list[Document]:
         try:

@@ -55,11 +55,8 @@ class Publisher:
     def origins(self, one: Declared) -> dict[str, str]:
         """Where each value of a process is written, as file:line; what is not there is a default."""
         content = self.content_of(one.record.owner)
-        document = next((d for d in content if d.path == one.record.file), None)
-        if document is None:
-            return {}
-        found = positions(document, one.name)
-        return {field: f"{document.path}:{line}" for field, (line, _) in found.items()}
+        found = positions(content, one.record.file, one.name)
+        return {field: f"{file}:{line}" for field, (file, line, _) in found.items()}
 
     def rename(self, old: str, new: str) -> None:
         if old in self._updated_at:
