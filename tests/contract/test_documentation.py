@@ -95,7 +95,8 @@ def test_an_example_is_valid(language: str, kind: str, text: str) -> None:
         assert settings.parse(text.encode(), "/etc/pmon3/config/config.yml", {})[1] == ()
     elif kind != "other":
         found = manifest.read([manifest.Document(f"/etc/example.{language}", text.encode())])
-        assert found.diagnostics == ()
+        elsewhere = {"PM023", "PM024"} if kind == "part" else set()
+        assert {diagnostic.code for diagnostic in found.diagnostics} <= elsewhere
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from tests.support.pmond import Pmond, temporary_pmond
 from tests.support.waiting import until
+
+from pmon3_schema.manifest import Document, read
+from pmon3_schema.profiles import options_document
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "gitops.md"
 
@@ -64,3 +68,15 @@ def test_a_commit_is_all_there_is_to_do() -> None:
         until(lambda: newest(pmond) == second, "the commit to be in the history")
         assert pmond.run("status").returncode == 0
         assert pmond.row("web")["pid"] == pid
+
+
+def test_the_pages_development_and_production_are_one_manifest() -> None:
+    page = PAGE.read_text("utf-8")
+    files = re.findall(r"```yaml(?: part)?\n# (processes/\w+\.yaml)\n(.*?)```", page, re.S)
+    documents = [Document(f"/srv/deploy/{name}", text.encode()) for name, text in files]
+    here = {name: read([*documents, options_document([name], {})]) for name in ("dev", "prod")}
+    assert all(reading.ok for reading in here.values())
+    dev, prod = ({entry.spec.name: entry.spec for entry in reading.entries} for reading in here.values())
+    assert dev.keys() - prod.keys() == {"mailcatcher"}
+    assert (dev["web"].args, prod["web"].args) == (("sleep", "8080"), ("sleep", "443"))
+    assert (dev["web"].env_vars, prod["web"].env_vars) == ({"DEBUG": "1"}, {})
