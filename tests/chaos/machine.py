@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.ledger import Ledger
+from tests.support.cgroup import end_groups
 from tests.support.pmond import end_keepers
 from tests.support.waiting import until
 
@@ -54,13 +55,13 @@ class Machine:
             **environment,
         }
 
-    def start(self, arguments: tuple[str, ...] = (), wait: bool = True) -> None:
-        """Start pmond; with `wait`, until its socket answers."""
+    def start(self, arguments: tuple[str, ...] = (), wait: bool = True, around: tuple[str, ...] = ()) -> None:
+        """Start pmond; with `wait`, until its socket answers. `around`: the command that executes it."""
         reading, writing = os.pipe()
         began = time.monotonic()
         with self.journal.open("ab") as journal:
             self.pmond = subprocess.Popen(
-                [sys.executable, "-m", "pmond", "--own", *arguments],
+                [*around, sys.executable, "-m", "pmond", "--own", *arguments],
                 env=self._environment | {"PMON3_READY_FD": str(writing)},
                 pass_fds=[writing],
                 stdin=subprocess.DEVNULL,
@@ -157,4 +158,5 @@ class Machine:
             return not left
 
         until(gone, "the workers of this machine end", timeout=10.0)
+        end_groups(self.state / "data.db")
         end_keepers(self.state)

@@ -85,6 +85,7 @@ class Daemon:
         parts.reaper.stop()
         parts.foreign.close()
         await parts.server.close()
+        parts.cgroups.close()
         self._folder.close(processes_left=any(parts.performer.instances))
         self._journal.event("daemon.ended")
 
@@ -158,6 +159,7 @@ class Daemon:
         folder.keeper.take_over()
         adoption.histories(folder.snapshot.histories)
         left = adoption.instances(folder.snapshot.instances, folder.starts.left(), folder.starts.stops_left())
+        parts.performer.find_left()
         parts.keeping.drop(adoption.stale)
         folder.keeper.release()
         folder.keeper.start()
@@ -228,7 +230,7 @@ class Daemon:
                 degraded=self._folder.store.degraded,
                 subreaper=self._subreaper,
                 keeper=self._folder.keeper.problem,
-                trees="no control groups are made",
+                trees=self._parts.cgroups.problem,
                 processes=len(self._parts.registry.processes),
             )
         )

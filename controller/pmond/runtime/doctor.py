@@ -96,12 +96,12 @@ def _keeper(around: Surroundings) -> Check:
 
 def _trees(around: Surroundings) -> Check:
     if not around.trees:
-        return Check("process trees", OK, "control groups")
+        others = "subreaper, sessions and markers" if around.subreaper else "sessions and markers"
+        return Check("process trees", OK, "control groups", f"and {others} for what forked before it joined")
     if around.subreaper:
         return Check("process trees", OK, "subreaper", around.trees)
-    return Check(
-        "process trees", LIMITED, "sessions and markers", "orphans that clear their environment escape"
-    )
+    message = f"{around.trees}; no subreaper: orphans that clear their environment escape"
+    return Check("process trees", LIMITED, "sessions and markers", message)
 
 
 def _rotation(around: Surroundings) -> Check:

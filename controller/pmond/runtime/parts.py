@@ -40,6 +40,7 @@ from pmond.runtime.intent.waiting import Waiting
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.perform import Performer
+from pmond.runtime.processes import cgroups
 from pmond.runtime.processes.exit_on import ExitOn
 from pmond.runtime.processes.foreign_exits import ForeignExits
 from pmond.runtime.processes.identity import Identity
@@ -94,6 +95,7 @@ class Parts:
         self.registry = Registry(self._folder.store, self.loop, self._clock)
         for notice in self.registry.load(self._folder.snapshot):
             self._journal.warn("state.notice", message=notice)
+        self.cgroups = cgroups.find(self._folder.store.uuid)
         self.performer = Performer(
             self.loop,
             self._clock,
@@ -102,6 +104,7 @@ class Parts:
             self._configuration.context(),
             lambda name: self.keeping.forget(name),
             self._folder.starts,
+            self.cgroups,
             self._watch_stranger,
         )
         self.registry.renamed = self._renamed
@@ -178,7 +181,8 @@ class Parts:
         )
         self.rotating = Rotating(self._rotated_logs, environment, self._clock, self._journal)
         self.exit_on = ExitOn(exit_on, self.loop, self._clock, self._calls.end)
-        self.reaper = Reaper(events, self._exited)
+        self.reaper = Reaper(events, self._exited, held=self.cgroups.joining)
+        self.cgroups.joined = self.reaper.look
         self.foreign = ForeignExits(events, self.performer.exited)
 
     @property

@@ -21,11 +21,13 @@ from pmond.runtime.intent.starts import Starts
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
 from pmond.runtime.processes import environment, tree
+from pmond.runtime.processes.cgroups import Cgroups, Grouped
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat, send_signal
 from pmond.runtime.processes.instances import Instances, Running, tuning_of
 from pmond.runtime.processes.spawn import SpawnContext, prepare, read_report, spawn
 from pmond.runtime.processes.strays import Strays
+from pmond.runtime.processes.tree import Membership
 
 _STORM = 0.005
 """Seconds; starts that follow each other sooner are many at once."""
@@ -44,6 +46,7 @@ class Performer:
         context: SpawnContext,
         forget: Callable[[str], None],
         starts: Starts,
+        cgroups: Cgroups,
         watch_stranger: Callable[[Identity], bool],
     ) -> None:
         """`watch_stranger`: have `exited` called for a process that is not our child."""
@@ -55,15 +58,16 @@ class Performer:
         self._state_uuid = state_uuid
         self._forget = forget
         self._starts = starts
+        self._cgroups = cgroups
         self._watch_stranger = watch_stranger
         self.renames = False
         """Whether a process may bear the marker of another name."""
         self._started_at = 0.0
         self._clearing: dict[str, Running] = {}
         self._killing: set[asyncio.Task[None]] = set()
-        self._strays = Strays(self.instances, state_uuid, clock, journal)
-        self._trees = tree.Descendants(self.instances.mains)
-        self._table = tree.ProcessTable()
+        self._strays = Strays(self.instances, cgroups, state_uuid, clock, journal)
+        self._trees: Membership = tree.Descendants(self.instances.mains)
+        self._table: Membership = tree.ProcessTable()
 
     def perform(self, action: Action) -> None:
         """Carry out one action; the facts are told to the loop."""
@@ -95,6 +99,7 @@ class Performer:
         running = Running(action.name, action.number, identity, marker, own=True)
         running.spec, running.tuning = wanted.spec, tuning_of(wanted.spec)
         self.instances.add(running)
+        running.group = self._cgroups.join(child.pid, marker)
         if child.report_fd is not None:
             running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self._report, running)
@@ -157,6 +162,8 @@ class Performer:
         if running is None:
             self._gone(action.name, action.number)
             return
+        if action.tree:
+            self._cgroups.kill(running.group)
         if not running.ended:
             if running.own:
                 send = tree.signal_group if action.tree else tree.signal_main
@@ -173,8 +180,10 @@ class Performer:
         task.add_done_callback(self._killing.discard)
 
     async def _kill_tree(self, running: Running) -> None:
-        membership = self._trees if running.own else self._table
-        survivors = await tree.kill_tree(membership, running.root, self._loop.policy.empty_tree)
+        self._cgroups.kill(running.group)
+        survivors = await tree.kill_tree(
+            self._membership(running), running.root, self._loop.policy.empty_tree
+        )
         if not survivors and running.ended:
             self._tree_empty(running)
 
@@ -196,7 +205,7 @@ class Performer:
         if left:
             self._await_clear(running)
         else:
-            self.instances.remove(running)
+            self._remove(running)
         self._loop.tell(Exited(running.name, running.number, status, tree_left=left))
         if left:
             self._follow_up(running)
@@ -228,7 +237,7 @@ class Performer:
                 _send(identity, signal.SIGCONT)
 
     def _never_started(self, running: Running, failure: SpawnError) -> None:
-        self.instances.remove(running)
+        self._remove(running)
         wanted = self._loop.desired.wanted.get(running.name)
         if wanted is not None:
             self._loop.tell(_failed(running.name, running.number, wanted, failure))
@@ -250,8 +259,11 @@ class Performer:
 
     def members(self, running: Running) -> frozenset[Identity]:
         """Everything alive that belongs to an instance."""
-        membership = self._trees if running.own else self._table
-        return membership.members(running.root)
+        return self._membership(running).members(running.root)
+
+    def _membership(self, running: Running) -> Membership:
+        search = self._trees if running.own else self._table
+        return Grouped(self._cgroups, running.group, search) if running.group else search
 
     def _look_at_cleared(self) -> None:
         """A stranger ended: an orphan, perhaps the last one of a tree that is being cleared."""
@@ -261,8 +273,12 @@ class Performer:
 
     def _tree_empty(self, running: Running) -> None:
         self._clearing.pop(running.name, None)
-        self.instances.remove(running)
+        self._remove(running)
         self._loop.tell(TreeEmpty(running.name, running.number))
+
+    def _remove(self, running: Running) -> None:
+        self.instances.remove(running)
+        self._cgroups.left(running.group, running.marker)
 
     def rename(self, old: str, new: str) -> None:
         """A process is called `new` from now on."""
@@ -276,6 +292,18 @@ class Performer:
         self.instances.add(running)
         self.instances.main_ended(running)
         self._await_clear(running)
+
+    def group_of(self, pid: int, marker: str) -> str:
+        """The control group of an instance that was started earlier, by one of its processes."""
+        return self._cgroups.adopt(pid, marker)
+
+    def find_left(self) -> None:
+        """Once, after adoption: what is in the groups of no instance are strays, unless it is spared."""
+        for name, wanted in self._loop.desired.wanted.items():
+            if not wanted.spec.stop.kill_group:
+                self._strays.spare(name)
+        self._cgroups.find_left({running.group for running in self.instances}, self._state_uuid)
+        self._strays.look_soon()
 
     def spare(self, name: str) -> None:
         """What an earlier instance of this process left running may go on."""

@@ -51,6 +51,7 @@ class Upgrading:
         parts.loop.pause()
         await asyncio.gather(parts.performer.launched(_LAUNCH_LIMIT), parts.server.quiesce())
         parts.reaper.stop()  # from here on exits wait for the new code
+        await parts.cgroups.settle()
         with held_back_signals():
             await asyncio.sleep(0)  # those that have come are taken now, the others by the new code
             await asyncio.sleep(0)

@@ -36,7 +36,13 @@ def test_install_writes_unit_logrotate_and_a_first_configuration(run: Run, root:
     assert all(f"wrote {root}/{name}" in ran.err for name in files(root))
     unit = files(root)[UNIT]
     assert f"ExecStart={Path(sys.executable).parent}/pmond\n" in unit
-    for line in ("Type=notify", "KillMode=process", "Restart=on-failure", "OOMPolicy=continue"):
+    for line in (
+        "Type=notify",
+        "KillMode=process",
+        "Delegate=yes",
+        "Restart=on-failure",
+        "OOMPolicy=continue",
+    ):
         assert f"\n{line}\n" in unit
     assert "/var/log/pmond/*.log {" in files(root)[LOGROTATE]
     assert "copytruncate" in files(root)[LOGROTATE]

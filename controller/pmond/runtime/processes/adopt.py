@@ -171,6 +171,7 @@ class Adoption:
         left = bool(members) and not self._spared(record.name)
         running.recorded = True
         if left:
+            running.group = self._performer.group_of(members[0].identity.pid, running.marker)
             self._performer.keep_clearing(running)
         status = _ended_status(identity)
         if not status.known:
@@ -259,7 +260,8 @@ class Adoption:
 
     def _running(self, identity: Identity, name: str, number: int, born_as: str = "") -> Running:
         marker = environment.marker(self._uuid, born_as or name, number)
-        return Running(name, number, identity, marker, own=_is_own(identity))
+        group = self._performer.group_of(identity.pid, marker)
+        return Running(name, number, identity, marker, own=_is_own(identity), group=group)
 
     def _lost_with_machine(self, record: InstanceRecord) -> None:
         state = self._loop.observed.get(record.name, State())

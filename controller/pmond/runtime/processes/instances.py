@@ -39,6 +39,8 @@ class Running(Struct):
     marker: str
     own: bool
     """It is our child: its pid means it until we reap it."""
+    group: str = ""
+    """Its control group; empty: it has none."""
     child: Child | None = None
     """While its launcher has not reported; it holds the whole environment, so no longer than that."""
     failure: SpawnError | None = None

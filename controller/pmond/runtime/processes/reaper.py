@@ -5,6 +5,8 @@ reaping it. The owner is told first, while the pid still means this process and 
 then it is reaped. This costs no descriptor per process. Signals coalesce and can be lost, so a
 sweep at long intervals looks as if one had come. Strangers (orphans that a subreaper or process 1
 is given) are reaped and reported like everything else; the owner knows its own by their pids.
+A pid that must go on meaning its process for a moment is named in `held`. One that ended ends the
+look, since the kernel would tell of no other before it is reaped; `look` is called when it is let go.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from pmond.core.model import ExitStatus
 
@@ -27,19 +29,30 @@ _BATCH = 200
 class Reaper:
     """Reports each exit of a child once, on the event loop, then reaps it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_exit: OnExit) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, on_exit: OnExit, held: Container[int] = frozenset()
+    ) -> None:
         self._loop = loop
         self._on_exit = on_exit
+        self._held = held
         self._continues = False
+        self._listens = False
 
     def start(self) -> None:
         """Begin to listen, and report what has already ended. Call it in the main thread."""
+        self._listens = True
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
         self._loop.call_soon(self._reap)
 
     def stop(self) -> None:
         """Listen no more; children that end stay zombies until somebody else reaps them."""
+        self._listens = False
         self._loop.remove_signal_handler(signal.SIGCHLD)
+
+    def look(self) -> None:
+        """Look again: pids that were held may be reaped now."""
+        if self._listens:
+            self._reap()
 
     def sweep(self, expected: Callable[[], Iterable[int]] = tuple) -> None:
         """Look without having been told. `expected`: asks for the pids of which no exit was reported.
@@ -54,7 +67,7 @@ class Reaper:
     def _reap(self) -> None:
         for _ in range(_BATCH):
             ended = _peek()
-            if ended is None:
+            if ended is None or ended.si_pid in self._held:
                 return
             self._tell(ended.si_pid, exit_status(ended))
             _forget(ended.si_pid)

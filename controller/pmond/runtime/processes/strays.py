@@ -2,19 +2,21 @@
 
 Theory of operation: a program that forks twice and leaves its session outlives its instance. It
 becomes our child, because the daemon is a subreaper, and has the instance's marker in its
-environment. After an exit, once restarts are under way, such children are asked to end, and
-killed if they are still there after a while. A program that wants to leave something running
-says so: `stop: {kill_group: false}`.
+environment; a control group also holds those that have cleared theirs. After an exit, once restarts
+are under way, such processes are asked to end, and killed if they are still there after a while. A
+program that wants to leave something running says so: `stop: {kill_group: false}`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
 
 from pmond.runtime.clock import Clock
 from pmond.runtime.journal import Journal
 from pmond.runtime.processes import tree
+from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.environment import parse_marker
 from pmond.runtime.processes.identity import Identity, send_signal
 from pmond.runtime.processes.instances import Instances
@@ -28,8 +30,11 @@ _AFTER_EXITS = 0.05
 class Strays:
     """Finds and ends them."""
 
-    def __init__(self, instances: Instances, state_uuid: str, clock: Clock, journal: Journal) -> None:
+    def __init__(
+        self, instances: Instances, cgroups: Cgroups, state_uuid: str, clock: Clock, journal: Journal
+    ) -> None:
         self._instances = instances
+        self._cgroups = cgroups
         self._state_uuid = state_uuid
         self._clock = clock
         self._journal = journal
@@ -54,13 +59,18 @@ class Strays:
         self._timer = None
         now = self._clock.now()
         found: dict[Identity, float] = {}
-        for marker, identities in tree.orphans(self._instances.mains()).items():
+        for marker, identities in self._suspects():
             if self._is_stray(marker):
                 for identity in identities:
-                    found[identity] = self._end(identity, marker, now)
+                    if identity not in found:
+                        found[identity] = self._end(identity, marker, now)
         self._asked = found
         if found:
             self._timer = asyncio.get_running_loop().call_later(_GRACE / 2, self._look)
+
+    def _suspects(self) -> Iterator[tuple[str, list[Identity]]]:
+        yield from tree.orphans(self._instances.mains()).items()
+        yield from self._cgroups.strays().items()
 
     def _is_stray(self, marker: str) -> bool:
         parsed = parse_marker(marker)

@@ -9,8 +9,8 @@ So the tree of our own child is its descendants, plus those of our other childre
 marker or are in its session or group, plus their descendants (`Descendants`: costs what the tree
 costs). After the daemon itself died, orphans went elsewhere, and all of /proc has to be looked
 through (`ProcessTable`). Both miss a process that moves while they look, therefore killing goes
-on until two looks in a row have found nothing. Both are a `Membership`, and so can a control
-group be.
+on until two looks in a row have found nothing. Both are a `Membership`, and so is a control
+group together with one of them (`cgroups`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,223 @@
+"""Control groups: trees that the kernel keeps together, and ends at one word.
+
+Theory of operation: each instance has a group of its own, called NAME:NUMBER as in its marker.
+Whatever a member forks is a member, so SIGKILL to the group leaves nobody behind, however fast it
+forks, and what left its session with an empty environment is still found. No controller is switched
+on, so pmond stays in the group above, where a service manager can put the next one beside it.
+
+A new child is moved by a thread, after its start. The kernel may wait for all processors before it
+moves a process (10 ms on an idle machine); neither the loop nor the program is to wait with it. What the
+program forks before is outside, so the search of `tree` goes on beside the groups. A child must
+not be reaped while it is being moved: its number would mean somebody else. `joining` names those.
+"""
+
+# Paths here are text: a start is on the path of every restart.
+# ruff: noqa: PTH103, PTH106, PTH118, PTH119, PTH120, PTH123
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+from msgspec import Struct
+
+from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
+from pmond.runtime.processes.identity import Identity, boot_id, read_stat
+from pmond.runtime.processes.tree import Membership, Root
+
+_ENDED = {errno.ESRCH, errno.ENOENT, errno.ENODEV}
+"""The process, or its group, was gone before it could be moved."""
+
+
+class _Job(Struct, frozen=True):
+    """One piece of work of the thread: a process to move, or (pid 0) an empty group to remove."""
+
+    group: str
+    pid: int = 0
+
+
+class Cgroups:
+    """The groups of all instances. A *group* is the path of its folder; empty: there is none."""
+
+    def __init__(self, place: Place | None, problem: str = "") -> None:
+        self.problem = problem
+        """Why trees are not ended by groups; empty when they are."""
+        self.joining: set[int] = set()
+        """The pids that must not be reaped now."""
+        self.joined: Callable[[], None] = lambda: None
+        """Called when some of them may be."""
+        self._place = place
+        self._jobs: list[_Job] = []
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._thread = ThreadPoolExecutor(1, "cgroups")
+        self._left: dict[str, str] = {}
+
+    def join(self, pid: int, marker: str) -> str:
+        """Have an unreaped child moved into the group of its instance, soon; answers the group."""
+        if self._place is None:
+            return ""
+        group = os.path.join(self._place.folder, _name(marker))
+        self.joining.add(pid)
+        self._do(_Job(group, pid))
+        return group
+
+    def adopt(self, pid: int, marker: str) -> str:
+        """The group that an instance of an earlier pmond is in, by one of its processes."""
+        if self._place is None:
+            return ""
+        group = self._place.group_of(pid)
+        state = os.path.basename(os.path.dirname(group))
+        if (state, os.path.basename(group)) != (os.path.basename(self._place.folder), _name(marker)):
+            return ""
+        # A pmond that one of its own processes started must not end itself with that process.
+        return "" if f"{self._place.own}/".startswith(f"{group}/") else group
+
+    def kill(self, group: str) -> None:
+        """SIGKILL to all that is in it, and to what they are forking."""
+        if group:
+            with suppress(FileNotFoundError):
+                _write(f"{group}/cgroup.kill", b"1")
+
+    def members(self, group: str) -> frozenset[Identity]:
+        """All that live in it and in groups that they made themselves."""
+        return frozenset(_living(group)) if group else frozenset()
+
+    def left(self, group: str, marker: str) -> None:
+        """Its instance is no more: what is in it are strays, and it is removed when it is empty."""
+        if group:
+            self._left[group] = marker
+
+    def find_left(self, groups: Collection[str], state_uuid: str) -> None:
+        """All groups of an earlier pmond but these are left."""
+        if self._place is not None:
+            for name in _folders(self._place.folder):
+                group = os.path.join(self._place.folder, name)
+                if group not in groups:
+                    self.left(group, f"{state_uuid}:{name}")
+
+    def strays(self) -> dict[str, list[Identity]]:
+        """Who lives in groups without an instance, by marker; empty ones are removed."""
+        found = {}
+        for group, marker in list(self._left.items()):
+            if members := list(_living(group)):
+                found[marker] = members
+            else:
+                del self._left[group]
+                self._do(_Job(group))
+        return found
+
+    async def settle(self) -> None:
+        """Return when nobody is being moved."""
+        await self._settled.wait()
+
+    def close(self) -> None:
+        """Remove what is empty."""
+        self._thread.shutdown()
+        if self._place is not None:
+            for name in _folders(self._place.folder):
+                _remove(os.path.join(self._place.folder, name))
+            _remove(self._place.folder)
+
+    def _do(self, job: _Job) -> None:
+        self._jobs.append(job)
+        if self._settled.is_set():
+            self._settled.clear()
+            asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        jobs, self._jobs = self._jobs, []
+        loop = asyncio.get_running_loop()
+        work = self._thread.submit(_carry_out, jobs)
+        work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._done, jobs, done))
+
+    def _done(self, jobs: list[_Job], work: Future[str]) -> None:
+        self.problem = work.result() or self.problem
+        self.joining.difference_update(job.pid for job in jobs)
+        if self._jobs:
+            self._begin()
+        else:
+            self._settled.set()
+        self.joined()
+
+
+class Grouped(Struct, frozen=True):
+    """Membership by a group, and by a search for what forked before it was in the group."""
+
+    cgroups: Cgroups
+    group: str
+    search: Membership
+
+    def members(self, root: Root) -> frozenset[Identity]:
+        """Both."""
+        return self.search.members(root) | self.cgroups.members(self.group)
+
+
+def find(state_uuid: str) -> Cgroups:
+    """The groups of this state, or none with the reason."""
+    try:
+        return Cgroups(find_place(state_uuid))
+    except (NoCgroups, OSError) as error:
+        return Cgroups(None, str(error))
+
+
+def _name(marker: str) -> str:
+    return marker.partition(":")[2]
+
+
+def _carry_out(jobs: list[_Job]) -> str:
+    """In the thread: do what is to be done; answers what went wrong."""
+    problem = ""
+    for job in jobs:
+        if not job.pid:
+            _remove(job.group)
+            continue
+        try:
+            os.makedirs(job.group, exist_ok=True)
+            _write(f"{job.group}/cgroup.procs", b"%d" % job.pid)
+        except (OSError, ValueError) as error:
+            if getattr(error, "errno", 0) not in _ENDED:
+                problem = f"control groups cannot be used: {error}"
+    return problem
+
+
+def _write(file: str, content: bytes) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def _living(group: str) -> Iterator[Identity]:
+    try:
+        with open(f"{group}/cgroup.procs", "rb") as file:
+            pids = [int(line) for line in file]
+    except OSError:
+        return
+    for pid in pids:
+        stat = read_stat(pid) if pid else None  # 0: of a pid namespace that is not ours
+        if stat is not None and stat.state not in {"Z", "X"}:
+            yield Identity(pid, stat.start_ticks, boot_id())
+    for name in _folders(group):
+        yield from _living(os.path.join(group, name))
+
+
+def _folders(group: str) -> list[str]:
+    try:
+        with os.scandir(group) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _remove(group: str) -> None:
+    """With the groups in it, if all of them are empty."""
+    for name in _folders(group):
+        _remove(os.path.join(group, name))
+    with suppress(OSError):
+        os.rmdir(group)

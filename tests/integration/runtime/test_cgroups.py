@@ -1,0 +1,255 @@
+"""A control group holds all that a program forks, and nobody leaves it alive."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.runtime.test_tree import BARE, NAMES, TREE, reap_all
+from tests.support.cgroup import place_or_skip
+from tests.support.starting import reap, start
+from tests.support.waiting import until
+
+from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
+from pmond.runtime.processes.cgroups import Cgroups
+from pmond.runtime.processes.tree import become_subreaper, own_children
+
+STATE = str(uuid.uuid4())
+MARKER = f"{STATE}:web:1"
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    found = place_or_skip(STATE)
+    yield found
+    assert become_subreaper()
+    for pid in own_children():
+        os.kill(pid, signal.SIGKILL)
+    until(nobody_left, "all children to end")
+    Cgroups(found).close()
+    assert not Path(found.folder).exists(), "groups are left"
+
+
+def nobody_left() -> bool:
+    reap_all()
+    return not own_children()
+
+
+def joined(cgroups: Cgroups, pid: int, marker: str = MARKER) -> str:
+    """Move a child into its group and wait until it is there."""
+
+    async def join() -> str:
+        group = cgroups.join(pid, marker)
+        assert pid in cgroups.joining
+        await cgroups.settle()
+        assert not cgroups.joining
+        return group
+
+    return asyncio.run(join())
+
+
+def pids(cgroups: Cgroups, group: str) -> set[int]:
+    return {identity.pid for identity in cgroups.members(group)}
+
+
+def gate(folder: Path, code: str) -> list[str]:
+    """A program that waits for the file `go` before it does anything."""
+    waiting = "import os, sys, time\nwhile not os.path.exists(sys.argv[1] + '/go'): time.sleep(0.001)\n"
+    return [sys.executable, "-I", "-S", "-c", waiting + code, str(folder), BARE]
+
+
+def test_all_that_is_forked_is_a_member_and_dies_with_the_group(place: Place, tmp_path: Path) -> None:
+    assert become_subreaper()
+    cgroups = Cgroups(place)
+    child = start(tmp_path, *gate(tmp_path, TREE), marker=MARKER)
+    group = joined(cgroups, child.pid)
+    assert group == f"{place.folder}/web:1"
+    (tmp_path / "go").touch()
+    files = [tmp_path / f"{name}.pid" for name in (*NAMES, "bare")]
+    until(lambda: all(file.exists() and file.read_text() for file in files), "all of them run")
+    assert pids(cgroups, group) == {int(file.read_text()) for file in files}
+    cgroups.kill(group)
+    until(lambda: not cgroups.members(group), "all of them to be gone, the one without a marker too")
+
+
+# Forty processes, each of which is replaced by its own child again and again: as many as before, never
+# the same. A look at them is out of date before it is over.
+COMETS = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for _ in range(40):
+    if os.fork() == 0: break
+else: time.sleep(60); os._exit(0)
+ends = time.monotonic() + 60
+while time.monotonic() < ends:
+    if os.fork(): os._exit(0)
+    os.setsid()
+"""
+
+
+@pytest.mark.slow
+def test_those_that_fork_faster_than_anybody_can_look_die_at_once(place: Place, tmp_path: Path) -> None:
+    assert become_subreaper()
+    cgroups = Cgroups(place)
+    child = start(tmp_path, *gate(tmp_path, COMETS), marker=MARKER)
+    group = joined(cgroups, child.pid)
+    (tmp_path / "go").touch()
+
+    until(lambda: len(cgroups.members(group)) > 20, "they fly")
+    cgroups.kill(group)  # this once, and nothing else
+    until(nobody_left, "no process to be left at all")
+    assert pids(cgroups, group) == set()
+
+
+def test_what_made_groups_of_its_own_is_a_member(place: Place, tmp_path: Path) -> None:
+    cgroups = Cgroups(place)
+    child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
+    group = joined(cgroups, child.pid)
+    Path(group, "own").mkdir()
+    Path(group, "own/cgroup.procs").write_text(str(child.pid))
+    assert pids(cgroups, group) == {child.pid}
+    cgroups.kill(group)
+    assert reap(child.pid) == -signal.SIGKILL
+
+
+def test_another_pmond_finds_the_group_by_a_process_of_it(place: Place, tmp_path: Path) -> None:
+    child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
+    group = joined(Cgroups(place), child.pid)
+    other = Cgroups(find_place(STATE))
+    assert other.adopt(child.pid, MARKER) == group
+    assert other.adopt(child.pid, f"{STATE}:web:2") == "", "of another instance"
+    assert other.adopt(os.getpid(), MARKER) == "", "in no group of ours"
+    assert other.adopt(1 << 22, MARKER) == "", "gone"
+
+
+def test_a_pmond_below_an_instance_does_not_take_its_group(place: Place, tmp_path: Path) -> None:
+    child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
+    group = joined(Cgroups(place), child.pid)
+    below = Place(place.mount, f"{group}/{Path(place.folder).name}")
+    assert Cgroups(below).adopt(child.pid, MARKER) == ""
+
+
+def test_groups_without_an_instance_hold_strays_and_go_when_they_are_empty(
+    place: Place, tmp_path: Path
+) -> None:
+    cgroups = Cgroups(place)
+    child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
+    group = joined(cgroups, child.pid)
+
+    async def story() -> None:
+        later = Cgroups(place)
+        later.find_left({group}, STATE)
+        assert later.strays() == {}
+        later.find_left((), STATE)
+        assert [(m, [i.pid for i in found]) for m, found in later.strays().items()] == [(MARKER, [child.pid])]
+        os.kill(child.pid, signal.SIGKILL)
+        reap(child.pid)
+        assert later.strays() == {}
+        await later.settle()
+
+    asyncio.run(story())
+    assert not Path(group).exists()
+
+
+def test_a_child_that_ends_before_it_is_moved_does_no_harm(place: Place, tmp_path: Path) -> None:
+    cgroups = Cgroups(place)
+    child = start(tmp_path, "/bin/true", marker=MARKER)
+    until(lambda: not is_running(child.pid), "it ends")
+    group = joined(cgroups, child.pid)
+    assert cgroups.members(group) == frozenset()
+    assert cgroups.problem == ""
+    cgroups.kill(group)
+
+
+def is_running(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def test_what_goes_wrong_with_moving_is_said(place: Place, tmp_path: Path) -> None:
+    child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
+    no_hierarchy = tmp_path / "groups"
+    (no_hierarchy / "web:1" / "cgroup.procs").mkdir(parents=True)
+    cgroups = Cgroups(Place(place.mount, str(no_hierarchy)))
+    joined(cgroups, child.pid)
+    assert cgroups.problem.startswith("control groups cannot be used: ")
+    assert is_running(child.pid)
+
+
+def test_without_groups_nothing_is_in_one() -> None:
+    cgroups = Cgroups(None, "no control groups: for a test")
+    assert cgroups.join(1, MARKER) == cgroups.adopt(os.getpid(), MARKER) == ""
+    assert cgroups.members("") == frozenset()
+    cgroups.kill("")
+    cgroups.left("", MARKER)
+    cgroups.find_left((), STATE)
+    assert cgroups.strays() == {}
+    cgroups.close()
+
+
+# --- where groups can be made
+
+
+@pytest.fixture
+def hierarchy(tmp_path: Path) -> Callable[..., Place]:
+    """A folder that looks like a mounted hierarchy, and a /proc/self that says so."""
+    point = tmp_path / "a mount"
+    (point / "me").mkdir(parents=True)
+
+    def find(own: str = "0::/me\n", root: str = "/", kind: str = "cgroup2", systemd: str = "/no") -> Place:
+        (tmp_path / "cgroup").write_text("7:memory:/other\n" + own)
+        mounted = str(point).replace(" ", "\\040")
+        (tmp_path / "mountinfo").write_text(
+            f"29 1 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+            f"30 1 0:27 {root} {mounted} rw,relatime shared:4 - {kind} none rw\n"
+        )
+        return find_place("S", str(tmp_path), systemd)
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"own": ""}, "has no cgroup v2"),
+        ({"kind": "cgroup"}, "not mounted"),
+        ({"root": "/mee"}, "not mounted"),
+        ({"own": "0::/../x\n"}, "not mounted"),
+        ({"own": "0::/gone\n"}, "cannot make one in"),
+        ({"systemd": "/"}, "Delegate=yes"),
+        ({}, "before Linux 5.14"),
+    ],
+)
+def test_why_there_are_none(hierarchy: Callable[..., Place], arguments: dict[str, str], words: str) -> None:
+    with pytest.raises(NoCgroups, match=words):
+        hierarchy(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("own", "root"), [("/me", "/"), ("/box/me", "/box"), ("/box/me", "/box/me"), ("/", "/")]
+)
+def test_place_below_the_own_group(
+    hierarchy: Callable[..., Place], tmp_path: Path, own: str, root: str
+) -> None:
+    inside = own.removeprefix(root.rstrip("/")).rstrip("/")
+    folder = tmp_path / "a mount" / inside.lstrip("/") / "pmon3-S"
+    folder.mkdir()
+    (folder / "cgroup.kill").touch()
+    found = hierarchy(f"0::{own}\n", root)
+    assert found.folder == str(folder)
+    assert found.own == str(folder.parent)
+
+
+def test_systemd_hands_groups_over_by_an_attribute(place: Place, tmp_path: Path) -> None:
+    group = place.folder.removeprefix(place.mount.point)
+    (tmp_path / "cgroup").write_text(f"0::{place.mount.root.rstrip('/')}{group}\n")
+    (tmp_path / "mountinfo").write_text(Path("/proc/self/mountinfo").read_text())
+    with pytest.raises(NoCgroups, match="Delegate=yes"):
+        find_place("S", str(tmp_path), systemd="/")
+    os.setxattr(place.folder, "user.delegate", b"1")
+    assert find_place("S", str(tmp_path), systemd="/").folder == f"{place.folder}/pmon3-S"

@@ -1,0 +1,33 @@
+"""The control groups of this machine, where there are any: for tests that need real ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from tests.support.waiting import until
+
+from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
+from pmond.runtime.processes.cgroups import Cgroups
+
+
+def place_or_skip(state: str) -> Place:
+    """Where the groups of a state are; without control groups the test is skipped."""
+    try:
+        return find_place(state)
+    except NoCgroups as error:
+        pytest.skip(str(error))
+
+
+def end_groups(database: Path) -> None:
+    """Kill what a killed pmond with this state has left in its groups, and remove them."""
+    with suppress(sqlite3.Error, NoCgroups, OSError, TypeError):
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as state:
+            (uuid,) = state.execute("SELECT value FROM meta WHERE key = 'uuid'").fetchone()
+        place = find_place(uuid)
+        cgroups = Cgroups(place)
+        cgroups.kill(place.folder)
+        until(lambda: not cgroups.members(place.folder), "the groups to be empty", 10.0)
+        cgroups.close()
