@@ -19,6 +19,7 @@ from tests.support.pmond import end_keepers
 from tests.support.waiting import until
 
 from pmon3.client import Client
+from pmond.runtime import failpoints
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.adopt import Survivor, survivors
 from pmond.runtime.processes.identity import read_stat, send_signal
@@ -55,14 +56,24 @@ class Machine:
             **environment,
         }
 
-    def start(self, arguments: tuple[str, ...] = (), wait: bool = True, around: tuple[str, ...] = ()) -> None:
-        """Start pmond; with `wait`, until its socket answers. `around`: the command that executes it."""
+    def start(
+        self,
+        arguments: tuple[str, ...] = (),
+        wait: bool = True,
+        around: tuple[str, ...] = (),
+        fail_point: str = "",
+    ) -> None:
+        """Start pmond; with `wait`, until its socket answers.
+
+        `around`: the command that executes it. `fail_point`: where it will end.
+        """
+        armed = {failpoints.VARIABLE: fail_point} if fail_point else {}
         reading, writing = os.pipe()
         began = time.monotonic()
         with self.journal.open("ab") as journal:
             self.pmond = subprocess.Popen(
                 [*around, sys.executable, "-m", "pmond", "--own", *arguments],
-                env=self._environment | {"PMON3_READY_FD": str(writing)},
+                env=self._environment | {"PMON3_READY_FD": str(writing)} | armed,
                 pass_fds=[writing],
                 stdin=subprocess.DEVNULL,
                 stdout=journal,

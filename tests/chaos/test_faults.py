@@ -15,6 +15,7 @@ from tests.chaos.machine import Machine
 from tests.support.orphans import reap, taking_orphans
 from tests.support.waiting import until
 
+from pmond.runtime.processes.foreign_exits import tells_exits
 from pmond.runtime.processes.identity import read_stat
 
 pytestmark = pytest.mark.slow
@@ -132,3 +133,18 @@ def test_a_renamed_process_outlives_every_pmond_after_that(machine: Machine) -> 
         machine.kill()
         machine.start()
         assert pids(machine) == {"new": before["one"], "two": before["two"]}
+
+
+@pytest.mark.skipif(not tells_exits(), reason="this kernel keeps no exit status")
+def test_a_new_keeper_keeps_the_exit_statuses_of_the_adopted(machine: Machine) -> None:
+    before = pids(machine)
+    machine.kill()
+    os.kill(json.loads((machine.state / "keeper").read_text())["pid"], signal.SIGKILL)
+    machine.start()
+    until(lambda: pids(machine) == before, "they are adopted")
+    machine.kill()
+    os.kill(before["one"], signal.SIGKILL)
+    until(lambda: read_stat(before["one"]) is None, "it is reaped", 10.0)
+    machine.start()
+    until(lambda: machine.rows()["one"]["pid"] not in {0, before["one"]}, "a restart")
+    assert machine.rows()["one"]["exit_signal"] == "SIGKILL"

@@ -22,6 +22,7 @@ from pmond.runtime.configuration import Configuration, policy_of
 from pmond.runtime.controller import Services
 from pmond.runtime.doctor import Surroundings, examine
 from pmond.runtime.ending import Ending
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.files.folders import ensure_folder, owner_of
 from pmond.runtime.files.watch import Watcher
 from pmond.runtime.http.listener import socket_name
@@ -156,10 +157,12 @@ class Daemon:
             folder.store.uuid,
             folder.keeper.ended,
         )
+        reached(FailPoint.ADOPTION_BEGUN)
         folder.keeper.take_over()
         adoption.histories(folder.snapshot.histories)
         left = adoption.instances(folder.snapshot.instances, folder.starts.left(), folder.starts.stops_left())
         parts.performer.find_left()
+        reached(FailPoint.UPGRADE_ADOPTED if self._inherited_lock is not None else FailPoint.ADOPTION_DONE)
         parts.keeping.drop(adoption.stale)
         folder.keeper.release()
         folder.keeper.start()

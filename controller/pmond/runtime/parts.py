@@ -20,6 +20,7 @@ from pmond.core.model import ExitStatus, State
 from pmond.runtime.clock import Clock
 from pmond.runtime.configuration import Configuration, policy_of
 from pmond.runtime.controller import Controller, Services
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.files.folders import group_of
 from pmond.runtime.files.rotating import Rotating
 from pmond.runtime.http import auth
@@ -247,6 +248,7 @@ class Parts:
             return
         try:
             before.rename(after)
+            reached(FailPoint.LOG_RENAMED)
         except OSError as error:
             self._journal.warn("log.not_renamed", path=str(before), error=str(error))
 

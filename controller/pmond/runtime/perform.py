@@ -17,6 +17,7 @@ from pmond.core.actions import Action, Forget, Kill, Start, Stop
 from pmond.core.facts import Exited, KillSent, Spawned, SpawnFailed, StopSent, TreeEmpty
 from pmond.core.model import ExitStatus, Phase, Wanted
 from pmond.runtime.clock import Clock
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.intent.starts import Starts
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
@@ -91,7 +92,9 @@ class Performer:
         try:
             launch = prepare(wanted.spec, context=self.context, marker=marker, trusted=wanted.trusted)
             self._starts.note(action.name, action.number)
+            reached(FailPoint.START_NOTED)
             child = spawn(launch, hand_over=self._is_single_start())
+            reached(FailPoint.START_SPAWNED)
         except SpawnError as error:
             self._loop.tell(_failed(action.name, action.number, wanted, error))
             return
@@ -138,8 +141,10 @@ class Performer:
     def _stop(self, action: Stop) -> None:
         running = self.instances.named(action.name, action.number)
         self._starts.note_stop(action.name, action.number, action.ending)
+        reached(FailPoint.STOP_NOTED)
         if running is not None:
             self._ask(running, action.signal, action.tree)
+        reached(FailPoint.STOP_SENT)
         kill_at = self._clock.now() + action.grace
         self._loop.tell(StopSent(action.name, action.number, action.ending, kill_at))
         if running is None:
@@ -172,6 +177,7 @@ class Performer:
                 _send(running.identity, signal.SIGKILL)
         if action.tree and (running.ended or not running.own):
             self._clear(running)
+        reached(FailPoint.KILL_SENT)
 
     def _clear(self, running: Running) -> None:
         """Kill until the tree is empty; the core is told when it is."""
@@ -272,6 +278,7 @@ class Performer:
                 self._tree_empty(running)
 
     def _tree_empty(self, running: Running) -> None:
+        reached(FailPoint.TREE_EMPTY)
         self._clearing.pop(running.name, None)
         self._remove(running)
         self._loop.tell(TreeEmpty(running.name, running.number))

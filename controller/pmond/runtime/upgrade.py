@@ -24,6 +24,7 @@ from pathlib import Path
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.model import ExitStatus
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.journal import Journal
 from pmond.runtime.publish.handler import Handler, HandlerError
 from pmond.runtime.state.store import Store
@@ -80,6 +81,7 @@ class Upgrade:
                 f"cannot upgrade: {problem}",
                 "repair the installation; this pmond goes on as it is",
             )
+        reached(FailPoint.UPGRADE_CHECKED)
 
     async def _run(self, command: tuple[str, ...], copy: str) -> str:
         """What is wrong with the installed code; empty when nothing is."""
@@ -102,6 +104,7 @@ class Upgrade:
                 os.set_inheritable(descriptor, True)
             resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, limits[1]))
             self._journal.event("daemon.upgrading", command=self.command)
+            reached(FailPoint.UPGRADE_HANDED_OVER)
             os.execve(
                 sys.executable, self.command, {**self._environ, SOCKET: str(listening), LOCK: str(lock)}
             )
@@ -115,6 +118,8 @@ class Upgrade:
 
 def take_over(environ: MutableMapping[str, str]) -> tuple[int | None, int | None]:
     """The listening socket and the lock that earlier code handed over to this one, if it did."""
+    if LOCK in environ:
+        reached(FailPoint.UPGRADE_BEGUN)
     return _descriptor(environ.pop(SOCKET, "")), _descriptor(environ.pop(LOCK, ""))
 
 

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.http.admission import Admission, Limits
 from pmond.runtime.http.auth import Peer
 from pmond.runtime.http.messages import (
@@ -164,10 +165,12 @@ class Connection(asyncio.Protocol):
     async def _serve(self, request: Request) -> None:
         try:
             answer = await self._answer(request)
+            reached(FailPoint.ANSWER_READY)
             if isinstance(answer, Stream):
                 await self._send_stream(answer)
             else:
                 await self._send(answer)
+            reached(FailPoint.ANSWER_SENT)
         except Exception as error:  # in the middle of an answer: only its missing end can tell the client
             self._internal(request, error)
             self._transport.abort()

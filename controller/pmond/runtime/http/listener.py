@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.runtime.failpoints import FailPoint, reached
 
 _BACKLOG = 512
 _LONGEST_PATH = 107  # sun_path of unix(7) is 108 bytes with its NUL
@@ -116,6 +117,7 @@ def _is_alive(path: str) -> bool:
 def _bind(listening: socket.socket, path: str, mode: int, uid: int, gid: int) -> None:
     # Bound but not listening, the socket refuses connections: nobody gets in before the mode is right.
     listening.bind(path)
+    reached(FailPoint.SOCKET_BOUND)
     try:
         os.chown(path, uid, gid, follow_symlinks=False)
         Path(path).chmod(mode)

@@ -25,6 +25,7 @@ from pmond.core import model
 from pmond.core.model import Desired, Wanted
 from pmond.core.plan import dependants_of, neighbours
 from pmond.runtime.clock import Clock
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.loop import Loop
 from pmond.runtime.state.change import Change
 from pmond.runtime.state.records import GroupRecord, ProcessRecord, Snapshot
@@ -200,6 +201,7 @@ class Registry:
             touched |= neighbours(self._loop.desired, old.name) - {old.name}
             reindex = True
         for old_name, name in edit.renamed.items():
+            reached(FailPoint.RENAME_SAVED)
             self.renamed(self.processes.pop(old_name), name)
             touched |= {old_name, name}
             reindex = True

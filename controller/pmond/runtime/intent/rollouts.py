@@ -19,6 +19,7 @@ from pmond.core.model import NOTHING_SEEN, Ending
 from pmond.core.report import report
 from pmond.core.rollout import Advance, Progress, Rollout, advance, from_json, merged, to_json
 from pmond.runtime.clock import Clock
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.intent.intents import changed_record, intent_of
 from pmond.runtime.intent.registry import Declared, Edit, Registry
 from pmond.runtime.intent.sets import DONE, FAILED, Sets
@@ -144,6 +145,7 @@ class Rollouts:
             for name in names:
                 one = self._registry.processes[name]
                 edit.put(changed_record(one.record, released(intent_of(one))), one.spec)
+        reached(FailPoint.WAVE_RELEASED)
         self._let_go.update(dict.fromkeys(names, self._clock.now()))
 
     def _finish(self, name: str, move: Advance) -> None:

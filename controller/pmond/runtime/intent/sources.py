@@ -21,6 +21,7 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.settings import Settings
 from pmon3_schema.work_tree import commit_of
 from pmond.core.compare import Options
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.files.documents import read_documents
 from pmond.runtime.intent.applying import Applying, Order
 from pmond.runtime.intent.plan_view import invalid
@@ -141,6 +142,7 @@ class Sources:
     async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
         documents = self._documents()
         reading = await self._applying.read(documents)
+        reached(FailPoint.MANIFEST_READ)
         if reading.ok:
             self._hand_over()
         order = Order(self._options(), commit=commit_of(self.process_config_file))

@@ -28,6 +28,7 @@ from pmond.core.evolve import evolve
 from pmond.core.facts import Adopted, Exited
 from pmond.core.model import Ending, ExitStatus, State, Wanted
 from pmond.runtime.clock import Clock
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.http import auth
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
@@ -236,6 +237,7 @@ class Adoption:
         running = self._running(identity, fact.name, fact.number, born_as)
         self._performer.instances.add(running)
         self._loop.tell(fact)
+        reached(FailPoint.INSTANCE_ADOPTED)
         if running.own:
             return  # the reaper notices its exit
         try:
@@ -302,6 +304,7 @@ async def end(left: list[Survivor], journal: Journal) -> None:
         journal.warn("stray.killed", name=survivor.name, number=survivor.number, pid=survivor.identity.pid)
         try:
             send_signal(survivor.identity, signal.SIGKILL)
+            reached(FailPoint.STRAY_KILLED)
         except PermissionError as error:
             journal.warn("stray.out_of_reach", pid=survivor.identity.pid, error=str(error))
     deadline = time.monotonic() + _KILLED_LIMIT

@@ -26,6 +26,7 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from pmond.core.model import ExitStatus
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.journal import Journal
 from pmond.runtime.processes.foreign_exits import reaped_status, tells_exits
 from pmond.runtime.processes.identity import Identity, identify, is_alive, open_pidfd, send_signal
@@ -74,6 +75,7 @@ class Keeper:
             self._receiving, self._sending = (
                 socket.socket(fileno=_take_descriptor(identity.pid, number)) for number in _ENDS
             )
+            reached(FailPoint.KEEPER_TAKEN)
             self._look_through()
             self.identity = identity
         except OSError as error:
@@ -91,11 +93,13 @@ class Keeper:
         assert self._sending is not None and self._receiving is not None
         mark = _LAST + os.urandom(8)
         self._sending.send(mark)
+        reached(FailPoint.KEEPER_MARKED)
         while (message := _receive(self._receiving, socket.MSG_PEEK)) is not None and message[0] != mark:
             self._held = message[1]
             self._kept.update((os.fstat(pidfd).st_ino, os.dup(pidfd)) for pidfd in self._held)
             try:
                 self._send_held()
+                reached(FailPoint.KEEPER_COPIED)
                 self._drop_oldest()
             except BlockingIOError:  # no room for two
                 self._drop_oldest()
@@ -126,6 +130,7 @@ class Keeper:
             self._sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
             self._receiving.setblocking(False)
             self.identity = self._start_process((self._receiving.fileno(), self._sending.fileno()))
+            self.crowded = True  # what was adopted is to be held too
         except OSError as error:
             self.problem = f"cannot start the keeper: {error.strerror or error}"
             self.close()
@@ -181,6 +186,7 @@ class Keeper:
                     before -= dropped
                     if not dropped:
                         raise
+            reached(FailPoint.KEEPER_REFILLED)
             while before > 0 and (dropped := self._drop_oldest()):
                 before -= dropped
         except OSError as error:
@@ -241,6 +247,7 @@ class Keeper:
         identity = identify(pid)
         if identity is None:
             raise OSError(3, "it ended at once")
+        reached(FailPoint.KEEPER_STARTED)
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps(asdict(identity)), "ascii")
         fresh.replace(self._path)

@@ -17,6 +17,7 @@ import signal
 from collections.abc import Callable, Container, Iterable
 
 from pmond.core.model import ExitStatus
+from pmond.runtime.failpoints import FailPoint, reached
 
 OnExit = Callable[[int, ExitStatus], None]
 """Told the pid and how it ended."""
@@ -69,8 +70,11 @@ class Reaper:
             ended = _peek()
             if ended is None or ended.si_pid in self._held:
                 return
+            reached(FailPoint.EXIT_SEEN)
             self._tell(ended.si_pid, exit_status(ended))
+            reached(FailPoint.EXIT_TOLD)
             _forget(ended.si_pid)
+            reached(FailPoint.EXIT_REAPED)
         if not self._continues:
             self._continues = True
             self._loop.call_soon(self._continue)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pmond.core.events import Event
 from pmond.core.model import NOTHING_SEEN, Instance, State
 from pmond.runtime.clock import Clock
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.starts import Starts
 from pmond.runtime.journal import Journal
@@ -88,6 +89,7 @@ class Keeping:
         if one is not None:  # what cannot be saved has not happened: everything else comes after it
             with self._registry.edit(f"the deletion of {name}") as edit:
                 edit.delete(one)
+            reached(FailPoint.DELETE_SAVED)
         self._loop.forget(name)
         self._publisher.forget(name)
         self._store.flush(Batch(histories={name: None}))

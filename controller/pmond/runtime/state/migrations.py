@@ -14,6 +14,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from pmond.runtime.failpoints import FailPoint, reached
+
 if TYPE_CHECKING:  # costs a tenth of a start, and most starts take no step
     from sqlite_utils import Database
 
@@ -62,6 +64,7 @@ def migrate(db: sqlite3.Connection) -> None:
     for number in range(version(db), len(STEPS)):
         with tables.atomic():
             STEPS[number](tables)
+            reached(FailPoint.STATE_MIGRATING)
             tables.execute(f"PRAGMA user_version = {number + 1}")
 
 

@@ -4,7 +4,9 @@ Theory of operation: the file is one SQLite database in WAL mode. One that is da
 another program or of another user is moved aside (`data.db.corrupt-TIME`) and a new one begun;
 the manifests and the live processes fill it again. One that is sound but cannot be written
 (full disk, read-only folder) is copied into memory, so that what it says still counts; `store`
-puts the copy in place as soon as that can be done. Nothing is ever deleted.
+puts the copy in place as soon as that can be done. Nothing is ever deleted. A copy counts from the
+moment that it has the name `data.db.new`: whoever finds it there puts it in place, so that a kill
+between the renames loses neither the old state nor the new one.
 
 The connection holds the file for itself (`locking_mode=EXCLUSIVE`): SQLite then needs no
 shared-memory file, which somebody could truncate under us (a bus error, hence a dead daemon),
@@ -23,6 +25,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from pmond.runtime.clock import Clock
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.state import migrations
 
 _SIDE_FILES = ("", "-wal", "-journal")
@@ -74,6 +77,7 @@ def open_state_file(path: Path, clock: Clock, mode: int, access: FileAccess) -> 
     notices: list[str] = []
     try:
         path.parent.mkdir(mode=mode, parents=True, exist_ok=True)
+        _replace(path, clock)
         try:
             db = _open_checked(path, notices, access)
         except _UNSOUND as error:
@@ -117,6 +121,7 @@ def set_aside(path: Path, clock: Clock) -> Path:
         side = Path(f"{path}{suffix}")
         if suffix == "" or side.exists():
             side.rename(f"{aside}{suffix}")
+            reached(FailPoint.STATE_MOVING_ASIDE)
     return aside
 
 
@@ -126,13 +131,29 @@ def put_in_place(db: sqlite3.Connection, path: Path, clock: Clock, access: FileA
     Raises OSError or sqlite3.Error, and then `db` is still good.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.new")
-    _write_copy(db, fresh, access)
+    copy = path.with_name(f"{path.name}.copy")
+    _write_copy(db, copy, access)
+    reached(FailPoint.STATE_COPIED)
+    copy.rename(_replacement(path))
+    _replace(path, clock)
+    return connect(path)
+
+
+def _replacement(path: Path) -> Path:
+    """Where a whole copy of the state waits to take the place of what is at `path`."""
+    return path.with_name(f"{path.name}.new")
+
+
+def _replace(path: Path, clock: Clock) -> None:
+    """Put the replacement in its place, if there is one: also one that a killed pmond has left."""
+    fresh = _replacement(path)
+    if not fresh.exists():
+        return
     if path.exists() or path.is_symlink():
         set_aside(path, clock)
     Path(f"{path}-wal").unlink(missing_ok=True)
+    reached(FailPoint.STATE_REPLACING)
     fresh.rename(path)
-    return connect(path)
 
 
 def _write_copy(db: sqlite3.Connection, fresh: Path, access: FileAccess) -> None:
@@ -173,6 +194,7 @@ def _open_checked(path: Path, notices: list[str], access: FileAccess) -> sqlite3
     _refuse_planted(path, notices, access)
     # Not left to SQLite, whose files anyone may read.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    reached(FailPoint.STATE_CREATED)
     db = connect(path)
     try:
         if migrations.is_foreign(db):

@@ -21,6 +21,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from pmond.runtime.clock import Clock
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.state.change import Change
 from pmond.runtime.state.records import (
     Batch,
@@ -102,6 +103,7 @@ class Store:
             elif known != self.uuid:
                 fresh = beside.with_suffix(".new")
                 fresh.write_text(f"{self.uuid}\n", "ascii")
+                reached(FailPoint.UUID_WRITTEN)
                 fresh.replace(beside)
 
     def load(self) -> Snapshot:
@@ -190,7 +192,9 @@ class Store:
             execute("BEGIN IMMEDIATE")
             try:
                 yield
+                reached(FailPoint.INTENT_WRITTEN if durable else FailPoint.FACTS_WRITTEN)
                 execute("COMMIT")
+                reached(FailPoint.INTENT_COMMITTED if durable else FailPoint.FACTS_COMMITTED)
             except BaseException:
                 if self._db.in_transaction:
                     execute("ROLLBACK")
