@@ -78,6 +78,10 @@ def _pmond() -> Iterator[str]:
         ("SIGTERM, SIGINT, SIGQUIT", "End; with the processes or without them, as handle_interrupts says."),
         ("SIGHUP", "Read the configuration and the process config file again."),
         ("SIGUSR2", "Execute pmond anew, in place, with its children, socket and state: after an upgrade."),
+        (
+            "SIGUSR1, SIGWINCH, SIGRTMIN to SIGRTMAX",
+            "Hand it on to the processes that pmond ends with (exit_on_end, --exit-on); otherwise ignored.",
+        ),
     ):
         yield f".TP\n.B {name}\n{meaning}"
     yield ".SH EXIT STATUS"

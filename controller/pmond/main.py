@@ -27,6 +27,7 @@ from pmond.runtime import checking, clock, upgrade
 from pmond.runtime.configuration import log_level
 from pmond.runtime.daemon import Daemon, startup_problem
 from pmond.runtime.journal import Journal
+from pmond.runtime.processes.exit_on import FORWARDED
 from pmond.runtime.state.state_lock import StateInUse
 from pmond.runtime.state.store import Store
 from pmond.runtime.state.store_error import StoreError
@@ -124,6 +125,8 @@ async def _serve(settings: Settings, places: paths.Places, ready: int | None, ex
         return _fail(ready, startup_problem(error), 5 if isinstance(error, StateInUse) else 1)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
     loop.add_signal_handler(signal.SIGUSR2, daemon.upgrade_asked)
+    for number in FORWARDED:
+        loop.add_signal_handler(number, daemon.forward, number)
     upgrade.release_signals()
     _say(ready, "ready\n")
     daemon.announce_ready()

@@ -34,7 +34,11 @@ _TYPE_NAMES: tuple[tuple[Any, str], ...] = (
     ((list, tuple), "a list"), (dict, "a mapping"), (type(None), "empty"),
     ((datetime.date, datetime.time), "a date or time"),
 )  # fmt: skip
-_PLACE_OF_CHECK: dict[str, Path] = {"conflict": ("no_auto_restart",), "env_vars": ("env_vars",)}
+_PLACE_OF_CHECK: dict[str, Path] = {
+    "conflict": ("no_auto_restart",),
+    "endless": ("exit_on_end",),
+    "env_vars": ("env_vars",),
+}
 
 
 class Mistake(Struct, frozen=True):
@@ -95,6 +99,9 @@ def _mistake(item: Mapping[str, Any], model: type[BaseModel]) -> Mistake:
         return Mistake("PM012", f"`{field}` is empty", path)
     if kind == "conflict":
         return Mistake("PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint="remove one of the two")
+    if kind == "endless":
+        hint = "add `restart: {policy: on-failure}`, or never, or max_failures"
+        return Mistake("PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint=hint)
     message = str(item["msg"])
     if "ctx" in item and "why" not in item["ctx"]:
         message = f"`{field}`: {message[:1].lower()}{message[1:]}"

@@ -266,6 +266,11 @@ class ProcessSpec(_Declared):
     autostart: bool = field(True, effect=Effect.IN_PLACE, description="start it without being asked")
     restart: Restart = field(Restart(), effect=Effect.IN_PLACE, description="restart policy and delays")
     stop: Stop = field(Stop(), effect=Effect.IN_PLACE, description="stop signal and time limit")
+    exit_on_end: bool = field(
+        False,
+        effect=Effect.IN_PLACE,
+        description="the main program of a container: when it ends for good, pmond ends, with its exit code",
+    )
     description: Text = field("", effect=Effect.NONE, description="free text, shown by desc")
     labels: dict[Text, Text] = field({}, effect=Effect.NONE, description="labels for -l selectors")
     profiles: Names = field(
@@ -289,7 +294,16 @@ class ProcessSpec(_Declared):
             raise _check(
                 "conflict", f"no_auto_restart and restart.policy {self.restart.policy!r} exclude each other"
             )
+        if self.exit_on_end and not self._can_end_for_good:
+            raise _check(
+                "endless", "exit_on_end and restart.policy 'always' exclude each other: it never ends"
+            )
         return self
+
+    @property
+    def _can_end_for_good(self) -> bool:
+        restart = self.restart
+        return self.policy != "always" or restart.max_failures > 0 or bool(restart.no_restart_exit_codes)
 
     @property
     def policy(self) -> str:

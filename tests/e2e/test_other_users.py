@@ -101,6 +101,10 @@ def test_submitting(shared: Pmond) -> None:
         assert ask_as("nobody", shared, "POST", "/v1/processes", body)[0] == 403
     taken = {"spec": {**spec, "name": "roots"}, "cwd": "/", "replace": True}
     assert ask_as("nobody", shared, "POST", "/v1/processes", taken)[0] == 403
+    ends = {**spec, "name": "ends", "exit_on_end": True, "restart": {"policy": "never"}}
+    assert ask_as("nobody", shared, "POST", "/v1/processes", {"spec": ends, "cwd": "/"})[0] == 403
+    ending = {"refs": ["own"], "changes": {"exit_on_end": True, "restart": {"policy": "never"}}}
+    assert ask_as("nobody", shared, "POST", "/v1/actions/restart", ending)[0] == 403
     changed = {"refs": ["own"], "changes": {"user": "root"}}
     assert ask_as("nobody", shared, "POST", "/v1/actions/restart", changed)[0] == 403
     assert shared.row("own")["user"] == "nobody"
@@ -119,6 +123,7 @@ def test_manifests(shared: Pmond) -> None:
     _, answer = apply("/v1/plan", {**sleep, "name": "roots", "env_vars": {"TOKEN": "guess"}})
     assert "secret" not in str(answer)
     assert apply("/v1/apply", {**sleep, "name": "roots"})[0] in (403, 409)
+    assert apply("/v1/apply", {**sleep, "name": "e", "exit_on_end": True, "no_auto_restart": True})[0] == 403
     assert apply("/v1/apply", {**sleep, "name": "n"})[0] == 200
     assert shared.until("n", "running")["user"] == "nobody"
 

@@ -105,8 +105,15 @@ class Daemon:
         self._ending.begin(stop_processes)
 
     def interrupted(self) -> None:
-        """SIGTERM or SIGINT: `handle_interrupts` says whether processes are stopped too."""
-        self.end(self.settings.handle_interrupts)
+        """SIGTERM, SIGINT or SIGQUIT: `handle_interrupts` says whether processes are stopped too.
+
+        Nothing outlives process 1, so as that pmond gives them the time to end by themselves.
+        """
+        self.end(self.settings.handle_interrupts or os.getpid() == 1)
+
+    def forward(self, number: int) -> None:
+        """A signal that is not for pmond: hand it on to the processes that pmond ends with, if any."""
+        self._parts.exit_on.forward(number)
 
     async def upgrade(self) -> None:
         """Become the code that is installed now. Raises PmonError when it cannot be used."""

@@ -181,7 +181,7 @@ class Parts:
             quiet_until=self._clock.now() + settings.initialization_period,
         )
         self.rotating = Rotating(self._rotated_logs, environment, self._clock, self._journal)
-        self.exit_on = ExitOn(exit_on, self.loop, self._clock, self._calls.end)
+        self.exit_on = ExitOn(exit_on, self.loop, self.performer.instances, self._clock, self._calls.end)
         self.reaper = Reaper(events, self._exited, held=self.cgroups.joining)
         self.cgroups.joined = self.reaper.look
         self.foreign = ForeignExits(events, self.performer.exited)

@@ -26,6 +26,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.model import ExitStatus
 from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.journal import Journal
+from pmond.runtime.processes.exit_on import FORWARDED
 from pmond.runtime.publish.handler import Handler, HandlerError
 from pmond.runtime.state.store import Store
 
@@ -34,7 +35,9 @@ LOCK = "PMON3_UPGRADE_LOCK"
 CHECK_STATE = "--check-state"
 PREFLIGHT_LIMIT = 10.0
 """Seconds."""
-_HELD_BACK = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD}
+_HELD_BACK = {
+    signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD, *FORWARDED,
+}  # fmt: skip
 
 
 class Upgrade:

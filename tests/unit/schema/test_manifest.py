@@ -115,6 +115,8 @@ def test_users_are_checked_where_the_host_is_known() -> None:
         ("processes: [{file: /a, args: 'x \"y'}]", "PM012"),
         ("processes: [{file: /a, env_vars: 'x y'}]", "PM012"),
         ("processes: [{file: /a, no_auto_restart: true, restart: {policy: always}}]", "PM013"),
+        ("processes: [{file: /a, exit_on_end: true}]", "PM013"),
+        ("processes: [{file: /a, exit_on_end: 1}]", "PM010"),
         ("processes: [{file: /a, name: x/y}]", "PM012"),
         ('processes: [{file: "/a\\0b"}]', "PM012"),
         ("processes: [{file: /a, dependencies: [b]}]", "PM020"),

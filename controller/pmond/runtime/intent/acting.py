@@ -89,6 +89,7 @@ class Acting:
 
     def as_submitted(self, spec: ProcessSpec, peer: Peer) -> ProcessSpec:
         """The spec with its user filled in, as far as the caller may choose it. Raises PmonError."""
+        self._check_exit_on_end(spec, peer)
         if not auth.may_submit(peer, spec.user, self._daemon_uid):
             who = spec.user or "that user"
             raise PmonError(
@@ -99,6 +100,11 @@ class Acting:
         if not spec.user and peer.uid != self._daemon_uid:
             return spec.model_copy(update={"user": auth.default_user(peer, self._daemon_uid)})
         return spec
+
+    def _check_exit_on_end(self, spec: ProcessSpec, peer: Peer) -> None:
+        if spec.exit_on_end and not self._trusted(peer):
+            why = f"cannot have pmond end with {spec.name}: it is not the pmond of {peer.user}"
+            raise PmonError(ErrorCode.FORBIDDEN, why, "leave out exit_on_end, or ask root")
 
     def _check_user(self, spec: ProcessSpec) -> None:
         if auth.uid_of(spec.user, self._daemon_uid) is None:
@@ -183,6 +189,8 @@ class Acting:
                 f"cannot change {one.name}: {peer.user} may not run programs as {spec.user}",
             )
         self._check_user(spec)
+        if not one.spec.exit_on_end:
+            self._check_exit_on_end(spec, peer)
         return spec
 
     def _stop(self, chosen: Sequence[Declared], peer: Peer, force: bool) -> list[Target]:
