@@ -17,6 +17,7 @@ from pmon3_schema._version import __version__
 from pmon3_schema.diagnostics import CODES, Diagnostic, render_concise, render_text
 from pmon3_schema.manifest import Document, Entry, texts
 
+_NO_PROCESS = "(file)"
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -29,6 +30,20 @@ class Checked:
         self.entries = entries
         self.diagnostics = diagnostics
         self.documents = documents
+
+    @property
+    def processes(self) -> int:
+        """How many are declared, those with mistakes included."""
+        return sum(name != _NO_PROCESS for _, name in self.cases())
+
+    def cases(self) -> dict[tuple[str, str], list[Diagnostic]]:
+        """What was found, by file and process; what belongs to no process is under the file alone."""
+        cases: dict[tuple[str, str], list[Diagnostic]] = {
+            (entry.file, entry.spec.name): [] for entry in self.entries
+        }
+        for item in self.diagnostics:
+            cases.setdefault((item.file, _process_of(item)), []).append(item)
+        return cases
 
     @property
     def sources(self) -> Mapping[str, str]:
@@ -59,7 +74,7 @@ def jsonl(checked: Checked) -> str:
         {
             "type": "summary",
             "files": len(checked.documents),
-            "processes": len(checked.entries),
+            "processes": checked.processes,
             "errors": errors,
             "warnings": len(checked.diagnostics) - errors,
         },
@@ -108,19 +123,9 @@ def sarif(checked: Checked) -> str:
 
 def junit(checked: Checked) -> str:
     """One test case per process; what belongs to no process is a case of its file."""
-    cases: dict[tuple[str, str], list[Diagnostic]] = {
-        (entry.file, entry.spec.name): [] for entry in checked.entries
-    }
-    for item in checked.diagnostics:
-        parts = item.path.split("/")
-        name = (
-            parts[2].replace("~1", "/").replace("~0", "~")
-            if parts[1:2] == ["processes"] and parts[2:]
-            else ""
-        )
-        cases.setdefault((item.file, name or "(file)"), []).append(item)
-    errors = sum(item.is_error for item in checked.diagnostics)
-    head = f'<testsuite name="pmon3 validate" tests="{len(cases)}" failures="{errors}" errors="0">'
+    cases = checked.cases()
+    failed = sum(any(item.is_error for item in found) for found in cases.values())
+    head = f'<testsuite name="pmon3 validate" tests="{len(cases)}" failures="{failed}" errors="0">'
     body = "".join(_case(file, name, found) for (file, name), found in cases.items())
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>{head}\n{body}</testsuite></testsuites>\n'
 
@@ -135,6 +140,16 @@ REPORTS: Mapping[str, Callable[[Checked], str]] = {
 def _objects(checked: Checked) -> Iterator[dict[str, Any]]:
     sources = checked.sources
     return (item.to_json(sources.get(item.file)) for item in checked.diagnostics)
+
+
+def _process_of(item: Diagnostic) -> str:
+    """From its pointer, such as ``/processes/web/args``."""
+    parts = item.path.split("/")
+    return (
+        parts[2].replace("~1", "/").replace("~0", "~")
+        if parts[1:2] == ["processes"] and parts[2:]
+        else _NO_PROCESS
+    )
 
 
 def _said(item: Diagnostic) -> str:

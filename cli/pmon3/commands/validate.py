@@ -64,7 +64,7 @@ def command(
     checked = reports.Checked(found, reading.entries, reading.diagnostics)
     output.write(reports.REPORTS[form.value](checked))
     if form.value == "text":
-        output.note(_counted(found, reading))
+        output.note(_counted(checked))
     return exit_codes.NEGATIVE if _fails(reading.diagnostics, fail_on) and not exit_zero else exit_codes.DONE
 
 
@@ -110,7 +110,7 @@ def _fails(diagnostics: tuple[Diagnostic, ...], fail_on: Severity) -> bool:
     return has_errors(diagnostics) if fail_on is Severity.ERROR else bool(diagnostics)
 
 
-def _counted(found: list[manifest.Document], reading: manifest.Reading) -> str:
-    processes = f"{len(reading.entries)} process{'' if len(reading.entries) == 1 else 'es'}"
-    files = f"{len(found)} file{'' if len(found) == 1 else 's'}"
-    return f"{files}, {processes}, {summary(reading.diagnostics)}"
+def _counted(checked: reports.Checked) -> str:
+    processes = f"{checked.processes} process{'' if checked.processes == 1 else 'es'}"
+    files = f"{len(checked.documents)} file{'' if len(checked.documents) == 1 else 's'}"
+    return f"{files}, {processes}, {summary(checked.diagnostics)}"
