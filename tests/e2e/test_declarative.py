@@ -204,6 +204,35 @@ def test_a_rollout_rolls_back_when_told_to(pmond: Pmond) -> None:
     pmond.ok("apply", "-f", file)
 
 
+def test_a_rollout_goes_on_with_what_does_not_need_the_failure(pmond: Pmond) -> None:
+    declared = (sleeper("db"), sleeper("web", dependencies=["db"]), sleeper("zoo"))
+    file = manifest(pmond, *declared)
+    pmond.ok("apply", "-f", file)
+    before = pids(pmond)
+    manifest(pmond, failing("db"), sleeper("web", 7, dependencies=["db"]), sleeper("zoo", 7))
+    ran = pmond.run("apply", "-f", file, "--on-failure", "continue")
+    assert ran.returncode == 7
+    assert "web: skipped" in ran.stderr
+    after = pids(pmond)
+    assert (after["web"], after["zoo"] != before["zoo"]) == (before["web"], True)
+
+
+def test_rollback_to_the_last_that_was_rolled_out_whole(pmond: Pmond) -> None:
+    file = manifest(pmond, sleeper("web", 1001))
+    pmond.ok("apply", "-f", file)
+    manifest(pmond, failing("web"))
+    assert pmond.run("apply", "-f", file).returncode == 7
+    manifest(pmond, failing("web"), failing("more"))
+    assert pmond.run("apply", "-f", file).returncode == 7
+    pmond.ok("rollback", "--set", f"file:{file}", "--to-stable")
+    row = pmond.until("web", "running")
+    assert (row["args"], set(pmond.rows())) == (["1001"], {"web"})
+    newest = pmond.ask("GET", f"/v1/history?set=file:{file}").body[0]
+    assert newest["outcome"] == "done"
+    refused = pmond.run("rollback", "--set", f"file:{file}", "--to", "99")
+    assert refused.returncode == 1 and "99" in refused.stderr
+
+
 def test_a_rollout_outlives_pmond(pmond: Pmond) -> None:
     slow = {"file": "/bin/sh", "args": ["-c", "trap '' TERM; sleep 1000"], "stop": {"timeout": "1s"}}
     file = manifest(pmond, *({**slow, "name": f"p{n}"} for n in range(3)))
