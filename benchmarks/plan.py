@@ -1,42 +1,35 @@
-"""What an edit of one process among many costs: `python benchmarks/plan.py --size 10000`.
+"""What an edit of one process among many costs, step by step: `python benchmarks/plan.py --size 10000`.
 
-Part one, in this process: reading the manifest (YAML), comparing it with what is declared, and the
-decision on one process and on all. Part two, with a real pmond: the requests plan and apply, each as
-a whole, and meanwhile how long the daemon's loop let another caller wait (a short request again
-and again; the longest answer). The processes are declared with `autostart: false`: what is
-measured is deciding, not starting.
+In this process: reading the manifest (YAML), the plan once it has been read (what `diff` answers, and what
+a hot reload starts from), the comparison in it, and the decision on one process and on all. `large.py`
+measures the same with a pmond.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from msgspec.structs import replace
 
-from benchmarks.fleet import become_subreaper, temporary_fleet
-from benchmarks.measures import wait_answering
-from benchmarks.systems.pmon3 import Pmon3
-
-from pmon3.client import Client
-from pmon3_schema.manifest import Document, read
+from pmon3_schema.manifest import Document, Entry, Reading, read
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.revision import revision
 from pmond.core.compare import Existing, Options, compare
-from pmond.core.model import Desired, Policy, Wanted
+from pmond.core.model import Desired, Policy
 from pmond.core.plan import plan
+from pmond.runtime import clock
+from pmond.runtime.intent.acting import Acting
+from pmond.runtime.intent.edit import Declared, declared, dump
+from pmond.runtime.intent.preparing import Order, Preparing, Request, Seen
+from pmond.runtime.state.records import ProcessRecord
 
 _REPEAT = 5
-_TIMEOUT = 300.0
 _OWNER = "file:/srv/processes.yaml"
+_NOBODY_ASKS: Acting = None  # type: ignore[assignment]
+"""Rights are looked at for callers only."""
 
 
 def manifest(size: int, edited: bool = False) -> str:
@@ -57,22 +50,42 @@ def manifest(size: int, edited: bool = False) -> str:
 
 def in_process(size: int) -> dict[str, float]:
     """Milliseconds of the steps, median."""
-    documents = [Document("/srv/processes.yaml", manifest(size, edited=True).encode())]
-    before = [
-        entry.spec for entry in read([Document("/srv/processes.yaml", manifest(size).encode())]).entries
+    path, options = "/srv/processes.yaml", Options(_OWNER, prune=True)
+    documents = [Document(path, manifest(size, edited=True).encode())]
+    before = {
+        entry.spec.name: _declared(number, entry)
+        for number, entry in enumerate(read([Document(path, manifest(size).encode())]).entries, 1)
+    }
+    # As pmond reads them: what is declared like that already keeps its spec.
+    entries = [
+        replace(entry, spec=old) if (old := before[entry.spec.name].spec) == entry.spec else entry
+        for entry in read(documents).entries
     ]
-    after = [entry.spec for entry in read(documents).entries]
-    existing = {spec.name: Existing(spec, _OWNER) for spec in before}
-    desired = Desired({spec.name: Wanted(spec, revision(spec)) for spec in after})
-    name = after[size // 2].name
-    assert len(compare(after, existing, Options(_OWNER, prune=True)).steps) == 1
+    after = [entry.spec for entry in entries]
+    seen = Seen(0, before, {}, {}, None)
+    request = Request(documents, Reading(tuple(entries), ()), Order(options))
+    existing = {name: Existing(one.spec, _OWNER) for name, one in before.items()}
+    desired = Desired({name: one.wanted for name, one in before.items()})
+    preparing = Preparing(_NOBODY_ASKS, 0)
+    assert len(preparing.plan(seen, request)["actions"]) == 1
     return {
         "parse": _median(lambda: read(documents)),
-        "compare": _median(lambda: compare(after, existing, Options(_OWNER, prune=True))),
-        "decide one": _median(lambda: plan(desired, {}, 0.0, Policy(), [name])),
+        "plan, once parsed": _median(lambda: preparing.plan(seen, request)),
+        "of that: compare": _median(lambda: compare(after, existing, options)),
+        "decide one": _median(lambda: plan(desired, {}, 0.0, Policy(), [after[0].name])),
         "decide all": _median(lambda: plan(desired, {}, 0.0, Policy())),
         "validate alone": _median(lambda: [ProcessSpec.model_validate(_plain(spec)) for spec in after]),
     }
+
+
+def _declared(number: int, entry: Entry) -> Declared:
+    at = clock.wall()
+    record = ProcessRecord(
+        id=number, name=entry.spec.name, owner=_OWNER, spec=dump(entry.spec), generation=1, token=1,
+        hold=None, deferred=False, deleting=False, file=entry.file, line=entry.line, column=entry.column,
+        created_at=at, updated_at=at,
+    )  # fmt: skip
+    return declared(record, entry.spec)
 
 
 def _plain(spec: ProcessSpec) -> dict[str, Any]:
@@ -88,78 +101,14 @@ def _median(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def with_daemon(size: int) -> dict[str, tuple[float, float]]:
-    """For each request its whole time and the longest wait of another caller, in milliseconds."""
-    system = Pmon3()
-    with temporary_fleet(system, ("/usr/bin/sleep",), 0) as fleet:
-        system.write_empty(fleet.declaration)
-        fleet.start()
-        wait_answering(fleet)
-        client = Client(_socket(fleet.declaration.folder))
-        found = {"idle": _observed(client, lambda: time.sleep(1))}
-        path = str(fleet.declaration.folder / "many.yaml")
-        for step, edited, request in (
-            ("apply all", False, "/v1/apply"),
-            ("plan, nothing edited", False, "/v1/plan"),
-            ("plan, one edited", True, "/v1/plan"),
-            ("apply, one edited", True, "/v1/apply"),
-        ):
-            body = {"documents": [{"path": path, "text": manifest(size, edited)}], "set": f"file:{path}"}
-            found[step] = _observed(client, _request(client, request, body))
-        found["list"] = _observed(client, lambda: client.get("/v1/processes"))
-        return found
-
-
-def _request(client: Client, path: str, body: dict[str, Any]) -> Callable[[], object]:
-    return lambda: client.post(path, body, _TIMEOUT)
-
-
-def _socket(folder: Path) -> str:
-    return str(next((folder / "run").glob("*.sock*")))
-
-
-def _observed(client: Client, work: Callable[[], object]) -> tuple[float, float]:
-    with _prober(client.path) as waits:
-        before = time.perf_counter()
-        work()
-        elapsed = (time.perf_counter() - before) * 1e3
-        # What the request left for the next turns counts as well.
-        time.sleep(0.3)
-    return elapsed, max(waits)
-
-
-@contextmanager
-def _prober(path: str) -> Iterator[list[float]]:
-    """Ask for the version all the time; the list gets the milliseconds that each answer took."""
-    client, waits, ended = Client(path, _TIMEOUT), [0.0], threading.Event()
-
-    def probe() -> None:
-        while not ended.wait(0.002):
-            before = time.perf_counter()
-            client.get("/v1/version")
-            waits.append((time.perf_counter() - before) * 1e3)
-
-    thread = threading.Thread(target=probe)
-    thread.start()
-    try:
-        yield waits
-    finally:
-        ended.set()
-        thread.join()
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="benchmarks/plan.py", description=__doc__)
     parser.add_argument("--size", type=int, default=10_000)
     size = parser.parse_args().size
-    become_subreaper()
     print(f"{size} processes; milliseconds\n\n| step in this process | time |\n|---|---:|")
     for name, milliseconds in in_process(size).items():
         print(f"| {name} | {milliseconds:.2f} |")
-    print("\n| request to a pmond | time | longest wait of another caller |\n|---|---:|---:|")
-    for name, (whole, stall) in with_daemon(size).items():
-        print(f"| {name} | {whole:.0f} | {stall:.1f} |")
 
 
 if __name__ == "__main__":

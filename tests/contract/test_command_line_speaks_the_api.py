@@ -34,8 +34,8 @@ class Canned(FakeControl):
         content: dict[str, Any] = default_answers("")["GET", "/v1/version"].content  # type: ignore[union-attr]
         return content
 
-    def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
-        super().list(selection, usage)
+    async def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
+        await super().list(selection, usage)
         return [process(1, "web"), process(2, "mail", "stopped")]
 
     def describe(self, ref: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Canned(FakeControl):
     def groups(self) -> Sequence[dict[str, Any]]:
         return [{"id": 1, "name": "front", "processes": ["web"]}]
 
-    def describe_group(self, ref: str) -> dict[str, Any]:
+    async def describe_group(self, ref: str) -> dict[str, Any]:
         return {"id": 1, "name": ref, "processes": [process(1, "web")]}
 
 

@@ -104,7 +104,7 @@ class FakeControl:
         self._called("version")
         return {"version": "0", "api": 1}
 
-    def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
+    async def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
         self._called("list", selection, usage)
         unknown = [ref for ref in selection.refs if ref not in self.processes]
         if unknown:
@@ -155,7 +155,7 @@ class FakeControl:
         self._called("approve", selection, peer)
         return [TARGET]
 
-    def sets(self) -> Sequence[dict[str, Any]]:
+    async def sets(self) -> Sequence[dict[str, Any]]:
         self._called("sets")
         return [SET]
 
@@ -196,7 +196,7 @@ class FakeControl:
         self._called("graph", process_config_only)
         return {"order": list(self.processes), "dependents": [], "edges": [], "cycles": []}
 
-    def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
+    async def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
         self._called("export", order, selection, peer)
         return {"processes": [self._spec(name) for name in self.processes]}
 
@@ -211,7 +211,7 @@ class FakeControl:
     def delete_group(self, ref: str) -> None:
         self._called("delete_group", ref)
 
-    def describe_group(self, ref: str) -> dict[str, Any]:
+    async def describe_group(self, ref: str) -> dict[str, Any]:
         self._called("describe_group", ref)
         return {"id": 1, "name": ref, "processes": []}
 

@@ -134,8 +134,11 @@ def compare(specs: Iterable[ProcessSpec], existing: Mapping[str, Existing], opti
         if name not in moved.values():
             _leave(work, name, existing[name], options)
     for name, spec in declared.items():
-        if name not in moved:
-            _bring(work, existing.get(name), spec, options)
+        present = existing.get(name)
+        if present is not None and _is_the_same(present, spec, options):
+            work.unchanged += 1
+        elif name not in moved:
+            _bring(work, present, spec, options)
     return Comparison(
         tuple(_in_order(work.steps, existing)),
         tuple(work.conflicts),
@@ -144,6 +147,16 @@ def compare(specs: Iterable[ProcessSpec], existing: Mapping[str, Existing], opti
         tuple(work.kept),
         owned=sum(one.owner == options.owner for one in existing.values()),
         declared=len(declared),
+    )
+
+
+def _is_the_same(present: Existing, spec: ProcessSpec, options: Options) -> bool:
+    """Whether there is plainly nothing to say: of thousands, this is what most of them are."""
+    return (
+        present.spec is spec
+        and present.owner == options.owner
+        and not (present.outdated or present.held)
+        and spec.name not in options.forced
     )
 
 

@@ -74,17 +74,14 @@ _NOTHING = Runs("", False)
 def existing(intents: Mapping[str, Intent], running: Mapping[str, Runs]) -> dict[str, Existing]:
     """Declared processes as `compare` sees them. `running` has those with an instance."""
     return {
-        name: Existing(
-            one.spec,
-            one.owner,
-            place=one.place,
-            runs=running.get(name, _NOTHING).revision,
-            outdated=running.get(name, _NOTHING).outdated,
-            held=one.hold is not None and not one.hold.up,
-        )
+        name: Existing(one.spec, one.owner, one.place, *running.get(name, _NOTHING), _is_held(one))
         for name, one in intents.items()
         if not one.deleting
     }
+
+
+def _is_held(intent: Intent) -> bool:
+    return intent.hold is not None and not intent.hold.up
 
 
 def bring_in(

@@ -7,7 +7,7 @@ changed, not what exists; a plan over all names is made at start and from time t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from pmond.core.actions import Action, Plan
 from pmond.core.decide import decide
@@ -37,6 +37,18 @@ def neighbours(desired: Desired, name: str) -> set[str]:
     if wanted is not None:
         near.update(wanted.spec.dependencies)
     return near
+
+
+def near(desired: Desired, names: Set[str]) -> set[str]:
+    """The neighbours of all of `names`; for thousands of them in one go."""
+    found = set(names)
+    for name in desired.dependants.keys() & names:
+        found.update(desired.dependants[name])
+    for name in names:
+        wanted = desired.wanted.get(name)
+        if wanted is not None and wanted.spec.dependencies:
+            found.update(wanted.spec.dependencies)
+    return found
 
 
 def dependants_of(desired_specs: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:

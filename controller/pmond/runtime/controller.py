@@ -29,6 +29,7 @@ from pmond.runtime.intent.set_view import SetView
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.intent.sources import Sources
 from pmond.runtime.intent.waiting import Waiting
+from pmond.runtime.long_work import in_turns
 from pmond.runtime.publish.bus import Bus
 from pmond.runtime.publish.publishing import Publisher, event_json
 from pmond.runtime.state.store import Store
@@ -114,8 +115,8 @@ class Controller:
             **self._about,
         }
 
-    def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
-        return self._publisher.rows(self._registry.select(selection), usage)
+    async def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
+        return await self._publisher.rows(self._registry.select(selection), usage)
 
     def describe(self, ref: str) -> dict[str, Any]:
         return self._publisher.describe(self._registry.one(ref))
@@ -151,14 +152,14 @@ class Controller:
             check_set("apply", record, peer, self._daemon_uid, self._control_group)
         reading = await self._applying.read(found)
         if body.dry_run:
-            return {"plan": self._applying.plan(found, reading, order), "targets": [], "revision": 0}
-        applied = self._applying.apply(found, reading, order)
+            return {"plan": await self._applying.plan(found, reading, order), "targets": [], "revision": 0}
+        applied = await self._applying.apply(found, reading, order)
         return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
     async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
         order = order_of(body, peer)
         found = self._sets.with_choice(order.options.owner, _manifest_documents(body.documents))
-        return self._applying.plan(found, await self._applying.read(found), order)
+        return await self._applying.plan(found, await self._applying.read(found), order)
 
     def hold(
         self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
@@ -174,8 +175,8 @@ class Controller:
     def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
         return self._owning.approve(selection, peer)
 
-    def sets(self) -> Sequence[dict[str, Any]]:
-        return self._set_view.all()
+    async def sets(self) -> Sequence[dict[str, Any]]:
+        return await self._set_view.all()
 
     def history(self, name: str, limit: int) -> Sequence[dict[str, Any]]:
         return self._set_view.history(name or self._sources.owner, limit)
@@ -249,7 +250,7 @@ class Controller:
     def _edges(self) -> dict[str, Sequence[str]]:
         return {one.name: one.spec.dependencies for one in self._registry.select(Selection())}
 
-    def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
+    async def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
         key = _EXPORT_ORDERS.get(order)
         if key is None:
             raise PmonError(
@@ -258,7 +259,7 @@ class Controller:
                 f"one of {', '.join(_EXPORT_ORDERS)}",
             )
         found = sorted(self._registry.select(selection, deleting=False), key=key)
-        return {"processes": [self._publisher.exported(one) for one in found]}
+        return {"processes": await in_turns(found, self._publisher.exported)}
 
     def groups(self) -> Sequence[dict[str, Any]]:
         return self._grouping.groups()
@@ -269,9 +270,9 @@ class Controller:
     def delete_group(self, ref: str) -> None:
         self._grouping.delete(ref)
 
-    def describe_group(self, ref: str) -> dict[str, Any]:
+    async def describe_group(self, ref: str) -> dict[str, Any]:
         number = self._registry.group_id(ref)
-        rows = self._publisher.rows(self._registry.in_group(number), usage=True)
+        rows = await self._publisher.rows(self._registry.in_group(number), usage=True)
         return {"id": number, "name": self._registry.groups[number], "processes": rows}
 
     def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:

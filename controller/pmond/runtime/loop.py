@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Protocol
 
 from pmond.core.actions import Action, Plan
@@ -30,6 +31,8 @@ from pmond.runtime.journal import Journal
 
 _PLANNED_AT_ONCE = 16
 """Names planned before their actions are performed; bounds what a turn can overrun its time."""
+_TOLD_AT_ONCE = 500
+"""Names whose intent changed and that are told in one turn: some thousand may have, by one manifest."""
 _TURN_SECONDS = 0.008
 """After this a turn gives way to requests and exits; the budget of a blocked loop is 20 ms."""
 
@@ -60,6 +63,7 @@ class Loop:
         self._performer: Perform | None = None
         self._changed: Changed = lambda before, events: None
         self._touched: dict[str, None] = {}
+        self._noted: dict[str, None] = {}
         self._before: dict[str, State] = {}
         self._steps: list[tuple[str, State, State]] = []
         """What `tell` did in this turn; put into words at its end, when replacements have started."""
@@ -108,12 +112,12 @@ class Loop:
     def touch(self, names: Iterable[str]) -> None:
         """Look at these processes in the next turn."""
         self._touched.update(dict.fromkeys(names))
-        if self._touched and self._turn is None and not self._paused:
+        if (self._touched or self._noted) and self._turn is None and not self._paused:
             self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
 
-    def note(self, name: str) -> None:
-        """Its intent changed: whoever waits for it is told at the end of the next turn."""
-        self._before.setdefault(name, self.observed.get(name, NOTHING_SEEN))
+    def note(self, names: Iterable[str]) -> None:
+        """Their intent changed: whoever waits for one is told when that has been decided on."""
+        self._noted.update(dict.fromkeys(names))
 
     def retry(self, name: str) -> None:
         """Look at a process again that was set aside."""
@@ -129,6 +133,7 @@ class Loop:
     def forget(self, name: str) -> None:
         """Drop what was seen of a process that is not wanted any more."""
         self._before.setdefault(name, self.observed.pop(name, NOTHING_SEEN))
+        self._noted.pop(name, None)
         self._wake_at.pop(name, None)
         self.set_aside.pop(name, None)
         self.decided.pop(name, None)
@@ -142,8 +147,7 @@ class Loop:
             if self._clock.now() >= until:
                 break
         self._publish()
-        if self._touched:
-            self.touch(())
+        self.touch(())
         self._set_timer()
 
     def _pass_deadlines(self) -> None:
@@ -229,7 +233,14 @@ class Loop:
         if self._turn is None:
             self._take_turn()
 
+    def _tell_noted(self) -> None:
+        for name in list(islice(self._noted, _TOLD_AT_ONCE)):
+            if name not in self._touched:
+                del self._noted[name]
+                self._before.setdefault(name, self.observed.get(name, NOTHING_SEEN))
+
     def _publish(self) -> None:
+        self._tell_noted()
         if not self._before:
             return
         before, steps = self._before, self._steps

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import documents
-from pmond.runtime.files.documents import pack, printable, read_documents, unpack
+from pmond.runtime.files.documents import as_json, pack, printable, read_documents, unpack
 
 
 def test_a_file_is_one_document_whatever_its_name(tmp_path: Path) -> None:
@@ -100,6 +100,10 @@ def test_a_name_that_is_not_utf8_is_read_and_can_be_printed(tmp_path: Path) -> N
 @given(st.lists(st.tuples(st.text() | st.just("/w\udcffb"), st.binary())))
 def test_packed_documents_come_back(given: list[tuple[str, bytes]]) -> None:
     assert unpack(pack(given)) == given
+
+
+def test_documents_of_an_earlier_pmond_come_back() -> None:
+    assert unpack(as_json([("/srv/web.yaml", b"\xff")])) == [("/srv/web.yaml", b"\xff")]
 
 
 @given(st.binary(max_size=40))

@@ -13,6 +13,7 @@ import base64
 import json
 import os
 import stat
+import zlib
 from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -21,6 +22,9 @@ from pmond.runtime.files.watch_paths import Stamp, manifest_names, stamp
 MOST_BYTES = 16 * 1024 * 1024
 """Of one manifest."""
 _TRIES = 3
+_FAST = 1
+"""Of the levels of zlib: the others are slower and hardly smaller."""
+_COMPRESSED = "zlib"
 
 Document = tuple[str, bytes]
 """Path and content."""
@@ -106,11 +110,30 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def pack(documents: list[Document]) -> bytes:
-    """Documents as one value, for `SourceRecord.content`."""
+def as_json(documents: list[Document]) -> bytes:
+    """Documents as text, whatever bytes they are."""
     return json.dumps([[path, base64.b64encode(content).decode()] for path, content in documents]).encode()
+
+
+def pack(documents: list[Document]) -> bytes:
+    """Documents as one value, for `SourceRecord.content`: small, and its paths can be read."""
+    packed = [
+        [path, base64.b64encode(zlib.compress(content, _FAST)).decode(), _COMPRESSED]
+        for path, content in documents
+    ]
+    return json.dumps(packed).encode()
 
 
 def unpack(content: bytes) -> list[Document]:
     """The inverse of `pack`. Raises ValueError or TypeError for anything else."""
-    return [(path, base64.b64decode(text, validate=True)) for path, text in json.loads(content)]
+    return [_unpacked(*packed) for packed in json.loads(content)]
+
+
+def _unpacked(path: str, text: str, form: str = "") -> Document:
+    content = base64.b64decode(text, validate=True)
+    if form != _COMPRESSED:  # an earlier pmond kept them as they are
+        return path, content
+    try:
+        return path, zlib.decompress(content)
+    except zlib.error as error:
+        raise ValueError(f"the documents are damaged: {error}") from error

@@ -9,6 +9,7 @@ environment values of a process to somebody who may not see them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args
 
@@ -21,7 +22,8 @@ from pmon3_schema.status import Target
 from pmond.runtime.http import auth, openapi, routes, streams
 from pmond.runtime.http.auth import Peer
 from pmond.runtime.http.control import Control
-from pmond.runtime.http.messages import Answer, Pending, Request, Response, Stream, json_response
+from pmond.runtime.http.messages import Answer, Pending, Request, Response, Stream, as_json, json_response
+from pmond.runtime.long_work import in_turns
 
 AnyBody = TypeVar("AnyBody", bound=protocol.Body)
 
@@ -78,7 +80,8 @@ class Api:
         return json_response(self._control.version())
 
     async def list_processes(self, call: Call) -> Answer:
-        return json_response(self._control.list(call.selection(), call.query.flag("usage")))
+        rows = await self._control.list(call.selection(), call.query.flag("usage"))
+        return Response(body=b"[" + b",".join(await in_turns(rows, as_json)) + b"]\n")
 
     async def describe(self, call: Call) -> Answer:
         found = self._control.describe(call.path["ref"])
@@ -105,6 +108,7 @@ class Api:
     async def apply(self, call: Call) -> Answer:
         body = call.body(protocol.Apply)
         applied = await self._control.apply(body, call.peer)
+        await asyncio.sleep(0)  # to answer for thousands is a turn's work of its own
         return json_response({**applied, "plan": self._visible(applied["plan"], call.peer)})
 
     async def plan(self, call: Call) -> Answer:
@@ -132,7 +136,7 @@ class Api:
         return _targets(self._control.approve(_chosen(call.body(protocol.Choice), "approve"), call.peer))
 
     async def list_sets(self, call: Call) -> Answer:
-        return json_response(self._control.sets())
+        return json_response(await self._control.sets())
 
     async def history(self, call: Call) -> Answer:
         return json_response(self._control.history(call.query.text("set"), call.query.number("limit")))
@@ -172,7 +176,7 @@ class Api:
         return Stream(streams.log(files[which], lines, everything, call.query.flag("follow")))
 
     async def events(self, call: Call) -> Answer:
-        names = self._names(call.query.texts("ref"))
+        names = await self._names(call.query.texts("ref"))
         since, limit = call.query.number("since"), call.query.number("limit")
         if call.query.flag("follow"):
             pieces = streams.events(self._control, since, limit, names)
@@ -183,7 +187,7 @@ class Api:
         return json_response(self._control.graph(call.query.flag("process_config_only")))
 
     async def export(self, call: Call) -> Answer:
-        found = self._control.export(call.query.text("order"), call.selection(), call.peer)
+        found = await self._control.export(call.query.text("order"), call.selection(), call.peer)
         users = {spec.get("user", "") for spec in found["processes"]}
         readable = {user for user in users if self._may_read(call.peer, user)}
         specs = [
@@ -195,7 +199,7 @@ class Api:
         return json_response(self._control.groups())
 
     async def describe_group(self, call: Call) -> Answer:
-        return json_response(self._control.describe_group(call.path["ref"]))
+        return json_response(await self._control.describe_group(call.path["ref"]))
 
     async def create_group(self, call: Call) -> Answer:
         return json_response(self._control.create_group(call.body(protocol.CreateGroup).name))
@@ -241,14 +245,14 @@ class Api:
             return plan
         return {**plan, "actions": [auth.masked_action(action) for action in plan["actions"]]}
 
-    def _names(self, refs: Sequence[str]) -> set[str] | None:
+    async def _names(self, refs: Sequence[str]) -> set[str] | None:
         """Names that the references mean; a name that is gone may still have a history."""
         if not refs:
             return None
         names: set[str] = set()
         for ref in refs:
             try:
-                found = self._control.list(Selection((ref,)), usage=False)
+                found = await self._control.list(Selection((ref,)), usage=False)
                 names.update(str(process["name"]) for process in found)
             except PmonError as error:
                 if error.code is not ErrorCode.NOT_FOUND:

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import msgspec
 from msgspec import Struct, field
 
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -92,9 +93,15 @@ def segments_of(path: str) -> list[str]:
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """`value` as compact JSON. Raises ValueError for a number that JSON does not have."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return Response(status, text.encode("ascii") + b"\n")
+    """`value` as compact JSON."""
+    return Response(status, as_json(value) + b"\n")
+
+
+def as_json(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)  # several times as fast as `json`
+    except UnicodeEncodeError:  # a file name that is no valid text, which only an escape can carry
+        return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def error_response(error: PmonError) -> Response:

@@ -75,7 +75,7 @@ class Acting:
         if present is not None:
             self._check_replace(spec, present, peer, replace_running)
         self._check_program(spec)
-        self.check_dependencies([spec])
+        check_dependencies([spec], self._registry.processes)
         with self._registry.edit(f"process {spec.name}") as edit:
             if present is None:
                 one = edit.add(spec, CLI, self._trusted(peer))
@@ -124,27 +124,6 @@ class Acting:
                 "ask as that user, or as root",
             )
 
-    def check_dependencies(self, specs: Sequence[ProcessSpec], gone: Collection[str] = ()) -> None:
-        """Raises PmonError when a dependency is unknown or the whole would have a cycle.
-
-        `gone` are names that will be no more.
-        """
-        if not any(spec.dependencies for spec in specs):
-            return
-        staying = [one for one in self._registry.processes.values() if not one.record.deleting]
-        needs = {one.name: one.spec.dependencies for one in staying if one.name not in gone}
-        needs.update((spec.name, spec.dependencies) for spec in specs)
-        for spec in specs:
-            unknown = [name for name in spec.dependencies if name not in needs]
-            if unknown:
-                error = not_found(unknown[0], list(needs))
-                why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"
-                raise PmonError(ErrorCode.INVALID, why, error.hint)
-        concerned = graph.reachable([spec.name for spec in specs], needs)
-        for cycle in graph.cycles(concerned, needs):
-            why = f"cannot take {specs[0].name}: dependencies form a cycle: {' -> '.join(cycle)}"
-            raise PmonError(ErrorCode.INVALID, why, "remove one of these dependencies")
-
     def release_holds(self, chosen: Sequence[Declared], peer: Peer) -> list[Target]:
         """`init`: start what was stopped, has failed or is not up, each as if it were new."""
         stopped = [one for one in chosen if self._is_down(one)]
@@ -161,7 +140,7 @@ class Acting:
     ) -> list[Target]:
         specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
         if specs:
-            self.check_dependencies(list(specs.values()))
+            check_dependencies(list(specs.values()), self._registry.processes)
         with self._registry.edit("the start of processes") as edit:
             started = [self._start_one(edit, one, specs.get(one.name), peer) for one in chosen]
         for one in chosen if counted else ():
@@ -289,6 +268,30 @@ def _started(spec: ProcessSpec, peer: Peer, clock: Clock, one: Declared | None =
     if one is not None:
         changes |= {"token": one.record.token + 1, "generation": one.record.generation + 1}
     return changes
+
+
+def check_dependencies(
+    specs: Sequence[ProcessSpec], processes: Mapping[str, Declared], gone: Collection[str] = ()
+) -> None:
+    """Raises PmonError when a dependency is unknown or the whole would have a cycle.
+
+    `gone` are names that will be no more.
+    """
+    if not any(spec.dependencies for spec in specs):
+        return
+    staying = [one for one in processes.values() if not one.record.deleting]
+    needs = {one.name: one.spec.dependencies for one in staying if one.name not in gone}
+    needs.update((spec.name, spec.dependencies) for spec in specs)
+    for spec in specs:
+        unknown = [name for name in spec.dependencies if name not in needs]
+        if unknown:
+            error = not_found(unknown[0], list(needs))
+            why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"
+            raise PmonError(ErrorCode.INVALID, why, error.hint)
+    concerned = graph.reachable([spec.name for spec in specs], needs)
+    for cycle in graph.cycles(concerned, needs):
+        why = f"cannot take {specs[0].name}: dependencies form a cycle: {' -> '.join(cycle)}"
+        raise PmonError(ErrorCode.INVALID, why, "remove one of these dependencies")
 
 
 def read_spec(data: Mapping[str, Any], cwd: str) -> ProcessSpec:

@@ -1,40 +1,22 @@
-"""Between the intents of the core and the rows of the state file."""
+"""From the intents of the core to the rows of the state file."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from pmond.core.intent import Intent, Place
+from pmond.core.intent import Intent
 from pmond.core.model import Hold
-from pmond.runtime.intent.registry import Declared, dump
+from pmond.runtime.intent.edit import Declared, dump
 from pmond.runtime.state import records
 from pmond.runtime.state.records import ProcessRecord
 
 
-def intent_of(one: Declared) -> Intent:
-    """What is wanted of a declared process."""
-    record = one.record
-    return Intent(
-        spec=one.spec,
-        owner=record.owner,
-        place=Place(record.file, record.line, record.column),
-        generation=record.generation,
-        token=record.token,
-        hold=one.wanted.hold,
-        deferred=record.deferred,
-        staged=record.staged,
-        deleting=record.deleting,
-        forced=record.forced,
-        trusted=record.trusted,
-        undeclared=record.undeclared,
-    )
-
-
-def changed_record(record: ProcessRecord, intent: Intent) -> ProcessRecord:
+def changed_record(one: Declared, intent: Intent) -> ProcessRecord:
     """The record of a process whose intent is this now."""
+    record = one.record
     return replace(
         record,
-        spec=dump(intent.spec),
+        spec=record.spec if intent.spec is one.spec else dump(intent.spec),
         owner=intent.owner,
         file=intent.place.file,
         line=intent.place.line,

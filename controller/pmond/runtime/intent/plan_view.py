@@ -13,8 +13,9 @@ from pmon3_schema.formats.export import plain
 from pmon3_schema.manifest import Reading
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import mask
-from pmond.core.compare import Comparison, Existing, Options, Step
+from pmond.core.compare import CREATE, Comparison, Existing, Options, Step
 from pmond.runtime.http.auth import masked
+from pmond.runtime.intent.edit import dump
 
 PLAN_FORMAT = "pmon3.plan/1.0"
 
@@ -53,14 +54,18 @@ def plan_digest(comparison: Comparison, options: Options, version: int) -> str:
 
     Values of the environment count, so that a plan does not carry a secret it was not made for.
     """
-    steps = [
-        [step.action, step.name, step.effect, step.moved_from, step.wave,
-         [[c.path, c.before, c.after] for c in step.changes],
-         plain(step.spec) if step.action == "create" and step.spec is not None else None]
-        for step in comparison.steps
-    ]  # fmt: skip
-    text = json.dumps([options.owner, version, steps], sort_keys=True, default=str)
-    return "b2:" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    digest = blake2b(_text([options.owner, version]), digest_size=16)
+    for step in comparison.steps:  # one by one: the text of thousands at once would hold up the loop
+        created = dump(step.spec) if step.action == CREATE and step.spec is not None else None
+        differences = [[change.path, change.before, change.after] for change in step.changes]
+        digest.update(
+            _text([step.action, step.name, step.effect, step.moved_from, step.wave, differences, created])
+        )
+    return "b2:" + digest.hexdigest()
+
+
+def _text(value: list[Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
 
 
 def with_entries(

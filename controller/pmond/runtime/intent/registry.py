@@ -1,154 +1,44 @@
 """What is wanted: processes and groups, in memory as in the state file, changed together.
 
-Theory of operation: one `Declared` per process joins the record of the state file with the values
-derived from it. A change is an `edit`: records are put and deleted inside one durable
+Theory of operation: a change is an `edit`: records are put and deleted inside one durable
 transaction, and only when that has reached the disk does memory follow and the loop look at what
 was touched. So what a caller was told is on disk, and what could not be saved did not happen.
+A change of thousands is drafted first, from what is declared at one moment (`version`), and carried
+out over several turns if nothing else was changed meanwhile; it counts from one moment on all the same.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.process import ProcessSpec
 from pmon3_schema.protocol import Selection
-from pmon3_schema.revision import revision
-from pmond.core import model
 from pmond.core.model import Desired, Wanted
-from pmond.core.plan import dependants_of, neighbours
+from pmond.core.plan import near, neighbours
 from pmond.runtime.clock import Clock
 from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.intent.edit import CLI, Declared, Drafted, Edit, Inventory, declared, dump, inventory
 from pmond.runtime.loop import Loop
-from pmond.runtime.state.change import Change
-from pmond.runtime.state.records import GroupRecord, ProcessRecord, Snapshot
-from pmond.runtime.state.store import Store
+from pmond.runtime.state.change import Draft
+from pmond.runtime.state.records import Batch, Snapshot
+from pmond.runtime.state.staging import Staging
+from pmond.runtime.state.store import Store, explained
 from pmond.runtime.state.store_error import StoreError
 
 _MANY = 256
 """Processes in one change from which on the cyclic collector is spared them."""
-CLI = "cli"
-"""The owner of processes that were submitted by command."""
+_AT_ONCE = 500
+"""Rows written in one turn: about 2 ms."""
 
+Finish = Callable[[Edit], None]
+"""Adds to a change what can only be known when it is written."""
 
-class Declared(Struct, frozen=True):
-    """One process as it is wanted."""
-
-    record: ProcessRecord
-    spec: ProcessSpec
-    wanted: Wanted
-
-    @property
-    def name(self) -> str:
-        return self.record.name
-
-    @property
-    def id(self) -> int:
-        return self.record.id
-
-
-def dump(spec: ProcessSpec) -> dict[str, Any]:
-    """The spec as the state file keeps it: plain data without defaults."""
-    return spec.model_dump(mode="json", exclude_defaults=True)
-
-
-def declared(record: ProcessRecord, spec: ProcessSpec | None = None) -> Declared:
-    """The values derived from a record. Raises pydantic's ValidationError for a damaged spec."""
-    spec = spec or ProcessSpec.model_validate(record.spec)
-    hold = record.hold
-    wanted = Wanted(
-        spec=spec,
-        revision=revision(spec),
-        generation=record.generation,
-        token=record.token,
-        hold=model.Hold(hold.up, hold.by, hold.at, hold.reason) if hold is not None else None,
-        deferred=record.deferred,
-        deleting=record.deleting,
-        forced=record.forced,
-        staged=record.staged,
-        trusted=record.trusted,
-    )
-    return Declared(record, spec, wanted)
-
-
-class Edit:
-    """The changes of one transaction, kept aside until it has reached the disk."""
-
-    def __init__(self, change: Change, clock: Clock, groups: Mapping[int, str]) -> None:
-        self.change = change
-        self.put_processes: dict[str, Declared] = {}
-        self.deleted_processes: list[Declared] = []
-        self.renamed: dict[str, str] = {}
-        self.groups = dict(groups)
-        self.memberships: dict[int, frozenset[int]] = {}
-        """For each process id whose groups change, the ids of its groups."""
-        self._now = clock.wall()
-        self.done: list[Callable[[], None]] = []
-        """Called once it is on the disk: what else in memory follows it."""
-
-    def put(self, record: ProcessRecord, spec: ProcessSpec | None = None) -> Declared:
-        """Add or replace a process; the time of change is filled in."""
-        new = declared(replace(record, updated_at=self._now), spec)
-        self.change.put_process(new.record)
-        self.put_processes[new.name] = new
-        return new
-
-    def rename(self, old: Declared, name: str) -> None:
-        """The process is called `name` from now on; its record is put under that name next."""
-        self.change.rename_runtime(old.name, name)
-        self.renamed[old.name] = name
-
-    def delete(self, old: Declared) -> None:
-        """Remove a process for good."""
-        self.change.delete_process(old.id)
-        self.deleted_processes.append(old)
-
-    def group(self, name: str) -> int:
-        """The id of the group of that name, which is created if there is none."""
-        for number, existing in self.groups.items():
-            if existing == name:
-                return number
-        number = self.change.next_group_id()
-        self.change.put_group(GroupRecord(number, name))
-        self.groups[number] = name
-        return number
-
-    def delete_group(self, number: int) -> None:
-        """Remove a group; its processes stay."""
-        self.change.delete_group(number)
-        del self.groups[number]
-
-    def set_groups(self, process: int, present: frozenset[int], wanted: frozenset[int]) -> None:
-        """Make the groups of a process exactly `wanted`."""
-        for number in wanted - present:
-            self.change.add_member(number, process)
-        for number in present - wanted:
-            self.change.remove_member(number, process)
-        self.memberships[process] = wanted
-
-    def add(
-        self,
-        spec: ProcessSpec,
-        owner: str,
-        trusted: bool,
-        place: tuple[str, int, int] = ("", 0, 0),
-        staged: bool = False,
-    ) -> Declared:
-        """Add a process that is new."""
-        record = ProcessRecord(
-            id=self.change.next_process_id(), name=spec.name, owner=owner, spec=dump(spec), generation=1,
-            token=1, hold=None, deferred=False, deleting=False, file=place[0],
-            line=place[1], column=place[2], created_at=self._now, updated_at="", trusted=trusted,
-            staged=staged,
-        )  # fmt: skip
-        return self.put(record, spec)
+__all__ = ["CLI", "Declared", "Edit", "Registry", "dump", "not_found"]
 
 
 class Registry:
@@ -156,6 +46,7 @@ class Registry:
 
     def __init__(self, store: Store, loop: Loop, clock: Clock) -> None:
         self.processes: dict[str, Declared] = {}
+        self._wanted: dict[str, Wanted] = {}
         self.groups: dict[int, str] = {}
         self._memberships: dict[int, frozenset[int]] = {}
         """For each process id the ids of its groups."""
@@ -163,6 +54,8 @@ class Registry:
         """Told the names of processes of which something else is wanted now."""
         self.renamed: Callable[[Declared, str], None] = lambda old, name: None
         """Told the old process and the new name of a process, to carry over what is known of it."""
+        self.version = 0
+        """Counts the changes: what was worked out from one version holds as long as that does."""
         self._store = store
         self._loop = loop
         self._clock = clock
@@ -178,19 +71,54 @@ class Registry:
         self.groups = {group.id: group.name for group in snapshot.groups}
         for group, process in snapshot.memberships:
             self._memberships[process] = self.group_ids(process) | {group}
-        self._index()
+        self._take(inventory(self.processes))
         return notices
 
     @contextmanager
     def edit(self, what: str) -> Iterator[Edit]:
         """Change processes and groups together; raises PmonError when it cannot be saved."""
-        try:
-            with self._store.transaction(what) as change:
-                edit = Edit(change, self._clock, self.groups)
-                yield edit
-        except StoreError as error:
-            raise PmonError(ErrorCode.INTERNAL, str(error), "nothing was changed") from error
+        with _told(), self._store.transaction(what) as change:
+            edit = Edit(change, self._clock, self.groups)
+            yield edit
         self._commit(edit)
+
+    def carry_out(self, drafted: Drafted, what: str, finish: Finish) -> None:
+        """Do at once what was drafted from what is declared now. `finish` adds to it, last."""
+        with _told(), self._store.transaction(what) as change:
+            for statements in drafted.draft.statements(_AT_ONCE):
+                change.execute(statements)
+            drafted.go_on(change)
+            finish(drafted)
+        self._commit_draft(drafted)
+
+    async def carry_out_in_turns(self, drafted: Drafted, version: int, what: str, finish: Finish) -> bool:
+        """The same, with the loop going on between; False: nothing was done, as something else was.
+
+        `version` is that of what it was drafted from.
+        """
+        if self.version != version:
+            return False
+        with _told(), explained(what):
+            if not await self._write_in_turns(drafted, self._store.stage(what), finish):
+                return False
+        self._commit_draft(drafted)
+        return True
+
+    async def _write_in_turns(self, drafted: Drafted, staging: Staging, finish: Finish) -> bool:
+        try:
+            for statements in drafted.draft.statements(_AT_ONCE):
+                staging.write(statements)
+                await asyncio.sleep(0)
+                if not staging.open:
+                    return False
+            with staging.committed() as change:
+                drafted.go_on(change)
+                finish(drafted)
+        except BaseException:
+            staging.abandon()
+            self._store.flush(Batch())  # what waited for it
+            raise
+        return True
 
     def _commit(self, edit: Edit) -> None:
         touched: set[str] = set()
@@ -200,35 +128,45 @@ class Registry:
             self._memberships.pop(old.id, None)
             touched |= neighbours(self._loop.desired, old.name) - {old.name}
             reindex = True
-        for old_name, name in edit.renamed.items():
-            reached(FailPoint.RENAME_SAVED)
-            self.renamed(self.processes.pop(old_name), name)
-            touched |= {old_name, name}
-            reindex = True
         for name, new in edit.put_processes.items():
             before = self.processes.get(name)
             reindex |= before is None or before.spec.dependencies != new.spec.dependencies
             self.processes[name] = new
+            self._wanted[name] = new.wanted
+        if reindex:
+            self._take(inventory(self.processes))
+        self._follow(edit, touched)
+
+    def _commit_draft(self, drafted: Drafted) -> None:
+        """In one go, however much it is: there are no steps between that anybody could see."""
+        for old, name in drafted.renamed.items():
+            reached(FailPoint.RENAME_SAVED)
+            self.renamed(self.processes[old], name)
+        self._take(drafted.after)
+        self._follow(drafted, set(drafted.renamed))
+
+    def _take(self, after: Inventory) -> None:
+        self.processes, self._wanted = after.processes, after.wanted
+        self._loop.desired = Desired(after.wanted, after.dependants, self._loop.desired.ending)
+
+    def _follow(self, edit: Edit, touched: set[str]) -> None:
+        """What else in memory goes with an edit, and what the loop is to look at."""
+        self.version += 1
         self.groups = edit.groups
         self._memberships.update(edit.memberships)
-        if reindex:
-            self._index()
-        for name, new in edit.put_processes.items():
-            self._wanted[name] = new.wanted
-            touched |= neighbours(self._loop.desired, name)
-            self._loop.set_aside.pop(name, None)
-            self._loop.note(name)
+        names = edit.put_processes.keys()
+        # Of a change of most, most of the rest are neighbours; looking for them would take longer.
+        changed_most = 2 * len(names) > len(self.processes)
+        touched |= self.processes.keys() if changed_most else near(self._loop.desired, names)
+        for name in self._loop.set_aside.keys() & names:
+            del self._loop.set_aside[name]
+        self._loop.note(names)
         for follow in edit.done:
             follow()
-        self.changed(edit.put_processes.keys())
+        self.changed(names)
         self._loop.touch(touched)
-        if len(edit.put_processes) >= _MANY:
+        if len(names) >= _MANY:
             gc.freeze()  # they stay: visiting them at each full collection would block the loop
-
-    def _index(self) -> None:
-        self._wanted = {name: one.wanted for name, one in self.processes.items()}
-        dependants = dependants_of((name, one.spec.dependencies) for name, one in self.processes.items())
-        self._loop.desired = Desired(self._wanted, dependants, self._loop.desired.ending)
 
     def select(self, selection: Selection, *, deleting: bool = True) -> list[Declared]:
         """The selected processes by id. Raises PmonError `not_found` for what matches nothing."""
@@ -278,6 +216,14 @@ class Registry:
         found = [one for one in self.processes.values() if group in self.group_ids(one.id)]
         return sorted(found, key=lambda one: one.id)
 
+    def memberships(self) -> dict[int, frozenset[int]]:
+        """For each process id the ids of its groups, as they are now."""
+        return dict(self._memberships)
+
+    def draft(self) -> Drafted:
+        """A change to be written down and carried out later, if nothing else is declared until then."""
+        return Drafted(Draft(*self._store.last_ids()), self._clock, self.groups)
+
     def group_ids(self, process: int) -> frozenset[int]:
         """The ids of the groups of a process."""
         return self._memberships.get(process, frozenset())
@@ -285,6 +231,15 @@ class Registry:
     def groups_of(self, one: Declared) -> list[str]:
         """The names of the groups of a process, by id."""
         return [self.groups[number] for number in sorted(self.group_ids(one.id)) if number in self.groups]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What cannot be saved is told the caller."""
+    try:
+        yield
+    except StoreError as error:
+        raise PmonError(ErrorCode.INTERNAL, str(error), "nothing was changed") from error
 
 
 def not_found(ref: str, names: Sequence[str] | dict[str, Any]) -> PmonError:

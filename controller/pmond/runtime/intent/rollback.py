@@ -57,8 +57,8 @@ class RollingBack:
         options = Options(owner=name, prune=True, allow_empty=True)
         order = Order(options, peer, message=message, commit=chosen.commit, insist=True)
         if wish.dry_run:
-            return Applied(self._applying.plan(documents, reading, order))
-        applied = self._applying.apply(documents, reading, order)
+            return Applied(await self._applying.plan(documents, reading, order))
+        applied = await self._applying.apply(documents, reading, order)
         self._suspend(name, peer, chosen, source_digest)
         return applied
 

@@ -20,7 +20,7 @@ from pmond.core.report import report
 from pmond.core.rollout import Advance, Progress, Rollout, advance, from_json, merged, to_json
 from pmond.runtime.clock import Clock
 from pmond.runtime.failpoints import FailPoint, reached
-from pmond.runtime.intent.intents import changed_record, intent_of
+from pmond.runtime.intent.intents import changed_record
 from pmond.runtime.intent.registry import Declared, Edit, Registry
 from pmond.runtime.intent.sets import DONE, FAILED, Sets
 from pmond.runtime.journal import Journal
@@ -144,7 +144,7 @@ class Rollouts:
         with self._registry.edit("a step of a rollout") as edit:
             for name in names:
                 one = self._registry.processes[name]
-                edit.put(changed_record(one.record, released(intent_of(one))), one.spec)
+                edit.put(changed_record(one, released(one.intent)), one.spec)
         reached(FailPoint.WAVE_RELEASED)
         self._let_go.update(dict.fromkeys(names, self._clock.now()))
 

@@ -15,6 +15,7 @@ from pmond.runtime.clock import Clock
 from pmond.runtime.intent.registry import Declared, Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets, suspension_words
+from pmond.runtime.long_work import in_turns
 from pmond.runtime.loop import Loop
 from pmond.runtime.state.records import RevisionRecord, SourceRecord
 
@@ -29,22 +30,23 @@ class SetView:
         self._rollouts = rollouts
         self._clock = clock
 
-    def all(self) -> list[dict[str, Any]]:
+    async def all(self) -> list[dict[str, Any]]:
         """Every set by name, the processes of the command line last."""
         members: dict[str, list[Declared]] = {}
         for one in self._registry.processes.values():
             members.setdefault(one.record.owner, []).append(one)
         records = {record.set_name: record for record in self._sets.all()}
         names = sorted(records.keys() | (members.keys() - {CLI})) + ([CLI] if CLI in members else [])
-        return [self._json(name, records.get(name), members.get(name, [])) for name in names]
+        return [await self._json(name, records.get(name), members.get(name, [])) for name in names]
 
-    def _json(self, name: str, record: SourceRecord | None, members: list[Declared]) -> dict[str, Any]:
+    async def _json(self, name: str, record: SourceRecord | None, members: list[Declared]) -> dict[str, Any]:
         held = any(one.record.hold is not None and not one.record.hold.up for one in members)
+        members = sorted(members, key=lambda one: one.id)
         outdated = [one.name for one in members if self._is_outdated(one)]
         accepted = record is None or record.accepted
         suspended = record is not None and record.suspended is not None
         progressing = self._rollouts.active(name)
-        seen = [health_of(self._status(one)) for one in members]
+        seen = await in_turns(members, lambda one: health_of(self._status(one)))
         return {
             "name": name,
             "sync": sync_of(accepted=accepted, suspended=suspended, held=held, outdated=bool(outdated)),
@@ -59,7 +61,7 @@ class SetView:
             "revision": record.revision if record is not None else 0,
             "checked_at": record.checked_at if record is not None else None,
             "processes": len(members),
-            "inventory": [_member(one) for one in sorted(members, key=lambda one: one.id)],
+            "inventory": await in_turns(members, _member),
             "conditions": list(_conditions(record, outdated, progressing)) if record is not None else [],
         }
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -19,7 +20,7 @@ from pmon3_schema.manifest import Document
 from pmon3_schema.profiles import OPTIONS, chosen_by_caller
 from pmond.core.compare import CLI
 from pmond.runtime.clock import Clock
-from pmond.runtime.files.documents import pack, unpack
+from pmond.runtime.files.documents import as_json, pack, unpack
 from pmond.runtime.intent.registry import Edit
 from pmond.runtime.state.records import RevisionRecord, SourceRecord
 from pmond.runtime.state.store import Store
@@ -32,10 +33,25 @@ PROGRESSING, DONE, FAILED, ROLLED_BACK, SUPERSEDED = (
 )  # fmt: skip
 
 
+class Content(Struct, frozen=True):
+    """Documents as they are kept, and what tells them from others."""
+
+    packed: bytes
+    digest: str
+
+
+def content_of(documents: Sequence[Document]) -> Content:
+    """Documents in the form in which a record keeps them."""
+    return Content(pack(_pairs(documents)), digest_of(documents))
+
+
 def digest_of(documents: Sequence[Document]) -> str:
     """``b2:`` and a hash of the documents, paths included."""
-    packed = pack([(document.path, document.content) for document in documents])
-    return "b2:" + blake2b(packed, digest_size=16).hexdigest()
+    return "b2:" + blake2b(as_json(_pairs(documents)), digest_size=16).hexdigest()
+
+
+def _pairs(documents: Sequence[Document]) -> list[tuple[str, bytes]]:
+    return [(document.path, document.content) for document in documents]
 
 
 class Sets:
@@ -81,18 +97,17 @@ class Sets:
         self,
         edit: Edit,
         name: str,
-        documents: Sequence[Document],
+        content: Content,
         revision: RevisionRecord | None,
         uid: int,
     ) -> SourceRecord:
         """These documents are in force now; `revision` when they changed something."""
         before = self._records.get(name) or replace(self._fresh(name), uid=uid)
-        digest = digest_of(documents)
         after = replace(
             before,
-            digest=digest,
-            accepted_digest=digest,
-            content=pack([(document.path, document.content) for document in documents]),
+            digest=content.digest,
+            accepted_digest=content.digest,
+            content=content.packed,
             accepted=True,
             diagnostics=[],
             reason="",
@@ -122,7 +137,7 @@ class Sets:
         self,
         edit: Edit,
         name: str,
-        documents: Sequence[Document],
+        content: Content,
         by: str,
         summary: Mapping[str, int],
         message: str,
@@ -136,9 +151,9 @@ class Sets:
             at=self._clock.wall(),
             by=by,
             summary=dict(summary),
-            content=pack([(document.path, document.content) for document in documents]),
+            content=content.packed,
             message=message,
-            digest=digest_of(documents),
+            digest=content.digest,
             commit=commit,
             outcome=outcome,
         )
@@ -213,4 +228,4 @@ def suspension_words(suspended: Mapping[str, Any]) -> str:
     return f"suspended by {suspended['by']}{why}{until}"
 
 
-__all__ = ["CLI", "Sets", "digest_of", "suspension_words"]
+__all__ = ["CLI", "Sets", "content_of", "digest_of", "suspension_words"]

@@ -123,7 +123,9 @@ class Sources:
         if not reading.ok:
             raise invalid(reading)
         single = Reading(tuple(replace(entry, spec=self._alone(entry.spec)) for entry in entries), ())
-        self._applying.apply(documents, single, Order(replace(self._options(), prune=False, partial=True)))
+        self._applying.apply_at_once(
+            documents, single, Order(replace(self._options(), prune=False, partial=True))
+        )
 
     def _alone(self, spec: ProcessSpec) -> ProcessSpec:
         """The spec as `start NAME` takes it: a dependency that is not declared yet is left to `init`."""
@@ -146,7 +148,7 @@ class Sources:
         if reading.ok:
             self._hand_over()
         order = Order(self._options(), commit=commit_of(self.process_config_file))
-        applied = self._applying.apply(documents, reading, order)
+        applied = await self._applying.apply(documents, reading, order)
         self._note_followed()
         return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
 

@@ -22,6 +22,7 @@ from pmond.runtime.clock import Clock
 from pmond.runtime.files import logs
 from pmond.runtime.http.control import LogFile
 from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.long_work import in_turns
 from pmond.runtime.loop import Loop
 from pmond.runtime.publish.bus import Bus
 from pmond.runtime.publish.publishing import Publisher
@@ -76,21 +77,21 @@ class Waiting:
             changed = set(by_name)
             while True:
                 # Only what changed: judging all of a thousand at each change would take seconds.
-                verdicts.update((name, self._judge_all(by_name[name], goal)) for name in changed)
-                if all(verdict.met or verdict.failed for verdict in verdicts.values()):
+                verdicts.update(await in_turns(changed, lambda name: self._judge_all(by_name[name], goal)))
+                if not changes.unread and all(verdict.met or verdict.failed for verdict in verdicts.values()):
                     failed = any(verdict.failed for verdict in verdicts.values())
-                    return self._answer("failed" if failed else "met", verdicts, readable)
+                    return await self._answer("failed" if failed else "met", verdicts, readable)
                 left = deadline - self._clock.now()
                 if left <= 0:
-                    return self._answer("timeout", verdicts, readable)
+                    return await self._answer("timeout", verdicts, readable)
                 changed = await changes.wait(left)
 
-    def _judge_all(self, target: Promise, goal: Goal) -> Verdict:
-        """The verdicts on all conditions of a goal as one."""
+    def _judge_all(self, target: Promise, goal: Goal) -> tuple[str, Verdict]:
+        """Its name, and the verdicts on all conditions of a goal as one."""
         verdicts = [self._judge(target, condition) for condition in goal.conditions]
         every, some = (any, all) if goal.any else (all, any)
         reasons = dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason)
-        return Verdict(
+        return target.name, Verdict(
             every(verdict.met for verdict in verdicts),
             some(verdict.failed for verdict in verdicts),
             "; ".join(reasons),
@@ -179,16 +180,16 @@ class Waiting:
             return Verdict(failed=True, reason=reason)
         return Verdict(reason=reason)
 
-    def _answer(
+    async def _answer(
         self, outcome: str, verdicts: dict[str, Verdict], readable: Callable[[Declared], Sequence[LogFile]]
     ) -> dict[str, Any]:
         present = [self._registry.processes[name] for name in verdicts if name in self._registry.processes]
-        failures = [
-            {"name": name, "reason": verdict.reason, "log_tail": self._tail(name, readable)}
-            for name, verdict in verdicts.items()
-            if not verdict.met
-        ]
-        rows = self._publisher.rows(sorted(present, key=lambda one: one.id), usage=True)
+        unmet = [(name, verdict) for name, verdict in verdicts.items() if not verdict.met]
+        failures = await in_turns(
+            unmet,
+            lambda one: {"name": one[0], "reason": one[1].reason, "log_tail": self._tail(one[0], readable)},
+        )
+        rows = await self._publisher.rows(sorted(present, key=lambda one: one.id), usage=True)
         return {"outcome": outcome, "processes": rows, "failures": failures}
 
     def _tail(self, name: str, readable: Callable[[Declared], Sequence[LogFile]]) -> str:

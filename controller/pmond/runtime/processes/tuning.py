@@ -39,8 +39,10 @@ class Tuner:
         """Set what is not as declared."""
         for name in names:
             running = self._performer.instances.get(name)
+            if running is None or running.ended or running.tuning is None:
+                continue
             one = self._registry.processes.get(name)
-            if running is None or one is None or running.ended or running.tuning is None:
+            if one is None:
                 continue
             wanted = tuning_of(one.spec)
             if wanted != running.tuning:

@@ -30,6 +30,11 @@ class Changes:
             self._changed |= changed
             self._news.set()
 
+    @property
+    def unread(self) -> bool:
+        """Whether any changed since that was last asked."""
+        return bool(self._changed)
+
     async def wait(self, timeout: float) -> set[str]:
         """The names that changed, once there are any; none after `timeout` seconds."""
         try:

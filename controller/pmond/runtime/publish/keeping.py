@@ -63,9 +63,9 @@ class Keeping:
         batch.events.extend(self._record(event) for event in happened)
         self._keeper.send(len(self._instances.mains()))
         self._store.flush(batch)
-        if self._store.degraded is None:
+        if self._store.saved:
             self._starts.saved()
-        if self._keeper.crowded:  # what ended is saved by now
+        if self._keeper.crowded and (self._store.saved or self._store.degraded):  # what ended is saved by now
             self._keeper.refill(self._instances.mains())
         self._tell_degraded()
         self._publisher.note_changes(before.keys())

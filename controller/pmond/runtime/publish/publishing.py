@@ -16,6 +16,7 @@ from pmond.core.model import NOTHING_SEEN, State
 from pmond.core.report import Truth, exit_words, report, truths
 from pmond.runtime.clock import Clock
 from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.long_work import in_turns
 from pmond.runtime.loop import Loop
 from pmond.runtime.processes.environment import User, find_user
 from pmond.runtime.processes.failures import SpawnError
@@ -62,10 +63,10 @@ class Publisher:
         if old in self._updated_at:
             self._updated_at[new] = self._updated_at.pop(old)
 
-    def rows(self, chosen: list[Declared], usage: bool) -> list[ProcessStatus]:
+    async def rows(self, chosen: list[Declared], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
         measured = self._usage(chosen) if usage else {}
-        return [self.row(one, measured.get(one.name)) for one in chosen]
+        return await in_turns(chosen, lambda one: self.row(one, measured.get(one.name)))
 
     def row(self, one: Declared, usage: Usage | None = None) -> ProcessStatus:
         """One status object; `usage` None: nothing is measured."""

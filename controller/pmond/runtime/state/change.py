@@ -1,8 +1,16 @@
-"""Writes of desired state inside one transaction; `Store.transaction` hands it out."""
+"""Writes of desired state inside one transaction; `Store.transaction` hands it out.
+
+A large change is put together away from the file first (`Draft`), by a thread perhaps, and written
+some rows at a time (`staging`).
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,12 +26,20 @@ from pmond.runtime.state.records import (
     key,
 )
 
+Statements = tuple[str, list[tuple[Any, ...]]]
+"""One statement and the rows of values to execute it with."""
+
 
 class Change:
     """What may be changed together. Methods raise sqlite3.Error, which the transaction explains."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._execute = db.execute
+        self._execute: Callable[..., Any] = db.execute
+        self._execute_many = db.executemany
+
+    def execute(self, statements: Statements) -> None:
+        """Execute what a draft holds, or some of it."""
+        self._execute_many(*statements)
 
     def next_process_id(self) -> int:
         """One more than the largest in use, as in the seed; 1 for the first process."""
@@ -117,3 +133,39 @@ class Change:
 
     def _next(self, query: str) -> int:
         return int(self._execute(query).fetchone()[0] or 0) + 1
+
+
+class Draft(Change):
+    """A change that is only written down, to be executed as one transaction later.
+
+    `process` and `group` are the greatest ids in use; the draft is good as long as they are.
+    """
+
+    def __init__(self, process: int, group: int) -> None:
+        self._written: list[tuple[str, tuple[Any, ...]]] = []
+        self._execute = self._write
+        self._process = process
+        self._group = group
+        self.renames: list[tuple[str, str]] = []
+        """Old and new names; what is remembered of runs is read, so it is moved at the very end."""
+
+    def next_process_id(self) -> int:
+        self._process += 1
+        return self._process
+
+    def next_group_id(self) -> int:
+        self._group += 1
+        return self._group
+
+    def rename_runtime(self, old: str, new: str) -> None:
+        self.renames.append((old, new))
+
+    def statements(self, most: int) -> Iterator[Statements]:
+        """What was written down, in order, at most so many rows at a time."""
+        for query, written in groupby(self._written, itemgetter(0)):
+            rows = map(itemgetter(1), written)
+            while some := list(islice(rows, most)):
+                yield query, some
+
+    def _write(self, query: str, values: tuple[Any, ...]) -> None:
+        self._written.append((query, values))

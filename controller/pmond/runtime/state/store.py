@@ -38,6 +38,7 @@ from pmond.runtime.state.records import (
     encode,
     key,
 )
+from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.state_file import FileAccess, StateFile, explain, open_state_file, put_in_place
 from pmond.runtime.state.store_error import StoreError
 
@@ -64,6 +65,7 @@ class Store:
         self._clock = clock
         self._inode = None if file.in_memory is not None else _inode(file.path)
         self._unsaved = Batch()
+        self._staging: Staging | None = None
         newest = self._db.execute("SELECT max(id) FROM events").fetchone()[0]
         self._next_event = (newest or 0) + 1
         self._retry_at = 0.0
@@ -83,6 +85,11 @@ class Store:
         Never raises for what the file or the disk is like: `notices` says what was found.
         """
         return cls(open_state_file(Path(path), clock, mode, access), clock, access)
+
+    @property
+    def saved(self) -> bool:
+        """Whether all that `flush` was given is in the file."""
+        return self.degraded is None and not self._unsaved
 
     @property
     def uuid(self) -> str:
@@ -144,18 +151,31 @@ class Store:
 
         Raises StoreError "cannot save WHAT: why", and then nothing was changed.
         """
-        try:
+        with explained(what):
+            self._end_staging()
             self._return_to_file()
             with self._writing(durable):
                 yield Change(self._db)
-        except (sqlite3.Error, OSError) as error:
-            hint = "free some space and try again" if "full" in explain(error) else ""
-            raise StoreError(f"cannot save {what}: {explain(error)}", hint) from error
+
+    def stage(self, what: str) -> Staging:
+        """Begin a durable transaction that is written over several turns; see `staging`.
+
+        Raises StoreError, as `transaction` does. `explained` is for what is done with it.
+        """
+        with explained(what):
+            self._end_staging()
+            self._return_to_file()
+            self._staging = Staging(self._db, self._writing(durable=True), self._staging_ended)
+            return self._staging
+
+    def last_ids(self) -> tuple[int, int]:
+        """The greatest ids in use, of processes and of groups; 0 where there are none."""
+        return self._last_id("processes"), self._last_id("groups")
 
     def flush(self, batch: Batch) -> None:
         """Save the runtime facts of one turn, and those of earlier turns that could not be saved."""
         self._unsaved.merge(batch, KEEP_EVENTS)
-        if self.degraded is None and not self._unsaved:
+        if self._staging is not None or (self.degraded is None and not self._unsaved):
             return
         if self.degraded is not None and self._clock.now() < self._retry_at:
             return
@@ -172,11 +192,13 @@ class Store:
 
     def copy_to(self, path: Path) -> None:
         """Write a copy of the whole state to a new file. Raises sqlite3.Error."""
+        self._end_staging()
         with closing(sqlite3.connect(path)) as copy:
             self._db.backup(copy)
 
     def close(self) -> None:
         """Save what is left and close the file."""
+        self._end_staging()
         self._retry_at = 0.0
         self.flush(Batch())
         with suppress(sqlite3.Error):  # a full disk keeps the log in its own file, which the next start reads
@@ -202,6 +224,16 @@ class Store:
         finally:
             if durable:
                 execute("PRAGMA synchronous = NORMAL")
+
+    def _end_staging(self) -> None:
+        if self._staging is not None:
+            self._staging.abandon()
+
+    def _staging_ended(self) -> None:
+        self._staging = None
+
+    def _last_id(self, table: str) -> int:
+        return int(self._db.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0)
 
     def _write(self, batch: Batch) -> None:
         many = self._db.executemany
@@ -283,6 +315,16 @@ class Store:
         old.close()
         self._inode = _inode(self._path)
         self.notices.append(f"wrote the state to {self._path} again: the file was missing or not ours")
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Raises StoreError for what goes wrong with the file in the block."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        hint = "free some space and try again" if "full" in explain(error) else ""
+        raise StoreError(f"cannot save {what}: {explain(error)}", hint) from error
 
 
 def _sound(kind: type[Record], rows: list[tuple[bytes, ...]]) -> list[Record]:

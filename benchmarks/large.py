@@ -1,0 +1,253 @@
+"""What a manifest of many processes costs, and whom it holds up: `python benchmarks/large.py`.
+
+A pmond is told of 10,000 processes in YAML (`autostart: false`: what is measured is deciding, not
+starting), then of changes to them. While it is at work another caller asks a short question again and
+again. Shown is how long each step took, how long that caller had to wait for an answer (median,
+greatest), and the longest that pmond's loop was busy without a break, as seen from inside
+(`watched.py`): elapsed, and of that processor time, which other programs on the machine do not change.
+Each figure is the least of some rounds, each with a pmond of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import watched
+from benchmarks.fleet import become_subreaper, temporary_fleet
+from benchmarks.measures import wait_answering
+from benchmarks.plan import manifest
+from benchmarks.systems.base import Declaration
+from benchmarks.systems.pmon3 import Pmon3
+from msgspec import Struct
+
+from pmon3.client import Client
+
+_TIMEOUT = 300.0
+_PMON3 = Path(sys.executable).parent / "pmon3"
+
+
+class Watched(Pmon3):
+    """pmond with a watch on its loop, which follows a YAML file."""
+
+    def environment(self, declaration: Declaration) -> Mapping[str, str]:
+        turns = declaration.folder / "turns"
+        return {**super().environment(declaration), watched.VARIABLE: str(turns)}
+
+    def write(self, declaration: Declaration) -> None:
+        super().write(declaration)
+        (declaration.folder / "processes.json").unlink()
+        (declaration.folder / "processes.yaml").write_text("processes: []\n")
+        config = declaration.folder / "config.yml"
+        config.write_text(config.read_text().replace("processes.json", "processes.yaml"))
+
+    def start_command(self, declaration: Declaration) -> list[str]:
+        return [sys.executable, watched.__file__]
+
+
+class Turn(Struct, frozen=True):
+    """A line of `watched`. Seconds."""
+
+    ended: float
+    seconds: float
+    cpu: float
+    callback: str
+
+
+class Cost(Struct, frozen=True):
+    """Of one step, in milliseconds."""
+
+    whole: float
+    median_wait: float
+    longest_wait: float
+    longest_turn: float
+    longest_turn_cpu: float
+    what: str = ""
+    """The callback that was the longest."""
+
+    def least(self, other: Cost) -> Cost:
+        longest = min(self, other, key=lambda cost: cost.longest_turn)
+        return Cost(
+            min(self.whole, other.whole),
+            min(self.median_wait, other.median_wait),
+            min(self.longest_wait, other.longest_wait),
+            longest.longest_turn,
+            min(self.longest_turn_cpu, other.longest_turn_cpu),
+            longest.what,
+        )
+
+
+class Bench:
+    """One pmond and the steps it is taken through."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._folder = folder
+        self._size = size
+        self._client = Client(str(next((folder / "run").glob("*.sock*"))), _TIMEOUT)
+        self._path = folder / "many.yaml"
+
+    def steps(self) -> dict[str, Cost]:
+        """All steps, in an order in which each finds what it needs."""
+        changed = manifest(self._size, edited=True)
+        policy = changed.replace("autostart: false", "autostart: false\n    restart: {policy: never}")
+        return {
+            "nothing": self._cost(lambda: time.sleep(0.5)),
+            "first apply": self._cost(lambda: self._post("/v1/apply", manifest(self._size))),
+            "apply, nothing edited": self._cost(lambda: self._post("/v1/apply", manifest(self._size))),
+            "diff, nothing edited": self._cost(lambda: self._post("/v1/plan", manifest(self._size))),
+            "diff, one edited": self._cost(lambda: self._post("/v1/plan", changed)),
+            "apply, one edited": self._cost(lambda: self._post("/v1/apply", changed)),
+            "diff, all edited": self._cost(lambda: self._post("/v1/plan", policy)),
+            "apply, all edited": self._cost(lambda: self._post("/v1/apply", policy)),
+            "list": self._cost(lambda: self._client.get("/v1/processes")),
+            "export": self._cost(lambda: self._client.get("/v1/export")),
+            "sets": self._cost(lambda: self._client.get("/v1/sets")),
+            "list, as a command": self._cost(lambda: self._command("ls", "-o", "json")),
+        }
+
+    def followed(self) -> dict[str, Cost]:
+        """The process config file says all of it, then one thing differently."""
+        return {
+            "hot reload of all": self._cost(lambda: self._save(manifest(self._size), 1)),
+            "hot reload, one edited": self._cost(lambda: self._save(manifest(self._size, edited=True), 2)),
+            "hot reload, a line more": self._cost(lambda: self._save("# moved\n" + manifest(self._size), 3)),
+        }
+
+    def _post(self, path: str, text: str) -> None:
+        document = {"path": str(self._path), "text": text}
+        self._client.post(path, {"documents": [document], "set": f"file:{self._path}"}, _TIMEOUT)
+
+    def _save(self, text: str, version: int) -> None:
+        new = self._folder / "new"
+        new.write_text(text)
+        new.rename(self._folder / "processes.yaml")
+        deadline = time.monotonic() + _TIMEOUT
+        while time.monotonic() < deadline:
+            found = self._client.get("/v1/history?limit=1")
+            if found and found[0]["revision"] >= version:
+                return
+            time.sleep(0.01)
+        raise TimeoutError("the process config file was not brought in")
+
+    def _command(self, *arguments: str) -> None:
+        subprocess.run(
+            [str(_PMON3), *arguments],
+            env={"PMON3_CONF": str(self._folder / "config.yml"), "PATH": "/usr/bin:/bin"},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def _cost(self, work: Callable[[], object]) -> Cost:
+        before = time.monotonic()
+        with _prober(self._client.path) as waits:
+            work()
+            whole = time.monotonic() - before
+            # What the step left for the next turns counts as well.
+            time.sleep(0.3)
+        turns = [turn for turn in self._turns() if turn.ended >= before]
+        longest = max(turns, key=lambda turn: turn.seconds, default=Turn(0.0, 0.0, 0.0, ""))
+        return Cost(
+            whole * 1e3,
+            statistics.median(waits) * 1e3,
+            max(waits) * 1e3,
+            longest.seconds * 1e3,
+            max((turn.cpu for turn in turns), default=0.0) * 1e3,
+            longest.callback,
+        )
+
+    def _turns(self) -> list[Turn]:
+        return [Turn(**json.loads(line)) for line in (self._folder / "turns").read_text().splitlines()]
+
+
+@contextmanager
+def _prober(path: str) -> Iterator[list[float]]:
+    """Ask for the version all the time; the list gets the seconds that each answer took."""
+    client, waits, ended = Client(path, _TIMEOUT), [], threading.Event()
+
+    def probe() -> None:
+        while not ended.wait(0.002):
+            before = time.monotonic()
+            client.get("/v1/version")
+            waits.append(time.monotonic() - before)
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    try:
+        yield waits
+    finally:
+        ended.set()
+        thread.join()
+
+
+def one_round(size: int) -> dict[str, Cost]:
+    """All steps with a new pmond."""
+    with temporary_fleet(Watched(), ("/usr/bin/sleep",), 0) as fleet:
+        fleet.system.write(fleet.declaration)
+        fleet.start()
+        wait_answering(fleet)
+        bench = Bench(fleet.declaration.folder, size)
+        found = bench.steps()
+    with temporary_fleet(Watched(), ("/usr/bin/sleep",), 0) as fleet:
+        fleet.system.write(fleet.declaration)
+        fleet.start()
+        wait_answering(fleet)
+        return {**found, **Bench(fleet.declaration.folder, size).followed()}
+
+
+def validate(size: int, rounds: int) -> tuple[float, float]:
+    """The whole command `pmon3 validate`: least seconds elapsed, and of processor time."""
+    elapsed, used = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "many.yaml"
+        file.write_text(manifest(size))
+        for _ in range(rounds):
+            before, children = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([str(_PMON3), "validate", str(file)], stdout=subprocess.DEVNULL, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            elapsed.append(time.monotonic() - before)
+            used.append(after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime)
+    return min(elapsed), min(used)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="benchmarks/large.py", description=__doc__)
+    parser.add_argument("--size", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--verbose", action="store_true", help="name the callback that was the longest")
+    options = parser.parse_args()
+    become_subreaper()
+    print("| pmon3 validate, whole command | elapsed | processor |\n|---|---:|---:|")
+    for size in (options.size // 10, options.size):
+        elapsed, used = validate(size, options.rounds)
+        print(f"| {size} processes | {elapsed:.2f} s | {used:.2f} s |")
+    costs: dict[str, Cost] = {}
+    for _ in range(options.rounds):
+        for name, cost in one_round(options.size).items():
+            costs[name] = cost.least(costs.get(name, cost))
+    print(f"\n{options.size} processes; milliseconds\n")
+    print("| step | whole | another caller waits: median | greatest | loop busy | of that processor |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, cost in costs.items():
+        print(
+            f"| {name} | {cost.whole:.0f} | {cost.median_wait:.1f} | {cost.longest_wait:.1f}"
+            f" | {cost.longest_turn:.1f} | {cost.longest_turn_cpu:.1f} |"
+            + (f" {cost.what}" if options.verbose else "")
+        )
+
+
+if __name__ == "__main__":
+    main()

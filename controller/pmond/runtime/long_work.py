@@ -1,0 +1,53 @@
+"""Work on thousands of values: in a thread, or a bit at a time, so that the loop goes on meanwhile.
+
+A thread is for what depends on values alone. What looks at the state of the loop stays on the loop and
+gives way in between; it sees each process as it is at its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+from pmond.runtime import clock
+
+_TURN_SECONDS = 0.005
+"""After this the loop goes on with something else first."""
+
+Item = TypeVar("Item")
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+async def in_turns(items: Iterable[Item], work: Callable[[Item], Found]) -> list[Found]:
+    """What `work` answers for each of the items."""
+    found = []
+    until = clock.now() + _TURN_SECONDS
+    for item in items:
+        found.append(work(item))
+        if clock.now() >= until:
+            await asyncio.sleep(0)
+            until = clock.now() + _TURN_SECONDS
+    return found
+
+
+async def in_thread(work: Callable[Given, Found], *args: Given.args, **kwargs: Given.kwargs) -> Found:
+    """What `work` answers. It must touch nothing that the loop changes."""
+    return await asyncio.to_thread(lambda: _spared(lambda: work(*args, **kwargs)))
+
+
+def _spared(work: Callable[[], Found]) -> Found:
+    """Without the cyclic collector: it holds all threads while it visits the thousands of new values.
+
+    Afterwards they count as old, or the first collection would visit all of them at once.
+    """
+    if not gc.isenabled():  # another thread is at work like this
+        return work()
+    gc.disable()
+    try:
+        return work()
+    finally:
+        gc.freeze()
+        gc.enable()

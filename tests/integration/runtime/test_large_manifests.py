@@ -1,0 +1,274 @@
+"""A manifest of many is brought in over several turns, and still as one unit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from tests.support.factories import spec
+
+from pmon3_schema.errors import PmonError
+from pmon3_schema.manifest import Document
+from pmond.core.actions import Action
+from pmond.core.compare import Options
+from pmond.core.model import Policy
+from pmond.runtime import clock
+from pmond.runtime.http.auth import Peer
+from pmond.runtime.intent.acting import Acting
+from pmond.runtime.intent.applying import Applied, Applying, Order
+from pmond.runtime.intent.edit import Drafted
+from pmond.runtime.intent.registry import CLI, Registry
+from pmond.runtime.intent.rollouts import Rollouts
+from pmond.runtime.intent.sets import Sets
+from pmond.runtime.journal import Journal, Level
+from pmond.runtime.loop import Loop
+from pmond.runtime.publish.bus import Bus
+from pmond.runtime.state.change import Statements
+from pmond.runtime.state.records import Batch, EventRecord, Hold
+from pmond.runtime.state.staging import Staging
+from pmond.runtime.state.store import Store
+
+pytestmark = pytest.mark.slow
+
+MANY = 1200
+"""Enough for a thread, and for several turns of writing."""
+OWNER = "file:/srv/many.yaml"
+
+
+class Idle:
+    """Nothing is started: every process is declared with `autostart: false`."""
+
+    def perform(self, action: Action) -> None:
+        raise AssertionError(action)
+
+
+class World:
+    """What brings manifests in, over the state file of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        journal = Journal(level=Level.ERROR)
+        self.folder = folder
+        self.store = Store.open(folder / "data.db", clock=clock)
+        self.loop = Loop(clock, journal, Policy())
+        self.registry = Registry(self.store, self.loop, clock)
+        self.sets = Sets(self.store, clock)
+        snapshot = self.store.load()
+        self.registry.load(snapshot)
+        self.sets.load(snapshot.sources)
+        acting = Acting(self.registry, self.loop, clock, 0, None)
+        rollouts = Rollouts(self.registry, self.loop, Bus(), self.sets, clock, journal)
+        self.applying = Applying(self.registry, self.loop, acting, self.sets, rollouts, 0)
+        self.told: set[str] = set()
+
+    def start(self) -> None:
+        self.loop.start(Idle(), lambda before, events: self.told.update(before))
+
+    async def apply(self, text: str, **options: object) -> Applied:
+        documents = [Document("/srv/many.yaml", text.encode())]
+        reading = await self.applying.read(documents)
+        order = Order(Options(OWNER, prune=True, **options), Peer(1, 0, 0))  # type: ignore[arg-type]
+        return await self.applying.apply(documents, reading, order)
+
+    def saved(self) -> dict[str, str]:
+        """The arguments of each process as a pmond would find them that starts after this one died."""
+        self.store.close()
+        return World(self.folder).arguments()
+
+    def arguments(self) -> dict[str, str]:
+        return {name: " ".join(one.spec.args) for name, one in self.registry.processes.items()}
+
+
+def manifest(word: str, count: int = MANY) -> str:
+    lines = ["processes:"]
+    for number in range(count):
+        fields = [
+            f"name: p{number}",
+            "file: /bin/true",
+            f"args: [{word}]",
+            "autostart: false",
+            "groups: [all]",
+        ]
+        lines += ["  - " + fields[0], *("    " + line for line in fields[1:])]
+    return "\n".join(lines) + "\n"
+
+
+def on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """The test as one that pytest can call."""
+
+    @wraps(test)
+    def run(*arguments: object, **named: object) -> None:
+        asyncio.run(asyncio.wait_for(test(*arguments, **named), 60))
+
+    return run
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def while_written(monkeypatch: pytest.MonkeyPatch, times: int, act: Callable[[], object]) -> list[Staging]:
+    """`act` happens after the first rows of each of so many transactions; the list counts them."""
+    begun: list[Staging] = []
+    write = Staging.write
+
+    def written(staging: Staging, statements: Statements) -> None:
+        write(staging, statements)
+        if staging not in begun and len(begun) < times:
+            begun.append(staging)
+            asyncio.get_running_loop().call_soon(act)
+
+    monkeypatch.setattr(Staging, "write", written)
+    return begun
+
+
+@on_a_loop
+async def test_all_of_it_counts_from_one_moment_on(world: World, tmp_path: Path) -> None:
+    world.start()
+    sizes: set[int] = set()
+
+    async def look() -> None:
+        while len(world.registry.processes) < MANY:
+            sizes.add(len(world.registry.processes))
+            await asyncio.sleep(0)
+
+    applied, _ = await asyncio.gather(world.apply(manifest("one")), look())
+    assert applied.revision == 1
+    assert applied.plan["summary"] == {"create": MANY, "unchanged": 0}
+    assert sizes == {0}
+    assert len(world.registry.in_group(world.registry.group_id("all"))) == MANY
+    while len(world.told) < MANY:
+        await asyncio.sleep(0)
+    assert set(world.loop.desired.wanted) == set(world.registry.processes)
+    assert world.saved() == {f"p{number}": "one" for number in range(MANY)}
+
+
+@on_a_loop
+async def test_what_is_declared_meanwhile_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.apply(manifest("one"))
+
+    def declare() -> None:
+        hold = Hold(up=True, by="ana", at=clock.wall(), reason="needed")
+        one = world.registry.processes["p7"]
+        with world.registry.edit("another process, and a hold") as edit:
+            edit.add(spec("other"), CLI, True)
+            edit.put(replace(one.record, hold=hold), one.spec)
+
+    begun = while_written(monkeypatch, 1, declare)
+    applied = await world.apply(manifest("two"))
+    assert len(begun) == 1
+    assert applied.revision == 2
+    kept = world.registry.processes["p7"].record.hold
+    assert kept is not None and kept.reason == "needed"
+    arguments = world.saved()
+    assert arguments.pop("other") == ""
+    assert set(arguments.values()) == {"two"}
+
+
+@on_a_loop
+async def test_what_is_declared_while_it_is_worked_out_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts: list[Drafted] = []
+
+    def declare() -> None:
+        if len(drafts) == 1:
+            with world.registry.edit("another process") as edit:
+                edit.add(spec("other"), CLI, True)
+
+    def draft(registry: Registry) -> Drafted:
+        drafts.append(made(registry))
+        asyncio.get_running_loop().call_soon(declare)
+        return drafts[-1]
+
+    made = Registry.draft
+    monkeypatch.setattr(Registry, "draft", draft)
+    await world.apply(manifest("one"))
+    assert len(drafts) == 2
+    arguments = world.saved()
+    assert arguments.pop("other") == ""
+    assert len(arguments) == MANY
+
+
+@on_a_loop
+async def test_somebody_who_declares_all_the_time_does_not_keep_it_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = iter(range(100))
+
+    def declare() -> None:
+        with world.registry.edit("another process") as edit:
+            edit.add(spec(f"other{next(names)}"), CLI, True)
+
+    begun = while_written(monkeypatch, 100, declare)
+    await world.apply(manifest("one"))
+    assert len(begun) == 3
+    assert len(world.saved()) == MANY + 3
+
+
+@on_a_loop
+async def test_what_happens_meanwhile_is_saved_afterwards(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = EventRecord(world.store.next_event_id(), clock.wall(), "web", "Started", "Started", "it runs")
+    saved: list[bool] = []
+
+    def happen() -> None:
+        world.store.flush(Batch(events=[event]))
+        saved.append(world.store.saved)
+
+    while_written(monkeypatch, 1, happen)
+    await world.apply(manifest("one"))
+    assert saved == [False]
+    world.store.flush(Batch())
+    assert world.store.saved
+    world.store.close()
+    again = Store.open(world.folder / "data.db", clock=clock)
+    assert [one.message for one in again.events()] == ["it runs"]
+
+
+@on_a_loop
+async def test_a_disk_that_takes_no_more_leaves_all_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.apply(manifest("one"))
+
+    def refuse() -> None:
+        world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
+
+    while_written(monkeypatch, 1, refuse)
+    with pytest.raises(PmonError, match="cannot save the manifest"):
+        await world.apply(manifest("two"))
+    world.store._db.execute("PRAGMA query_only = 0")
+    assert set(world.arguments().values()) == {"one"}
+    monkeypatch.undo()
+    assert (await world.apply(manifest("three"))).revision == 2
+    assert set(world.saved().values()) == {"three"}
+
+
+@on_a_loop
+async def test_an_apply_that_is_given_up_leaves_all_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = asyncio.ensure_future(world.apply(manifest("one")))
+    while_written(monkeypatch, 1, task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.arguments() == {}
+    assert world.saved() == {}
+
+
+@on_a_loop
+async def test_a_renamed_process_among_many_keeps_its_place(world: World) -> None:
+    await world.apply(manifest("one"))
+    number = world.registry.processes["p3"].id
+    await world.apply(manifest("one").replace("name: p3\n", "name: third\n    renamed_from: p3\n"))
+    assert "p3" not in world.registry.processes
+    assert world.registry.processes["third"].id == number
+    assert "third" in world.loop.desired.wanted
+    assert "p3" not in world.loop.desired.wanted
+    assert "third" in world.saved()
