@@ -138,6 +138,18 @@ def roll_out(fleet: Fleet, point: FailPoint) -> None:
     fleet.machine.manifest.write_text(text)
 
 
+def declare_many(fleet: Fleet, point: FailPoint) -> None:
+    """More than is written in one turn: nothing of it counts before the last."""
+    fleet.machine.start(fail_point=f"{point}:2")
+    entries = [{"name": f"many{number}", "file": "/bin/true", "autostart": False} for number in range(1200)]
+    document = {"path": "/srv/many.json", "text": json.dumps({"processes": entries})}
+    attempt(lambda: fleet.machine.client.post("/v1/apply", {"documents": [document], "set": "many"}))
+    ended_at(fleet, point)
+    fleet.machine.start()
+    assert not any(name.startswith("many") for name in fleet.machine.rows())
+    fleet.machine.kill()
+
+
 def with_stray(fleet: Fleet, point: FailPoint) -> None:
     """Something bears our marker and belongs to no instance."""
     marker = {"PMON3_INSTANCE": f"{fleet.machine.ledger.uuid()}:nobody:1"}
@@ -219,6 +231,7 @@ SCENES: dict[FailPoint, Scene] = {
     FailPoint.INTENT_COMMITTED: stop("steady0", count=2),
     FailPoint.ANSWER_READY: stop("steady0"),
     FailPoint.ANSWER_SENT: stop("steady0"),
+    FailPoint.MANY_BEGUN: declare_many,
     FailPoint.FACTS_WRITTEN: come_up,
     FailPoint.FACTS_COMMITTED: come_up,
     FailPoint.MANIFEST_READ: edit_manifest,

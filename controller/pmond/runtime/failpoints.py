@@ -37,6 +37,8 @@ class FailPoint(StrEnum):
     """It is on the disk, and nothing in memory knows."""
     ANSWER_READY = "answer_ready"
     ANSWER_SENT = "answer_sent"
+    MANY_BEGUN = "many_begun"
+    """Some rows of a large change are written, in a transaction that stays open."""
     FACTS_WRITTEN = "facts_written"
     FACTS_COMMITTED = "facts_committed"
     """What a turn brought about is saved; the notes of its starts and stops are still there."""

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.state.change import Change, Statements
 
 _PAGES = 1000
@@ -43,6 +44,7 @@ class Staging:
         """Execute some of it."""
         try:
             Change(self._db).execute(statements)
+            reached(FailPoint.MANY_BEGUN)
         except BaseException:
             self.abandon()
             raise
