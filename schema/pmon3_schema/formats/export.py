@@ -10,7 +10,8 @@ from __future__ import annotations
 import io
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,12 +34,7 @@ def plain(spec: ProcessSpec) -> dict[str, Any]:
     """A spec as the shortest manifest entry that reads back as the same spec."""
     entry: dict[str, Any] = {name: _seed_value(spec, name) for name in SEED_FIELDS}
     entry = {name: value for name, value in entry.items() if value or name in _ALWAYS or value is False}
-    for name in ProcessSpec.model_fields:
-        if name not in SEED_FIELDS:
-            value = _plain(name, getattr(spec, name), ProcessSpec)
-            if value is not None:
-                entry[name] = value
-    return entry
+    return entry | _plain(spec, skip=frozenset(SEED_FIELDS))
 
 
 def render(processes: Sequence[Mapping[str, Any]], format_name: str) -> str:
@@ -60,15 +56,26 @@ def _seed_value(spec: ProcessSpec, name: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _plain(name: str, value: Any, model: type[BaseModel]) -> Any:
-    """A value as a person would write it; None where it is the default."""
-    if value == model.model_fields[name].get_default():
-        return None
-    inner = nested_model(model, name)
-    if inner is not None:
-        parts = {field: _plain(field, getattr(value, field), inner) for field in inner.model_fields}
-        return {field: part for field, part in parts.items() if part is not None} or None
-    return written(name, value)
+def _plain(model: BaseModel, skip: Collection[str] = ()) -> dict[str, Any]:
+    """What of it is not the default, as a person would write it."""
+    entry: dict[str, Any] = {}
+    for name, default, is_nested in _fields(type(model)):
+        value = getattr(model, name)
+        if value is default or value == default or name in skip:
+            continue
+        plain = _plain(value) if is_nested else written(name, value)
+        if plain is not None and plain != {}:
+            entry[name] = plain
+    return entry
+
+
+@cache
+def _fields(model: type[BaseModel]) -> tuple[tuple[str, Any, bool], ...]:
+    """Name, default, and whether the value has fields itself."""
+    return tuple(
+        (name, info.get_default(), nested_model(model, name) is not None)
+        for name, info in model.model_fields.items()
+    )
 
 
 def written(name: str, value: Any) -> Any:

@@ -4,16 +4,17 @@ Theory of operation: every record is one row that holds the whole record as JSON
 `data` column; other columns only repeat what is searched by or must be unique. A field may
 therefore be added without a migration as long as it has a default: reading drops keys that
 this version does not know (a newer pmond wrote them) and fills in what an older one left out.
-JSON is written in ASCII, which carries file names that are not valid UTF-8 unharmed.
+A file name that is not valid UTF-8 is carried unharmed by JSON's escapes.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct, field
-from msgspec.structs import fields
 
 
 class Hold(Struct, frozen=True):
@@ -195,39 +196,26 @@ Record = TypeVar(
     "Record", ProcessRecord, InstanceRecord, HistoryRecord, EventRecord, SourceRecord, RevisionRecord
 )
 
-_BLOB = "content"
-"""Bytes have a column of their own."""
+_WITH_CONTENT = (SourceRecord, RevisionRecord)
+"""Their bytes have a column of their own."""
+_encoder = msgspec.json.Encoder()
 
 
-_NAMES: dict[type[Any], tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(kind) if f.name != _BLOB)
-    for kind in (
-        Hold,
-        ProcessRecord,
-        InstanceRecord,
-        HistoryRecord,
-        EventRecord,
-        SourceRecord,
-        RevisionRecord,
-    )
-}
-
-
-def _plain(value: Any) -> Any:
-    # Called by the encoder for what JSON has no form for.
-    if isinstance(value, Hold):
-        return {name: getattr(value, name) for name in _NAMES[Hold]}
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    return str(value)
-
-
-_encoder = json.JSONEncoder(separators=(",", ":"), default=_plain)
+@cache
+def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 def encode(record: Any) -> str:
     """The `data` column of a record."""
-    return _encoder.encode({name: getattr(record, name) for name in _NAMES[type(record)]})
+    if isinstance(record, _WITH_CONTENT):
+        plain: Any = {name: getattr(record, name) for name in record.__struct_fields__ if name != "content"}
+    else:
+        plain = record
+    try:
+        return _encoder.encode(plain).decode()
+    except UnicodeEncodeError:  # a path that is not valid UTF-8: escapes carry it
+        return json.dumps(msgspec.to_builtins(plain), separators=(",", ":"))
 
 
 def key(text: str) -> str:
@@ -238,14 +226,21 @@ def key(text: str) -> str:
 def decode(kind: type[Record], data: str | bytes, content: bytes | None = None) -> Record:
     """The record of a row.
 
-    Raises ValueError or TypeError when the row is damaged.
+    Raises ValueError when the row is damaged.
     """
-    values = json.loads(data)
-    if not isinstance(values, dict):
-        raise ValueError("the row is not an object")
-    known = {name: values[name] for name in _NAMES[kind] if name in values}
-    if known.get("hold") is not None:
-        known["hold"] = Hold(**{name: known["hold"][name] for name in _NAMES[Hold] if name in known["hold"]})
-    if content is not None:
-        known[_BLOB] = content
-    return kind(**known)
+    try:
+        if content is not None:
+            return msgspec.convert({**json.loads(data), "content": content}, kind)
+        return _decode(kind, data)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _decode(kind: type[Record], data: str | bytes) -> Record:
+    try:
+        found: Record = _decoder(kind).decode(data)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # escapes of what is not valid UTF-8, or damage: the other reader says
+        return msgspec.convert(json.loads(data), kind)
+    return found
