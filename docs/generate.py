@@ -33,8 +33,15 @@ from pmon3_schema.spelling import nested_model
 ROOT = Path(__file__).resolve().parent
 
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.S)
-_SECONDS = {"delay", "max_delay", "stable_after", "window", "timeout"}
-_TWO_FORMS = {"args": "text or list", "env_vars": "text or map", "env_file": "text or list"}
+_SECONDS = {"delay", "max_delay", "stable_after", "window", "timeout", "debounce"}
+_TWO_FORMS = {
+    "args": "text or list",
+    "env_vars": "text or map",
+    "env_file": "text or list",
+    "paths": "text or list",
+    "ignore": "text or list",
+    "command": "text or list",
+}
 _OCTAL = {"umask", "directory_mode", "file_mode"}
 _SIZES = {"memory", "core"}
 

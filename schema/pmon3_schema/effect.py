@@ -17,7 +17,7 @@ class Effect(StrEnum):
     IN_PLACE = "in place"
     """The next decision or the live process uses the new value; no restart."""
     RELOAD = "reload"
-    """The process is told to read its configuration again."""
+    """The process is told to read its files again; no field costs that by itself (see `on_change`)."""
     RESTART = "restart"
     """The process is stopped and started."""
 

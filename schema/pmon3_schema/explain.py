@@ -20,7 +20,7 @@ ROOT = "process"
 _COSTS = {
     Effect.NONE: "nothing that runs is touched",
     Effect.IN_PLACE: "the process goes on and the new value counts from now on",
-    Effect.RELOAD: "the process is told to read its configuration again",
+    Effect.RELOAD: "the process is told to read its files again",
     Effect.RESTART: "the process is stopped and started",
 }
 

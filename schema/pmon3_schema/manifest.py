@@ -39,7 +39,7 @@ _LARGE = 256 * 1024
 _PATH_FIELDS = ("log", "log_dir", "cwd", "stderr_log")
 _EDITOR_SUFFIXES = ("~", ".swp", ".swo", ".tmp", ".bak", ".orig", ".rej", ".rpmsave", ".rpmnew")
 
-__all__ = ["Document", "Entry", "Reading", "discover", "is_manifest_name", "read", "texts"]
+__all__ = ["Document", "Entry", "Reading", "discover", "is_leftover", "is_manifest_name", "read", "texts"]
 
 
 class Entry(Struct, frozen=True):
@@ -105,11 +105,14 @@ def texts(documents: Iterable[Document]) -> dict[str, str]:
     }
 
 
+def is_leftover(name: str) -> bool:
+    """Whether a file is hidden, an editor's or a package manager's: nobody means it."""
+    return name.startswith((".", "#")) or name.endswith(_EDITOR_SUFFIXES) or ".dpkg-" in name
+
+
 def is_manifest_name(name: str) -> bool:
     """Whether a file of a manifest folder is read: known suffix, not hidden, not an editor's."""
-    if name.startswith((".", "#")) or name.endswith(_EDITOR_SUFFIXES) or ".dpkg-" in name:
-        return False
-    return posixpath.splitext(name)[1].lower() in SUFFIXES
+    return not is_leftover(name) and posixpath.splitext(name)[1].lower() in SUFFIXES
 
 
 def discover(path: str) -> list[str]:
@@ -201,12 +204,18 @@ def _placed(entry: dict[str, Any], folder: str) -> dict[str, Any]:
     for key in _PATH_FIELDS:
         if isinstance(placed.get(key), str):
             placed[key] = _absolute(placed[key], folder)
-    files = placed.get("env_file")
-    if isinstance(files, str):
-        placed["env_file"] = _absolute(files, folder)
-    elif isinstance(files, list):
-        placed["env_file"] = [_absolute(f, folder) if isinstance(f, str) else f for f in files]
+    if "env_file" in placed:
+        placed["env_file"] = _each_absolute(placed["env_file"], folder)
+    watch = placed.get("watch")
+    if isinstance(watch, dict) and "paths" in watch:
+        placed["watch"] = {**watch, "paths": _each_absolute(watch["paths"], folder)}
     return placed
+
+
+def _each_absolute(paths: Any, folder: str) -> Any:
+    if isinstance(paths, list):
+        return [_absolute(path, folder) if isinstance(path, str) else path for path in paths]
+    return _absolute(paths, folder) if isinstance(paths, str) else paths
 
 
 def _absolute(path: str, folder: str) -> str:

@@ -28,6 +28,9 @@ _TWO_FORMS = {
     "args": "text or a list of texts",
     "env_vars": "text or a mapping",
     "env_file": "text or a list",
+    "watch.paths": "text or a list",
+    "watch.ignore": "text or a list",
+    "reload.command": "text or a list of texts",
 }
 _TYPE_NAMES: tuple[tuple[Any, str], ...] = (
     (bool, "true or false"), (int, "a number"), (float, "a number"), (str, "text"),
@@ -38,6 +41,7 @@ _PLACE_OF_CHECK: dict[str, Path] = {
     "conflict": ("no_auto_restart",),
     "endless": ("exit_on_end",),
     "env_vars": ("env_vars",),
+    "reload": ("on_change",),
 }
 
 

@@ -135,6 +135,12 @@ Duration = Annotated[float, _converted(parse_duration, "duration", str | float)]
 Size = Annotated[int, _converted(parse_size, "size", str | int)]
 SignalNumber = Annotated[int, _converted(parse_signal, "signal", str | int)]
 ExitCodes = Annotated[tuple[int, ...], BeforeValidator(_tuple, json_schema_input_type=list[int])]
+Texts = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(
+        lambda v: (v,) if isinstance(v, str) else _tuple(v), json_schema_input_type=str | list[str]
+    ),
+]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple, json_schema_input_type=list[str])]
 
 
@@ -191,6 +197,45 @@ class Stop(_Declared):
     )
 
 
+class Watch(_Declared):
+    """Files that the program reads: what happens when they change says `on_change`."""
+
+    paths: Texts = field(
+        (),
+        effect=Effect.IN_PLACE,
+        description="files, and folders with all below them; each counts as a whole",
+    )
+    ignore: Texts = field(
+        (),
+        effect=Effect.IN_PLACE,
+        description="names and globs in folders that do not count, besides hidden ones",
+    )
+    debounce: Duration = field(
+        0.1,
+        effect=Effect.IN_PLACE,
+        ge=0,
+        description="how long they must have been still for a change to count",
+    )
+
+
+class Reload(_Declared):
+    """How the program is told to read its files again."""
+
+    command: Annotated[tuple[Text, ...], BeforeValidator(_args, json_schema_input_type=str | list[str])] = (
+        field(
+            (),
+            effect=Effect.IN_PLACE,
+            description="the program that tells it, run as its user with $MAINPID set (on_change: reload)",
+        )
+    )
+    signal: SignalNumber = field(
+        1, effect=Effect.IN_PLACE, description="the signal to its main program (on_change: signal)"
+    )
+    timeout: Duration = field(
+        10.0, effect=Effect.IN_PLACE, description="how long the command may take before it is killed"
+    )
+
+
 class LogRotate(_Declared):
     """When pmond rotates the log, and what it keeps. Off unless a size or an age is given."""
 
@@ -244,12 +289,7 @@ class ProcessSpec(_Declared):
     groups: Names = field((), effect=Effect.NONE, description="groups that it belongs to")
 
     cwd: Text = field("", effect=Effect.RESTART, description="working folder; the file's folder by default")
-    env_file: Annotated[
-        tuple[Text, ...],
-        BeforeValidator(
-            lambda v: (v,) if isinstance(v, str) else _tuple(v), json_schema_input_type=str | list[str]
-        ),
-    ] = field(
+    env_file: Texts = field(
         (), effect=Effect.RESTART, description="files of NAME=value lines, read at each start, later ones win"
     )
     env_inherit: bool = field(True, effect=Effect.RESTART, description="start from pmond's environment")
@@ -270,6 +310,14 @@ class ProcessSpec(_Declared):
         False,
         effect=Effect.IN_PLACE,
         description="the main program of a container: when it ends for good, pmond ends, with its exit code",
+    )
+    watch: Watch = field(Watch(), effect=Effect.IN_PLACE, description="files whose changes count")
+    reload: Reload = field(Reload(), effect=Effect.IN_PLACE, description="how it is told of such a change")
+    on_change: Literal["restart", "reload", "signal", "none"] = field(
+        "restart",
+        effect=Effect.IN_PLACE,
+        description="when watched files change: restart it, run reload.command, send reload.signal, nothing;"
+        " with none it is not restarted for changed fields either",
     )
     description: Text = field("", effect=Effect.NONE, description="free text, shown by desc")
     labels: dict[Text, Text] = field({}, effect=Effect.NONE, description="labels for -l selectors")
@@ -297,6 +345,10 @@ class ProcessSpec(_Declared):
         if self.exit_on_end and not self._can_end_for_good:
             raise _check(
                 "endless", "exit_on_end and restart.policy 'always' exclude each other: it never ends"
+            )
+        if self.on_change == "reload" and not self.reload.command:
+            raise _check(
+                "reload", "on_change: reload needs reload.command (or write on_change: signal for SIGHUP)"
             )
         return self
 

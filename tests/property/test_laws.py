@@ -50,6 +50,7 @@ def specs(draw: st.DrawFn, name: str, earlier: list[str]) -> ProcessSpec:
         "description": draw(st.sampled_from(["", "new"])),
         "autostart": draw(st.sampled_from([True, True, False])),
         "restart": {"max_failures": draw(st.sampled_from([0, 3]))},
+        "on_change": draw(st.sampled_from(["restart", "restart", "signal", "none"])),
         "prune": draw(st.sampled_from([True, True, False, "confirm"])),
     }
     return ProcessSpec.model_validate(data)
@@ -166,7 +167,8 @@ def test_p07_a_pid_changes_when_a_restart_class_value_does(
             continue
         old, pid = before[spec.name]
         if pid and spec.autostart:
-            assert (world.pid_of(spec.name) != pid) == (revision(old.spec) != revision(spec))
+            replaced = revision(old.spec) != revision(spec) and spec.on_change != "none"
+            assert (world.pid_of(spec.name) != pid) == replaced
         assert (world.intents[spec.name].generation != old.generation) == (old.spec != spec)
 
 
@@ -282,10 +284,40 @@ def test_p18_a_rename_keeps_the_pid(old: ProcessSpec, other: ProcessSpec) -> Non
     assert "a" not in world.intents
     assert world.pid_of("b") == pid  # what needs a restart waits for one
     world.apply((new,), options())
-    restart = any(
+    restart = new.on_change != "none" and any(
         change.effect is Effect.RESTART for change in changes(old.model_copy(update={"name": "b"}), new)
     )
     assert (world.pid_of("b") == pid) == (not restart)
+
+
+@given(manifests(), manifests(), st.lists(st.sampled_from("xy"), max_size=4))
+@settings(max_examples=80, deadline=None)
+def test_files_and_fields_do_what_on_change_says(
+    first: tuple[ProcessSpec, ...], second: tuple[ProcessSpec, ...], contents: list[str]
+) -> None:
+    """restart: another pid; signal: the same one, told once for each change; none: nothing at all."""
+    first, second = started(first), started(second)
+    world = world_after(first)
+    for spec in first:
+        world.write(spec.name, ("/f", ""))
+        read = ""
+        for content in contents:
+            pid, told = world.pid_of(spec.name), world.log.count(f"~{spec.name}")
+            world.write(spec.name, ("/f", content))
+            changed, read = content != read, content
+            assert (world.pid_of(spec.name) != pid) == (changed and spec.on_change == "restart")
+            after = world.log.count(f"~{spec.name}") - told
+            assert after == (1 if changed and spec.on_change == "signal" else 0)
+    before, told = world.picture(), len(world.log)
+    steps = {step.name: step for step in world.apply(second, options()).steps}
+    for spec in second:
+        pid = before[spec.name][1] if spec.name in before else 0
+        step = steps.get(spec.name)
+        restarts = step is not None and step.action == "restart"
+        assert pid == 0 or (world.pid_of(spec.name) != pid) == restarts, "what the plan says is what happens"
+        reloads = step is not None and step.effect == "reload"
+        # What waits for its turn to be restarted may be told meanwhile.
+        assert restarts or (world.log[told:].count(f"~{spec.name}") == 1) == reloads
 
 
 ENTRIES = st.fixed_dictionaries(

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from tests.support import simulated_loop
 from tests.support.histories import broken_by, generate
 
-from pmond.core import backoff, decide, evolve, flap, rules_with_instance, rules_without_instance
+from pmond.core import backoff, case, decide, evolve, flap, rules_with_instance, rules_without_instance
 from pmond.core.actions import Start
 from pmond.core.case import Case, Decision, Rule
-from pmond.core.facts import Exited, KillSent, SpawnFailed, StopSent, TreeEmpty
+from pmond.core.facts import Exited, KillSent, ReloadBegun, Reloaded, SpawnFailed, StopSent, TreeEmpty
 from pmond.core.model import Desired, Ending, Instance, Observed, Phase, Policy, State
 
 WITHIN = 400
@@ -141,12 +141,12 @@ def two_instances(patch: Patch) -> None:
 
 def revision_ignored(patch: Patch) -> None:
     for rules in (rules_with_instance, rules_without_instance):
-        patch.setattr(rules, "is_outdated", lambda wanted, instance: instance.token != wanted.token)
+        patch.setattr(rules, "is_outdated", lambda wanted, state: state.instance.token != wanted.token)
 
 
 def deferral_ignored(patch: Patch) -> None:
     for rules in (rules_with_instance, rules_without_instance):
-        patch.setattr(rules, "is_outdated", lambda wanted, instance: instance.revision != wanted.revision)
+        patch.setattr(rules, "is_outdated", lambda wanted, state: state.instance.revision != wanted.revision)
 
 
 def tree_left_ignored(patch: Patch) -> None:
@@ -237,6 +237,25 @@ def policy_of_another_daemon(patch: Patch) -> None:
     patch.setattr("pmond.core.plan.decide", forgetful)
 
 
+def files_that_change_nothing(patch: Patch) -> None:
+    for rules in (rules_with_instance, case):
+        patch.setattr(rules, "changed_files", lambda state: ())
+
+
+def reload_while_starting(patch: Patch) -> None:
+    right = rules_with_instance._reload
+    kept = tuple(each for each in rules_with_instance.RULES if each is not right)
+    patch.setattr(rules_with_instance, "RULES", (*kept[:-2], right, *kept[-2:]))
+
+
+def reload_not_noted(patch: Patch) -> None:
+    handling(patch, Reloaded, lambda state, *more: state)
+
+
+def reload_begun_not_noted(patch: Patch) -> None:
+    handling(patch, ReloadBegun, lambda state, *more: state)
+
+
 FAULTS: list[Fault] = [
     no_backoff, backoff_that_does_not_grow, no_flap_detection, flap_forgets_the_window, given_up_in_name_only,
     restart_against_the_policy, start_while_held, never_forgotten, dependency_ignored,
@@ -245,6 +264,7 @@ FAULTS: list[Fault] = [
     revision_ignored, deferral_ignored, tree_left_ignored, tree_left_alone, stale_facts_accepted,
     repeated_failure_counted, stop_counted_as_a_failure, stop_not_noted, kill_not_noted, empty_tree_not_noted,
     phase_that_goes_back, dependants_not_looked_at, random_plan, policy_of_another_daemon,
+    files_that_change_nothing, reload_while_starting, reload_not_noted, reload_begun_not_noted,
 ]  # fmt: skip
 
 

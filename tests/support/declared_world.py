@@ -14,10 +14,21 @@ from msgspec.structs import replace
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import revision
 from pmond.core import pruning
-from pmond.core.actions import Action, Forget, Kill, Start, Stop
+from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
+from pmond.core.case import changed_files
 from pmond.core.compare import Comparison, Options, compare
 from pmond.core.evolve import evolve
-from pmond.core.facts import DeadlinePassed, Exited, Fact, KillSent, Spawned, StopSent
+from pmond.core.facts import (
+    DeadlinePassed,
+    Exited,
+    Fact,
+    FilesSeen,
+    KillSent,
+    ReloadBegun,
+    Reloaded,
+    Spawned,
+    StopSent,
+)
 from pmond.core.intent import NOWHERE, Intent, Runs, bring_in, existing, released
 from pmond.core.model import NOTHING_SEEN, Desired, ExitStatus, Hold, Policy, State, Wanted
 from pmond.core.plan import dependants_of, plan
@@ -47,6 +58,7 @@ class World(Struct):
             name: Runs(
                 state.instance.revision,
                 self.intents[name].deferred and state.instance.revision != revision(self.intents[name].spec),
+                bool(changed_files(state)),
             )
             for name, state in self.observed.items()
             if state.instance is not None and name in self.intents
@@ -99,6 +111,11 @@ class World(Struct):
             self.now += 3600.0
             self._tell(Exited(name, state.instance.number, ExitStatus(code=1)))
             self.settle()
+
+    def write(self, name: str, *files: tuple[str, str]) -> None:
+        """Its watched files say this from now on."""
+        self._tell(FilesSeen(name, files))
+        self.settle()
 
     def hold(self, name: str, hold: Hold | None) -> None:
         one = self.intents[name]
@@ -168,6 +185,10 @@ class World(Struct):
         elif isinstance(action, Kill):
             self._tell(KillSent(name, action.number, action.ending))
             self._tell(Exited(name, action.number, ExitStatus(signal=9)))
+        elif isinstance(action, Reload):
+            self.log.append(f"~{name}")
+            self._tell(ReloadBegun(name, action.number, action.files))
+            self._tell(Reloaded(name, action.number, action.files))
         elif isinstance(action, Forget):
             self.intents.pop(name, None)
             self.observed.pop(name, None)

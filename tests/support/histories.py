@@ -124,6 +124,8 @@ def _spec(name: str, dependencies: tuple[str, ...], autostart: bool, *choices: i
             "max_failures": (0, 0, 3)[failures],
         },
         stop={"timeout": (10.0, 2.0, 0.0)[timeout], "kill_group": group > 0},
+        on_change=("restart", "reload", "signal", "none")[(policy + codes + timeout) % 4],
+        reload={"command": ["/bin/true"]},
     )
 
 
@@ -162,6 +164,8 @@ VERBS = (
         "murder",
         "murder",
         "reset",
+        "write",
+        "write",
         "shutdown",
         "daemon dies",
         "daemon dies at start",
@@ -229,6 +233,7 @@ def _edit(loop: SimulatedLoop, step: Step, number: int) -> None:
     revision = f"{values['kind']} {number}"
     if old is None:
         loop.want({step.name: Wanted(values["spec"], revision)})
+        loop.write(step.name, (("/a", "new"), ("/b", "new")))
         return
     if old.deleting and step.verb == "edit":
         return
@@ -294,6 +299,11 @@ def _dies_at_start(loop: SimulatedLoop, step: Step, number: int) -> None:
     loop.dies_at_next_start = True
 
 
+def _write(loop: SimulatedLoop, step: Step, number: int) -> None:
+    if step.name in loop.wanted:
+        loop.write(step.name, (("/a", str(number)), ("/b", str(number // 4))))
+
+
 def _resync(loop: SimulatedLoop, step: Step, number: int) -> None:
     loop.resync()
 
@@ -308,6 +318,7 @@ _DO: dict[str, Callable[[SimulatedLoop, Step, int], None]] = {
     "daemon dies": _dies,
     "daemon dies at start": _dies_at_start,
     "resync": _resync,
+    "write": _write,
 }
 
 
@@ -339,6 +350,8 @@ def _judge_instance(loop: SimulatedLoop, name: str) -> None:
         raise Violation(f"{name}: {instance} is not what is wanted: {wanted}")
     if instance.revision != wanted.revision and not wanted.deferred:
         raise Violation(f"{name}: runs {instance.revision} in the end, not {wanted.revision}")
+    if wanted.spec.on_change != "none" and loop.laws.is_behind(name):
+        raise Violation(f"{name}: has not read {loop.files[name]} in the end")
 
 
 def _expected(loop: SimulatedLoop, name: str) -> Status | None:

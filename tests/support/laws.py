@@ -14,7 +14,7 @@ from tests.support.simulation import Living, Violation
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Status
-from pmond.core.actions import Forget, Kill, Plan, Start, Stop
+from pmond.core.actions import Forget, Kill, Plan, Reload, Start, Stop
 from pmond.core.decide import decide
 from pmond.core.events import events
 from pmond.core.facts import Adopted, Exited, Fact, KillSent, Reset, Spawned, SpawnFailed, StopSent, TreeEmpty
@@ -231,13 +231,31 @@ class Laws:
             assert wanted is not None
             changed = instance.revision != wanted.revision and not wanted.deferred
             begun = account.asked  # by an earlier pmond
-            _require(changed or instance.token != wanted.token or begun, f"{name}: stopped for no reason")
+            files = wanted.spec.on_change == "restart" and self.is_behind(name)
+            asked = instance.token != wanted.token
+            _require(changed or asked or begun or files, f"{name}: stopped for no reason")
         if not cleared and not is_up(self.loop, name):
             self._stops_in_order(name)
         _require(account.stops == 0, f"{name}: asked to end a second time")
         account.stops += 1
         account.asked = account.asked or not cleared
         account.grace_ends_at = self.loop.now + (wanted.spec.stop.timeout if wanted else 10.0)
+
+    def is_behind(self, name: str) -> bool:
+        """Whether its files say something else than when it read them."""
+        instance = self.loop.observed.get(name, NOTHING_SEEN).instance
+        read = dict(instance.files) if instance is not None else {}
+        return any(read.get(path, digest) != digest for path, digest in self.loop.files.get(name, ()))
+
+    def reloads(self, action: Reload) -> None:
+        name = action.name
+        instance, wanted = self.loop.observed[name].instance, self.loop.wanted.get(name)
+        _require(wanted is not None and is_up(self.loop, name), f"{name}: reloaded while it is not wanted up")
+        assert instance is not None and wanted is not None
+        _require(wanted.spec.on_change in ("reload", "signal"), f"{name}: reloaded against its on_change")
+        _require(instance.phase is Phase.RUNNING, f"{name}: reloaded while it is {instance.phase.name}")
+        _require(instance.reloading is None, f"{name}: reloaded while it reloads")
+        _require(self.is_behind(name), f"{name}: reloaded for no reason")
 
     def _stops_in_order(self, name: str) -> None:
         for other, wanted in self.loop.wanted.items():

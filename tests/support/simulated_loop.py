@@ -15,19 +15,22 @@ from msgspec import Struct
 from tests.support.laws import Laws
 from tests.support.simulation import NEVER, Living, Machine, Program, Violation, refused
 
-from pmond.core.actions import Action, Forget, Kill, Start, Stop
+from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
 from pmond.core.evolve import evolve
 from pmond.core.facts import (
     Adopted,
     DeadlinePassed,
     Exited,
     Fact,
+    FilesSeen,
     KillSent,
+    ReloadBegun,
+    Reloaded,
     Spawned,
     StopSent,
     TreeEmpty,
 )
-from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, Policy, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, Files, Policy, State, Wanted
 from pmond.core.plan import dependants_of, neighbours, plan
 
 _MOST_ROUNDS = 60
@@ -64,6 +67,8 @@ class SimulatedLoop:
         self.observed: dict[str, State] = {}
         self.wake_at: dict[str, float | None] = {}
         self.dies_at_next_start = False
+        self.files: dict[str, Files] = {}
+        """What the watched files of each process really say."""
         self.laws = Laws(self)
         self._touched: set[str] = set()
         self._late: list[tuple[float, int, Fact]] = []
@@ -102,6 +107,9 @@ class SimulatedLoop:
                 self._tell(TreeEmpty(name, instance.number))
             elif not run.main:
                 self._tell(Exited(name, instance.number, ExitStatus(), tree_left=True))
+        for name, files in self.files.items():
+            if name in self.wanted:
+                self._tell(FilesSeen(name, files))
         self.faithful = not self._late
         self._touched |= self.wanted.keys() | self.observed.keys()
 
@@ -121,8 +129,14 @@ class SimulatedLoop:
             known = before.get(run.name, NOTHING_SEEN).instance
             asked = keeps_histories and known is not None and known.number == run.number
             ending = known.ending if asked and known is not None else Ending.ITSELF
-            self._tell(Adopted(run.name, run.number, run.pid, run.revision, run.token, age, ending))
+            files = known.files if asked and known is not None else ()
+            self._tell(Adopted(run.name, run.number, run.pid, run.revision, run.token, age, ending, files))
         self.resync()
+
+    def write(self, name: str, files: Files) -> None:
+        """Somebody changes the watched files of a process."""
+        self.files[name] = files
+        self._tell(FilesSeen(name, files))
 
     def run(self, until: float) -> None:
         """Live until a time."""
@@ -218,6 +232,8 @@ class SimulatedLoop:
             self._stop(action)
         elif isinstance(action, Kill):
             self._kill(action)
+        elif isinstance(action, Reload):
+            self._reload(action)
         else:
             self._forget(action)
 
@@ -248,6 +264,17 @@ class SimulatedLoop:
         if run is not None:
             self.machine.kill(run, action.tree)
         self._tell(KillSent(action.name, action.number, action.ending))
+
+    def _reload(self, action: Reload) -> None:
+        self.laws.reloads(action)
+        self._tell(ReloadBegun(action.name, action.number, action.files))
+        error = "no" if self.random.random() < 0.2 else ""
+        done = Reloaded(action.name, action.number, action.files, error)
+        if self.wanted[action.name].spec.on_change == "signal":
+            self._tell(done)
+            return
+        self._sequence += 1
+        heapq.heappush(self._late, (self.now + 0.5, self._sequence, done))
 
     def _run(self, action: Stop | Kill) -> Living | None:
         return self.machine.run(action.name, action.number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from pmond.core.model import Ending
+from pmond.core.model import Ending, Files
 
 
 class Start(Struct, frozen=True):
@@ -38,13 +38,22 @@ class Kill(Struct, frozen=True):
     reason: str
 
 
+class Reload(Struct, frozen=True):
+    """Tell an instance to read its files again, by signal or by its command."""
+
+    name: str
+    number: int
+    files: Files
+    reason: str
+
+
 class Forget(Struct, frozen=True):
     """Nothing of a deleted process is left: drop its records."""
 
     name: str
 
 
-Action = Start | Stop | Kill | Forget
+Action = Start | Stop | Kill | Reload | Forget
 
 
 class Plan(Struct, frozen=True):

@@ -13,7 +13,7 @@ from msgspec import Struct
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import signal_name
 from pmond.core.actions import Action
-from pmond.core.model import Desired, ExitStatus, Instance, Observed, Policy, State, Wanted
+from pmond.core.model import Desired, ExitStatus, Observed, Policy, State, Wanted
 
 
 class Rule(StrEnum):
@@ -28,6 +28,7 @@ class Rule(StrEnum):
     REPLACE = "replace"
     STOP_AGAIN = "stop again"
     STARTING = "starting"
+    RELOAD = "reload"
     RUNNING = "running"
     FORGET = "forget"
     DOWN = "down"
@@ -80,10 +81,22 @@ class Case(Struct, frozen=True):
 _DEFAULTS = ProcessSpec(file="/")
 
 
-def is_outdated(wanted: Wanted, instance: Instance) -> bool:
-    """A restart was asked for, or its spec changed and that is not to wait for the next start."""
+def is_outdated(wanted: Wanted, state: State) -> bool:
+    """A restart was asked for, its spec changed and that is not to wait, or a file that it watches."""
+    instance = state.instance
+    if instance is None:
+        return False
     changed = instance.revision != wanted.revision and not wanted.deferred
-    return changed or instance.token != wanted.token
+    files = wanted.spec.on_change == "restart" and bool(changed_files(state))
+    return changed or files or instance.token != wanted.token
+
+
+def changed_files(state: State) -> tuple[str, ...]:
+    """The watched paths of an instance that say something else than when it read them."""
+    if state.instance is None or state.instance.files == state.files:
+        return ()
+    known = dict(state.instance.files)
+    return tuple(path for path, digest in state.files if known.get(path, digest) != digest)
 
 
 def why_down(case: Case) -> str:

@@ -37,6 +37,8 @@ class Existing(NamedTuple):
     """The revision that it runs with; empty when it does not run."""
     outdated: bool = False
     """It runs with an earlier spec, as a restart was put off."""
+    behind: bool = False
+    """A file that it watches says something else than when it read it."""
     held: bool = False
     """A person stopped it."""
 
@@ -237,15 +239,23 @@ def _changed(present: Existing, spec: ProcessSpec, options: Options) -> Step | N
         return Step(RESTART, spec.name, "restart", found, (*causes, "a restart was asked for"), spec)
     if effect is Effect.RESTART and present.runs == revision(spec):
         return Step(UPDATE, spec.name, Effect.NONE.value, found, (*causes, "it runs like that already"), spec)
-    if present.outdated and options.restart and present.running:
+    stays = spec.on_change == "none"
+    if present.behind and found and spec.on_change == "restart":
+        return Step(RESTART, spec.name, "restart", found, (*causes, "a file that it watches changed"), spec)
+    if present.outdated and options.restart and present.running and not stays:
         return Step(RESTART, spec.name, "restart", found, (*causes, "it runs with an earlier spec"), spec)
     if not found:
         return Step(ADOPT, spec.name, Effect.NONE.value, (), tuple(causes), spec) if causes else None
+    if present.behind and not stays and effect is not Effect.RESTART:
+        return Step(
+            UPDATE, spec.name, Effect.RELOAD.value, found, (*causes, "a file that it watches changed"), spec
+        )
     if effect is not Effect.RESTART or not present.running:
         return Step(UPDATE, spec.name, effect.value, found, tuple(causes), spec)
-    if options.restart:
+    if options.restart and not stays:
         return Step(RESTART, spec.name, effect.value, found, tuple(causes), spec)
-    return Step(UPDATE, spec.name, effect.value, found, (*causes, "waits for the next start"), spec)
+    waits = "waits for the next start" + (" (on_change: none)" if stays else "")
+    return Step(UPDATE, spec.name, effect.value, found, (*causes, waits), spec)
 
 
 def _in_order(steps: Sequence[Step], existing: Mapping[str, Existing]) -> Iterator[Step]:

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from pmon3_schema.scalars import signal_name
-from pmond.core.case import describe_exit
+from pmond.core.case import changed_files, describe_exit
 from pmond.core.model import Ending, History, Instance, Phase, State
 
 
@@ -35,6 +35,12 @@ class EventType(StrEnum):
     """Its time to end was over: SIGKILL."""
     STOPPED = "Stopped"
     """It ended as asked."""
+    FILES_CHANGED = "FilesChanged"
+    """A file that it watches says something else than when it read it."""
+    RELOADED = "Reloaded"
+    """It was told to read its files again."""
+    RELOAD_FAILED = "ReloadFailed"
+    """It could not be told, or its reload command failed; the message says why."""
     ADOPTED = "Adopted"
     """A pmond that started found it running and took it over."""
 
@@ -57,6 +63,7 @@ def events(name: str, before: State, after: State) -> Iterator[Event]:
         yield _appeared(name, before.history, new)
     elif new is not None and old is not None:
         yield from _moved(name, old, new)
+        yield from _reread(name, before, after, old, new)
     elif old is not None:
         yield _ended(name, old, after.history)
     if after.history.error and after.history.number != before.history.number:
@@ -85,6 +92,18 @@ def _moved(name: str, old: Instance, new: Instance) -> Iterator[Event]:
         yield Event(name, EventType.KILLED, "killed with SIGKILL", fields)
     elif new.kill_at is not None and old.kill_at is None:
         yield Event(name, EventType.STOPPING, _why(new.ending), fields)
+
+
+def _reread(name: str, before: State, after: State, old: Instance, new: Instance) -> Iterator[Event]:
+    fields = {"pid": new.pid, "instance": new.number}
+    changed = changed_files(after)
+    if changed and before.files != after.files:
+        yield Event(name, EventType.FILES_CHANGED, f"{', '.join(changed)} changed", fields)
+    if old.reloading is not None and new.reloading is None:
+        if new.reload_error:
+            yield Event(name, EventType.RELOAD_FAILED, new.reload_error, fields)
+        else:
+            yield Event(name, EventType.RELOADED, "told to read its files again", fields)
 
 
 def _ended(name: str, old: Instance, history: History) -> Event:

@@ -19,7 +19,10 @@ from pmond.core.facts import (
     DeadlinePassed,
     Exited,
     Fact,
+    FilesSeen,
     KillSent,
+    ReloadBegun,
+    Reloaded,
     Reset,
     RestartAsked,
     Spawned,
@@ -46,8 +49,10 @@ def _spawned(state: State, fact: Spawned, spec: ProcessSpec, now: float, policy:
         history = replace(history, restart_count=history.restart_count + 1)
         if not backoff.succeeded(spec, history.exit):
             history = replace(history, flap=flap.restarted(history.flap, policy.flap, now))
-    instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now)
-    return State(instance, replace(history, error="", error_code="", error_transient=False))
+    instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now, files=state.files)
+    return replace(
+        state, instance=instance, history=replace(history, error="", error_code="", error_transient=False)
+    )
 
 
 def _spawn_failed(state: State, fact: SpawnFailed, spec: ProcessSpec, now: float, policy: Policy) -> State:
@@ -59,9 +64,10 @@ def _spawn_failed(state: State, fact: SpawnFailed, spec: ProcessSpec, now: float
     failures = history.failures
     if not fact.transient:
         failures = backoff.failures_in_window(spec.restart, (*failures, now), now)
-    return State(
-        None,
-        replace(
+    return replace(
+        state,
+        instance=None,
+        history=replace(
             history,
             error=fact.message,
             error_code=fact.code,
@@ -141,12 +147,12 @@ def _gone(state: State, instance: Instance, spec: ProcessSpec) -> State:
         ran_for=ran_for,
     )
     if instance.ending is not Ending.ITSELF:
-        return State(None, replace(history, streak=0, failures=()))
+        return replace(state, instance=None, history=replace(history, streak=0, failures=()))
     streak = 1 if ran_for >= spec.restart.stable_after else history.streak + 1
     failures = history.failures
     if not backoff.succeeded(spec, instance.exit):
         failures = backoff.failures_in_window(spec.restart, (*failures, ended_at), ended_at)
-    return State(None, replace(history, streak=streak, failures=failures))
+    return replace(state, instance=None, history=replace(history, streak=streak, failures=failures))
 
 
 def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy: Policy) -> State:
@@ -162,6 +168,7 @@ def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy:
         phase=phase,
         ending=fact.ending,
         adopted=True,
+        files=fact.files,
     )
     history = replace(
         state.history,
@@ -173,7 +180,35 @@ def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy:
         error_code="",
         error_transient=False,
     )
-    return State(instance, history)
+    return replace(state, instance=instance, history=history)
+
+
+def _files_seen(state: State, fact: FilesSeen, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    """A path that is new to an instance counts from now on: what it read of it before nobody knows."""
+    instance = state.instance
+    if instance is not None:
+        known = dict(instance.files)
+        read = tuple((path, known.get(path, digest)) for path, digest in fact.files)
+        instance = instance if instance.files == read else replace(instance, files=read)
+    if instance is state.instance and fact.files == state.files:
+        return state
+    return replace(state, instance=instance, files=fact.files)
+
+
+def _reload_begun(state: State, fact: ReloadBegun, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    instance = _same(state, fact)
+    if instance is None:
+        return state
+    return replace(state, instance=replace(instance, reloading=fact.files))
+
+
+def _reloaded(state: State, fact: Reloaded, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    """Failed or not, it is not told the same again."""
+    instance = _same(state, fact)
+    if instance is None:
+        return state
+    read = replace(instance, files=fact.files, reloading=None, reload_error=fact.error)
+    return replace(state, instance=read)
 
 
 def _deadline(state: State, fact: DeadlinePassed, spec: ProcessSpec, now: float, policy: Policy) -> State:
@@ -197,7 +232,9 @@ def _restart_asked(state: State, fact: RestartAsked, spec: ProcessSpec, now: flo
     return replace(state, history=history)
 
 
-def _same(state: State, fact: StopSent | KillSent | Exited | TreeEmpty) -> Instance | None:
+def _same(
+    state: State, fact: StopSent | KillSent | Exited | TreeEmpty | ReloadBegun | Reloaded
+) -> Instance | None:
     instance = state.instance
     return instance if instance is not None and instance.number == fact.number else None
 
@@ -206,7 +243,10 @@ _HANDLERS: dict[type, Callable[[State, Any, ProcessSpec, float, Policy], State]]
     Adopted: _adopted,
     DeadlinePassed: _deadline,
     Exited: _exited,
+    FilesSeen: _files_seen,
     KillSent: _kill_sent,
+    ReloadBegun: _reload_begun,
+    Reloaded: _reloaded,
     Reset: _reset,
     RestartAsked: _restart_asked,
     SpawnFailed: _spawn_failed,

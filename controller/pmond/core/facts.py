@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from pmond.core.model import Ending, ExitStatus
+from pmond.core.model import Ending, ExitStatus, Files
 
 
 class Spawned(Struct, frozen=True):
@@ -74,6 +74,32 @@ class Adopted(Struct, frozen=True):
     age: float
     ending: Ending = Ending.ITSELF
     """Why the earlier pmond had asked it to end, or that it had not."""
+    files: Files = ()
+    """What its watched files said when it read them last, as far as that is known."""
+
+
+class FilesSeen(Struct, frozen=True):
+    """Its watched files say this now."""
+
+    name: str
+    files: Files
+
+
+class ReloadBegun(Struct, frozen=True):
+    """It is being told to read its files again, as they are in `files`."""
+
+    name: str
+    number: int
+    files: Files
+
+
+class Reloaded(Struct, frozen=True):
+    """It was told to read its files again. `error`: why that failed."""
+
+    name: str
+    number: int
+    files: Files
+    error: str = ""
 
 
 class DeadlinePassed(Struct, frozen=True):
@@ -105,4 +131,7 @@ Fact = (
     | Adopted
     | DeadlinePassed
     | Reset
+    | FilesSeen
+    | ReloadBegun
+    | Reloaded
 )

@@ -66,6 +66,8 @@ class Runs(NamedTuple):
     revision: str
     outdated: bool
     """It is not what is declared, because a restart was put off."""
+    behind: bool = False
+    """A file that it watches says something else than when it read it."""
 
 
 _NOTHING = Runs("", False)
@@ -147,7 +149,8 @@ def _after(
 def _deferred(step: Step, before: Intent, options: Options, staged: bool) -> bool:
     if step.action == RESTART:
         return staged
-    waits = step.effect == "restart" and not (options.restart and step.action != MOVE)
+    stays = step.spec is not None and step.spec.on_change == "none"
+    waits = step.effect == "restart" and (stays or not options.restart or step.action == MOVE)
     return waits or before.deferred
 
 

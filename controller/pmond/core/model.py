@@ -99,6 +99,10 @@ class Wanted(Struct, frozen=True):
         return self.hold.up if self.hold is not None else self.spec.autostart
 
 
+Files = tuple[tuple[str, str], ...]
+"""For each path that a process watches, a digest of what is there."""
+
+
 class Instance(Struct, frozen=True):
     """One run of a process. Times are in seconds of the loop's clock."""
 
@@ -119,6 +123,12 @@ class Instance(Struct, frozen=True):
     exit: ExitStatus | None = None
     adopted: bool = False
     """It outlived an earlier pmond."""
+    files: Files = ()
+    """What its watched files said when it was started, or when it was last told to read them again."""
+    reloading: Files | None = None
+    """What they say that it is being told to read."""
+    reload_error: str = ""
+    """Why it could not be told; empty when it could."""
 
 
 class Flap(Struct, frozen=True):
@@ -168,6 +178,8 @@ class State(Struct, frozen=True):
 
     instance: Instance | None = None
     history: History = History()
+    files: Files = ()
+    """What its watched files say now."""
 
 
 class FlapPolicy(Struct, frozen=True):

@@ -13,7 +13,7 @@ from msgspec import Struct
 from pmon3_schema.scalars import format_duration, signal_name
 from pmon3_schema.status import Status
 from pmond.core import flap
-from pmond.core.case import Decision, Rule
+from pmond.core.case import Decision, Rule, changed_files
 from pmond.core.decide import decide
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Observed, Phase, Policy, State, Wanted
 
@@ -24,6 +24,7 @@ _STATUS_OF_RULE = {
     Rule.REPLACE: Status.RESTARTING,
     Rule.STOP_AGAIN: Status.STOPPING,
     Rule.STARTING: Status.INIT,
+    Rule.RELOAD: Status.RUNNING,
     Rule.RUNNING: Status.RUNNING,
     Rule.FORGET: Status.STOPPED,
     Rule.AWAIT_DEPENDENCIES: Status.WAITING,
@@ -143,6 +144,13 @@ def _restart_required(wanted: Wanted, state: State) -> Truth:
             "SpecChanged",
             "it runs with an earlier spec; a restart brings the new one",
         )
+    changed = changed_files(state) if wanted.spec.on_change == "none" else ()
+    if changed:
+        message = f"{', '.join(changed)} changed since it was started; a restart brings the new contents"
+        return Truth("RestartRequired", "True", "FilesChanged", message)
+    if instance is not None and instance.reload_error:
+        message = f"it was told of a change and that failed: {instance.reload_error}"
+        return Truth("RestartRequired", "True", "ReloadFailed", message)
     return Truth("RestartRequired", "False", "UpToDate")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from pmond.core.actions import Kill, Stop
-from pmond.core.case import Case, Decision, Rule, is_outdated, why_down
+from pmond.core.actions import Kill, Reload, Stop
+from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, why_down
 from pmond.core.model import NOTHING_SEEN, Ending, Instance, Phase
 
 _MOST_NAMED = 3
@@ -75,10 +75,12 @@ def _replace(case: Case, instance: Instance) -> Decision | None:
     assert wanted is not None
     if instance.token != wanted.token:
         reason = "a restart was asked for"
-    elif is_outdated(wanted, instance):
+    elif not is_outdated(wanted, case.state):
+        return None
+    elif instance.revision != wanted.revision and not wanted.deferred:
         reason = "its spec changed"
     else:
-        return None
+        reason = f"{', '.join(changed_files(case.state))} changed"
     return Decision(Rule.REPLACE, reason, _stop(case, instance, Ending.SUPERSEDED, reason))
 
 
@@ -94,6 +96,17 @@ def _starting(case: Case, instance: Instance) -> Decision | None:
     if instance.phase is not Phase.STARTING:
         return None
     return Decision(Rule.STARTING, "started", wake_at=instance.started_at + case.policy.min_ready)
+
+
+def _reload(case: Case, instance: Instance) -> Decision | None:
+    """Only what runs is told: a program that is just starting may not yet listen to signals."""
+    changed = changed_files(case.state)
+    if instance.reloading is not None:
+        return Decision(Rule.RELOAD, "reloading")
+    if not changed or case.spec.on_change not in ("reload", "signal"):
+        return None
+    reason = f"{', '.join(changed)} changed"
+    return Decision(Rule.RELOAD, reason, Reload(case.name, instance.number, case.state.files, reason))
 
 
 def _running(case: Case, instance: Instance) -> Decision | None:
@@ -130,5 +143,6 @@ RULES = (
     _replace,
     _stop_again,
     _starting,
+    _reload,
     _running,
 )

@@ -126,7 +126,7 @@ def _unmet(case: Case, name: str) -> tuple[str, float | None] | None:
         if _is_completed(wanted.spec, state) and not _is_fresh(wanted, state):
             return None
         return (name if case.desired.up(name) else f"{name}, which is stopped (pmon3 start {name})"), None
-    if not case.desired.up(name) or is_outdated(wanted, instance) or instance.ending is not Ending.ITSELF:
+    if not case.desired.up(name) or is_outdated(wanted, state) or instance.ending is not Ending.ITSELF:
         return name, None  # it is being stopped, or about to be
     met_at = instance.started_at + case.policy.settle
     if instance.phase is Phase.STOPPING or case.now < met_at or instance.phase is Phase.STARTING:

@@ -23,6 +23,7 @@ from pmond.runtime.controller import Controller, Services
 from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.files.folders import group_of
 from pmond.runtime.files.rotating import Rotating
+from pmond.runtime.files.watched_files import WatchedFiles
 from pmond.runtime.http import auth
 from pmond.runtime.http.api import Api
 from pmond.runtime.http.server import Server
@@ -124,6 +125,7 @@ class Parts:
             self._folder.starts, self._folder.keeper,
         )  # fmt: skip
         self.tuner = Tuner(self.registry, self.performer, self._journal, self.keeping.announce)
+        self.watched_files = WatchedFiles(self.registry, self.loop, self._journal, self.publisher.user_of)
         self.registry.changed = self._wanted_changed
 
     def _make_intent(self, uid: int, control_group: int | None) -> None:
@@ -206,6 +208,7 @@ class Parts:
         )
         self.performer.sweep()
         self.rotating.look()
+        self.watched_files.resync()
         self.loop.touch(self.registry.processes)
 
     def _exited(self, pid: int, status: ExitStatus) -> None:
@@ -217,7 +220,7 @@ class Parts:
             self.performer.exited(pid, status)
 
     def _followers_of_exits(self) -> tuple[Callable[[int, ExitStatus], bool], ...]:
-        return self.hooks.exited, self.rotating.exited, self._calls.exited
+        return self.hooks.exited, self.rotating.exited, self.performer.reloads.exited, self._calls.exited
 
     def _expect_logs(self, names: Iterable[str]) -> None:
         processes = self.registry.processes
@@ -235,6 +238,7 @@ class Parts:
 
     def _wanted_changed(self, names: Set[str]) -> None:
         self.tuner.tune(names)
+        self.watched_files.follow(names)
         self.bus.changed(names)
 
     def _renamed(self, one: Declared, new: str) -> None:

@@ -13,8 +13,17 @@ import asyncio
 import signal
 from collections.abc import Callable
 
-from pmond.core.actions import Action, Forget, Kill, Start, Stop
-from pmond.core.facts import Exited, KillSent, Spawned, SpawnFailed, StopSent, TreeEmpty
+from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
+from pmond.core.facts import (
+    Exited,
+    KillSent,
+    ReloadBegun,
+    Reloaded,
+    Spawned,
+    SpawnFailed,
+    StopSent,
+    TreeEmpty,
+)
 from pmond.core.model import ExitStatus, Phase, Wanted
 from pmond.runtime.clock import Clock
 from pmond.runtime.failpoints import FailPoint, reached
@@ -26,6 +35,7 @@ from pmond.runtime.processes.cgroups import Cgroups, Grouped
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat, send_signal
 from pmond.runtime.processes.instances import Instances, Running, tuning_of
+from pmond.runtime.processes.reloads import Reloads
 from pmond.runtime.processes.spawn import SpawnContext, prepare, read_report, spawn
 from pmond.runtime.processes.strays import Strays
 from pmond.runtime.processes.tree import Membership
@@ -53,6 +63,7 @@ class Performer:
         """`watch_stranger`: have `exited` called for a process that is not our child."""
         self.context = context
         self.instances = Instances()
+        self.reloads = Reloads(loop)
         self._loop = loop
         self._clock = clock
         self._journal = journal
@@ -79,6 +90,8 @@ class Performer:
                 self._stop(action)
             case Kill():
                 self._kill(action)
+            case Reload():
+                self._reload(action)
             case Forget():
                 self._forget(action.name)
 
@@ -149,6 +162,18 @@ class Performer:
         self._loop.tell(StopSent(action.name, action.number, action.ending, kill_at))
         if running is None:
             self._gone(action.name, action.number)
+
+    def _reload(self, action: Reload) -> None:
+        running = self.instances.named(action.name, action.number)
+        if running is None or running.ended:
+            return  # its end is told, and a new instance reads the files by itself
+        wanted = self._loop.desired.wanted[action.name]
+        if wanted.spec.on_change == "reload":
+            self.reloads.begin(running, wanted, action.files, self.context)
+            return
+        self._loop.tell(ReloadBegun(action.name, action.number, action.files))
+        self._ask(running, wanted.spec.reload.signal, False)
+        self._loop.tell(Reloaded(action.name, action.number, action.files))
 
     def _ask(self, running: Running, number: int, whole_tree: bool) -> None:
         if running.own and not running.ended:

@@ -23,7 +23,7 @@ from pmon3_schema.spelling import SEED_FIELDS, nested_model
 FORMATS = ("json", "toml", "yaml")
 
 _ALWAYS = frozenset({"file", "user", "args", "name"})
-_DURATIONS = frozenset({"delay", "max_delay", "stable_after", "window", "timeout"})
+_DURATIONS = frozenset({"delay", "max_delay", "stable_after", "window", "timeout", "debounce"})
 _TOML_KEYS = {
     "file": "File", "user": "User", "log": "Log", "log_dir": "LogDir", "args": "Args", "env_vars": "EnvVars",
     "name": "Name", "no_auto_restart": "NoAutoRestart",

@@ -44,13 +44,16 @@ class Notifier(Protocol):
 
 Touched = Callable[[bool], None]
 """Called for each event that counts; true while a new file is still being written."""
+Find = Callable[[list[str]], Places]
+"""Says where changes of some sources show."""
 
 
 class InotifyNotifier:
     """Watches the directories along the way to each source."""
 
-    def __init__(self, touched: Touched) -> None:
+    def __init__(self, touched: Touched, find: Find = places) -> None:
         self._touched = touched
+        self._find = find
         self._inotify = inotify.Inotify()
         self._places = Places()
         self._watches: dict[int, str] = {}
@@ -60,9 +63,9 @@ class InotifyNotifier:
     def arm(self, sources: list[str]) -> None:
         # Looking again after watching finds what changed between the two; ways do not grow for ever.
         for _ in range(10):
-            found = places(sources)
+            found = self._find(sources)
             watches = self._add(found)
-            if places(sources) == found:
+            if self._find(sources) == found:
                 break
         for number in self._watches.keys() - watches.keys():
             self._inotify.remove(number)
@@ -125,7 +128,7 @@ def _is_new_file(path: bytes) -> bool:
 
 
 class Watcher:
-    """Calls `on_change` with the changed sources, once per change.
+    """Calls `on_change` with the changed sources, once per change. `look` tells whether one changed.
 
     `fallback` makes the notifier to use when the first one fails, then or later; `on_fallback`
     is told why. Lives in the running event loop.
@@ -138,12 +141,14 @@ class Watcher:
         notifier: Callable[[Touched], Notifier] = InotifyNotifier,
         fallback: Callable[[Touched], Notifier] | None = None,
         on_fallback: Callable[[OSError], None] = lambda error: None,
+        look: Callable[[str], Signature] = signature,
         settle: float = SETTLE_SECONDS,
         most_settle: float = MOST_SETTLE_SECONDS,
     ) -> None:
         self._on_change = on_change
-        self._fallback = fallback or _polling
+        self._fallback = fallback or polling
         self._on_fallback = on_fallback
+        self._signature = look
         self._settle, self._most_settle = settle, most_settle
         self._seen: dict[str, Signature] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -161,7 +166,7 @@ class Watcher:
         sources = list(dict.fromkeys(os.path.abspath(os.fspath(path)) for path in paths))
         seen = self._seen
         self._arm(sources)
-        self._seen = {path: seen[path] if path in seen else signature(path) for path in sources}
+        self._seen = {path: seen[path] if path in seen else self._signature(path) for path in sources}
 
     def resync(self) -> None:
         """Look now, event or not. Does nothing while a change is settling."""
@@ -187,7 +192,7 @@ class Watcher:
     def _look(self) -> None:
         self._timer = None
         self._arm(list(self._seen))
-        now = {path: signature(path) for path in self._seen}
+        now = {path: self._signature(path) for path in self._seen}
         changed = [path for path in now if now[path] != self._seen[path]]
         self._seen = now
         if changed:
@@ -206,8 +211,9 @@ class Watcher:
         self._on_fallback(error)
 
 
-def _polling(touched: Touched) -> Notifier:
+def polling(touched: Touched, find: Find = places) -> Notifier:
+    """The notifier for where inotify cannot be had."""
     # Late: few machines ever need it.
     from pmond.runtime.files.watch_polling import PollingNotifier
 
-    return PollingNotifier(touched)
+    return PollingNotifier(touched, find)

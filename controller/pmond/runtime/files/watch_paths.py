@@ -16,7 +16,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from pmon3_schema.manifest import is_manifest_name
+from pmon3_schema.manifest import is_leftover, is_manifest_name
+
+__all__ = ["Places", "Signature", "follow", "is_leftover", "manifest_names", "places", "signature", "stamp"]
 
 _MOST_LINKS = 40  # the kernel's own limit, path_resolution(7)
 
@@ -43,16 +45,21 @@ class Places(Struct):
     perhaps a thousand times a second as in /tmp, need not wake anybody.
     """
 
+    whole: set[str] = field(default_factory=set)
+    """Directories in which everything counts."""
+
     def counts(self, directory: str, name: str) -> bool:
         """Whether a change of this entry may change a source."""
-        return name in self.names.get(directory, ()) or (directory in self.folders and is_manifest_name(name))
+        if name in self.names.get(directory, ()) or directory in self.whole:
+            return True
+        return directory in self.folders and is_manifest_name(name)
 
 
 def places(sources: Iterable[str]) -> Places:
     """Everything that decides what these sources (absolute paths) are."""
     found = Places()
     for source in sources:
-        end = _follow(source, found)
+        end = follow(source, found)
         if end is None or not os.path.isdir(end):
             continue
         found.folders.add(end)
@@ -61,11 +68,11 @@ def places(sources: Iterable[str]) -> Places:
         found.names.setdefault(end, set())
         for name in manifest_names(end):
             if os.path.islink(os.path.join(end, name)):
-                _follow(os.path.join(end, name), found)
+                follow(os.path.join(end, name), found)
     return found
 
 
-def _follow(path: str, found: Places) -> str | None:
+def follow(path: str, found: Places) -> str | None:
     """Note each entry on the way of `path`; where the way ends, or None where a part of it is missing."""
     directory, left, links = "/", _parts(path), 0
     while left:

@@ -22,15 +22,22 @@ POLL_SECONDS = 1.0
 class PollingNotifier:
     """A `watch.Notifier` that polls."""
 
-    def __init__(self, touched: Callable[[bool], None], *, poll: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        touched: Callable[[bool], None],
+        find: Callable[[list[str]], Places] = places,
+        *,
+        poll: float = POLL_SECONDS,
+    ) -> None:
         self._touched = touched
+        self._find = find
         self._poll = poll
         self._directories: list[str] = []
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def arm(self, sources: list[str]) -> None:
-        found = places(sources)
+        found = self._find(sources)
         directories = sorted(d for d in found.names if os.access(d, os.R_OK | os.X_OK))
         if directories == self._directories and self._task is not None:
             return

@@ -19,6 +19,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document, Entry, Reading
 from pmon3_schema.status import Target
 from pmond.core import pruning
+from pmond.core.case import changed_files
 from pmond.core.compare import PRUNE, Comparison, Existing, Options, compare
 from pmond.core.intent import Intent, Place, Runs, bring_in, existing
 from pmond.core.model import State
@@ -193,7 +194,7 @@ def _running(seen: Seen) -> dict[str, Runs]:
         one, instance = seen.processes.get(name), state.instance
         if one is not None and instance is not None:
             outdated = one.record.deferred and instance.revision != one.wanted.revision
-            running[name] = Runs(instance.revision, outdated)
+            running[name] = Runs(instance.revision, outdated, bool(changed_files(state)))
     return running
 
 

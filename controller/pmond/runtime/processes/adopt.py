@@ -158,9 +158,11 @@ class Adoption:
             self.stale.append(record)
             return members
         age = max(0.0, self._clock.now() - record.started_monotonic)
+        files = tuple((path, digest) for path, digest in record.files)
         adopted = Adopted(
-            record.name, record.number, record.pid, record.revision, record.token, age, self._ending(record)
-        )
+            record.name, record.number, record.pid, record.revision, record.token, age,
+            self._ending(record), files,
+        )  # fmt: skip
         if is_alive(identity) and state.instance is None:
             self._adopt(identity, adopted, record.born_as)
             self._remember_start(record)

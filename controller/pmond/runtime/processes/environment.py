@@ -170,7 +170,7 @@ def _read(path: str, reader: User | None) -> str:
             raise OSError(errno.EINVAL, "it is not a regular file")
         if status.st_size > _ENV_FILE_MAXIMUM:
             raise OSError(errno.EFBIG, "it is larger than 1 MiB")
-        if reader is not None and not _may_read(file, reader):
+        if reader is not None and not may_read(file, reader):
             raise PermissionError(errno.EACCES, f"user {reader.name} may not read it")
         content = os.read(file, _ENV_FILE_MAXIMUM)
     finally:
@@ -181,7 +181,7 @@ def _read(path: str, reader: User | None) -> str:
         raise ValueError("it is not UTF-8 text") from None
 
 
-def _may_read(file: int, user: User) -> bool:
+def may_read(file: int, user: User) -> bool:
     """Whether the permission bits let a user read an open file, and reach it through its folders.
 
     The daemon opens the file with its own rights, so it asks what the user's would have allowed.

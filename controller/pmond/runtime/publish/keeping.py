@@ -109,12 +109,15 @@ class Keeping:
             )
 
     def _keep_instance(self, batch: Batch, name: str, old: Instance | None, new: Instance) -> None:
-        """Record an instance once; of what happens to it later, only why it was asked to end."""
+        """Record an instance once; of what happens to it later, why it was asked to end and what it read."""
         running = self._instances.named(name, new.number)
         if running is not None and not running.recorded:
             self._record_instance(batch, running, new)
-        elif old is not None and old.number == new.number and old.ending is not new.ending:
-            batch.endings[name, new.number] = new.ending.value
+        elif old is not None and old.number == new.number:
+            if old.ending is not new.ending:
+                batch.endings[name, new.number] = new.ending.value
+            if old.files != new.files:
+                batch.files[name, new.number] = [list(pair) for pair in new.files]
 
     def _record_instance(self, batch: Batch, running: Running, instance: Instance) -> None:
         if running.own and not running.ended:

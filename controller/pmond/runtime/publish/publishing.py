@@ -165,12 +165,7 @@ class Publisher:
     def _changed_paths(self, one: Declared, truth: Truth) -> str:
         """Which fields wait for a restart."""
         running = self._instances.get(one.name)
-        if (
-            truth.type != "RestartRequired"
-            or truth.status != "True"
-            or running is None
-            or running.spec is None
-        ):
+        if truth.reason != "SpecChanged" or running is None or running.spec is None:
             return ""
         found = changes(running.spec, one.spec)
         return ": " + ", ".join(change.path for change in found if change.effect is Effect.RESTART)

@@ -36,6 +36,7 @@ def instance_record(
         spec=spec,
         born_as=born[1] if born is not None and born[1] != running.name else "",
         ending=instance.ending.value,
+        files=[list(pair) for pair in instance.files],
     )
 
 

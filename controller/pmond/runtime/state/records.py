@@ -82,6 +82,8 @@ class InstanceRecord(Struct, frozen=True):
     """The name of the process when it was started, where that is another one now."""
     ending: str = "itself"
     """Why it was asked to end (`core.model.Ending`), or that it was not."""
+    files: list[list[str]] = field(default_factory=list)
+    """What its watched files said when it read them last: pairs of path and digest."""
 
 
 class HistoryRecord(Struct, frozen=True):
@@ -179,15 +181,18 @@ class Batch(Struct):
     events: list[EventRecord] = field(default_factory=list)
     endings: dict[tuple[str, int], str] = field(default_factory=dict)
     """Recorded instances that were asked to end, and why."""
+    files: dict[tuple[str, int], list[list[str]]] = field(default_factory=dict)
+    """Recorded instances that have read their files again."""
 
     def __bool__(self) -> bool:
-        return bool(self.instances or self.histories or self.events or self.endings)
+        return bool(self.instances or self.histories or self.events or self.endings or self.files)
 
     def merge(self, later: Batch, keep_events: int) -> None:
         """Lay `later` over this; only the newest `keep_events` events are kept."""
         self.instances.update(later.instances)
         self.histories.update(later.histories)
         self.endings.update(later.endings)
+        self.files.update(later.files)
         self.events.extend(later.events)
         del self.events[:-keep_events]
 

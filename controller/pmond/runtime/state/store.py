@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -243,7 +244,9 @@ class Store:
             many("INSERT OR REPLACE INTO instances (name, number, data) VALUES (?, ?, ?)", live)
             many("DELETE FROM instances WHERE name = ? AND number = ?", gone)
         for (name, number), ending in batch.endings.items():
-            self._put_ending(name, number, ending)
+            self._change_instance(name, number, ending=ending)
+        for (name, number), files in batch.files.items():
+            self._change_instance(name, number, files=files)
         if batch.histories:
             kept = [(key(r.name), encode(r)) for r in batch.histories.values() if r is not None]
             dropped = [(key(name),) for name, r in batch.histories.items() if r is None]
@@ -254,11 +257,11 @@ class Store:
             many("INSERT OR REPLACE INTO events (id, name, data) VALUES (?, ?, ?)", rows)
             self._trim_events(batch.events)
 
-    def _put_ending(self, name: str, number: int, ending: str) -> None:
+    def _change_instance(self, name: str, number: int, **changes: Any) -> None:
         execute, where = self._db.execute, (key(name), number)
         query = "SELECT CAST(data AS BLOB) FROM instances WHERE name = ? AND number = ?"
         for (data,) in execute(query, where).fetchall():
-            record = replace(decode(InstanceRecord, data), ending=ending)
+            record = replace(decode(InstanceRecord, data), **changes)
             execute("UPDATE instances SET data = ? WHERE name = ? AND number = ?", (encode(record), *where))
 
     def _trim_events(self, added: list[EventRecord]) -> None:
