@@ -53,9 +53,10 @@ def revision(spec: ProcessSpec, extra: Mapping[str, str] = _NO_EXTRA) -> str:
     `extra` holds other things whose change needs a restart, such as digests of environment files.
     """
     values: dict[str, Any] = {}
+    given = spec.model_fields_set
     for leaf in _restart_leaves():
-        value = _value(spec, leaf.path)
-        if value != leaf.default:
+        # What was not given has its default; of some thirty fields that is most.
+        if leaf.path[0] in given and (value := _value(spec, leaf.path)) != leaf.default:
             values["/".join(leaf.path)] = value
     if extra:
         values["extra/"] = dict(extra)

@@ -164,6 +164,7 @@ class Daemon:
             self._journal,
             folder.store.uuid,
             folder.keeper.ended,
+            {record.name: record.spec for record in folder.snapshot.processes},
         )
         reached(FailPoint.ADOPTION_BEGUN)
         folder.keeper.take_over()

@@ -22,8 +22,9 @@ _SWITCH_SECONDS = 0.0005
 
 def tune_interpreter() -> None:
     """Have neither the collector nor a thread that reads a manifest hold up the loop."""
-    _collect()
+    gc.freeze()  # what a start leaves is hardly ever garbage
     gc.set_threshold(_COLLECT_AFTER, 10, _NEVER)
+    gc.enable()
     # The loop gets the interpreter back from a busy thread in half a millisecond.
     sys.setswitchinterval(_SWITCH_SECONDS)
 

@@ -205,7 +205,12 @@ def test_exit_of_a_foreign_process(command: str, status: ExitStatus, reaped_firs
                 assert parent.stdout.readline() == "reaped\n"  # type: ignore[union-attr]
             await eventually(lambda: bool(exits), "the exit is reported")
             assert exits == [(child.pid, status)]
-            assert not foreign.watch(child)
+            if reaped_first:
+                assert not foreign.watch(child)
+            else:
+                assert foreign.watch(child)
+                await eventually(lambda: len(exits) == 2, "the exit of a zombie is reported")
+                assert exits[1] == exits[0]
             foreign.close()
 
         asyncio.run(tell())

@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -38,8 +39,8 @@ from pmond.runtime.processes.foreign_exits import ForeignExits, zombie_status
 from pmond.runtime.processes.identity import (
     Identity,
     boot_id,
-    identify,
     is_alive,
+    pidfd_inode,
     read_stat,
     real_uid,
     send_signal,
@@ -58,10 +59,13 @@ class Survivor(Struct, frozen=True):
     """A live process with our marker."""
 
     identity: Identity
+    """By its start time; the inode of its pidfd is looked up only where it is recorded."""
     name: str
     number: int
     leads: bool
     """It leads its session, as every main program does."""
+    own: bool
+    """It is our child still: this pmond took the place of earlier code in the same process."""
 
 
 def survivors(state_uuid: str) -> list[Survivor]:
@@ -78,10 +82,11 @@ def _survivor(pid: int, prefix: str) -> Survivor | None:
     text = tree.marker_of(pid)
     if not text.startswith(prefix):
         return None
-    parsed, stat, identity = environment.parse_marker(text), read_stat(pid), identify(pid)
-    if parsed is None or stat is None or identity is None or stat.state in {"Z", "X"}:
+    parsed, stat = environment.parse_marker(text), read_stat(pid)
+    if parsed is None or stat is None or stat.state in {"Z", "X"}:
         return None
-    return Survivor(identity, parsed[1], parsed[2], stat.session == pid)
+    identity = Identity(pid, stat.start_ticks, boot_id())
+    return Survivor(identity, parsed[1], parsed[2], stat.session == pid, stat.parent == os.getpid())
 
 
 class Adoption:
@@ -96,7 +101,9 @@ class Adoption:
         journal: Journal,
         uuid: str,
         ended: Callable[[int], ExitStatus],
+        declared: Mapping[str, Mapping[str, Any]],
     ) -> None:
+        """`ended`: how a process ended, by the inode of its pidfd. `declared`: specs as they are saved."""
         self._loop = loop
         self._performer = performer
         self._foreign = foreign
@@ -104,6 +111,7 @@ class Adoption:
         self._journal = journal
         self._uuid = uuid
         self._kept_status = ended
+        self._declared = declared
         self._stops: Mapping[tuple[str, int], Ending] = {}
         self.stale: list[InstanceRecord] = []
         """Records that mean nothing any more."""
@@ -163,14 +171,16 @@ class Adoption:
             record.name, record.number, record.pid, record.revision, record.token, age,
             self._ending(record), files,
         )  # fmt: skip
-        if is_alive(identity) and state.instance is None:
-            self._adopt(identity, adopted, record.born_as)
+        main = _find(members, identity)
+        if state.instance is None and (main is not None or is_alive(identity)):
+            own = main.own if main is not None else _is_own(identity)
+            self._adopt(identity, adopted, own, record.born_as)
             self._remember_start(record)
             return []
         if state.instance is not None or record.number < state.history.number:
             self.stale.append(record)  # a later run is known
             return members
-        running = self._running(identity, record.name, record.number, record.born_as)
+        running = self._running(identity, record.name, record.number, _is_own(identity), record.born_as)
         left = bool(members) and not self._spared(record.name)
         running.recorded = True
         if left:
@@ -208,13 +218,12 @@ class Adoption:
         mains = [member for member in members if member.leads and _runs_as(member, wanted)]
         if wanted is None or not mains or state.instance is not None or number < state.history.number:
             return [] if self._spared(name) else members
-        main = mains[0]
-        self._journal.event("instance.found", name=name, number=number, pid=main.identity.pid)
+        pid = mains[0].identity.pid
+        identity = replace(mains[0].identity, pidfd_inode=pidfd_inode(pid))
+        self._journal.event("instance.found", name=name, number=number, pid=pid)
         ending = self._stops.get((name, number), Ending.ITSELF)
-        pid = main.identity.pid
-        self._adopt(
-            main.identity, Adopted(name, number, pid, wanted.revision, wanted.token, age=0.0, ending=ending)
-        )
+        fact = Adopted(name, number, pid, wanted.revision, wanted.token, age=0.0, ending=ending)
+        self._adopt(identity, fact, mains[0].own)
         return []
 
     def _started_unseen(self, name: str, number: int) -> None:
@@ -235,8 +244,8 @@ class Adoption:
         self._performer.spare(name)
         return True
 
-    def _adopt(self, identity: Identity, fact: Adopted, born_as: str = "") -> None:
-        running = self._running(identity, fact.name, fact.number, born_as)
+    def _adopt(self, identity: Identity, fact: Adopted, own: bool, born_as: str = "") -> None:
+        running = self._running(identity, fact.name, fact.number, own, born_as)
         self._performer.instances.add(running)
         self._loop.tell(fact)
         reached(FailPoint.INSTANCE_ADOPTED)
@@ -248,7 +257,7 @@ class Adoption:
             self._journal.warn("instance.unwatched", name=fact.name, pid=fact.pid, error=str(error))
             return
         if not watched:
-            self._performer.exited(identity.pid, ExitStatus())
+            self._performer.exited(identity.pid, self._kept_status(identity.pidfd_inode))
 
     def _remember_start(self, record: InstanceRecord) -> None:
         """What the program was started with: its nice value and limits are still those."""
@@ -256,16 +265,20 @@ class Adoption:
         if running is None:
             return  # it has just ended
         running.recorded = True
-        try:
-            spec = ProcessSpec.model_validate(record.spec)
-        except ValueError:
-            return  # of another version; what cannot be compared is left as it is
-        running.spec, running.tuning = spec, tuning_of(spec)
+        wanted = self._loop.desired.wanted.get(record.name)
+        if wanted is not None and record.spec == self._declared.get(record.name):
+            running.spec = wanted.spec  # most often: reading it once more would cost as much as all the rest
+        else:
+            try:
+                running.spec = ProcessSpec.model_validate(record.spec)
+            except ValueError:
+                return  # of another version; what cannot be compared is left as it is
+        running.tuning = tuning_of(running.spec)
 
-    def _running(self, identity: Identity, name: str, number: int, born_as: str = "") -> Running:
+    def _running(self, identity: Identity, name: str, number: int, own: bool, born_as: str = "") -> Running:
         marker = environment.marker(self._uuid, born_as or name, number)
         group = self._performer.group_of(identity.pid, marker)
-        return Running(name, number, identity, marker, own=_is_own(identity), group=group)
+        return Running(name, number, identity, marker, own=own, group=group)
 
     def _lost_with_machine(self, record: InstanceRecord) -> None:
         state = self._loop.observed.get(record.name, State())
@@ -280,6 +293,12 @@ class Adoption:
             ended_at=None,
         )
         self._loop.observed[record.name] = State(None, history)
+
+
+def _find(members: list[Survivor], identity: Identity) -> Survivor | None:
+    """The one among the members of an instance that is its recorded main program."""
+    known = identity.pid, identity.start_ticks
+    return next((one for one in members if (one.identity.pid, one.identity.start_ticks) == known), None)
 
 
 def _runs_as(member: Survivor, wanted: Wanted | None) -> bool:

@@ -50,7 +50,7 @@ class Place(Struct, frozen=True):
     @property
     def own(self) -> str:
         """The folder of the group that pmond is in."""
-        return str(Path(self.folder).parent)
+        return self.folder.rpartition("/")[0]
 
     def group_of(self, pid: int) -> str:
         """The folder of the group that a process is in; empty when it is not to be seen."""
@@ -86,9 +86,10 @@ def find_place(state_uuid: str, proc: str = "/proc/self", systemd: str = _SYSTEM
 
 def _group(file: str) -> str:
     """The group of the unified hierarchy in a /proc/PID/cgroup."""
-    for line in Path(file).read_text("utf-8", "surrogateescape").splitlines():
-        if line.startswith("0::"):
-            return line[3:].removesuffix(" (deleted)")
+    with open(file, "rb", 0) as lines:  # noqa: PTH123 - of every process that is adopted
+        for line in os.fsdecode(lines.read()).splitlines():
+            if line.startswith("0::"):
+                return line[3:].removesuffix(" (deleted)")
     raise NoCgroups("no control groups: this kernel has no cgroup v2")
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.processes.identity import Identity, is_alive, open_pidfd, read_stat
+from pmond.runtime.processes.identity import Identity, means, open_pidfd, read_stat
 from pmond.runtime.processes.reaper import UNKNOWN, OnExit, decode_wait_status
 
 _INFO = struct.Struct("=QQ11Ii")
@@ -54,15 +54,15 @@ class ForeignExits:
         loop.add_reader(self._epoll.fileno(), self._look)
 
     def watch(self, identity: Identity) -> bool:
-        """Watch a process; False when it has ended already, and then nothing will be reported.
+        """Watch a process; False when it is gone already, and then nothing will be reported.
 
         Raises OSError when there is no pidfd to be had (ENOSYS before kernel 5.3, EMFILE).
         """
         pidfd = open_pidfd(identity.pid)
         if pidfd is None:
             return False
-        # Checked after opening: the pidfd then means this process.
-        if not is_alive(identity):
+        # Checked after opening: the pidfd can mean no other process. If it has ended, it says so.
+        if not means(pidfd, identity):
             os.close(pidfd)
             return False
         self._watched[pidfd] = _Watched(identity, pidfd)

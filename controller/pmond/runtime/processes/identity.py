@@ -193,7 +193,7 @@ def send_signal(identity: Identity, number: int) -> bool:
         return False
     with closing(_Descriptor(pidfd)):
         # Checked after opening: from here on the pidfd can mean no other process.
-        if not _is_this(identity, pidfd):
+        if not means(pidfd, identity):
             return False
         try:
             signal.pidfd_send_signal(pidfd, number)
@@ -213,7 +213,8 @@ def _send_by_number(identity: Identity, number: int) -> bool:
     return True
 
 
-def _is_this(identity: Identity, pidfd: int) -> bool:
+def means(pidfd: int, identity: Identity) -> bool:
+    """Whether a pidfd, once opened by that number, means that very process, alive or ended."""
     if identity.boot_id != boot_id():
         return False
     if identity.pidfd_inode and _pidfds_have_inodes():

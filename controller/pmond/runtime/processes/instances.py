@@ -7,6 +7,7 @@ we started is our child; an adopted one is not, and is only touched through its 
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView
+from operator import attrgetter
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -25,9 +26,12 @@ class Tuning(NamedTuple):
     limits: tuple[int | None, ...]
 
 
+_values_of = attrgetter(*Limits.model_fields)
+
+
 def tuning_of(spec: ProcessSpec) -> Tuning:
     """The values of a spec that are set on the live tree."""
-    return Tuning(spec.priority, tuple(getattr(spec.limits, name) for name in Limits.model_fields))
+    return Tuning(spec.priority, _values_of(spec.limits))
 
 
 class Running(Struct):

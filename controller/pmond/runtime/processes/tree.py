@@ -32,6 +32,7 @@ from pmond.runtime.processes.identity import Identity, Stat, boot_id, read_stat,
 _PR_SET_CHILD_SUBREAPER = 36
 _BETWEEN_LOOKS = 0.01
 """Seconds; two empty looks this far apart ended every tree that was tried."""
+_MARKING = f"\0{MARKER}=".encode()
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
@@ -200,11 +201,16 @@ async def kill_tree(membership: Membership, root: Root, timeout: float = 2.0) ->
 def marker_of(pid: int) -> str:
     """The instance marker in the environment of a process; empty when there is none to be seen."""
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        with open(f"/proc/{pid}/environ", "rb", 0) as file:  # noqa: PTH123 - of every process there is
+            environment = b"\0" + file.read()
     except (*_GONE, PermissionError):
         return ""
-    prefix = f"{MARKER}=".encode()
-    return next((os.fsdecode(v[len(prefix) :]) for v in environment.split(b"\0") if v.startswith(prefix)), "")
+    begin = environment.find(_MARKING)
+    if begin < 0:
+        return ""
+    begin += len(_MARKING)
+    end = environment.find(b"\0", begin)
+    return os.fsdecode(environment[begin : end if end >= 0 else None])
 
 
 def own_children() -> list[int]:
