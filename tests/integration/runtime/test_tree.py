@@ -26,6 +26,7 @@ from pmond.runtime.processes.tree import (
     kill_tree,
     members,
     orphans,
+    own_children,
     signal_group,
     signal_main,
 )
@@ -228,3 +229,28 @@ def test_numbers_that_mean_more_than_one_process_are_refused(pid: int) -> None:
     assert not signal_group(pid, 0)
     assert not signal_main(pid, 0)
     assert not group_alive(pid)
+
+
+def test_one_look_at_the_children_serves_all_that_end_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def counted() -> list[int]:
+        looks.append(1)
+        return own_children()
+
+    monkeypatch.setattr("pmond.runtime.processes.tree.own_children", counted)
+
+    async def story(root: Root) -> None:
+        descendants = Descendants(set)
+        first = descendants.members(root)
+        assert descendants.members(Root(root.pid, root.start_ticks, "another")) and len(looks) == 1
+        os.kill(root.pid, signal.SIGKILL)
+        reap(root.pid)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert pids(descendants.members(root)) == pids(first) - {root.pid} and len(looks) == 2
+
+    with tree(tmp_path) as (root, _):
+        asyncio.run(story(root))

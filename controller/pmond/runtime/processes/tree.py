@@ -21,6 +21,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -107,19 +108,23 @@ class Descendants:
 
     `mains`: the pids of all main programs that are our children now, so that nobody's main
     program is taken for somebody's orphan.
+
+    When hundreds end at once, one look at our children serves all of them: what it sees is good until the
+    event loop comes round again. Whoever asks then about a main program that ended asks after it was
+    reaped, hence after its orphans had become our children.
     """
 
     def __init__(self, mains: Callable[[], Collection[int]]) -> None:
         self._mains = mains
+        self._seen: tuple[frozenset[int], frozenset[int]] | None = None
 
     def members(self, root: Root) -> frozenset[Identity]:
         """The tree under the main program and under its orphans."""
         found: dict[int, Stat] = {}
-        own = own_children()
+        own, strangers = self._look()
         # Not ours any more once reaped: then its number means nothing.
         start = [root.pid] if root.pid in own else []
-        mains = self._mains()
-        start += [pid for pid in own if pid not in mains and pid != root.pid and _belongs(pid, root)]
+        start += [pid for pid in strangers if pid != root.pid and _belongs(pid, root)]
         while start:
             pid = start.pop()
             stat = read_stat(pid)
@@ -127,6 +132,20 @@ class Descendants:
                 found[pid] = stat
                 start += children(pid)
         return _alive(found)
+
+    def _look(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Our children, and those of them that are nobody's main program."""
+        if self._seen is not None:
+            return self._seen
+        own = frozenset(own_children())
+        seen = own, own.difference(self._mains())
+        with suppress(RuntimeError):  # without an event loop each look is a new one
+            asyncio.get_running_loop().call_soon(self._forget)
+            self._seen = seen
+        return seen
+
+    def _forget(self) -> None:
+        self._seen = None
 
 
 class ProcessTable:

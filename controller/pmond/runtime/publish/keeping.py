@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -151,5 +152,6 @@ class Keeping:
                 self._journal.event("state.recovered")
 
 
+@cache
 def _snake(word: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in word).lstrip("_")
