@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.ledger import Ledger
-from tests.support.cgroup import end_groups
+from tests.support.cgroup import end_groups, uuid_in
 from tests.support.pmond import end_keepers
 from tests.support.waiting import until
 
@@ -169,5 +169,5 @@ class Machine:
             return not left
 
         until(gone, "the workers of this machine end", timeout=10.0)
-        end_groups(self.state / "data.db")
+        end_groups(self.ledger.uuid() or uuid_in(self.state / "data.db"))
         end_keepers(self.state)

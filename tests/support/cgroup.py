@@ -21,11 +21,21 @@ def place_or_skip(state: str) -> Place:
         pytest.skip(str(error))
 
 
-def end_groups(database: Path) -> None:
-    """Kill what a killed pmond with this state has left in its groups, and remove them."""
-    with suppress(sqlite3.Error, NoCgroups, OSError, TypeError):
+def uuid_in(database: Path) -> str:
+    """The name of a state, by which its groups are called; empty when the file cannot be read."""
+    try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as state:
             (uuid,) = state.execute("SELECT value FROM meta WHERE key = 'uuid'").fetchone()
+    except (sqlite3.Error, TypeError):
+        return ""
+    return str(uuid)
+
+
+def end_groups(uuid: str) -> None:
+    """Kill what a killed pmond with this state has left in its groups, and remove them."""
+    if not uuid:
+        return
+    with suppress(NoCgroups, OSError):
         place = find_place(uuid)
         cgroups = Cgroups(place)
         cgroups.kill(place.folder)

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from tests.support.cgroup import end_groups
+from tests.support.cgroup import end_groups, uuid_in
 from tests.support.waiting import until
 
 from pmond.runtime.processes.identity import Identity, send_signal
@@ -215,7 +215,7 @@ class Pmond:
         if self.daemon is not None and self.daemon.poll() is None:
             self.kill()
         until(self._killed, f"everything below {self.folder} to be gone", PATIENCE)
-        end_groups(self.folder / "data" / "data.db")
+        end_groups(uuid_in(self.folder / "data" / "data.db"))
         end_keepers(self.folder)
 
     def _killed(self) -> bool:

@@ -78,7 +78,12 @@ def _exits() -> Check:
         return Check(
             "adopted exits", OK, "pidfd", "" if inode else "identity by start time (before Linux 6.9)"
         )
-    return Check("adopted exits", LIMITED, "resync", "no pidfds: the end of an adopted process is seen late")
+    return Check(
+        "adopted exits",
+        LIMITED,
+        "looking every second",
+        "no pidfds: the end of an adopted process is seen late",
+    )
 
 
 def _statuses() -> Check:

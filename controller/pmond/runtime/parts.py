@@ -25,6 +25,7 @@ from pmond.runtime.files.folders import group_of
 from pmond.runtime.files.rotating import Rotating
 from pmond.runtime.files.watched_files import WatchedFiles
 from pmond.runtime.http import auth
+from pmond.runtime.http.admission import free_descriptors, limits_within
 from pmond.runtime.http.api import Api
 from pmond.runtime.http.server import Server
 from pmond.runtime.intent.acting import Acting
@@ -45,7 +46,6 @@ from pmond.runtime.perform import Performer
 from pmond.runtime.processes import cgroups
 from pmond.runtime.processes.exit_on import ExitOn
 from pmond.runtime.processes.foreign_exits import ForeignExits
-from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.reaper import Reaper
 from pmond.runtime.processes.tuning import Tuner
 from pmond.runtime.publish.bus import Bus
@@ -88,7 +88,8 @@ class Parts:
         self._make_publishing(uid)
         self._make_intent(uid, control_group)
         controller = self._make_controller(uid, control_group)
-        self.server = Server(Api(controller, uid, control_group).handle, self._report_defect, owner_uid=uid)
+        api, limits = Api(controller, uid, control_group), limits_within(free_descriptors())
+        self.server = Server(api.handle, self._report_defect, limits, owner_uid=uid)
         self._make_followers(exit_on)
 
     def _make_loop(self) -> None:
@@ -107,7 +108,7 @@ class Parts:
             lambda name: self.keeping.forget(name),
             self._folder.starts,
             self.cgroups,
-            self._watch_stranger,
+            lambda identity: self.foreign.watch(identity),
         )
         self.registry.renamed = self._renamed
         self.performer.renames = any(record.born_as for record in self._folder.snapshot.instances)
@@ -207,6 +208,7 @@ class Parts:
             lambda: [running.pid for running in self.performer.instances if running.own and not running.ended]
         )
         self.performer.sweep()
+        self.keeping.look_again()
         self.rotating.look()
         self.watched_files.resync()
         self.loop.touch(self.registry.processes)
@@ -263,13 +265,6 @@ class Parts:
             "config_file": self._configuration.places.config_file,
             "state_dir": self._folder.path,
         }
-
-    def _watch_stranger(self, identity: Identity) -> bool:
-        try:
-            return self.foreign.watch(identity)
-        except OSError as error:
-            self._journal.warn("process.unwatched", pid=identity.pid, error=str(error))
-            return True  # the next look at everything finds it
 
     def _report_defect(self, identifier: str, where: str, error: BaseException) -> None:
         self._journal.error("request.failed", error, id=identifier, where=where)

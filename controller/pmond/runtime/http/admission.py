@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from asyncio import Future
 from collections import Counter
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode
 from pmond.runtime.http.auth import Peer, is_owner
 from pmond.runtime.http.messages import HttpError
 
 _MIB = 1024 * 1024
+_FEWEST_CONNECTIONS = 4
+_FOR_STARTS = 24
+"""Descriptors that clients leave alone: for starts, reading /proc, the log of pmond."""
 
 
 class Limits(Struct, frozen=True):
@@ -36,6 +42,21 @@ class Limits(Struct, frozen=True):
     """For the client to take a whole answer; streams may be read as slowly as it likes."""
     linger_time: float = 2.0
     """For the client to read an error given before its request was complete."""
+
+
+def limits_within(descriptors: int) -> Limits:
+    """The limits of a server that may use half of so many descriptors, once a few are put by for starts.
+
+    A start needs six, and a client that does nothing but hold its connection must not keep it from them.
+    """
+    usual = Limits()
+    connections = max(_FEWEST_CONNECTIONS, min(usual.connections, (descriptors - _FOR_STARTS) // 2))
+    return replace(usual, connections=connections, requests=min(usual.requests, connections * 3 // 4))
+
+
+def free_descriptors() -> int:
+    """How many files pmond may still open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
 class Admitted(Protocol):

@@ -251,12 +251,7 @@ class Adoption:
         reached(FailPoint.INSTANCE_ADOPTED)
         if running.own:
             return  # the reaper notices its exit
-        try:
-            watched = self._foreign.watch(identity)
-        except OSError as error:
-            self._journal.warn("instance.unwatched", name=fact.name, pid=fact.pid, error=str(error))
-            return
-        if not watched:
+        if not self._foreign.watch(identity):
             self._performer.exited(identity.pid, self._kept_status(identity.pidfd_inode))
 
     def _remember_start(self, record: InstanceRecord) -> None:

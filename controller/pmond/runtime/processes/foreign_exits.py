@@ -7,6 +7,9 @@ was reaped. Where neither gives it, it is unknown, which is said and not guessed
 
 All pidfds are in one private epoll, which the event loop watches as one descriptor: a sixth of
 the memory of as many readers, and one-shot events, since an ended process stays readable.
+
+Where no pidfd is to be had (before Linux 5.3, in some sandboxes, or no descriptor is left) nothing
+tells of an end. Such a process, and only such, is looked at every second.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.processes.identity import Identity, means, open_pidfd, read_stat
+from pmond.runtime.processes.identity import Identity, is_alive, means, open_pidfd, read_stat
 from pmond.runtime.processes.reaper import UNKNOWN, OnExit, decode_wait_status
 
 _INFO = struct.Struct("=QQ11Ii")
@@ -34,6 +37,8 @@ _PIDFD_GET_INFO = 0xC000FF0B | _INFO.size << 16
 _INFO_EXIT = 1 << 3
 _UNREAPED_LIMIT = 3.0
 """Seconds that a parent may take to reap before the status is called unknown."""
+_BETWEEN_LOOKS = 1.0
+"""Seconds between two looks at a process without a pidfd."""
 _CAP_SYS_PTRACE = 19
 
 
@@ -51,14 +56,16 @@ class ForeignExits:
         self._on_exit = on_exit
         self._epoll = select.epoll()
         self._watched: dict[int, _Watched] = {}
+        self._unseen: dict[Identity, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
         loop.add_reader(self._epoll.fileno(), self._look)
 
     def watch(self, identity: Identity) -> bool:
-        """Watch a process; False when it is gone already, and then nothing will be reported.
-
-        Raises OSError when there is no pidfd to be had (ENOSYS before kernel 5.3, EMFILE).
-        """
-        pidfd = open_pidfd(identity.pid)
+        """Watch a process; False when it is gone already, and then nothing will be reported."""
+        try:
+            pidfd = open_pidfd(identity.pid)
+        except OSError:
+            return self._look_for(identity)
         if pidfd is None:
             return False
         # Checked after opening: the pidfd can mean no other process. If it has ended, it says so.
@@ -73,13 +80,31 @@ class ForeignExits:
         """Watch it no more."""
         for watched in [watched for watched in self._watched.values() if watched.identity.pid == pid]:
             self._drop(watched)
+        self._unseen = {one: None for one in self._unseen if one.pid != pid}
 
     def close(self) -> None:
         """Forget all and give back the descriptors."""
         for watched in list(self._watched.values()):
             self._drop(watched)
+        if self._timer is not None:
+            self._timer.cancel()
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
+
+    def _look_for(self, identity: Identity) -> bool:
+        """Without a pidfd: look from time to time."""
+        self._unseen[identity] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(_BETWEEN_LOOKS, self._look_for_all)
+        return True
+
+    def _look_for_all(self) -> None:
+        self._timer = None
+        unseen, self._unseen = self._unseen, {}
+        for identity in unseen:
+            # Alive: perhaps there is a descriptor for it by now.
+            if not is_alive(identity) or not self.watch(identity):
+                self._tell(identity, zombie_status(identity))
 
     def _look(self) -> None:
         for pidfd, events in self._epoll.poll(0):
@@ -98,10 +123,13 @@ class ForeignExits:
 
     def _finish(self, watched: _Watched, status: ExitStatus) -> None:
         self._drop(watched)
+        self._tell(watched.identity, status)
+
+    def _tell(self, identity: Identity, status: ExitStatus) -> None:
         try:
-            self._on_exit(watched.identity.pid, status)
+            self._on_exit(identity.pid, status)
         except Exception as error:  # the next exits must be noticed whatever this one brought about
-            message = f"cannot handle the exit of process {watched.identity.pid}"
+            message = f"cannot handle the exit of process {identity.pid}"
             self._loop.call_exception_handler({"message": message, "exception": error})
 
     def _drop(self, watched: _Watched) -> None:

@@ -74,6 +74,11 @@ class Keeping:
             self._bus.publish(event_json(record))
         self._bus.changed(before.keys())
 
+    def look_again(self) -> None:
+        """Save what could not be saved, should nothing else happen that leads to it."""
+        if self._store.degraded is not None:
+            self.turn_ended({}, [])
+
     def drop(self, stale: Iterable[InstanceRecord]) -> None:
         """Forget these records with the next turn, which says what took their place."""
         self._dropped.instances.update({(record.name, record.number): None for record in stale})

@@ -157,6 +157,7 @@ class Store:
             self._return_to_file()
             with self._writing(durable):
                 yield Change(self._db)
+        self._retry_at = 0.0  # there is room again: the next flush need not wait
 
     def stage(self, what: str) -> Staging:
         """Begin a durable transaction that is written over several turns; see `staging`.

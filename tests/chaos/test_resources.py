@@ -1,0 +1,410 @@
+"""What pmond does when the system has nothing to give: faults 25 to 33, 40 and 56, each under its number."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.chaos.machine import Machine
+from tests.support.pmond import alive
+from tests.support.waiting import until
+
+from pmon3_schema.errors import PmonError
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 20.0
+"""Seconds within which pmond is to have recovered."""
+ORDINARY = 40_000 + os.getpid() % 10_000
+"""A user without any other process, whose limit of processes is therefore this pmond's alone."""
+AS_ORDINARY = (
+    "setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups",
+    "--bounding-set=-sys_resource,-sys_admin",
+    "--inh-caps=-all,+dac_override,+dac_read_search", "--ambient-caps=-all,+dac_override,+dac_read_search",
+)  # fmt: skip
+"""Not root, and yet able to read the programs of this test wherever they are."""
+OWN_DISK = (
+    "unshare",
+    "-m",
+    "sh",
+    "-c",
+    'mkdir -p "$0" && mount -t tmpfs -o "$1" none "$0" && shift && exec "$@"',
+)
+
+
+def needs(*command: str) -> None:
+    """Skip where this cannot be done: not as root, or in a sandbox."""
+    if subprocess.run([*command, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip(f"cannot {' '.join(command[:2])} here")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    yield machine
+    machine.close()
+    machine.ledger.read()
+    assert not machine.ledger.doubles
+
+
+def fleet(machine: Machine, *around: str, **more: Any) -> dict[str, int]:
+    """Two steady processes; their pids."""
+    # Two failures would be enough to give up: what the system refuses is no failure of the program.
+    restart = {"delay": "5ms", "max_delay": "20ms", "jitter": 0, "max_failures": 2, "stable_after": "1ms"}
+    machine.write_manifest(
+        {name: machine.worker(name, "steady", restart=restart, **more) for name in ("one", "two")}
+    )
+    machine.start(around=around)
+    until(lambda: len(pids(machine)) == 2, "both run", PATIENCE)
+    return pids(machine)
+
+
+def pids(machine: Machine) -> dict[str, int]:
+    return {row["name"]: row["pid"] for row in machine.rows().values() if row["status"] == "running"}
+
+
+def is_refused(machine: Machine, name: str, words: str) -> None:
+    """Wait until it is said why the process cannot be started."""
+    until(lambda: words in machine.rows()[name]["reason"], f"{name}: {words}", PATIENCE)
+    assert machine.rows()[name]["status"] in {"backoff", "restarting", "queued"}
+
+
+def recovers(machine: Machine, before: dict[str, int]) -> None:
+    """`one` runs again, `two` never noticed anything."""
+    seen = {None, before["one"]}
+    until(lambda: pids(machine).get("one") not in seen, "it is started again by itself", PATIENCE)
+    assert pids(machine)["two"] == before["two"]
+
+
+def checks(machine: Machine) -> dict[str, dict[str, Any]]:
+    return {check["name"]: check for check in machine.client.get("/v1/doctor")["checks"]}
+
+
+@contextmanager
+def limit(pid: int, kind: str, value: int, *whoever: str) -> Iterator[None]:
+    """A limit of another process, for a while."""
+    asked = [*whoever, "prlimit", f"--pid={pid}", f"--{kind}", "--noheadings", "--output=SOFT"]
+    soft = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        subprocess.run([*whoever, "prlimit", f"--pid={pid}", f"--{kind}={value}:"], check=True)
+        yield
+    finally:
+        subprocess.run([*whoever, "prlimit", f"--pid={pid}", f"--{kind}={soft}:"], check=True)
+
+
+def test_25_no_process_is_to_be_had(machine: Machine) -> None:
+    needs(*AS_ORDINARY)
+    before = fleet(machine, *AS_ORDINARY)
+    with limit(machine.pid, "nproc", 1, *AS_ORDINARY):
+        os.kill(before["one"], signal.SIGKILL)
+        is_refused(machine, "one", "one more process")
+        assert pids(machine) == {"two": before["two"]}
+    recovers(machine, before)
+
+
+def test_26_no_memory_is_to_be_had(machine: Machine) -> None:
+    before = fleet(machine)
+    size = int(Path(f"/proc/{machine.pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    with limit(machine.pid, "as", size - (1 << 20)):
+        os.kill(before["one"], signal.SIGKILL)
+        until(lambda: not alive(before["one"]), "its end is noticed, and it is reaped", PATIENCE)
+        for _ in range(20):
+            with suppress(PmonError):
+                machine.client.post(
+                    "/v1/plan", {"documents": [{"path": "/x.yaml", "text": "a: " + "x" * 1_000_000}]}
+                )
+    recovers(machine, before)
+    assert machine.pmond is not None
+    assert machine.pmond.poll() is None
+
+
+@contextmanager
+def failing(pid: int, calls: str, error: str) -> Iterator[None]:
+    """Have these system calls of a process fail, for a while."""
+    if shutil.which("strace") is None:
+        pytest.skip("there is no strace")
+    order = ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]
+    tracer = subprocess.Popen(
+        ["strace", "-o", "/dev/null", "-p", str(pid), *order], stderr=subprocess.DEVNULL
+    )
+    status = Path(f"/proc/{pid}/status")
+    until(lambda: f"TracerPid:\t{tracer.pid}\n" in status.read_text(), "its calls are watched", PATIENCE)
+    try:
+        yield
+    finally:
+        tracer.terminate()
+        tracer.wait()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (26, "ENOMEM", "no memory"),
+        (28, "EAGAIN", "kernel.pid_max"),
+    ],
+)
+def test_26_28_the_kernel_makes_no_process(machine: Machine, fault: int, error: str, words: str) -> None:
+    before = fleet(machine)
+    with failing(machine.pid, "clone,clone3,fork,vfork", error):
+        os.kill(before["one"], signal.SIGKILL)
+        is_refused(machine, "one", words)
+        assert pids(machine) == {"two": before["two"]}
+    recovers(machine, before)
+
+
+def test_28_the_system_has_no_open_file_left(machine: Machine) -> None:
+    before = fleet(machine)
+    with failing(machine.pid, "openat", "ENFILE"):
+        os.kill(before["one"], signal.SIGKILL)
+        is_refused(machine, "one", "fs.file-max")
+    recovers(machine, before)
+
+
+def test_27_no_descriptor_is_to_be_had(machine: Machine) -> None:
+    before = fleet(machine)
+    used = machine.descriptors()
+    clients = []
+    with limit(machine.pid, "nofile", used):
+        for _ in range(20):
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(str(machine.socket))
+            clients.append(client)
+        os.kill(before["one"], signal.SIGKILL)
+        until(lambda: not alive(before["one"]), "its end is noticed, and it is reaped", PATIENCE)
+        is_refused(machine, "one", "too many open files")
+        assert checks(machine)["open files"]["status"] == "limited"
+    for client in clients:
+        client.close()
+    recovers(machine, before)
+
+
+def test_27_clients_do_not_take_the_descriptors_of_starts(machine: Machine) -> None:
+    needs("prlimit", "--nofile=64:64")
+    before = fleet(machine, "prlimit", "--nofile=64:64")
+    clients = []
+    for _ in range(100):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(machine.socket))
+        clients.append(client)
+    assert checks(machine)["state"]["status"] == "ok", "one more client is answered: the oldest had to go"
+    os.kill(before["one"], signal.SIGKILL)
+    recovers(machine, before)
+    assert not [line for line in machine.told() if line.get("event") == "process.start_failed"]
+    for client in clients:
+        client.close()
+
+
+def disk(machine: Machine, folder: Path) -> Path:
+    """A folder as pmond sees it, in its own mount namespace."""
+    return Path(f"/proc/{machine.pid}/root{folder}")
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Nothing more can be written there, for a while."""
+    filler = folder / "filler"
+    with filler.open("wb", 0) as file:
+        for size in (4096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+def test_31_a_full_disk_under_the_state(machine: Machine) -> None:
+    around = (*OWN_DISK, str(machine.state), "size=4m,mode=755")
+    needs(*OWN_DISK, str(machine.folder / "try"), "size=4m,mode=755")
+    before = fleet(machine, *around)
+    with full(disk(machine, machine.state)):
+        os.kill(before["one"], signal.SIGKILL)
+        recovers(machine, before)
+        with pytest.raises(Exception, match="cannot save"):
+            machine.act("stop", "one")
+        assert checks(machine)["state"]["status"] == "failed"
+        assert "one" in pids(machine), "what is not kept is not done"
+    machine.act("stop", "one")
+    until(lambda: machine.rows()["one"]["status"] == "stopped", "it is stopped", PATIENCE)
+    until(lambda: checks(machine)["state"]["status"] == "ok", "the state is on the disk again", PATIENCE)
+
+
+def test_32_a_full_disk_under_the_logs(machine: Machine) -> None:
+    logs = machine.folder / "logs"
+    needs(*OWN_DISK, str(machine.folder / "try"), "size=64k,nr_inodes=4")
+    before = fleet(machine, *OWN_DISK, str(logs), "size=64k,nr_inodes=4", log_dir=str(logs))
+    with full_of_files(disk(machine, logs)):
+        spec = machine.worker("three", "steady", log_dir=str(logs))
+        machine.client.post("/v1/processes", {"spec": spec, "cwd": "/"})
+        is_refused(machine, "three", "no space left on device")
+        assert pids(machine) == before
+    until(lambda: "three" in pids(machine), "it is started when there is room", PATIENCE)
+
+
+@contextmanager
+def full_of_files(folder: Path) -> Iterator[None]:
+    made = []
+    with suppress(OSError):
+        for number in range(10):
+            (folder / str(number)).touch()
+            made.append(folder / str(number))
+    try:
+        yield
+    finally:
+        for file in made:
+            file.unlink()
+
+
+def test_32_a_program_that_fills_the_disk_harms_no_other(machine: Machine) -> None:
+    logs = machine.folder / "logs"
+    needs(*OWN_DISK, str(machine.folder / "try"), "size=64k")
+    before = fleet(machine, *OWN_DISK, str(logs), "size=64k", log_dir=str(logs))
+    yes = {"name": "yes", "file": "/usr/bin/yes", "log_dir": str(logs), "restart": {"max_failures": 3}}
+    machine.client.post("/v1/processes", {"spec": yes, "cwd": "/"})
+    until(lambda: machine.rows()["yes"]["status"] == "failed", "it is given up", PATIENCE)
+    assert pids(machine) == before
+
+
+def test_33_a_state_folder_that_cannot_be_written(machine: Machine) -> None:
+    needs(*OWN_DISK, str(machine.folder / "try"), "ro")
+    machine.write_manifest({"one": machine.worker("one", "steady")})
+    machine.start(around=(*OWN_DISK, str(machine.state), "ro,mode=755"), wait=False)
+    assert machine.pmond is not None
+    assert machine.pmond.wait(PATIENCE) == 1
+    machine.pmond = None
+    assert "cannot use the state folder" in machine.journal.read_text()
+    assert machine.ledger.uuid() == "", "without the memory of what runs nothing is started"
+
+
+def test_33_a_disk_that_fails(machine: Machine) -> None:
+    before = fleet(machine)
+    with failing(machine.pid, "pwrite64,fsync,fdatasync", "EIO"):
+        os.kill(before["one"], signal.SIGKILL)
+        recovers(machine, before)
+        with pytest.raises(PmonError, match="cannot save"):
+            machine.act("stop", "two")
+        assert checks(machine)["state"]["status"] == "failed"
+    machine.act("stop", "one")
+    until(lambda: machine.rows()["one"]["status"] == "stopped", "it is stopped", PATIENCE)
+    until(lambda: checks(machine)["state"]["status"] == "ok", "the state is on the disk again", PATIENCE)
+
+
+def test_33_a_state_folder_that_is_removed(machine: Machine) -> None:
+    before = fleet(machine)
+    for file in machine.state.glob("data.db*"):
+        file.unlink()
+    os.kill(before["one"], signal.SIGKILL)
+    recovers(machine, before)
+    machine.act("stop", "one")
+    until(lambda: machine.rows()["one"]["status"] == "stopped", "it is stopped", PATIENCE)
+    assert (machine.state / "data.db").exists(), "it is written again"
+    machine.kill()
+    machine.start()
+    assert pids(machine) == {"two": before["two"]}
+
+
+# What pmond's interpreter runs before anything else.
+NO_PIDFDS = """
+import errno, os
+def pidfd_open(pid, flags=0): raise OSError(errno.{name}, os.strerror(errno.{name}))
+os.pidfd_open = pidfd_open
+"""
+CLOCK = """
+import datetime, os
+class Jumping(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        found = super().now(tz)
+        try: seconds = float(open({path!r}).read())
+        except (FileNotFoundError, ValueError): return found
+        return found + datetime.timedelta(seconds=seconds)
+datetime.datetime = Jumping
+import time
+time_ = time.time
+def jumping():
+    try: return time_() + float(open({path!r}).read())
+    except (FileNotFoundError, ValueError): return time_()
+time.time = jumping
+"""
+
+
+def prepared(folder: Path, code: str) -> Machine:
+    """A machine whose pmond is told this by its interpreter."""
+    site = folder / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(code)
+    return Machine(folder / "machine", PYTHONPATH=str(site))
+
+
+@pytest.fixture
+def jumping(tmp_path: Path) -> Iterator[Machine]:
+    machine = prepared(tmp_path, CLOCK.format(path=str(tmp_path / "jump")))
+    yield machine
+    machine.close()
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600, 10 * 365 * 86400, -10 * 365 * 86400])
+def test_40_the_wall_clock_jumps(jumping: Machine, tmp_path: Path, seconds: int) -> None:
+    before = fleet(jumping)
+    year = int(jumping.rows()["two"]["started_at"][:4])
+    (tmp_path / "jump").write_text(str(seconds))
+    os.kill(before["one"], signal.SIGKILL)
+    recovers(jumping, before)
+    jumped = int(jumping.rows()["one"]["started_at"][:4])
+    assert abs(seconds) == 3600 or abs(jumped - year) >= 9, "the clock did not jump"
+    crash = jumping.worker("crash", "quick")
+    jumping.client.post("/v1/processes", {"spec": crash, "cwd": "/"})
+    until(lambda: jumping.rows()["crash"]["restart_count"] >= 5, "delays go by the clock that does not jump")
+    (tmp_path / "jump").unlink()
+    jumping.act("stop", "crash")
+    until(lambda: jumping.rows()["crash"]["status"] == "stopped", "it is stopped", PATIENCE)
+
+
+@pytest.fixture(params=["ENOSYS", "EPERM"])
+def without_pidfds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
+    machine = prepared(tmp_path, NO_PIDFDS.format(name=request.param))
+    yield machine
+    machine.close()
+
+
+def test_56_without_pidfds_an_adopted_process_is_kept_alive_all_the_same(without_pidfds: Machine) -> None:
+    machine = without_pidfds
+    before = fleet(machine)
+    machine.kill()
+    machine.start()
+    assert pids(machine) == before
+    assert checks(machine)["adopted exits"]["status"] == "limited"
+    os.kill(before["one"], signal.SIGKILL)
+    recovers(machine, before)
+    machine.act("stop", "two")
+    until(lambda: machine.rows()["two"]["status"] == "stopped", "it is stopped", PATIENCE)
+    assert not alive(before["two"])
+
+
+def test_56_as_an_ordinary_user_and_with_other_processes_hidden(machine: Machine) -> None:
+    hidden = (
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        'mount -t proc -o hidepid=2 none /proc && exec "$@"',
+        "sh",
+        *AS_ORDINARY,
+    )
+    needs(*hidden)
+    before = fleet(machine, *hidden)
+    machine.kill()
+    machine.start(around=hidden)
+    assert pids(machine) == before
+    os.kill(before["one"], signal.SIGKILL)
+    recovers(machine, before)
