@@ -49,6 +49,8 @@ down: .venv/installed ## stop them, and pmond
 
 chaos: .venv/tools ## kill pmond two thousand times, and count what was lost
 	$(PYTHON) -m tests.chaos.long 2000
+	$(PYTHON) -m tests.chaos.torrent 60
+	$(PYTHON) -m tests.chaos.torrent 60 100 1 /dev/shm
 
 bench: .venv/tools ## measure pmon3 beside its peers
 	$(PYTHON) benchmarks/run.py

@@ -244,7 +244,21 @@ class LogRotate(_Declared):
     )
     age: Duration = field(0.0, effect=Effect.IN_PLACE, ge=0, description="rotate after this time; 0: never")
     keep: int = field(5, effect=Effect.IN_PLACE, ge=1, description="rotated files that are kept")
+    total: Size = field(
+        0,
+        effect=Effect.IN_PLACE,
+        ge=0,
+        description="what the log and its rotated files may take together, the oldest go first; 0: any",
+    )
     compress: bool = field(True, effect=Effect.IN_PLACE, description="compress all but the newest of them")
+
+    @model_validator(mode="after")
+    def _room(self) -> Self:
+        if self.total and not 0 < 2 * self.size <= self.total:
+            raise _check(
+                "total", "total needs a size of at most half of it (for the log, and one rotated file)"
+            )
+        return self
 
     @property
     def wanted(self) -> bool:

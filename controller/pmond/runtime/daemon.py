@@ -198,6 +198,7 @@ class Daemon:
         parts.rollouts.resume()
         parts.expiring.look()
         self._resync.start()
+        parts.rotating.look_soon()
 
     def _watch(self) -> None:
         self._watcher = Watcher(self._files_changed, on_fallback=self._watching_fell_back)
@@ -240,6 +241,7 @@ class Daemon:
             Surroundings(
                 state_dir=self.settings.data.directory,
                 log_dir=self.settings.logs.directory,
+                rotated=self._parts.rotated_folders(),
                 degraded=self._folder.store.degraded,
                 subreaper=self._subreaper,
                 keeper=self._folder.keeper.problem,

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import resource
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from pmond.runtime.files import inotify
-from pmond.runtime.files.rotate import can_collapse
+from pmond.runtime.files.holes import mechanism
 from pmond.runtime.processes.foreign_exits import tells_exits
 from pmond.runtime.processes.identity import open_pidfd, pidfd_inode
 
@@ -39,6 +39,8 @@ class Surroundings(Struct, frozen=True):
 
     state_dir: str
     log_dir: str
+    rotated: frozenset[str]
+    """Folders with logs that are to be rotated."""
     degraded: str | None
     subreaper: bool
     keeper: str
@@ -58,7 +60,7 @@ def examine(around: Surroundings) -> list[dict[str, Any]]:
             _statuses(),
             _keeper(around),
             _trees(around),
-            _rotation(around),
+            *_rotation(around),
             _watching(),
             _descriptors(around),
             _privileges(),
@@ -109,16 +111,34 @@ def _trees(around: Surroundings) -> Check:
     return Check("process trees", LIMITED, "sessions and markers", message)
 
 
-def _rotation(around: Surroundings) -> Check:
+def _rotation(around: Surroundings) -> Iterator[Check]:
+    """One for the folder of logs, and one for each other file system with logs to rotate."""
+    seen = set()
+    for folder in (around.log_dir, *sorted(around.rotated)):
+        if (device := _device(folder)) not in seen:
+            seen.add(device)
+            yield _rotation_in(folder, "" if folder == around.log_dir else f" in {folder}")
+
+
+def _rotation_in(folder: str, where: str) -> Check:
+    name = f"log rotation{where}"
     try:
-        with tempfile.NamedTemporaryFile(dir=around.log_dir, prefix=".doctor-") as file:
-            collapses = can_collapse(file.fileno())
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
+            found = mechanism(file.fileno())
     except OSError as error:
-        return Check("log rotation", FAILED, "none", f"cannot write to {around.log_dir}: {error.strerror}")
-    if collapses:
-        return Check("log rotation", OK, "collapse range")
-    message = "this file system cannot cut the beginning of a file: log_rotate does nothing there"
-    return Check("log rotation", LIMITED, "none", message)
+        return Check(name, FAILED, "none", f"cannot write to {folder}: {error.strerror}")
+    if found == "none":
+        message = "this file system cannot make holes: log_rotate does nothing there, use logrotate"
+        return Check(name, LIMITED, found, message)
+    message = "" if found == "collapse range" else "a rotated log begins with a hole, which takes no room"
+    return Check(name, OK, found, message)
+
+
+def _device(folder: str) -> int:
+    try:
+        return os.stat(folder).st_dev  # noqa: PTH116
+    except OSError:
+        return -1
 
 
 def _watching() -> Check:

@@ -229,6 +229,10 @@ class Parts:
         if any((one := processes.get(name)) is not None and one.spec.log_rotate.wanted for name in names):
             self.rotating.look_soon()
 
+    def rotated_folders(self) -> frozenset[str]:
+        """Folders with logs that are to be rotated."""
+        return frozenset(str(Path(path).parent) for path in self._rotated_logs())
+
     def _rotated_logs(self) -> dict[str, LogRotate]:
         running = (self.registry.processes.get(one.name) for one in self.performer.instances)
         return {

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.files import logs
+from pmond.runtime.files import log_files
+from pmond.runtime.files.log_files import Lines, parse_lines
 from pmond.runtime.files.log_follow import follow
-from pmond.runtime.files.logs import Lines, parse_lines, read, read_all, rotated
+from pmond.runtime.files.logs import read, read_all, rotated
 
 
 def test_what_callers_may_ask_for() -> None:
@@ -47,7 +48,7 @@ def test_lines_are_those_of_the_whole_file(content: bytes, count: int, chunk: in
     lines = content.split(b"\n")
     lines = [line + b"\n" for line in lines[:-1]] + [line for line in lines[-1:] if line]
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs, "CHUNK", chunk)
+        patch.setattr(log_files, "CHUNK", chunk)
         path = Path(folder, "web.log")
         path.write_bytes(content)
         assert b"".join(read(path, Lines(last=count))) == b"".join(lines[max(len(lines) - count, 0) :])

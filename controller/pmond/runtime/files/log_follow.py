@@ -3,21 +3,23 @@
 Theory of operation: inotify only says "look again". Each look reads the open files to their
 ends, finds out whether the file was cut (copytruncate) and whether another file bears the name
 now (rename, deletion). When one does, the file before it stays open beside it until the next
-change of files: the process goes on writing to it until it opens its log anew.
+change of files: the process goes on writing to it until it opens its log anew. What pmond's own
+rotation moves is no change: the place in the log stays (`log_place`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.files import inotify, rotate
-from pmond.runtime.files.logs import CHUNK, Lines, Owners, open_log, start_of, unreadable
+from pmond.runtime.files import inotify
+from pmond.runtime.files.log_files import Lines, Owners, open_log, unreadable
+from pmond.runtime.files.log_place import Moved, Place
+from pmond.runtime.files.logs import go_to
 from pmond.runtime.files.watch_paths import places
 
 _NAMES = inotify.CREATE | inotify.MOVED_TO | inotify.MOVED_FROM | inotify.DELETE
@@ -50,80 +52,35 @@ async def follow(
 class _OpenFile:
     """One file of the log and how far it was read."""
 
-    def __init__(self, file: IO[bytes], position: int) -> None:
+    def __init__(self, path: Path, file: IO[bytes], lines: Lines, owners: Owners | None) -> None:
         self.file = file
         status = os.fstat(file.fileno())
         self.identity = status.st_dev, status.st_ino
-        self.position = position
-        self._mark = self._before()
+        self.place = Place(path, file, owners)
+        go_to(self.place, lines)
+        self._mark = self._before(_MARK) or b""
 
-    def read(self, settled: Callable[[], bool]) -> Iterator[bytes]:
-        """What was added since, from the beginning when the file was cut.
-
-        `settled`: says that no rotation has moved the bytes; what was read before it said no is
-        not trusted.
-        """
-        if not settled():
-            return
-        if self._before() != self._mark and settled():
-            self.position = 0
-        while (chunk := os.pread(self.file.fileno(), CHUNK, self.position)) and settled():
-            self.position += len(chunk)
-            self._mark = self._before() if settled() else chunk[-_MARK:]
+    def read(self) -> Iterator[bytes]:
+        """What was added since, from the beginning when the file was cut by somebody else."""
+        before = self._before(len(self._mark))
+        if before is None or not self._mark.endswith(before):
+            self.place.position = self.place.log_begins
+        at = self.place.position
+        for chunk in self.place.ahead():
+            before = self._mark if self.place.position == at + len(chunk) else b""
+            self._mark = (before + chunk)[-_MARK:]
+            at = self.place.position
             yield chunk
 
-    def moved(self, archive: Path) -> Iterator[bytes]:
-        """The beginning of the file is in `archive` now; what was not read of it yet."""
-        open_archive: Any = gzip.open if archive.suffix == ".gz" else open
-        with open_archive(archive, "rb") as file:
-            size = _length(file)
-            file.seek(min(self.position, size))
-            while chunk := file.read(CHUNK):
-                yield chunk
-        self.position = max(0, self.position - size)
-        self._mark = self._before()
-
-    def _before(self) -> bytes:
-        size = min(_MARK, self.position)
-        return os.pread(self.file.fileno(), size, self.position - size)
-
-
-class _Rotation:
-    """What `rotate` has made of a log since it is followed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = Path(rotate.lock_path(str(path)))
-        self.known = {name.removesuffix(".gz") for name in self._archives()}
-
-    def fresh(self) -> list[Path]:
-        """Archives that are not known yet, oldest first."""
-        names = [name for name in self._archives() if name.removesuffix(".gz") not in self.known]
-        return [self._path.with_name(name) for name in names]
-
-    def partial(self) -> bool:
-        """Whether a rotation is under way: the bytes may move at any moment."""
-        if not self._lock.exists():
-            return False
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            return bool(rotate.archives(folder, self._path.name, partial=True))
-        finally:
-            os.close(folder)
-
-    def _archives(self) -> list[str]:
-        if not self._lock.exists():
-            return []
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            return rotate.archives(folder, self._path.name)
-        finally:
-            os.close(folder)
-
-
-def _length(file: IO[bytes]) -> int:
-    """How many bytes it has; a compressed file must be read for that."""
-    return sum(len(chunk) for chunk in iter(lambda: file.read(CHUNK), b""))
+    def _before(self, size: int) -> bytes | None:
+        """So many bytes before the place, as far as they are in the log; None: it is shorter than that."""
+        while True:
+            size = max(0, min(size, self.place.position - self.place.log_begins))
+            try:
+                found = self.place.block(self.place.position - size, size) if size else b""
+                return found if len(found) == size else None
+            except Moved:
+                self.place.look()
 
 
 class _Follower:
@@ -132,7 +89,6 @@ class _Follower:
         self._path = path.absolute()
         self._owners = owners
         self._files: list[_OpenFile] = []
-        self._rotation = _Rotation(self._path)
         self._watches: set[int] = set()
         try:
             self._inotify = inotify.Inotify()
@@ -148,25 +104,10 @@ class _Follower:
     def look(self) -> Iterator[bytes]:
         """Everything that can be read now."""
         while True:
-            yield from self._rotated()
             for file in self._files:
-                yield from file.read(self._settled)
-            if not self._settled():
-                if self._rotation.partial():
-                    return  # its end is told by inotify
-                continue
+                yield from file.read()
             if not self._open_next():
                 return
-
-    def _settled(self) -> bool:
-        return not self._rotation.partial() and not self._rotation.fresh()
-
-    def _rotated(self) -> Iterator[bytes]:
-        """Take the bytes into account that a rotation has moved from the log to an archive."""
-        for archive in self._rotation.fresh():
-            for file in self._files[-1:]:
-                yield from file.moved(archive)
-            self._rotation.known.add(archive.name.removesuffix(".gz"))
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._inotify.fileno())
@@ -180,7 +121,7 @@ class _Follower:
             file = open_log(self._path, self._owners)
         except FileNotFoundError:
             return
-        self._add(file, start_of(file, lines, os.fstat(file.fileno()).st_size))
+        self._add(file, lines)
 
     def _open_next(self) -> bool:
         """Open the file that bears the name now, if it is another one."""
@@ -194,11 +135,13 @@ class _Follower:
         for old in self._files[:-1]:
             old.file.close()
         self._files = self._files[-1:]
-        self._add(file, 0)
+        for old in self._files:
+            old.place.settle()
+        self._add(file, Lines())
         return True
 
-    def _add(self, file: IO[bytes], position: int) -> None:
-        self._files.append(_OpenFile(file, position))
+    def _add(self, file: IO[bytes], lines: Lines) -> None:
+        self._files.append(_OpenFile(self._path, file, lines, self._owners))
         self._arm()
 
     def _arm(self) -> None:

@@ -1,72 +1,54 @@
 """Rotates one log without losing or repeating a byte: run as a program, it survives pmond's death.
 
 Theory of operation: the process keeps its log open for appending and is never asked to open it
-anew. Whole blocks from the beginning of the log are copied to `NAME.TIME.partial` and synced; then
-the kernel takes that range out of the log in one step (FALLOC_FL_COLLAPSE_RANGE), while the
-process goes on writing at its end; then the copy gets its name. Killed in between, it leaves a
-copy without its name: at the next rotation it is either finished or dropped, as the log itself
-tells whether the range was taken out. The archives and the log are, one after the other, exactly
-what was written. An archive is compressed one rotation later, when no reader can be in it.
+anew. Whole blocks from the first byte of the log on are copied to an archive and synced; the cut
+is written, which decides that they count as archived; then they are punched out of the log
+(FALLOC_FL_PUNCH_HOLE), while the process goes on writing at its end; the archive gets its name.
+What is a hole at the beginning of the log by then is taken out in one step where the file system
+can (FALLOC_FL_COLLAPSE_RANGE: ext4, xfs, f2fs); elsewhere it stays: it takes no room, and `first_byte`
+is where the log begins (btrfs, tmpfs, zfs, ext3, nfs 4.2).
 
-ext4, xfs and f2fs have it. Where the file system says no the exit code is 3 and nothing was done.
-Only one at a time works on a log: it holds a lock on the folder's `.NAME.rotate`.
+Killed between any two steps, the log and its archives read the same (see `archives`), and the
+next run goes on where this one stopped. Where holes cannot be made the exit code is 3 and nothing
+was done. Only one at a time works on a log: it holds the lock of `.NAME.rotate`.
 """
 
-# A program of its own: nothing but the standard library, imported by path.
-# ruff: noqa: PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH119, PTH120, PTH208
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
-import gzip
 import os
-import re
 import stat
 import sys
 import time
 
-COLLAPSE_RANGE = 0x08
-NOT_HERE = 3
-"""Exit code: this file system cannot do it."""
+from pmond.runtime.files.archives import (
+    CUTTING,
+    NOT_HERE,
+    PARTIAL,
+    Archive,
+    Cut,
+    become_owner,
+    first_byte,
+    leavings,
+    listed,
+    read_cut,
+    write_cut,
+)
+from pmond.runtime.files.holes import UNKNOWN, collapse, punch, try_hole
+
 _CHUNK = 1 << 20
-_COMPARED = 1 << 16
-PARTIAL = ".partial"
 
 
-def collapse(file: int, length: int) -> None:
-    """Remove the first `length` bytes, which must be whole blocks and not the whole file. Raises OSError."""
-    function = ctypes.CDLL(None, use_errno=True).fallocate
-    function.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    if function(file, COLLAPSE_RANGE, 0, length) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def can_collapse(file: int) -> bool:
-    """Whether its file system can do it; `file` is a file to be written over."""
-    block = os.fstat(file).st_blksize
-    try:
-        os.pwrite(file, b"\0" * block * 2, 0)
-        collapse(file, block)
-    except (OSError, AttributeError):
-        return False
-    return True
-
-
-def lock_path(path: str) -> str:
-    """The file whose lock guards the rotation of a log, and whose time is that of the last one."""
-    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.rotate")
-
-
-def main(path: str, keep: int, compress: bool) -> int:
+def main(path: str, keep: int, total: int) -> int:
     """Rotate the log at `path` once; keep so many archives (0: begin to count its age).
 
-    Raises OSError.
+    `total`: bytes that the log and its archives may take; 0: any. Raises OSError.
     """
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    _become_owner(folder)
+    become_owner(folder)
     name = os.path.basename(path)
     lock = os.open(f".{name}.rotate", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=folder)
     try:
@@ -74,126 +56,156 @@ def main(path: str, keep: int, compress: bool) -> int:
     except BlockingIOError:
         return 0
     os.utime(lock)
-    if keep == 0:
-        return 0
-    log = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    status = os.fstat(log)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        raise OSError(errno.EPERM, "the log is not a plain file of one name")
-    _recover(folder, log, name)
-    length = (status.st_size - 1) // status.st_blksize * status.st_blksize
-    if length > 0:
-        _archive(folder, log, name, length, status)
-    _tidy(folder, name, keep, compress)
+    if keep > 0:
+        log = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        _Rotation(folder, lock, log, name).run(keep, total)
     return 0
 
 
-def _become_owner(folder: int) -> None:
-    """In a folder of somebody else act with the rights of that user, whatever the names there lead to."""
-    status = os.fstat(folder)
-    if os.geteuid() == 0 and status.st_uid != 0:
-        os.setgroups([])
-        os.setegid(status.st_gid)
-        os.seteuid(status.st_uid)
+class _Rotation:
+    """One rotation of one log, under its lock."""
 
+    def __init__(self, folder: int, lock: int, log: int, name: str) -> None:
+        self.folder = folder
+        self.lock = lock
+        self.log = log
+        self.name = name
+        self.status = os.fstat(log)
+        if not stat.S_ISREG(self.status.st_mode) or self.status.st_nlink > 1:
+            raise OSError(errno.EPERM, "the log is not a plain file of one name")
 
-def _recover(folder: int, log: int, name: str) -> None:
-    """Finish or drop what an earlier run left when it was killed."""
-    for partial in archives(folder, name, partial=True):
-        file = os.open(partial, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
-        recorded = _recorded_size(partial)
-        length = os.fstat(file).st_size
-        # Smaller than when the copy was whole: the range was taken out. A copy that is not whole says 0.
-        whole = recorded > 0
-        shrunk = os.fstat(log).st_size < recorded
-        if whole and (shrunk or not _same_beginning(log, file, length)):
-            os.rename(partial, _final(partial), src_dir_fd=folder, dst_dir_fd=folder)
-        else:
-            os.unlink(partial, dir_fd=folder)
+    def run(self, keep: int, total: int) -> None:
+        """Finish what an earlier one has left, archive, remove what is too much."""
+        for file in leavings(self.folder, self.name):
+            if not file.endswith(f".gz{PARTIAL}"):
+                os.unlink(file, dir_fd=self.folder)
+        for archive in listed(self.folder, self.name):
+            if archive.end is not None:
+                self._cut(archive)
+        begin, block = first_byte(self.log), self.status.st_blksize
+        size = self.status.st_size
+        end = (size - 1) // block * block
+        if end > begin:
+            # The copy takes as much again until the bytes are cut out.
+            self._tidy(keep, total - 2 * (size - begin) if total else None)
+            self._cut(self._copy(begin, end))
+        self._collapse()
+        left = os.fstat(self.log).st_size - first_byte(self.log)
+        self._tidy(keep, total - left if total else None)
+
+    def _copy(self, begin: int, end: int) -> Archive:
+        """A copy of these bytes of the log, whole and on the disk."""
+        stamp = self._stamp()
+        growing, final = f".{self.name}.{stamp}{PARTIAL}", f"{self.name}.{stamp}-{end}{CUTTING}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        file = os.open(growing, flags, 0o600, dir_fd=self.folder)
+        try:
+            os.fchmod(file, stat.S_IMODE(self.status.st_mode))
+            if os.geteuid() == 0:
+                os.fchown(file, self.status.st_uid, self.status.st_gid)
+            try_hole(file)
+            copied = begin
+            while copied < end:
+                copied += _copy_some(self.log, file, min(_CHUNK, end - copied), copied, copied - begin)
+            os.fsync(file)
+            os.rename(growing, final, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+        except OSError:
+            os.unlink(growing, dir_fd=self.folder)
+            raise
+        finally:
+            os.close(file)
+        os.fsync(self.folder)
+        return Archive(stamp, final, end)
+
+    def _cut(self, archive: Archive) -> None:
+        """Let the archive count, and take its bytes out of the log; again, if it was begun before."""
+        file = os.open(archive.name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self.folder)
+        length, end = os.fstat(file).st_size, archive.end or 0
+        cut = read_cut(self.lock)
+        if cut.stamp < archive.stamp:
+            write_cut(self.lock, Cut(archive.stamp, cut.total + length))
+        if os.fstat(self.log).st_size > end and self._is_in_log(file, length, end - length):
+            punch(self.log, end)
         os.close(file)
+        final = archive.name.rpartition("-")[0]
+        os.rename(archive.name, final, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+
+    def _is_in_log(self, file: int, length: int, begin: int) -> bool:
+        """Whether the log has these bytes still, or holes; else somebody else has emptied it meanwhile."""
+        block = self.status.st_blksize
+        for at in range(0, length, block):
+            size = min(block, length - at)
+            found = os.pread(self.log, size, begin + at)
+            if found != os.pread(file, size, at) and found.strip(b"\0"):
+                return False
+        return True
+
+    def _collapse(self) -> None:
+        """Take the hole out of the file, where the file system can: then its size is what it holds."""
+        block = self.status.st_blksize
+        if length := first_byte(self.log) // block * block:
+            try:
+                collapse(self.log, length)
+            except OSError as error:
+                if error.errno not in UNKNOWN:
+                    raise
+
+    def _stamp(self) -> str:
+        """The time, or a little more than that of the newest archive: clocks are set back."""
+        seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds)) + f"{rest // 1000:06}"
+        newest = max((one.stamp for one in listed(self.folder, self.name)), default="")
+        newest = max(newest, read_cut(self.lock).stamp)
+        if stamp > newest:
+            return stamp
+        day, _, time_of_day = newest.partition("T")
+        return f"{day}T{int(time_of_day) + 1:012}"
+
+    def _tidy(self, keep: int, room: int | None) -> None:
+        """Remove the oldest archives beyond so many, and beyond so many bytes."""
+        found = listed(self.folder, self.name)
+        compressed = {f"{one.name}.gz" for one in found}
+        for twice in compressed & set(os.listdir(self.folder)):
+            self._unlink(twice.removesuffix(".gz"))
+        found = listed(self.folder, self.name)
+        sizes = [self._size(one.name) for one in found]
+        while found and (len(found) > keep or (room is not None and sum(sizes) > room)):
+            self._unlink(found.pop(0).name)
+            sizes.pop(0)
+        kept = {f".{one.name}.gz{PARTIAL}" for one in found}
+        for file in leavings(self.folder, self.name):
+            if file not in kept:
+                self._unlink(file)
+
+    def _size(self, name: str) -> int:
+        try:
+            return os.stat(name, dir_fd=self.folder, follow_symlinks=False).st_size
+        except FileNotFoundError:  # compressed meanwhile
+            return 0
+
+    def _unlink(self, name: str) -> None:
+        try:
+            os.unlink(name, dir_fd=self.folder)
+        except FileNotFoundError:
+            return  # compressed meanwhile
 
 
-def _archive(folder: int, log: int, name: str, length: int, status: os.stat_result) -> None:
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"{time.time_ns() // 1000 % 1_000_000:06}"
-    growing = f"{name}.{stamp}-0{PARTIAL}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    file = os.open(growing, flags, stat.S_IMODE(status.st_mode), dir_fd=folder)
-    os.fchmod(file, stat.S_IMODE(status.st_mode))
-    if os.geteuid() == 0:
-        os.fchown(file, status.st_uid, status.st_gid)
+def _copy_some(log: int, file: int, size: int, begin: int, at: int) -> int:
     try:
-        copied = 0
-        while copied < length:
-            copied += os.copy_file_range(log, file, min(_CHUNK, length - copied), copied, copied)
-        os.fsync(file)
-        partial = f"{name}.{stamp}-{os.fstat(log).st_size}{PARTIAL}"
-        os.rename(growing, partial, src_dir_fd=folder, dst_dir_fd=folder)
-        growing = partial
-        collapse(log, length)
-    except OSError:
-        os.unlink(growing, dir_fd=folder)
-        raise
-    os.rename(partial, _final(partial), src_dir_fd=folder, dst_dir_fd=folder)
+        copied = os.copy_file_range(log, file, size, begin, at)
+    except OSError as error:
+        if error.errno not in (*UNKNOWN, errno.EXDEV):
+            raise
+        copied = os.pwrite(file, os.pread(log, size, begin), at)
+    if copied == 0:
+        raise OSError(errno.ESTALE, "the log was emptied meanwhile")
+    return copied
 
 
-def _recorded_size(partial: str) -> int:
-    return int(partial.removesuffix(PARTIAL).rpartition("-")[2])
-
-
-def _final(partial: str) -> str:
-    return partial.removesuffix(PARTIAL).rpartition("-")[0]
-
-
-def _same_beginning(log: int, archive: int, length: int) -> bool:
-    position = 0
-    while position < length:
-        size = min(_COMPARED, length - position)
-        if os.pread(log, size, position) != os.pread(archive, size, position):
-            return False
-        position += size
-    return True
-
-
-def _tidy(folder: int, name: str, keep: int, compress: bool) -> None:
-    found = archives(folder, name)
-    excess = max(0, len(found) - keep)
-    for old in found[:excess]:
-        os.unlink(old, dir_fd=folder)
-    for plain in found[excess:-1]:
-        if compress and not plain.endswith(".gz"):
-            _compress(folder, plain)
-
-
-def _compress(folder: int, name: str) -> None:
-    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
-    status = os.fstat(source)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    fresh = f".{name}.gz{PARTIAL}"
-    target = os.open(fresh, flags, stat.S_IMODE(status.st_mode), dir_fd=folder)
-    if os.geteuid() == 0:
-        os.fchown(target, status.st_uid, status.st_gid)
-    with open(source, "rb") as plain, open(target, "wb") as raw:
-        with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0) as compressed:
-            while chunk := plain.read(_CHUNK):
-                compressed.write(chunk)
-        raw.flush()
-        os.fsync(raw.fileno())
-    # Readers order archives by their times.
-    os.utime(fresh, ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=folder)
-    os.rename(fresh, f"{name}.gz", src_dir_fd=folder, dst_dir_fd=folder)
-    os.unlink(name, dir_fd=folder)
-
-
-def archives(folder: int, name: str, partial: bool = False) -> list[str]:
-    """The archives of a log, oldest first; or the copies that have no name yet."""
-    end = rf"-\d+{re.escape(PARTIAL)}" if partial else r"(\.gz)?"
-    pattern = re.compile(re.escape(name) + r"\.\d{8}T\d{12}" + end)
-    return sorted(found for found in os.listdir(folder) if pattern.fullmatch(found))
-
-
-if __name__ == "__main__":
+def program(arguments: list[str]) -> int:
+    """The exit code. `arguments`: path, keep, total."""
     try:
-        sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "1"))
+        return main(arguments[0], int(arguments[1]), int(arguments[2]))
     except OSError as problem:
         sys.stderr.write(f"{problem.strerror or problem}\n")
-        sys.exit(NOT_HERE if problem.errno in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL) else 1)
+        return NOT_HERE if problem.errno in (errno.EOPNOTSUPP, errno.ENOSYS) else 1

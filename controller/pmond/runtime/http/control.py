@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pmon3_schema.protocol import Apply, Promise, Rollback, Selection
 from pmon3_schema.status import Target
-from pmond.runtime.files.logs import Owners
+from pmond.runtime.files.log_files import Owners
 from pmond.runtime.http.auth import Peer
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from typing import Any, cast
 
-from pmond.runtime.files import log_follow, logs
+from pmond.runtime.files import log_files, log_follow, logs
 from pmond.runtime.http.control import Control, LogFile
 
 
@@ -17,7 +17,7 @@ def log(file: LogFile, lines: str, everything: bool, follow: bool) -> AsyncGener
 
     Raises PmonError at once, rather than from the stream, when the log cannot be read.
     """
-    part = logs.parse_lines(lines)
+    part = log_files.parse_lines(lines)
     if not follow:
         pieces = logs.read_all(*file) if everything else logs.read(file.path, part, file.owners)
         return _read(next(pieces, b""), pieces)
@@ -32,9 +32,9 @@ async def _read(first: bytes, rest: Iterator[bytes]) -> AsyncGenerator[bytes, No
         await asyncio.sleep(0)  # a long log is read in between the other work
 
 
-async def _followed(file: LogFile, part: logs.Lines, everything: bool) -> AsyncGenerator[bytes, None]:
+async def _followed(file: LogFile, part: log_files.Lines, everything: bool) -> AsyncGenerator[bytes, None]:
     if everything:
-        part = logs.Lines()  # the whole of the present file; what was rotated away is not followed
+        part = log_files.Lines()  # the whole of the present file; what was rotated away is not followed
     following = cast(AsyncGenerator[bytes, None], log_follow.follow(file.path, part, file.owners))
     async with contextlib.aclosing(following) as pieces:
         async for piece in pieces:
@@ -43,11 +43,11 @@ async def _followed(file: LogFile, part: logs.Lines, everything: bool) -> AsyncG
 
 def _check_readable(file: LogFile) -> None:
     try:
-        logs.open_log(*file).close()
+        log_files.open_log(*file).close()
     except FileNotFoundError:
         return  # it is waited for
     except OSError as error:
-        raise logs.unreadable(file.path, error) from error
+        raise log_files.unreadable(file.path, error) from error
 
 
 def past_events(

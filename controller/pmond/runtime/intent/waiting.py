@@ -19,7 +19,7 @@ from pmon3_schema.status import Status
 from pmond.core.model import NOTHING_SEEN, Ending, Wanted
 from pmond.core.report import Report, report, truths
 from pmond.runtime.clock import Clock
-from pmond.runtime.files import logs
+from pmond.runtime.files import log_files, logs
 from pmond.runtime.http.control import LogFile
 from pmond.runtime.intent.registry import Declared, Registry
 from pmond.runtime.long_work import in_turns
@@ -198,7 +198,7 @@ class Waiting:
         if not files:
             return ""
         try:
-            text = b"".join(logs.read(files[0].path, logs.parse_lines(_TAIL_LINES), files[0].owners))
+            text = b"".join(logs.read(files[0].path, log_files.parse_lines(_TAIL_LINES), files[0].owners))
         except (OSError, PmonError):
             return ""  # no log, no last lines; the reason says what matters
         return text[-_TAIL_BYTES:].decode("utf-8", "replace")
