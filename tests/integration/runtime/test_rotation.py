@@ -47,7 +47,7 @@ def holes_only(request: pytest.FixtureRequest, folder: Path) -> bool:
     return bool(request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def programs() -> Iterator[Steps]:
     steps = Steps()
     yield steps
