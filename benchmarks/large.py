@@ -17,10 +17,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -30,6 +28,7 @@ from benchmarks import watched
 from benchmarks.fleet import become_subreaper, temporary_fleet
 from benchmarks.measures import wait_answering
 from benchmarks.plan import manifest
+from benchmarks.prober import probing
 from benchmarks.systems.base import Declaration
 from benchmarks.systems.pmon3 import Pmon3
 from msgspec import Struct
@@ -101,13 +100,13 @@ class Bench:
 
     def steps(self) -> dict[str, Cost]:
         """All steps, in an order in which each finds what it needs."""
-        changed = manifest(self._size, edited=True)
+        text, changed = manifest(self._size), manifest(self._size, edited=True)
         policy = changed.replace("autostart: false", "autostart: false\n    restart: {policy: never}")
         return {
             "nothing": self._cost(lambda: time.sleep(0.5)),
-            "first apply": self._cost(lambda: self._post("/v1/apply", manifest(self._size))),
-            "apply, nothing edited": self._cost(lambda: self._post("/v1/apply", manifest(self._size))),
-            "diff, nothing edited": self._cost(lambda: self._post("/v1/plan", manifest(self._size))),
+            "first apply": self._cost(lambda: self._post("/v1/apply", text)),
+            "apply, nothing edited": self._cost(lambda: self._post("/v1/apply", text)),
+            "diff, nothing edited": self._cost(lambda: self._post("/v1/plan", text)),
             "diff, one edited": self._cost(lambda: self._post("/v1/plan", changed)),
             "apply, one edited": self._cost(lambda: self._post("/v1/apply", changed)),
             "diff, all edited": self._cost(lambda: self._post("/v1/plan", policy)),
@@ -120,10 +119,11 @@ class Bench:
 
     def followed(self) -> dict[str, Cost]:
         """The process config file says all of it, then one thing differently."""
+        text, changed = manifest(self._size), manifest(self._size, edited=True)
         return {
-            "hot reload of all": self._cost(lambda: self._save(manifest(self._size), 1)),
-            "hot reload, one edited": self._cost(lambda: self._save(manifest(self._size, edited=True), 2)),
-            "hot reload, a line more": self._cost(lambda: self._save("# moved\n" + manifest(self._size), 3)),
+            "hot reload of all": self._cost(lambda: self._save(text, 1)),
+            "hot reload, one edited": self._cost(lambda: self._save(changed, 2)),
+            "hot reload, a line more": self._cost(lambda: self._save(f"# moved\n{text}", 3)),
         }
 
     def _post(self, path: str, text: str) -> None:
@@ -151,8 +151,8 @@ class Bench:
         )
 
     def _cost(self, work: Callable[[], object]) -> Cost:
-        before = time.monotonic()
-        with _prober(self._client.path) as waits:
+        with probing(self._client.path) as waits:
+            before = time.monotonic()
             work()
             whole = time.monotonic() - before
             # What the step left for the next turns counts as well.
@@ -170,26 +170,6 @@ class Bench:
 
     def _turns(self) -> list[Turn]:
         return [Turn(**json.loads(line)) for line in (self._folder / "turns").read_text().splitlines()]
-
-
-@contextmanager
-def _prober(path: str) -> Iterator[list[float]]:
-    """Ask for the version all the time; the list gets the seconds that each answer took."""
-    client, waits, ended = Client(path, _TIMEOUT), [], threading.Event()
-
-    def probe() -> None:
-        while not ended.wait(0.002):
-            before = time.monotonic()
-            client.get("/v1/version")
-            waits.append(time.monotonic() - before)
-
-    thread = threading.Thread(target=probe)
-    thread.start()
-    try:
-        yield waits
-    finally:
-        ended.set()
-        thread.join()
 
 
 def one_round(size: int) -> dict[str, Cost]:
