@@ -31,6 +31,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "diff": (),
     "plan": (),
     "status": (),
+    "reconcile": (),
     "history": (),
     "rollback": (),
     "hold": (),

@@ -163,6 +163,10 @@ class Init(Body):
     process_config_only: bool = False
 
 
+class Reconcile(Body):
+    """Look at everything again. There is nothing to choose."""
+
+
 class Wait(Body):
     """Wait until all targets are in a state, one has failed, or `timeout` seconds have passed."""
 

@@ -153,3 +153,20 @@ def test_the_configuration_is_followed_too(pmond: Pmond) -> None:
     pmond.configure("log_level: debug\n")
     pmond.declare(sleeper("a"))
     pmond.until("a", "running")
+
+
+def test_reconcile_looks_at_everything_again(stopped_pmond: Pmond) -> None:
+    pmond = stopped_pmond
+    pmond.configure("disable_reloads: true\n")
+    pmond.declare(sleeper("a"))
+    pmond.start()
+    pmond.until("a", "running")
+    pmond.ok("stop", "a")
+    pmond.declare(sleeper("a"), sleeper("b"))
+    assert "b" not in pmond.rows()
+    pmond.ok("reconcile")
+    assert (pmond.row("a")["status"], pmond.row("b")["status"]) == ("stopped", "running")
+    pmond.write("processes: [{nmae: b, file: /bin/sleep}]")
+    said = pmond.run("reconcile")
+    assert said.returncode == 1 and "did you mean `name`?" in said.stdout + said.stderr
+    assert pmond.row("b")["status"] == "running"

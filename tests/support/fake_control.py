@@ -240,6 +240,10 @@ class FakeControl:
         finally:
             self.subscriptions.remove(queue)
 
+    async def reconcile(self) -> Sequence[Target]:
+        self._called("reconcile")
+        return [TARGET]
+
     async def upgrade(self) -> None:
         self._called("upgrade")
 

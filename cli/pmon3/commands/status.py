@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from pmon3 import exit_codes, options, output
 from pmon3.address import connect
+from pmon3.client import Client
 from pmon3.render_sets import sets_text
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -23,8 +25,13 @@ def command(
     Exit code 1 while a source is not accepted: what it said before is in force, and its mistakes
     are shown with their places.
     """
-    sets = connect().get("/v1/sets")
-    chosen = [options.set_reference(name) for name in names or []]
+    return show(connect(), names or [], shape)
+
+
+def show(client: Client, names: Sequence[str], shape: options.Shape) -> int:
+    """Print these sets, or all; the exit code says whether all are accepted."""
+    sets = client.get("/v1/sets")
+    chosen = [options.set_reference(name) for name in names]
     for name in chosen:
         if not any(one["name"] == name for one in sets):
             hint = "pmon3 status lists them"

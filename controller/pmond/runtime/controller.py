@@ -57,6 +57,7 @@ class Services(Struct, frozen=True):
     """Told whether to stop the processes too."""
     upgrade: Callable[[], Awaitable[None]]
     doctor: Callable[[], Sequence[Mapping[str, Any]]]
+    look_again: Callable[[], None]
 
 
 class Controller:
@@ -205,6 +206,11 @@ class Controller:
             meant = [one for one in meant if one.name in names]
         targets = {one.name: target(one) for one in meant} | {one["name"]: one for one in fresh}
         return {"plan": plan, "targets": list(targets.values()), "revision": 0}
+
+    async def reconcile(self) -> Sequence[Target]:
+        await self._sources.reload()
+        self._services.look_again()
+        return [target(one) for one in self._registry.processes.values() if one.wanted.up]
 
     async def wait(
         self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer

@@ -147,7 +147,9 @@ class Daemon:
     def _put_together(self) -> None:
         folder, journal = self._folder, self._journal
         upgrade = Upgrade(folder.store, folder.path, journal, self._environ)
-        calls = Calls(self.end, Services(self.end, self.upgrade, self._doctor), upgrade.exited)
+        calls = Calls(
+            self.end, Services(self.end, self.upgrade, self._doctor, self._look_again), upgrade.exited
+        )
         self._parts = parts = Parts(self._configuration, folder, clock, journal, self._exit_on_name, calls)
         self._ending = Ending(parts.loop, parts.registry, parts.bus, clock, journal, self._notifier)
         self._upgrading = Upgrading(upgrade, parts, self._ending, folder.lock, self._open_files)

@@ -159,6 +159,9 @@ class Api:
         body = call.body(protocol.Init)
         return json_response(await self._control.init(call.peer, body.process_config_only))
 
+    async def reconcile(self, call: Call) -> Answer:
+        return json_response({"targets": await self._control.reconcile()})
+
     async def wait(self, call: Call) -> Answer:
         body = call.body(protocol.Wait)
 

@@ -106,6 +106,10 @@ ROUTES = (
         protocol.Init,
     ),
     Route(
+        "POST", "/v1/reconcile", "reconcile", "Look again at the process config file and at all processes",
+        answers.Targets, Access.ADMINISTER, protocol.Reconcile,
+    ),
+    Route(
         "POST", "/v1/holds", "hold", "Keep processes down, or up", answers.Targets, Access.CONTROL,
         protocol.LayHold,
     ),
