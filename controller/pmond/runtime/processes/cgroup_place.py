@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from pmond.runtime.processes.identity import read_whole
+
 _SYSTEMD = "/run/systemd/system"
 """The folder that exists where systemd is the service manager (sd_booted(3))."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -46,6 +48,11 @@ class Place(Struct, frozen=True):
 
     mount: Mount
     folder: str
+
+    @property
+    def name(self) -> str:
+        """The name of that folder, which is the same wherever pmond is started."""
+        return self.folder.rpartition("/")[2]
 
     @property
     def own(self) -> str:
@@ -86,10 +93,11 @@ def find_place(state_uuid: str, proc: str = "/proc/self", systemd: str = _SYSTEM
 
 def _group(file: str) -> str:
     """The group of the unified hierarchy in a /proc/PID/cgroup."""
-    with open(file, "rb", 0) as lines:  # noqa: PTH123 - of every process that is adopted
-        for line in os.fsdecode(lines.read()).splitlines():
-            if line.startswith("0::"):
-                return line[3:].removesuffix(" (deleted)")
+    content = b"\n" + read_whole(file)
+    begin = content.find(b"\n0::")
+    if begin >= 0:
+        line = content[begin + 4 :].partition(b"\n")[0]
+        return os.fsdecode(line).removesuffix(" (deleted)")
     raise NoCgroups("no control groups: this kernel has no cgroup v2")
 
 

@@ -12,7 +12,7 @@ not be reaped while it is being moved: its number would mean somebody else. `joi
 """
 
 # Paths here are text: a start is on the path of every restart.
-# ruff: noqa: PTH103, PTH106, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH103, PTH106, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class Cgroups:
         if self._place is None:
             return ""
         group = self._place.group_of(pid)
-        state = os.path.basename(os.path.dirname(group))
-        if (state, os.path.basename(group)) != (os.path.basename(self._place.folder), _name(marker)):
+        folder, _, name = group.rpartition("/")
+        if name != _name(marker) or folder.rpartition("/")[2] != self._place.name:
             return ""
         # A pmond that one of its own processes started must not end itself with that process.
         return "" if f"{self._place.own}/".startswith(f"{group}/") else group

@@ -23,6 +23,7 @@ from msgspec import Struct
 
 _GONE = {errno.ESRCH, errno.ENOENT, errno.EINVAL}
 """EINVAL: what pidfd_open may say of a process that is just ending."""
+_AT_ONCE = 1 << 16
 _NO_PIDFD = {errno.ENOSYS, errno.EPERM}
 """Kernels before 5.3, and sandboxes that filter the call."""
 
@@ -78,6 +79,19 @@ def read_stat(pid: int) -> Stat | None:
         if error.errno in _GONE:
             return None
         raise
+
+
+def read_whole(file: str) -> bytes:
+    """A file of /proc, for a third of what a file object costs. Raises OSError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = more = os.read(descriptor, _AT_ONCE)
+        while more:
+            more = os.read(descriptor, _AT_ONCE)
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
 
 
 @functools.cache

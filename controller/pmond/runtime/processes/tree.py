@@ -28,7 +28,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from pmond.runtime.processes.environment import MARKER
-from pmond.runtime.processes.identity import Identity, Stat, boot_id, read_stat, send_signal
+from pmond.runtime.processes.identity import Identity, Stat, boot_id, read_stat, read_whole, send_signal
 
 _PR_SET_CHILD_SUBREAPER = 36
 _BETWEEN_LOOKS = 0.01
@@ -220,8 +220,7 @@ async def kill_tree(membership: Membership, root: Root, timeout: float = 2.0) ->
 def marker_of(pid: int) -> str:
     """The instance marker in the environment of a process; empty when there is none to be seen."""
     try:
-        with open(f"/proc/{pid}/environ", "rb", 0) as file:  # noqa: PTH123 - of every process there is
-            environment = b"\0" + file.read()
+        environment = b"\0" + read_whole(f"/proc/{pid}/environ")
     except (*_GONE, PermissionError):
         return ""
     begin = environment.find(_MARKING)
