@@ -127,6 +127,35 @@ def test_26_no_memory_is_to_be_had(machine: Machine) -> None:
     assert machine.pmond.poll() is None
 
 
+def test_30_a_kill_for_want_of_memory_is_told_from_others(machine: Machine) -> None:
+    counter = machine.folder / "vmstat"
+    counter.write_text("nr_free_pages 1\noom_kill 3\n")
+    counting = (
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        'mount --bind "$0" /proc/vmstat && umount -a -t cgroup2; exec "$@"',
+    )
+    needs(*counting, str(counter))
+    before = fleet(machine, *counting, str(counter))
+    os.kill(before["one"], signal.SIGKILL)
+    recovers(machine, before)
+    counter.write_text("nr_free_pages 1\noom_kill 4\n")
+    again = pids(machine)
+    os.kill(again["two"], signal.SIGKILL)
+    until(lambda: pids(machine).get("two") not in {None, again["two"]}, "it is started again", PATIENCE)
+    machine.act("stop", "one", force=True)
+    until(lambda: machine.rows()["one"]["status"] == "stopped", "it is stopped", PATIENCE)
+    events = machine.client.get("/v1/events?limit=100")
+    said = [(event["name"], event["message"]) for event in events if "SIGKILL" in event["message"]]
+    assert said[:2] == [
+        ("one", "killed by SIGKILL, not by pmond"),
+        ("two", "killed by SIGKILL, not by pmond; the kernel was out of memory"),
+    ]
+    assert "killed by SIGKILL" in [message for name, message in said[2:] if name == "one"]
+
+
 @contextmanager
 def failing(pid: int, calls: str, error: str) -> Iterator[None]:
     """Have these system calls of a process fail, for a while."""

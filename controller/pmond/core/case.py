@@ -15,6 +15,8 @@ from pmon3_schema.scalars import signal_name
 from pmond.core.actions import Action
 from pmond.core.model import Desired, ExitStatus, Observed, Policy, State, Wanted
 
+_SIGKILL = 9
+
 
 class Rule(StrEnum):
     """The rules by name, in the order in which they are tried."""
@@ -119,3 +121,11 @@ def describe_exit(exit: ExitStatus | None) -> str:
     if exit.signal is not None:
         return f"killed by {signal_name(exit.signal)}"
     return f"exited with code {exit.code}"
+
+
+def describe_end(exit: ExitStatus | None) -> str:
+    """The same of an end that nobody asked for, with whose SIGKILL it was, as far as that is known."""
+    text = describe_exit(exit)
+    if exit is None or exit.signal != _SIGKILL:
+        return text
+    return f"{text}, not by pmond" + ("; the kernel was out of memory" if exit.out_of_memory else "")

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from pmon3_schema.scalars import signal_name
-from pmond.core.case import changed_files, describe_exit
+from pmond.core.case import changed_files, describe_end, describe_exit
 from pmond.core.model import Ending, History, Instance, Phase, State
 
 
@@ -85,9 +85,7 @@ def _moved(name: str, old: Instance, new: Instance) -> Iterator[Event]:
     if old.phase is Phase.STARTING and new.phase is Phase.RUNNING:
         yield Event(name, EventType.RUNNING, "running", fields)
     if new.ended_at is not None and old.ended_at is None:
-        yield Event(
-            name, EventType.TREE_LEFT, f"{describe_exit(new.exit)}; other processes of it are left", fields
-        )
+        yield Event(name, EventType.TREE_LEFT, f"{_described(new)}; other processes of it are left", fields)
     if new.killed_at is not None and old.killed_at != new.killed_at:
         yield Event(name, EventType.KILLED, "killed with SIGKILL", fields)
     elif new.kill_at is not None and old.kill_at is None:
@@ -113,7 +111,14 @@ def _ended(name: str, old: Instance, history: History) -> Event:
         fields["exit_code"] = exit.code
         fields["exit_signal"] = signal_name(exit.signal) if exit.signal is not None else None
     asked = old.ending is not Ending.ITSELF
-    return Event(name, EventType.STOPPED if asked else EventType.EXITED, describe_exit(exit), fields)
+    if exit is not None and exit.out_of_memory and not asked:
+        fields["out_of_memory"] = True
+    message = describe_exit(exit) if asked else describe_end(exit)
+    return Event(name, EventType.STOPPED if asked else EventType.EXITED, message, fields)
+
+
+def _described(ended: Instance) -> str:
+    return describe_end(ended.exit) if ended.ending is Ending.ITSELF else describe_exit(ended.exit)
 
 
 def _why(ending: Ending) -> str:

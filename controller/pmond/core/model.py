@@ -49,6 +49,8 @@ class ExitStatus(Struct, frozen=True):
 
     code: int | None = None
     signal: int | None = None
+    out_of_memory: bool = False
+    """It was killed while the kernel killed processes for want of memory, and not by pmond."""
 
     @property
     def known(self) -> bool:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from pmond.core.case import Rule, describe_exit
+from pmond.core.case import Rule, describe_end
 from pmond.core.decide import decide
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Observed, Policy, State
 
@@ -66,4 +66,4 @@ def _restart(name: str, after: State) -> Occasion | None:
     again = history.attempts > 1 and history.ending is Ending.ITSELF
     if instance is None or instance.adopted or not again:
         return None
-    return Occasion(name, OccasionType.RESTART, describe_exit(history.exit))
+    return Occasion(name, OccasionType.RESTART, describe_end(history.exit))

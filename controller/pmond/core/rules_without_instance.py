@@ -6,7 +6,7 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration
 from pmond.core import backoff, flap
 from pmond.core.actions import Forget, Start
-from pmond.core.case import Case, Decision, Rule, describe_exit, is_outdated, why_down
+from pmond.core.case import Case, Decision, Rule, describe_end, is_outdated, why_down
 from pmond.core.model import NOTHING_SEEN, Ending, Phase, State, Wanted
 
 
@@ -48,7 +48,7 @@ def _never(case: Case) -> Decision | None:
     history = case.state.history
     if case.spec.policy != "never" or history.error_transient:
         return None
-    return Decision(Rule.NEVER, history.error or f"{describe_exit(history.exit)}; it is not restarted")
+    return Decision(Rule.NEVER, history.error or f"{describe_end(history.exit)}; it is not restarted")
 
 
 def _no_restart_code(case: Case) -> Decision | None:
@@ -56,7 +56,7 @@ def _no_restart_code(case: Case) -> Decision | None:
     code = history.exit.code if history.exit is not None and not history.error else None
     if code is None or code not in case.spec.restart.no_restart_exit_codes:
         return None
-    return Decision(Rule.NO_RESTART_CODE, f"{describe_exit(history.exit)}, after which it is not restarted")
+    return Decision(Rule.NO_RESTART_CODE, f"{describe_end(history.exit)}, after which it is not restarted")
 
 
 def _gave_up(case: Case) -> Decision | None:
@@ -64,7 +64,7 @@ def _gave_up(case: Case) -> Decision | None:
     if history.error_transient or not backoff.gave_up(case.spec, history):
         return None
     restart = case.spec.restart
-    why = history.error or describe_exit(history.exit)
+    why = history.error or describe_end(history.exit)
     return Decision(
         Rule.GAVE_UP,
         f"{why}; failed {restart.max_failures} times in {format_duration(restart.window)},"
@@ -78,7 +78,7 @@ def _flapping(case: Case) -> Decision | None:
     if at is None or not _counts_for_flap(case):
         return None
     used = flap.used(history.flap, policy, case.now)
-    reason = f"{describe_exit(history.exit)}; flapping, {used} of {policy.threshold} restarts used"
+    reason = f"{describe_end(history.exit)}; flapping, {used} of {policy.threshold} restarts used"
     return Decision(Rule.FLAPPING, reason, wake_at=at)
 
 
@@ -89,7 +89,7 @@ def _backoff(case: Case) -> Decision | None:
     at = (history.ended_at or 0.0) + backoff.delay(case.spec.restart, history.streak, case.name)
     if case.now >= at:
         return None
-    return Decision(Rule.BACKOFF, history.error or describe_exit(history.exit), wake_at=at)
+    return Decision(Rule.BACKOFF, history.error or describe_end(history.exit), wake_at=at)
 
 
 def _counts_for_flap(case: Case) -> bool:
@@ -99,7 +99,7 @@ def _counts_for_flap(case: Case) -> bool:
 
 
 def _restart(case: Case) -> Decision | None:
-    why = case.state.history.error or describe_exit(case.state.history.exit)
+    why = case.state.history.error or describe_end(case.state.history.exit)
     return Decision(Rule.RESTART, why, Start(case.name, case.state.history.number + 1, why))
 
 

@@ -88,6 +88,7 @@ class Daemon:
         parts.foreign.close()
         await parts.server.close()
         parts.cgroups.close()
+        parts.memory.close()
         self._folder.close(processes_left=any(parts.performer.instances))
         self._journal.event("daemon.ended")
 

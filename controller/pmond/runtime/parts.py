@@ -46,6 +46,7 @@ from pmond.runtime.perform import Performer
 from pmond.runtime.processes import cgroups
 from pmond.runtime.processes.exit_on import ExitOn
 from pmond.runtime.processes.foreign_exits import ForeignExits
+from pmond.runtime.processes.memory import MemoryKills
 from pmond.runtime.processes.reaper import Reaper
 from pmond.runtime.processes.tuning import Tuner
 from pmond.runtime.publish.bus import Bus
@@ -187,7 +188,8 @@ class Parts:
         self.exit_on = ExitOn(exit_on, self.loop, self.performer.instances, self._clock, self._calls.end)
         self.reaper = Reaper(events, self._exited, held=self.cgroups.joining)
         self.cgroups.joined = self.reaper.look
-        self.foreign = ForeignExits(events, self.performer.exited)
+        self.memory = MemoryKills()
+        self.foreign = ForeignExits(events, self._process_exited)
 
     @property
     def socket(self) -> str:
@@ -209,6 +211,7 @@ class Parts:
         )
         self.performer.sweep()
         self.keeping.look_again()
+        self.memory.forget()
         self.rotating.look()
         self.watched_files.resync()
         self.loop.touch(self.registry.processes)
@@ -219,7 +222,10 @@ class Parts:
             keeper.start()
             keeper.refill(self.performer.instances.mains())
         elif not any(tell(pid, status) for tell in self._followers_of_exits()):
-            self.performer.exited(pid, status)
+            self._process_exited(pid, status)
+
+    def _process_exited(self, pid: int, status: ExitStatus) -> None:
+        self.performer.exited(pid, self.memory.explained(status))
 
     def _followers_of_exits(self) -> tuple[Callable[[int, ExitStatus], bool], ...]:
         return self.hooks.exited, self.rotating.exited, self.performer.reloads.exited, self._calls.exited

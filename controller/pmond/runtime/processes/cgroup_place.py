@@ -69,11 +69,7 @@ class Place(Struct, frozen=True):
 
 def find_place(state_uuid: str, proc: str = "/proc/self", systemd: str = _SYSTEMD) -> Place:
     """The folder for the groups of this state, which exists then. Raises NoCgroups."""
-    group = _group(f"{proc}/cgroup")
-    places = [(m, folder) for m in _mounts(f"{proc}/mountinfo") if (folder := m.folder(group)) is not None]
-    if not places:
-        raise NoCgroups("no control groups: cgroup v2 is not mounted")
-    mount, own = places[0]
+    mount, own = _own(proc)
     if Path(systemd).exists() and not _delegated(own):
         raise NoCgroups(
             "no control groups: systemd has not handed its own to pmond (Delegate=yes in the unit)"
@@ -89,6 +85,23 @@ def find_place(state_uuid: str, proc: str = "/proc/self", systemd: str = _SYSTEM
         Path(folder).rmdir()
         raise NoCgroups("no control groups: this kernel cannot kill them (before Linux 5.14)")
     return Place(mount, folder)
+
+
+def own_group() -> str:
+    """The folder of the group that pmond is in; empty where there is none."""
+    try:
+        return _own("/proc/self")[1]
+    except (NoCgroups, OSError):
+        return ""
+
+
+def _own(proc: str) -> tuple[Mount, str]:
+    group = _group(f"{proc}/cgroup")
+    for mount in _mounts(f"{proc}/mountinfo"):
+        folder = mount.folder(group)
+        if folder is not None:
+            return mount, folder
+    raise NoCgroups("no control groups: cgroup v2 is not mounted")
 
 
 def _group(file: str) -> str:

@@ -50,7 +50,7 @@ def history_record(name: str, history: History, boot: str) -> HistoryRecord:
         "revision": history.revision,
         "token": history.token,
         "ending": history.ending.value if history.ending is not None else None,
-        "exit": [exit.code, exit.signal] if exit is not None else None,
+        "exit": _exit_fields(exit),
         "pid": history.pid,
         "error": history.error,
         "error_code": history.error_code,
@@ -91,3 +91,10 @@ def history(record: HistoryRecord, boot: str) -> History:
     if data["boot"] == boot:
         return found
     return replace(found, ended_at=None, streak=0, failures=(), flap=Flap())
+
+
+def _exit_fields(exit: ExitStatus | None) -> list[int | bool | None] | None:
+    if exit is None:
+        return None
+    # Without the last field where it says nothing: an earlier pmond reads that too.
+    return [exit.code, exit.signal, *([True] if exit.out_of_memory else [])]
