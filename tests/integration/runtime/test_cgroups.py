@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -179,6 +180,23 @@ def test_what_goes_wrong_with_moving_is_said(place: Place, tmp_path: Path) -> No
     joined(cgroups, child.pid)
     assert cgroups.problem.startswith("control groups cannot be used: ")
     assert is_running(child.pid)
+
+
+def test_without_a_thread_the_loop_moves_processes_itself(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    cgroups = Cgroups(place)
+    first, second = (start(tmp_path, "/bin/sleep", "60", marker=f"{MARKER}{n}") for n in (1, 2))
+    group = joined(cgroups, first.pid)
+    assert pids(cgroups, group) == {first.pid}
+    monkeypatch.undo()
+    other = Cgroups(place)
+    joined(other, second.pid, f"{STATE}:other:1")
+    assert pids(cgroups, group) == {first.pid}
 
 
 def test_without_groups_nothing_is_in_one() -> None:

@@ -132,11 +132,17 @@ class Cgroups:
     def _begin(self) -> None:
         jobs, self._jobs = self._jobs, []
         loop = asyncio.get_running_loop()
-        work = self._thread.submit(_carry_out, jobs)
-        work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._done, jobs, done))
+        try:
+            work = self._thread.submit(_carry_out, jobs)
+        except RuntimeError:  # no thread is to be had: then the loop waits with the kernel
+            # The old one would do these jobs too, some day, when the pids mean somebody else.
+            self._thread = ThreadPoolExecutor(1, "cgroups")
+            self._done(jobs, _carry_out(jobs))
+            return
+        work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._done, jobs, _problem(done)))
 
-    def _done(self, jobs: list[_Job], work: Future[str]) -> None:
-        self.problem = work.result() or self.problem
+    def _done(self, jobs: list[_Job], problem: str) -> None:
+        self.problem = problem or self.problem
         self.joining.difference_update(job.pid for job in jobs)
         if self._jobs:
             self._begin()
@@ -183,6 +189,11 @@ def _carry_out(jobs: list[_Job]) -> str:
             if getattr(error, "errno", 0) not in _ENDED:
                 problem = f"control groups cannot be used: {error}"
     return problem
+
+
+def _problem(work: Future[str]) -> str:
+    error = work.exception()
+    return work.result() if error is None else f"control groups cannot be used: {error}"
 
 
 def _write(file: str, content: bytes) -> None:
