@@ -97,7 +97,7 @@ class Torrent:
         self.machine.start()
         while not self._ended():
             self._measure()
-            time.sleep(self.random.uniform(0.1, 2.0))  # the length of the fuse
+            time.sleep(self.random.uniform(0.1, 3.0))  # the length of the fuse
             if self.random.random() < 0.3:
                 self._kill_programs()
             if self.random.random() < 0.7:

@@ -201,7 +201,7 @@ class Daemon:
         parts.rollouts.resume()
         parts.expiring.look()
         self._resync.start()
-        parts.rotating.look_soon()
+        parts.rotating.look_soon(0.0)
 
     def _watch(self) -> None:
         self._watcher = Watcher(self._files_changed, on_fallback=self._watching_fell_back)
