@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from msgspec import Struct, field
-from msgspec.structs import asdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from pmon3 import documents
 from pmon3.client import Client
 
 
-class Wishes(Struct, frozen=True):
+class Wishes(NamedTuple):
     """How manifests are to be applied; the names are those of the request."""
 
     prune: bool = False
@@ -21,14 +19,13 @@ class Wishes(Struct, frozen=True):
     if_version: int | None = None
     on_failure: str = "stop"
     max_parallel: int = 1
-    restart: list[str] = field(default_factory=list)
+    restart: Sequence[str] = ()
     message: str = ""
     dry_run: bool = False
 
     def body(self) -> dict[str, Any]:
         """The part of a request that differs from its defaults."""
-        plain = Wishes()
-        return {key: value for key, value in asdict(self).items() if value != getattr(plain, key)}
+        return {key: value for key, value in self._asdict().items() if value != self._field_defaults[key]}
 
 
 def apply(

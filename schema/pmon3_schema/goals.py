@@ -7,15 +7,14 @@ by `|` (any of them). `exited` may say a code and `condition` a type and a statu
 from __future__ import annotations
 
 import re
-
-from msgspec import Struct
+from typing import NamedTuple
 
 PLAIN = ("ready", "stopped", "completed", "deleted", "synced", "exited")
 _WITH_VALUE = re.compile(r"exited=(?P<code>\d{1,3})\Z|condition=(?P<type>[A-Za-z]+)(?:=(?P<status>\w+))?\Z")
 _STATUSES = ("True", "False", "Unknown")
 
 
-class Condition(Struct, frozen=True):
+class Condition(NamedTuple):
     """One of the words; `code` of `exited`, `type` and `status` of `condition`."""
 
     word: str
@@ -24,7 +23,7 @@ class Condition(Struct, frozen=True):
     status: str = "True"
 
 
-class Goal(Struct, frozen=True):
+class Goal(NamedTuple):
     """All of the conditions, or any of them."""
 
     conditions: tuple[Condition, ...]
