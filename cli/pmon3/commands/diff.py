@@ -26,5 +26,5 @@ def command(
     Exit code 1 when it does. With -o yaml as a unified diff of the entries.
     """
     choice = options.choice(profiles, variables)
-    wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, restart=restart or [])
+    wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, restart=restart or ())
     return planning.show_plan(files, set_name, wishes, shape.value, exit_zero, choice=choice)

@@ -36,7 +36,7 @@ def command(
     all; it contains the manifests, secrets included, and only its owner can read it.
     """
     choice = options.choice(profiles, variables)
-    wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, if_version, restart=restart or [])
+    wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, if_version, restart=restart or ())
     if not detailed:
         return planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out, choice)
     try:
