@@ -133,7 +133,12 @@ class Machine:
 
     def marked(self) -> list[Survivor]:
         """All live processes with the marker of this machine's state."""
-        return survivors(uuid) if (uuid := self.ledger.uuid()) else []
+        return survivors(uuid) if (uuid := self.uuid()) else []
+
+    def uuid(self) -> str:
+        """The name of the state, by which workers know it, or pmond alone; empty before the first of both."""
+        beside = self.state / "uuid"
+        return self.ledger.uuid() or (beside.read_text().strip() if beside.exists() else "")
 
     def told(self) -> list[dict[str, Any]]:
         """What pmond wrote to its journal since the last call; a kill may have cut a line short."""
@@ -169,5 +174,5 @@ class Machine:
             return not left
 
         until(gone, "the workers of this machine end", timeout=10.0)
-        end_groups(self.ledger.uuid() or uuid_in(self.state / "data.db"))
+        end_groups(self.uuid() or uuid_in(self.state / "data.db"))
         end_keepers(self.state)
