@@ -13,7 +13,7 @@ from pmond.core.evolve import evolve
 from pmond.core.facts import Exited, Spawned
 from pmond.core.model import ExitStatus, Policy
 from pmond.runtime import clock
-from pmond.runtime.intent.registry import CLI, Registry
+from pmond.runtime.intent.registry import CLI, Registry, not_found
 from pmond.runtime.journal import Journal, Level
 from pmond.runtime.loop import Loop
 from pmond.runtime.state.store import Store
@@ -119,3 +119,8 @@ def test_a_defect_of_ours_sets_one_process_aside(world: World, monkeypatch: pyte
         world.loop.tell(Exited(name, 1, ExitStatus(code=0)))
     assert world.loop.set_aside == {"web": "ZeroDivisionError: ours"}
     assert world.loop.observed["db"].instance is None
+
+
+def test_the_nearest_of_thousands_of_names_is_suggested() -> None:
+    error = not_found("worker-0500x", [f"worker-{number:05d}" for number in range(10_000)])
+    assert "did you mean worker-05" in error.hint

@@ -149,6 +149,9 @@ class Sources:
             self._hand_over()
         order = Order(self._options(), commit=commit_of(self.process_config_file))
         applied = await self._applying.apply(documents, reading, order)
+        await asyncio.sleep(
+            0
+        )  # of a large manifest that was a turn's work; what else is written is for the next
         self._note_followed()
         return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,11 +21,15 @@ from pmond.runtime.long_work import in_turns
 from pmond.runtime.loop import Loop
 from pmond.runtime.processes.environment import User, find_user
 from pmond.runtime.processes.failures import SpawnError
+from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.instances import Instances
 from pmond.runtime.processes.launch import log_paths
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.processes.usage import Usage, UsageSampler
 from pmond.runtime.state.store import Store
+
+_MANY = 256
+"""Processes from which on measuring them takes some milliseconds, for which a thread is worth its while."""
 
 
 class Publisher:
@@ -65,7 +70,7 @@ class Publisher:
 
     async def rows(self, chosen: list[Declared], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
-        measured = self._usage(chosen) if usage else {}
+        measured = await self._measured(chosen) if usage else {}
         return await in_turns(chosen, lambda one: self.row(one, measured.get(one.name)))
 
     def row(self, one: Declared, usage: Usage | None = None) -> ProcessStatus:
@@ -109,9 +114,8 @@ class Publisher:
 
     def describe(self, one: Declared) -> dict[str, Any]:
         """A row and what is behind it."""
-        usage = self._usage([one]).get(one.name)
         return {
-            **self.row(one, usage),
+            **self.row(one, self._usage(one)),
             "declared_at": _place(one),
             "origins": self.origins(one),
             "spec": plain(one.spec),
@@ -137,13 +141,25 @@ class Publisher:
         except SpawnError:
             return None
 
-    def _usage(self, chosen: list[Declared]) -> dict[str, Usage]:
+    async def _measured(self, chosen: list[Declared]) -> dict[str, Usage]:
+        roots = self._roots(chosen)
+        if len(roots) < _MANY:
+            return self._sampler.sample(roots, self._clock.now()) if roots else {}
+        # The sampler only replaces what it keeps, so that two samples at once do each other no harm.
+        return await asyncio.to_thread(self._sampler.sample, roots, self._clock.now())
+
+    def _usage(self, one: Declared) -> Usage | None:
+        roots = self._roots([one])
+        return self._sampler.sample(roots, self._clock.now()).get(one.name) if roots else None
+
+    def _roots(self, chosen: list[Declared]) -> dict[str, Identity]:
+        """Of those that run, the process at the top of each tree."""
         roots = {}
         for one in chosen:
             running = self._instances.get(one.name)
             if running is not None and not running.ended:
                 roots[one.name] = running.identity
-        return self._sampler.sample(roots, self._clock.now()) if roots else {}
+        return roots
 
     def _conditions(self, one: Declared) -> list[Condition]:
         loop = self._loop
