@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -27,8 +27,9 @@ if __name__ == "__main__":
 from benchmarks import watched
 from benchmarks.fleet import become_subreaper, temporary_fleet
 from benchmarks.measures import wait_answering
-from benchmarks.plan import manifest
+from benchmarks.plan import in_process, manifest
 from benchmarks.prober import probing
+from benchmarks.results import machine
 from benchmarks.systems.base import Declaration
 from benchmarks.systems.pmon3 import Pmon3
 from msgspec import Struct
@@ -36,6 +37,12 @@ from msgspec import Struct
 from pmon3.client import Client
 
 _TIMEOUT = 300.0
+_HEADING = """\
+# A manifest of {} processes
+
+Written by `benchmarks/large.py`; [README.md](README.md) says what is measured.
+Each figure is the least of {} rounds.
+"""
 _PMON3 = Path(sys.executable).parent / "pmon3"
 
 
@@ -202,31 +209,46 @@ def validate(size: int, rounds: int) -> tuple[float, float]:
     return min(elapsed), min(used)
 
 
+def report(size: int, rounds: int, verbose: bool) -> Iterator[str]:
+    """The lines of both tables, as they are found."""
+    yield "| by itself | elapsed | processor |"
+    yield "|---|---:|---:|"
+    for some in (size // 10, size):
+        elapsed, used = validate(some, rounds)
+        yield f"| `pmon3 validate`, {some} processes, whole command | {elapsed:.2f} s | {used:.2f} s |"
+    for name, (passed, worked) in in_process(size).items():
+        if name in {"parse", "plan, once parsed"}:
+            yield f"| {name}, {size} processes | {passed:.0f} ms | {worked:.0f} ms |"
+    costs: dict[str, Cost] = {}
+    for _ in range(rounds):
+        for name, cost in one_round(size).items():
+            costs[name] = cost.least(costs.get(name, cost))
+    yield ""
+    yield "| milliseconds | whole | another caller waits: median | greatest | loop busy | of that processor |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, cost in costs.items():
+        waits = f"{cost.median_wait:.1f} | {cost.longest_wait:.1f}"
+        turns = f"{cost.longest_turn:.1f} | {cost.longest_turn_cpu:.1f}"
+        yield f"| {name} | {cost.whole:.0f} | {waits} | {turns} |" + (f" {cost.what}" if verbose else "")
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure, print and perhaps write."""
     parser = argparse.ArgumentParser(prog="benchmarks/large.py", description=__doc__)
     parser.add_argument("--size", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--verbose", action="store_true", help="name the callback that was the longest")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
     options = parser.parse_args()
     become_subreaper()
-    print("| pmon3 validate, whole command | elapsed | processor |\n|---|---:|---:|")
-    for size in (options.size // 10, options.size):
-        elapsed, used = validate(size, options.rounds)
-        print(f"| {size} processes | {elapsed:.2f} s | {used:.2f} s |")
-    costs: dict[str, Cost] = {}
-    for _ in range(options.rounds):
-        for name, cost in one_round(options.size).items():
-            costs[name] = cost.least(costs.get(name, cost))
-    print(f"\n{options.size} processes; milliseconds\n")
-    print("| step | whole | another caller waits: median | greatest | loop busy | of that processor |")
-    print("|---|---:|---:|---:|---:|---:|")
-    for name, cost in costs.items():
-        print(
-            f"| {name} | {cost.whole:.0f} | {cost.median_wait:.1f} | {cost.longest_wait:.1f}"
-            f" | {cost.longest_turn:.1f} | {cost.longest_turn_cpu:.1f} |"
-            + (f" {cost.what}" if options.verbose else "")
-        )
+    lines = []
+    for line in report(options.size, options.rounds, options.verbose):
+        print(line, flush=True)
+        lines.append(line)
+    if options.markdown:
+        about = ", ".join(f"{key} {value}" for key, value in machine().items())
+        lines = [_HEADING.format(options.size, options.rounds), *lines, "", f"Machine: {about}.", ""]
+        options.markdown.write_text("\n".join(lines))
 
 
 if __name__ == "__main__":

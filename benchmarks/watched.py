@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "PMON3_BENCH_TURNS"
 _SHORT = 0.001
@@ -31,9 +32,17 @@ def watch(file: Path) -> None:
         ended = time.monotonic()
         if ended - began >= _SHORT:
             took = {"ended": ended, "seconds": ended - began, "cpu": time.thread_time() - used}
-            lines.write(json.dumps({**took, "callback": repr(handle)}) + "\n")
+            lines.write(json.dumps({**took, "callback": _name(handle)}) + "\n")
 
     asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
+
+
+def _name(handle: asyncio.Handle) -> str:
+    """What was called, without its values: those of a large manifest take a second to write."""
+    callback: Any = handle._callback  # type: ignore[attr-defined]
+    task = getattr(callback, "__self__", None)
+    called = task.get_coro() if isinstance(task, asyncio.Task) else callback
+    return str(getattr(called, "__qualname__", type(called).__name__))
 
 
 if __name__ == "__main__":

@@ -86,3 +86,30 @@ def test_an_unknown_system_is_a_usage_error_that_names_the_known_ones(folders: t
 
     assert done.returncode == 2
     assert "'flour' is none of floor, pmon3" in done.stderr
+
+
+def test_a_large_manifest_is_measured_step_by_step(folders: tuple[Path, Path]) -> None:
+    temporary, output = folders
+    program = _RUN.with_name("large.py")
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(program),
+            "--size",
+            "300",
+            "--rounds",
+            "1",
+            "--markdown",
+            str(output / "tables"),
+        ],
+        env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        timeout=_MOST_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert _left_over(temporary) == []
+    tables = (output / "tables").read_text()
+    for step in ("plan, once parsed", "first apply", "apply, all edited", "hot reload, one edited", "list"):
+        assert f"| {step}" in tables, step
