@@ -164,3 +164,16 @@ def test_without_a_hierarchy_the_search_goes_on_alone(machine: Machine) -> None:
     assert "not mounted" in checks["process trees"]["message"]
     stop(machine)
     assert machine.marked() == []
+
+
+def test_groups_of_earlier_runs_are_removed(machine: Machine) -> None:
+    machine.write_manifest(
+        {"one": machine.worker("one", "steady"), "quick": machine.worker("quick", "quick")}
+    )
+    machine.start()
+    one = until(lambda: int(machine.rows()["one"]["pid"]), "it runs")
+    until(lambda: "/pmon3-" in Path(f"/proc/{one}/cgroup").read_text(), "it is in its group")
+    until(lambda: machine.rows()["quick"]["restart_count"] > 30, "many restarts", 30.0)
+    folder = group_of(one).parent
+    machine.act("stop", "quick")
+    until(lambda: [entry.name for entry in folder.glob("*:*")] == ["one:1"], "one group to be left", 20.0)
