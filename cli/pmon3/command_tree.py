@@ -129,4 +129,7 @@ def _value(parameter: Any) -> Value:
     if choices:
         return Value(CHOICE, "|".join(choices), choices)
     shown = parameter.metavar or ("N" if parameter.type.name.startswith("integer") else "TEXT")
+    words = shown.strip("[]").split("|")
+    if len(words) > 1 and all(word.isalpha() and word.islower() for word in words):
+        return Value(CHOICE, "|".join(words), tuple(words))  # words as they are typed, not kinds of words
     return Value(_KINDS.get(shown, TEXT), shown)

@@ -48,6 +48,16 @@ def _body(path: str, set_name: str | None) -> dict[str, Any]:
     return {**body, "commit": commit} if commit else body
 
 
+def caller() -> str:
+    """The name of whoever runs this command; empty where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return ""
+
+
 def files(path: str) -> list[str]:
     """The manifests at a path: the file itself, or those of a folder. Raises PmonError, OSError."""
     from pmon3_schema.manifest import discover

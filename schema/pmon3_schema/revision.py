@@ -77,6 +77,14 @@ def changes(before: BaseModel, after: BaseModel) -> list[Change]:
     return found
 
 
+def fields_that_differ(before: BaseModel, after: BaseModel) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Path, old and new value of each field that differs; lists and maps as a whole."""
+    for leaf in _leaves(type(before)):
+        old, new = _value(before, leaf.path), _value(after, leaf.path)
+        if old != new:
+            yield leaf.path, old, new
+
+
 def mask(change: Change) -> Change:
     """The change with secrets hidden; that something changed stays to be seen."""
     if not change.path.startswith(_SECRET_FIELDS):

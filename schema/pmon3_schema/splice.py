@@ -1,29 +1,34 @@
 """Changing one value in the text of a manifest, and nothing else of it.
 
 Theory of operation: the value is located, its characters are replaced, and the result is read
-again: the edit stands only if exactly that value differs and every other byte is the same. A field
-that is not written yet is added by the round-trip libraries (ruamel.yaml, tomlkit), which keep
-comments; the same check follows. Nothing is written here.
+again: the edit stands only if exactly that value differs. A field that is not written yet is
+inserted on a line of its own in a block, before the first one in braces. No library writes the text
+anew, so every other byte stays. Nothing is written here.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from pmon3_schema.findings import Document
 from pmon3_schema.formats import format_of
-from pmon3_schema.formats.source import Path, Span
+from pmon3_schema.formats.source import Path, Span, Unreadable
 from pmon3_schema.origins import Written, find
 from pmon3_schema.spelling import SEED_TEXT_KEYS
+
+BY_HAND = "edit it by hand"
+_SHARED = "the value is shared by an anchor (change it where it is defined)"
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 class CannotSplice(Exception):
     """The text says why the manifest cannot be changed by itself."""
 
 
-def set_value(document: Document, name: str, field: Sequence[str], value: Any) -> bytes:
+def set_value(document: Document, name: str, field: Sequence[str | int], value: Any) -> bytes:
     """The content of a manifest in which the field of a process has this value. Raises CannotSplice."""
     entry = find(document, name)
     if entry is None:
@@ -35,6 +40,11 @@ def set_value(document: Document, name: str, field: Sequence[str], value: Any) -
     else:
         text = _added(entry, path, value)
     _check(document, entry, path, value, text)
+    return encoded(document, text)
+
+
+def encoded(document: Document, text: str) -> bytes:
+    """The bytes of a changed text, with the byte order mark that it had."""
     bom = b"\xef\xbb\xbf" if document.content.startswith(b"\xef\xbb\xbf") else b""
     return bom + text.encode("utf-8")
 
@@ -42,7 +52,7 @@ def set_value(document: Document, name: str, field: Sequence[str], value: Any) -
 def _replaced(entry: Written, span: Span, value: Any) -> str:
     before = entry.text[span.start : span.end]
     if entry.format.name == "yaml" and before[:1] in ("&", "*"):
-        raise CannotSplice("the value is shared by an anchor (change it where it is defined)")
+        raise CannotSplice(_SHARED)
     if entry.has_variables and "${" in before.replace("$${", ""):
         raise CannotSplice("the value is made of variables (change those, or edit it by hand)")
     return entry.text[: span.start] + _literal(entry.format.name, value, before) + entry.text[span.end :]
@@ -53,7 +63,7 @@ def _literal(format_name: str, value: Any, before: str) -> str:
     if format_name == "yaml":
         return _yaml_scalar(value, before)
     if format_name == "toml" and isinstance(value, dict):
-        pairs = (f"{json.dumps(key)} = {_literal('toml', item, '')}" for key, item in value.items())
+        pairs = (f"{_toml_key(key)} = {_literal('toml', item, '')}" for key, item in value.items())
         return "{ " + ", ".join(pairs) + " }"
     if format_name == "toml" and isinstance(value, list):
         return "[" + ", ".join(_literal("toml", item, "") for item in value) + "]"
@@ -76,11 +86,33 @@ def _added(entry: Written, path: Path, value: Any) -> str:
         return _added_inside(entry, path, value)
     if entry.format.name == "yaml":
         return _added_yaml(entry, path, value)
-    import tomlkit
+    return _added_toml(entry, path, value)
 
-    document: Any = tomlkit.parse(entry.text)
-    _put(document, path, value, tomlkit.inline_table)
-    return tomlkit.dumps(document)
+
+def _added_toml(entry: Written, path: Path, value: Any) -> str:
+    """Behind the header of the nearest table that has one, or first in the nearest one in braces."""
+    places = entry.format.locate(entry.text, [path])
+    tables = [n for n in range(len(path) - 1, 0, -1) if path[:n] in places]
+    length = next((n for n in tables if entry.text[places[path[:n]].value.start] in "[{"), 0)
+    if length < len(entry.path):
+        raise CannotSplice("there is no place for the field (add it by hand)")
+    place = places[path[:length]].value
+    pair = ".".join(map(_toml_key, path[length:])) + f" = {_literal('toml', value, '')}"
+    if entry.text[place.start] == "{":
+        at = place.start + 1
+        comma = "" if not value_at(entry, path[:length]) else ","
+        return f"{entry.text[:at]} {pair}{comma}{entry.text[at:]}"
+    newline = "\r\n" if "\r\n" in entry.text else "\n"
+    margin = entry.text[entry.text.rfind("\n", 0, place.start) + 1 : place.start]
+    end = entry.text.find("\n", place.end)
+    if end < 0:
+        return f"{entry.text}{newline}{margin}{pair}{newline}"
+    return f"{entry.text[: end + 1]}{margin}{pair}{newline}{entry.text[end + 1 :]}"
+
+
+def _toml_key(part: str | int) -> str:
+    text = str(part)
+    return text if _BARE_KEY.match(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _added_yaml(entry: Written, path: Path, value: Any) -> str:
@@ -88,16 +120,20 @@ def _added_yaml(entry: Written, path: Path, value: Any) -> str:
     length, place = _nearest(entry, path)
     if entry.text[place.start] == "{":
         return _added_inside(entry, path, value)
-    first = (*path[:length], next(iter(_at(entry, path[:length]))))
+    if entry.text[place.start] in "&*":
+        raise CannotSplice(_SHARED)
+    first = (*path[:length], next(iter(value_at(entry, path[:length]))))
     where = entry.format.locate(entry.text, [first])[first]
     assert where.key is not None
     margin = " " * (where.key.start - entry.text.rfind("\n", 0, where.key.start) - 1)
     for key in reversed(path[length + 1 :]):
         value = {key: value}
+    newline = "\r\n" if "\r\n" in entry.text else "\n"
     end = entry.text.find("\n", max(where.key.end, where.value.end - 1))
     at = end + 1 if end >= 0 else len(entry.text)
-    start = "" if end >= 0 else "\n"
-    return f"{entry.text[:at]}{start}{margin}{path[length]}: {_yaml_scalar(value, '')}\n{entry.text[at:]}"
+    start = "" if end >= 0 else newline
+    line = f"{start}{margin}{path[length]}: {_yaml_scalar(value, '')}{newline}"
+    return entry.text[:at] + line + entry.text[at:]
 
 
 def _added_inside(entry: Written, path: Path, value: Any) -> str:
@@ -120,12 +156,13 @@ def _nearest(entry: Written, path: Path) -> tuple[int, Span]:
     """The length of the longest part of a path that is a mapping in the text, and where that is."""
     places = entry.format.locate(entry.text, [path])
     for length in range(len(path) - 1, 0, -1):
-        if path[:length] in places and isinstance(_at(entry, path[:length]), dict):
+        if path[:length] in places and isinstance(value_at(entry, path[:length]), dict):
             return length, places[path[:length]].value
     raise CannotSplice("there is no place for the field (add it by hand)")
 
 
-def _at(entry: Written, path: Path) -> Any:
+def value_at(entry: Written, path: Path) -> Any:
+    """What an entry says at a path of the document; None where it says nothing."""
     value: Any = entry.data
     for part in path[len(entry.path) :]:
         value = value[part] if isinstance(value, dict) and part in value else None
@@ -141,10 +178,18 @@ def _put(data: Any, path: Path, value: Any, mapping: Any) -> None:
     node[path[-1]] = value
 
 
+def plain_data(document: Document, text: str) -> Any:
+    """What a text says, aliases as copies of what they stand for; None where it cannot be read."""
+    try:
+        loaded = format_of(document.path, text, text_keys=SEED_TEXT_KEYS).load(text)
+    except Unreadable:
+        return None
+    return None if loaded.problems else json.loads(json.dumps(loaded.data, default=str))
+
+
 def _check(document: Document, entry: Written, path: Path, value: Any, text: str) -> None:
     """Exactly the intended value differs. Raises CannotSplice."""
-    loaded = format_of(document.path, text, text_keys=SEED_TEXT_KEYS).load(text)
-    wanted = format_of(document.path, entry.text, text_keys=SEED_TEXT_KEYS).load(entry.text).data
+    wanted = plain_data(document, entry.text)
     _put(wanted, path, value, dict)
-    if loaded.problems or loaded.data != wanted:
-        raise CannotSplice("the text is written in a way that cannot be changed safely (edit it by hand)")
+    if plain_data(document, text) != wanted:
+        raise CannotSplice(f"the text is written in a way that cannot be changed safely ({BY_HAND})")

@@ -68,6 +68,15 @@ def substituted(value: Any, values: Values, report: Report, path: Path = ()) -> 
     return value
 
 
+def literal(value: Any) -> Any:
+    """The value with its texts written so that nothing in them is replaced: the reverse of `substituted`."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, Mapping):
+        return {key: literal(item) for key, item in value.items()}
+    return [literal(item) for item in value] if isinstance(value, list) else value
+
+
 def _replaced(text: str, values: Values, report: Report, path: Path) -> str:
     def replacement(found: re.Match[str]) -> str:
         if found[0] == "$${":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,29 +9,45 @@ import typer
 from pmon3 import options, output
 from pmon3.address import connect
 from pmon3.client import Query
-
-
-class Form(StrEnum):
-    """The formats of a manifest."""
-
-    JSON = "json"
-    TOML = "toml"
-    YAML = "yaml"
+from pmon3_schema.errors import ErrorCode, PmonError
 
 
 def command(
-    form: Annotated[Form, typer.Argument(metavar="[json|toml|yaml]", help="The format.")] = Form.JSON,
+    # Text, not a choice: with --into, which needs no format, the first name stands in its place.
+    form: Annotated[str, typer.Argument(metavar="[json|toml|yaml]", help="The format.")] = "json",
     references: options.References = None,
     order: Annotated[
         str, typer.Option("--order", "-o", metavar="FIELD", help="The field to sort by.")
     ] = "id",
     groups: options.Groups = None,
     labels: options.Labels = None,
+    into: Annotated[
+        str | None,
+        typer.Option("--into", metavar="FILE", help="Bring this manifest to what is in force instead."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --into: show the change, do not write it.")
+    ] = False,
+    profiles: options.Profiles = None,
+    variables: options.Variables = None,
 ) -> None:
-    """Print processes as a manifest that can be applied again."""
+    """Print processes as a manifest that can be applied again.
+
+    With --into FILE nothing is printed: the processes that FILE declares, and those that are named,
+    are written into it as they are now. Only what differs is changed; comments, quoting and order stay.
+    """
     from pmon3_schema.formats import export
 
+    if into is not None:
+        from pmon3.exporting import export_into
+
+        names = [*([] if form in export.FORMATS else [form]), *(references or [])]
+        export_into(connect(), into, names, options.choice(profiles, variables), dry_run)
+        return
+    if form not in export.FORMATS:
+        hint = f"one of {', '.join(export.FORMATS)}; names come after it"
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot export as {form!r}: there is no such format", hint)
     query: Query = [("order", order), *(("ref", reference) for reference in references or [])]
     query += [("group", group) for group in groups or []]
     query += [("label", f"{key}={value}") for key, value in options.label_map(labels).items()]
-    output.write(export.render(connect().get("/v1/export", query)["processes"], form.value))
+    output.write(export.render(connect().get("/v1/export", query)["processes"], form))

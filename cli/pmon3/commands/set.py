@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from difflib import unified_diff
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pmon3 import exit_codes, output
+from pmon3 import exit_codes, output, replacing
 from pmon3.address import connect
 from pmon3.client import path_segment
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -52,11 +50,10 @@ def command(
         first = found.diagnostics[0]
         raise PmonError(ErrorCode.INVALID, f"cannot set that: {first.message}", "nothing was written")
     if write:
-        _write(path, document.content)
+        replacing.replace_content(path, document.content)
         output.note(f"wrote {path}")
         return exit_codes.DONE
-    lines = [text.decode("utf-8", "replace").splitlines(keepends=True) for text in (before, document.content)]
-    output.write("".join(unified_diff(lines[0], lines[1], path, path)))
+    output.write(replacing.difference(path, before, document.content))
     return exit_codes.DONE
 
 
@@ -87,21 +84,3 @@ def _known(document: Any) -> list[str]:
     from pmon3_schema.manifest import read
 
     return [need for entry in read([document]).entries for need in entry.spec.dependencies]
-
-
-def _write(path: str, content: bytes) -> None:
-    """Replace the file as a whole, with its mode and owner."""
-    status = Path(path).stat()
-    descriptor, new = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=Path(path).parent)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123
-            os.fchmod(descriptor, status.st_mode & 0o7777)
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(new).replace(path)
-    except BaseException:
-        Path(new).unlink(missing_ok=True)
-        raise

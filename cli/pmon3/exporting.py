@@ -1,0 +1,63 @@
+"""`export --into`: a manifest that exists is brought to what is in force, its comments kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pmon3 import documents, output, replacing
+from pmon3.client import Client
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.findings import Document
+from pmon3_schema.process import ProcessSpec
+
+_MASKED = "***"
+"""What pmond says instead of values that are not for this caller."""
+
+
+def export_into(
+    client: Client, path: str, names: Sequence[str], choice: dict[str, str] | None, dry_run: bool
+) -> None:
+    """Bring the file's own processes, and the named ones, to what is in force. Raises PmonError, OSError."""
+    from pmon3_schema.splice import CannotSplice
+    from pmon3_schema.write_back import declared_in, written_back
+
+    full = os.path.abspath(path)  # noqa: PTH100 - relative names start at the link, not behind it
+    document = Document(full, Path(full).read_bytes())
+    others = [Document(choice["path"], choice["text"].encode())] if choice else []
+    everything = {entry["name"]: entry for entry in client.get("/v1/export")["processes"]}
+    try:
+        wanted = [*declared_in(document, others, everything.keys()), *_named(client, names)]
+        in_force = {name: _spec(everything[name]) for name in wanted if name in everything}
+        content = written_back(
+            document, others, in_force, known=everything.keys(), own_users={"root", documents.caller()}
+        )
+    except CannotSplice as error:
+        raise PmonError(
+            ErrorCode.INVALID, f"cannot write into {path}: {error}", "nothing was written"
+        ) from None
+    for name in [name for name in wanted if name not in everything]:
+        output.note(f"{name} is not there: its entry stays as it is")
+    if dry_run:
+        output.write(replacing.difference(full, document.content, content))
+    elif content == document.content:
+        output.note(f"{path} says it already")
+    else:
+        replacing.replace_content(full, content)
+        output.note(f"wrote {path}")
+
+
+def _named(client: Client, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    found = client.get("/v1/processes", [("usage", "0"), *(("ref", name) for name in names)])
+    return [str(one["name"]) for one in found]
+
+
+def _spec(entry: dict[str, Any]) -> ProcessSpec:
+    if entry.get("env_vars") == _MASKED:
+        why = f"cannot read the variables of {entry['name']}: they are not for you"
+        raise PmonError(ErrorCode.FORBIDDEN, why, "ask as its user, or as root")
+    return ProcessSpec.model_validate(entry)
