@@ -55,7 +55,18 @@ def _replaced(entry: Written, span: Span, value: Any) -> str:
         raise CannotSplice(_SHARED)
     if entry.has_variables and "${" in before.replace("$${", ""):
         raise CannotSplice("the value is made of variables (change those, or edit it by hand)")
-    return entry.text[: span.start] + _literal(entry.format.name, value, before) + entry.text[span.end :]
+    if entry.format.name == "yaml" and before[:1] == "-" and isinstance(value, list) and value:
+        written = _yaml_items(entry, span, value)
+    else:
+        written = _literal(entry.format.name, value, before)
+    return entry.text[: span.start] + written + entry.text[span.end :]
+
+
+def _yaml_items(entry: Written, span: Span, value: list[Any]) -> str:
+    """A list in a block, below each other as the one before."""
+    newline = "\r\n" if "\r\n" in entry.text else "\n"
+    margin = " " * (span.start - entry.text.rfind("\n", 0, span.start) - 1)
+    return (newline + margin).join(f"- {_yaml_scalar(item, '')}" for item in value)
 
 
 def _literal(format_name: str, value: Any, before: str) -> str:
