@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from tests.chaos.fleet import Fleet
 from tests.chaos.machine import Machine
+from tests.support.cgroup import place_or_skip
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
@@ -99,6 +100,15 @@ def stop(*names: str, count: int = 1) -> Scene:
 def restart(fleet: Fleet, point: FailPoint) -> None:
     fleet.machine.start(fail_point=point)
     attempt(lambda: fleet.act("restart", ["steady0"]))
+
+
+def in_group(fleet: Fleet, point: FailPoint) -> None:
+    restart(fleet, point)
+    ended_at(fleet, point)
+    fleet.machine.start()
+    fleet.check()
+    fleet.act("stop", ["steady0"])  # it is in no group, and its tree must be found all the same
+    fleet.machine.kill()
 
 
 def crash(fleet: Fleet, point: FailPoint) -> None:
@@ -239,6 +249,7 @@ SCENES: dict[FailPoint, Scene] = {
     FailPoint.DELETE_SAVED: delete,
     FailPoint.START_NOTED: restart,
     FailPoint.START_SPAWNED: restart,
+    FailPoint.GROUP_MADE: in_group,
     FailPoint.EXIT_SEEN: crash,
     FailPoint.EXIT_TOLD: crash,
     FailPoint.EXIT_REAPED: crash,
@@ -286,6 +297,8 @@ def ended_at(fleet: Fleet, point: FailPoint) -> None:
 def test_after_a_kill_at(point: FailPoint, fleet: Fleet, fleets: list[Fleet]) -> None:
     if point.startswith("keeper") and not tells_exits():
         pytest.skip("this kernel keeps no exit status, so there is no keeper")
+    if point is FailPoint.GROUP_MADE:
+        place_or_skip(fleet.machine.uuid())
     scene = SCENES[point]
     scene(fleet, point)
     if fleet.machine.pmond is not None:

@@ -81,6 +81,20 @@ def test_killed_workers_of_the_floor_come_back(folders: tuple[Path, Path]) -> No
         assert 0 < figures["restart_p50"] <= figures["restart_p99"] < 1000
 
 
+def test_adoption_is_measured_and_nothing_is_left(folders: tuple[Path, Path]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(_RUN.with_name("adoption.py")), "--size", "3", "--times", "1"],
+        env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(folders[0])},
+        capture_output=True,
+        text=True,
+        timeout=_MOST_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| adoption |" in done.stdout
+    assert _left_over(folders[0]) == []
+
+
 def test_an_unknown_system_is_a_usage_error_that_names_the_known_ones(folders: tuple[Path, Path]) -> None:
     done = _run(folders[0], "--systems", "flour")
 

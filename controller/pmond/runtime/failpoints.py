@@ -53,6 +53,8 @@ class FailPoint(StrEnum):
     START_NOTED = "start_noted"
     START_SPAWNED = "start_spawned"
     """The program runs, and only the note of it is written."""
+    GROUP_MADE = "group_made"
+    """The control group of a program is there, and the program is not in it."""
     EXIT_SEEN = "exit_seen"
     EXIT_TOLD = "exit_told"
     EXIT_REAPED = "exit_reaped"

@@ -25,6 +25,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat
 from pmond.runtime.processes.tree import Membership, Root
@@ -184,6 +185,7 @@ def _carry_out(jobs: list[_Job]) -> str:
             continue
         try:
             os.makedirs(job.group, exist_ok=True)
+            reached(FailPoint.GROUP_MADE)
             _write(f"{job.group}/cgroup.procs", b"%d" % job.pid)
         except (OSError, ValueError) as error:
             if getattr(error, "errno", 0) not in _ENDED:
