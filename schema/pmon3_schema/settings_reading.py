@@ -14,8 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pmon3_schema.diagnostics import Diagnostic, Severity
-from pmon3_schema.formats import yaml, yaml_places
-from pmon3_schema.formats.source import Lines, Place, Problem, Span, Unreadable, decode
+from pmon3_schema.formats.source import Lines, Path, Place, Problem, Span, Unreadable, decode
 from pmon3_schema.mistakes import Mistake, mistakes
 from pmon3_schema.spelling import nested_model
 
@@ -46,6 +45,10 @@ class Layer:
         self._load(content)
 
     def _load(self, content: bytes) -> None:
+        if not content:  # there need not be a file, nor a reader of YAML then
+            return
+        from pmon3_schema.formats import yaml
+
         try:
             self.text = decode(content)
             loaded = yaml.load(self.text, typed=False)
@@ -176,10 +179,18 @@ def _instead(path: Keys, model: type[BaseModel]) -> Any:
     return extra.get("instead") if isinstance(extra, dict) else None
 
 
+def _places(text: str, paths: list[Path]) -> Mapping[Path, Place]:
+    if not paths or not text:
+        return {}
+    from pmon3_schema.formats import yaml_places
+
+    return yaml_places.locate(text, paths)
+
+
 def _diagnostics(layer: Layer, found: list[tuple[Mistake, Severity]]) -> tuple[Diagnostic, ...]:
     lines = Lines(layer.text)
     result = [_at(layer.path, lines, problem) for problem in layer.problems]
-    places = yaml_places.locate(layer.text, [m.path for m, _ in found]) if found else {}
+    places = _places(layer.text, [mistake.path for mistake, _ in found])
     for mistake, severity in found:
         keys = tuple(str(part) for part in mistake.path)
         pointer = "".join(f"/{key}" for key in keys)

@@ -7,6 +7,7 @@ for the next pmond (`handle_interrupts`); what was wanted stays wanted in both c
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from typing import Any
 from pmon3_schema.errors import PmonError
 from pmon3_schema.paths import Places
 from pmon3_schema.settings import Settings
-from pmond.runtime import clock
+from pmond.runtime import clock, late_imports
 from pmond.runtime.configuration import Configuration, policy_of
 from pmond.runtime.controller import Services
 from pmond.runtime.doctor import Surroundings, examine
@@ -64,11 +65,15 @@ class Daemon:
         self._folder = StateFolder(self.settings.data, clock, self._journal, self._inherited_lock)
         self._put_together()
         left = self._adopt()
+        upgraded = self._inherited_socket is not None
         await self._listen()
         self._watch()
-        await self._parts.sources.reload()
+        if not upgraded:
+            await self._parts.sources.reload()
         await adopt.end(left, self._journal)
         self._set_going()
+        if upgraded:  # what was in force a moment ago is; nobody waits for the manifest
+            self._parts.sources.changed()
         tune_interpreter()
         self._journal.event("daemon.started", pid=os.getpid(), socket=self._parts.socket)
 
@@ -201,6 +206,7 @@ class Daemon:
         parts.rollouts.resume()
         parts.expiring.look()
         self._resync.start()
+        asyncio.get_running_loop().call_later(late_imports.AFTER, late_imports.import_rest)
         parts.rotating.look_soon(0.0)
 
     def _watch(self) -> None:
