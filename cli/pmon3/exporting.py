@@ -26,7 +26,7 @@ def export_into(
 
     full = os.path.abspath(path)  # noqa: PTH100 - relative names start at the link, not behind it
     document = Document(full, Path(full).read_bytes())
-    others = [Document(choice["path"], choice["text"].encode())] if choice else []
+    others = _rest_of_set(client, full, choice)
     everything = {entry["name"]: entry for entry in client.get("/v1/export")["processes"]}
     try:
         wanted = [*declared_in(document, others, everything.keys()), *_named(client, names)]
@@ -47,6 +47,23 @@ def export_into(
     else:
         replacing.replace_content(full, content)
         output.note(f"wrote {path}")
+
+
+def _rest_of_set(client: Client, path: str, choice: dict[str, str] | None) -> list[Document]:
+    """The other files of the folder that pmond knows as one set with this one, and what was chosen for it."""
+    from pmon3_schema.profiles import options_document
+
+    sets = {one["name"]: one for one in client.get("/v1/sets")}
+    folder = str(Path(path).parent)
+    whole = f"file:{folder}" in sets and f"file:{path}" not in sets
+    names = [name for name in documents.files(folder) if name != path] if whole else []
+    found = [Document(name, Path(name).read_bytes()) for name in names]
+    known = sets.get(f"file:{folder}" if whole else f"file:{path}")
+    if choice is not None:
+        return [*found, Document(choice["path"], choice["text"].encode())]
+    # Values of variables are not told; where one is missing, reading says which.
+    chosen = known["chosen"] if known is not None else None
+    return [*found, options_document(chosen["profiles"], {})] if chosen else found
 
 
 def _named(client: Client, names: Sequence[str]) -> list[str]:

@@ -90,3 +90,19 @@ def test_what_cannot_be_written_is_refused_and_the_file_stays(declared: Pmond, t
     assert why in said.stderr
     assert "nothing was written" in said.stderr
     assert file.read_text() == text
+
+
+def test_profiles_of_the_set_count_wherever_they_are(declared: Pmond) -> None:
+    folder = declared.folder / "set"
+    folder.mkdir()
+    base = "processes:\n  - {name: app, file: /bin/sleep, args: '1000'}  # base\n"
+    (folder / "base.yaml").write_text(base)
+    overlay = "profiles: {prod: {processes: [{name: app, args: '2000'}]}}\n"
+    (folder / "prod.yaml").write_text(overlay)
+    declared.ok("apply", "-f", str(folder), "--profile", "prod")
+    assert "says it already" in declared.run("export", "--into", str(folder / "base.yaml")).stderr
+    declared.ok("restart", "app", "--args", "3000")
+    refused = declared.run("export", "--into", str(folder / "base.yaml"))
+    assert refused.returncode == 1
+    assert "comes from a profile" in refused.stderr
+    assert (folder / "base.yaml").read_text() == base
