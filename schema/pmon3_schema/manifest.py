@@ -93,7 +93,10 @@ def read(
                     _validate(item, folder_of, search_path, user_exists)
         check_together(sources, known_names, gathered.elsewhere)
         entries = tuple(entry for source in sources for entry in _entries(source))
-        return Reading(entries, tuple(diagnostics(sources)))
+        reading = Reading(entries, tuple(diagnostics(sources)))
+        for source in sources:
+            source.items.clear()  # they know their source, and only the collector frees a cycle
+        return reading
 
 
 def texts(documents: Iterable[Document]) -> dict[str, str]:

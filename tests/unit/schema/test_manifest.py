@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 
@@ -255,3 +256,18 @@ def test_hostile_input_is_refused_in_bounded_time(path: str, content: bytes) -> 
     assert not reading.ok
     assert len(reading.diagnostics) <= 1_000
     assert time.process_time() - began < 30, "processor seconds; a few are usual"
+
+
+def test_a_reading_leaves_nothing_to_the_cyclic_collector() -> None:
+    # pmond reads without it, and counts what is left as what stays.
+    text = "processes:\n" + "".join(f"  - {{name: p{number}, file: /bin/true}}\n" for number in range(50))
+    documents = [Document("/srv/many.yaml", text.encode())]
+    read(documents)
+    gc.collect()
+    gc.disable()
+    try:
+        reading = read(documents)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    assert len(reading.entries) == 50
