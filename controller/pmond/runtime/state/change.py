@@ -142,8 +142,9 @@ class Draft(Change):
     """
 
     def __init__(self, process: int, group: int) -> None:
-        self._written: list[tuple[str, tuple[Any, ...]]] = []
-        self._execute = self._write
+        self._written = written = list[tuple[str, tuple[Any, ...]]]()
+        # Not a method of ours: that would be a cycle, and thousands of rows wait for the collector.
+        self._execute = lambda query, values: written.append((query, values))
         self._process = process
         self._group = group
         self.renames: list[tuple[str, str]] = []
@@ -166,6 +167,3 @@ class Draft(Change):
             rows = map(itemgetter(1), written)
             while some := list(islice(rows, most)):
                 yield query, some
-
-    def _write(self, query: str, values: tuple[Any, ...]) -> None:
-        self._written.append((query, values))
