@@ -233,7 +233,7 @@ class Daemon:
         if context is not None:
             self._journal.level = self._configuration.log_level()
             parts.loop.policy = policy_of(self.settings)
-            parts.performer.context = parts.publisher.context = context
+            parts.performer.starting.context = parts.publisher.context = context
             parts.loop.touch(parts.registry.processes)
         self._watcher.watch(self._watched())
         parts.sources.changed()

@@ -112,14 +112,14 @@ class Parts:
             lambda identity: self.foreign.watch(identity),
         )
         self.registry.renamed = self._renamed
-        self.performer.renames = any(record.born_as for record in self._folder.snapshot.instances)
+        self.performer.starting.renames = any(record.born_as for record in self._folder.snapshot.instances)
 
     def _make_publishing(self, uid: int) -> None:
         """What is told and kept of it."""
         store, instances = self._folder.store, self.performer.instances
         user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
         self.publisher = publisher = Publisher(self.registry, self.loop, instances, store, self._clock, user)
-        publisher.context = self.performer.context
+        publisher.context = self.performer.starting.context
         self.bus = Bus()
         self.keeping = Keeping(
             store, self.registry, self.loop, instances, publisher, self.bus, self._clock, self._journal,
@@ -174,7 +174,7 @@ class Parts:
     def _make_followers(self, exit_on: str) -> None:
         """What follows from turns and exits: scripts, rotation, the end of pmond itself."""
         events, settings = asyncio.get_running_loop(), self._configuration.settings
-        environment = self.performer.context.environment
+        environment = self.performer.starting.context.environment
         self.hooks = Hooks(
             self.loop,
             lambda: self._configuration.settings.event_handling,

@@ -49,7 +49,7 @@ class Upgrading:
     async def _become(self) -> None:
         parts = self._parts
         parts.loop.pause()
-        await asyncio.gather(parts.performer.launched(_LAUNCH_LIMIT), parts.server.quiesce())
+        await asyncio.gather(parts.performer.starting.launched(_LAUNCH_LIMIT), parts.server.quiesce())
         parts.reaper.stop()  # from here on exits wait for the new code
         await parts.cgroups.settle()
         with held_back_signals():

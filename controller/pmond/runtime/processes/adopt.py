@@ -185,7 +185,7 @@ class Adoption:
         running.recorded = True
         if left:
             running.group = self._performer.group_of(members[0].identity.pid, running.marker)
-            self._performer.keep_clearing(running)
+            self._performer.clearing.keep(running)
         status = _ended_status(identity)
         if not status.known:
             status = self._kept_status(record.pidfd_inode)

@@ -195,11 +195,14 @@ def kill_members(membership: Membership, root: Root) -> frozenset[Identity]:
     """One look and SIGKILL to all that it finds; answers what it found."""
     found = membership.members(root)
     for identity in found:
-        try:
-            send_signal(identity, signal.SIGKILL)
-        except PermissionError:
-            continue  # it stays among the members, which is how the caller learns of it
+        try_signal(identity, signal.SIGKILL)
     return found
+
+
+def try_signal(identity: Identity, number: int) -> None:
+    """Signal a member of a tree; one that we may not signal stays a member, which is how that is noticed."""
+    with suppress(PermissionError):
+        send_signal(identity, number)
 
 
 async def kill_tree(membership: Membership, root: Root, timeout: float = 2.0) -> frozenset[Identity]:
