@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.work_tree import commit_of
 
 STDIN = "-"
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of one manifest; pmond reads no larger one either."""
 
 
 def bodies(
@@ -41,8 +45,8 @@ def _body(path: str, set_name: str | None) -> dict[str, Any]:
         text = _text(sys.stdin.buffer.read(), "stdin")
         # Not a file, but its relative paths have to start somewhere: where the caller is.
         return {"set": set_name, "documents": [{"path": str(Path.cwd() / "stdin.yaml"), "text": text}]}
-    full = os.path.abspath(path)  # noqa: PTH100 - a symbolic link keeps its own name
-    documents = [{"path": file, "text": _text(Path(file).read_bytes(), file)} for file in files(full)]
+    full = os.path.abspath(path) if path else ""  # noqa: PTH100 - a symbolic link keeps its own name
+    documents = [{"path": file, "text": _text(content, file)} for file, content in contents(full)]
     commit = commit_of(full)
     body = {"set": set_name or f"file:{full}", "documents": documents}
     return {**body, "commit": commit} if commit else body
@@ -58,15 +62,44 @@ def caller() -> str:
         return ""
 
 
+def contents(path: str) -> Iterator[tuple[str, bytes]]:
+    """Each manifest at a path, and what is in it. Raises PmonError, OSError."""
+    for file in files(path):
+        yield file, _read(file, named=file == path)
+
+
 def files(path: str) -> list[str]:
     """The manifests at a path: the file itself, or those of a folder. Raises PmonError, OSError."""
     from pmon3_schema.manifest import discover
 
+    if not path:
+        raise PmonError(
+            ErrorCode.BAD_REQUEST, "cannot use '': a path cannot be empty", "name a file or a folder"
+        )
     found = discover(path)
     if not found:
         hint = "its files end in .yaml, .yml, .toml or .json"
         raise PmonError(ErrorCode.BAD_REQUEST, f"cannot find a manifest in {path}", hint)
     return found
+
+
+def _read(path: str, named: bool) -> bytes:
+    """A whole file. What a person has named may be a pipe, such as `<(envsubst < app.yaml)`; what
+    lies in a folder has to be a file: nobody may ever write into a FIFO."""
+    if not named and Path(path).exists() and not Path(path).is_file():
+        raise _unusable(path, "it is not a regular file")
+    with Path(path).open("rb") as file:
+        try:
+            content = file.read(MOST_BYTES + 1)
+        except OSError as error:  # of reading: it does not know the path
+            raise _unusable(path, (error.strerror or str(error)).lower()) from None
+    if len(content) > MOST_BYTES:
+        raise _unusable(path, f"it is larger than {MOST_BYTES // 1024**2} MiB")
+    return content
+
+
+def _unusable(path: str, why: str) -> PmonError:
+    return PmonError(ErrorCode.BAD_REQUEST, f"cannot use {path}: {why}")
 
 
 def _text(content: bytes, path: str) -> str:

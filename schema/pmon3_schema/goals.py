@@ -10,6 +10,9 @@ import re
 from typing import NamedTuple
 
 PLAIN = ("ready", "stopped", "completed", "deleted", "synced", "exited")
+CONDITIONS = ("Ready", "Progressing", "Stalled", "Held", "RestartRequired", "Flapping")
+"""The types of conditions that a process can have."""
+
 _WITH_VALUE = re.compile(r"exited=(?P<code>\d{1,3})\Z|condition=(?P<type>[A-Za-z]+)(?:=(?P<status>\w+))?\Z")
 _STATUSES = ("True", "False", "Unknown")
 
@@ -55,4 +58,12 @@ def _condition(text: str) -> Condition:
     status = (found["status"] or "True").capitalize()
     if status not in _STATUSES:
         raise ValueError(f"{text!r} cannot be waited for: a condition is True, False or Unknown")
-    return Condition("condition", type=found["type"], status=status)
+    return Condition("condition", type=_type(found["type"]), status=status)
+
+
+def _type(word: str) -> str:
+    """The type that is meant, whatever its case: one that never comes would be waited for in vain."""
+    for known in CONDITIONS:
+        if known.lower() == word.lower():
+            return known
+    raise ValueError(f"there is no condition {word} (one of {', '.join(CONDITIONS)})")

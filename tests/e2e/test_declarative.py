@@ -170,6 +170,15 @@ def test_p24_the_exit_code_says_what_the_plan_does(pmond: Pmond) -> None:
     assert "-args: '1000'" in unified and "+args: '7'" in unified
 
 
+def test_a_unified_diff_shows_that_a_secret_differs_and_not_how(pmond: Pmond) -> None:
+    file = manifest(pmond, sleeper("web", env_vars={"TOKEN": "hunter2", "MODE": "prod"}))
+    pmond.ok("apply", "-f", file)
+    manifest(pmond, sleeper("web", env_vars={"TOKEN": "hunter3", "MODE": "prod"}))
+    unified = pmond.run("diff", "-f", file, "-o", "yaml").stdout
+    assert "-  TOKEN: '*** (before)'" in unified and "+  TOKEN: '*** (after)'" in unified
+    assert "-  MODE" not in unified and "hunter" not in unified
+
+
 def test_a_rollout_stops_at_the_first_failure(pmond: Pmond) -> None:
     file = manifest(pmond, sleeper("db"), sleeper("web", dependencies=["db"]), sleeper("zoo"))
     pmond.ok("apply", "-f", file)
@@ -335,11 +344,13 @@ def test_p22_wait_says_when_it_cannot_happen(pmond: Pmond) -> None:
     pmond.ok("wait", "job", "web", "--for", "ready", "--for", "exited=7", "--any")
     pmond.ok("wait", "bad", "--for", "exited=3")
     pmond.ok("wait", "bad", "--for", "condition=Stalled")
-    pmond.ok("wait", "web", "--for", "synced", "--for", "condition=Held=False")
+    pmond.ok("wait", "web", "job", "--for", "synced", "--for", "condition=Held=False")
+    assert "exited with code 3" in pmond.run("wait", "bad", "--for", "synced").stderr
     impossible = pmond.run("wait", "job", "--for", "exited=1")
     assert (impossible.returncode, "bye" in impossible.stderr) == (1, True)
     assert pmond.run("wait", "bad", "--for", "ready").returncode == 1
     assert pmond.run("wait", "web", "--for", "stopped", "--timeout", "0").returncode == 4
+    assert pmond.run("wait", "web", "--for", "deleted", "--timeout", "0").returncode == 4
     assert pmond.run("wait", "web", "--for", "redy").returncode == 2
     waiter = pmond.begin("wait", "web", "--for", "condition=Held")
     pmond.ok("hold", "web")

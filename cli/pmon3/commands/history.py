@@ -24,4 +24,7 @@ def command(
     if set_name:
         query.append(("set", options.set_reference(set_name)))
     revisions = connect().get("/v1/history", query)
+    if shape is options.Shape.NAME:  # what `rollback --to` is given
+        output.write("".join(f"{one['revision']}\n" for one in revisions))
+        return
     output.emit(revisions, shape.value, lambda colour: history_text(revisions, colour))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,12 +30,17 @@ def command(
 
 def show(client: Client, names: Sequence[str], shape: options.Shape) -> int:
     """Print these sets, or all; the exit code says whether all are accepted."""
-    sets = client.get("/v1/sets")
+    sets = chosen_sets(client, names)
+    output.emit(sets, shape.value, lambda colour: sets_text(sets, colour))
+    return exit_codes.DONE if all(one["accepted"] for one in sets) else exit_codes.NEGATIVE
+
+
+def chosen_sets(client: Client, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What pmond says about these sets, or about all. Raises PmonError."""
+    sets: list[dict[str, Any]] = client.get("/v1/sets")
     chosen = [options.set_reference(name) for name in names]
     for name in chosen:
         if not any(one["name"] == name for one in sets):
             hint = "pmon3 status lists them"
             raise PmonError(ErrorCode.NOT_FOUND, f"cannot find set {name!r}: there is none", hint)
-    sets = [one for one in sets if one["name"] in chosen or not chosen]
-    output.emit(sets, shape.value, lambda colour: sets_text(sets, colour))
-    return exit_codes.DONE if all(one["accepted"] for one in sets) else exit_codes.NEGATIVE
+    return [one for one in sets if one["name"] in chosen or not chosen]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,7 +70,7 @@ def command(
 def _documents(path: str, stdin_name: str) -> list[manifest.Document]:
     if path == documents.STDIN:
         return [manifest.Document(stdin_name, sys.stdin.buffer.read())]
-    return [manifest.Document(file, Path(file).read_bytes()) for file in documents.files(path)]
+    return [manifest.Document(file, content) for file, content in documents.contents(path)]
 
 
 def _read_in_all_profiles(

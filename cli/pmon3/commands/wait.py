@@ -8,6 +8,7 @@ import typer
 
 from pmon3 import exit_codes, options, output, waiting
 from pmon3.address import connect
+from pmon3.client import Client
 from pmon3.names import query
 from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -43,6 +44,8 @@ def command(
     every: dict[str, Any] = {"refs": [], "groups": [], "labels": {}}
     chosen = every if set_name and not references else options.selection(references, groups, labels)
     client = connect()
+    if set_name:
+        set_name = _accepted_set(client, set_name, goal)
     try:
         processes = client.get("/v1/processes", query(chosen))
     except PmonError as error:
@@ -50,8 +53,7 @@ def command(
             return exit_codes.DONE
         raise
     if set_name:
-        name = options.set_reference(set_name)
-        processes = [process for process in processes if process["owner"] == name]
+        processes = [process for process in processes if process["owner"] == set_name]
     # Token 0: the present state counts; what a person waits for may be there already.
     targets = [{"name": p["name"], "generation": p["generation"], "token": 0} for p in processes]
     settled = waiting.wait(client, targets, goal, patience)
@@ -61,6 +63,17 @@ def command(
         return exit_codes.NEGATIVE
     settled.check()
     return exit_codes.DONE
+
+
+def _accepted_set(client: Client, set_name: str, goal: str) -> str:
+    """The full name of a set; its processes are not synced while it says what is not accepted."""
+    from pmon3.commands.status import chosen_sets
+
+    (found,) = chosen_sets(client, [set_name])
+    if not found["accepted"] and any(one.word == "synced" for one in goals.parse(goal).conditions):
+        message = f"cannot see {found['name']} synced: it is not accepted: {found['message']}"
+        raise PmonError(ErrorCode.INVALID, message, "pmon3 status shows the places", found["diagnostics"])
+    return str(found["name"])
 
 
 def _goal(conditions: list[str], any_of: bool) -> str:

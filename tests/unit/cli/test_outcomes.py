@@ -119,6 +119,34 @@ def test_waiting_for_the_end_of_what_is_not_there_is_met(daemon: FakeDaemon, run
     assert run("wait", "web", "--for", "ready").code == 1
 
 
+SET = {"name": "file:/srv/app", "accepted": False, "message": "/srv/app/a.yaml:3:1: wrong", "diagnostics": []}
+
+
+def test_a_set_that_is_not_there_is_not_waited_for(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answers["GET", "/v1/sets"] = Answer([SET])
+    ran = run("wait", "--set", "nope")
+    assert (ran.code, ran.out) == (1, "") and "cannot find set 'nope'" in ran.err
+
+
+def test_a_set_is_not_synced_while_its_source_is_not_accepted(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answers["GET", "/v1/sets"] = Answer([SET])
+    ran = run("wait", "--set", "file:/srv/app", "--for", "synced")
+    assert ran.code == 1 and "not accepted: /srv/app/a.yaml:3:1: wrong" in ran.err
+    daemon.answers["GET", "/v1/sets"] = Answer([SET | {"accepted": True}])
+    assert run("wait", "--set", "file:/srv/app", "--for", "synced").code == 0
+
+
+def test_the_names_of_revisions_are_their_numbers(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answers["GET", "/v1/history"] = Answer([{"revision": 7}, {"revision": 5}])
+    assert run("history", "-o", "name").out == "7\n5\n"
+
+
+def test_a_condition_is_known_whatever_its_case(daemon: FakeDaemon, run: Run) -> None:
+    assert run("wait", "web", "--for", "condition=ready=false").code == 0
+    ran = run("wait", "web", "--for", "condition=Redy")
+    assert ran.code == 2 and "there is no condition Redy (one of Ready, " in ran.err
+
+
 def test_diff_says_1_for_differences_0_for_none_and_2_for_errors(
     daemon: FakeDaemon, run: Run, manifest: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -176,3 +177,25 @@ def test_what_cannot_be_read_and_nothing_at_all_are_exit_code_2(run: Run, folder
     ran = run("validate", str(folders / "missing.yaml"))
     assert ran.code == 2 and "missing.yaml" in ran.err
     assert run("validate", write(folders, GOOD), "--format", "xml").code == 2
+
+
+def test_a_pipe_in_a_folder_is_refused_instead_of_waited_for(run: Run, folders: Path) -> None:
+    folder = folders / "conf.d"
+    folder.mkdir()
+    os.mkfifo(folder / "a.yaml")
+    ran = run("validate", str(folder))
+    assert (ran.code, ran.err) == (2, f"pmon3: cannot use {folder}/a.yaml: it is not a regular file\n")
+
+
+def test_a_pipe_that_is_named_is_read(run: Run, folders: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, GOOD.encode())
+    os.close(writing)
+    assert run("validate", f"/dev/fd/{reading}").code == 0
+    os.close(reading)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/proc/self/mem", ""])
+def test_what_has_no_end_or_cannot_be_read_is_exit_code_2(run: Run, path: str) -> None:
+    ran = run("validate", path)
+    assert ran.code == 2 and ran.err.startswith(f"pmon3: cannot use {path or repr('')}: ")

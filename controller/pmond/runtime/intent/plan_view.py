@@ -74,18 +74,27 @@ def with_entries(
     """The plan with the whole entry of each process before and after, secrets masked."""
     actions = []
     for action, step in zip(plan["actions"], comparison.steps, strict=True):
-        before = existing.get(step.moved_from or step.name)
+        known = existing.get(step.moved_from or step.name)
+        before, after = known.spec if known is not None else None, step.spec
         entries = {
-            "entry_before": _entry(before.spec) if before is not None else None,
-            "entry_after": _entry(step.spec) if step.spec is not None else None,
+            "entry_before": _entry(before, after, "*** (before)"),
+            "entry_after": _entry(after, before, "*** (after)"),
         }
         actions.append({**action, **entries})
     return {**plan, "actions": actions}
 
 
-def _entry(spec: ProcessSpec) -> dict[str, Any]:
+def _entry(spec: ProcessSpec | None, other: ProcessSpec | None, word: str) -> dict[str, Any] | None:
+    """Manifest data without secrets; `word` stands for values that differ from those of `other`."""
+    if spec is None:
+        return None
     entry = plain(spec)
-    return masked({**entry, "env_vars": dict(spec.env_vars)}) if spec.env_vars else entry
+    if not spec.env_vars:
+        return entry
+    shown = masked({**entry, "env_vars": dict(spec.env_vars)})
+    elsewhere = other.env_vars if other is not None else spec.env_vars
+    differing = {name for name, value in spec.env_vars.items() if elsewhere.get(name, value) != value}
+    return {**shown, "env_vars": shown["env_vars"] | dict.fromkeys(differing, word)}
 
 
 def _step_json(step: Step) -> dict[str, Any]:

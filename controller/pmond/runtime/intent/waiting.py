@@ -111,11 +111,13 @@ class Waiting:
         if until == "stopped":
             return self._judge_stopped(target, seen)
         if until == "deleted":
-            return Verdict(failed=not one.record.deleting, reason=f"it is {seen.status.word}")
+            # Whoever only waits (token 0) may wait for somebody else to delete it.
+            kept = bool(target.token) and not one.record.deleting
+            return Verdict(failed=kept, reason=f"it is {seen.status.word}")
         if until == "exited":
             return self._judge_exited(target, seen, condition.code)
         if until == "synced":
-            return self._judge_synced(one)
+            return self._judge_synced(one, seen)
         if until == "condition":
             found = truths(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
             status = next((truth.status for truth in found if truth.type == condition.type), "Unknown")
@@ -133,8 +135,8 @@ class Waiting:
         final = state.instance is None and seen.status in _FINAL
         return Verdict(failed=final, reason=seen.reason or f"it is {seen.status.word}")
 
-    def _judge_synced(self, one: Declared) -> Verdict:
-        """What runs is what is declared."""
+    def _judge_synced(self, one: Declared, seen: Report) -> Verdict:
+        """What runs, or has run to its end, is what is declared."""
         instance = self._loop.observed.get(one.name, NOTHING_SEEN).instance
         record = one.record
         if record.staged or (
@@ -143,7 +145,10 @@ class Waiting:
         ):
             stuck = (record.staged or record.deferred) and not self._rolling_out(record.owner)
             return Verdict(failed=stuck, reason="it does not run with what is declared")
-        return Verdict(met=(instance is not None) == one.wanted.up, reason="it does not run")
+        if instance is None and seen.status is Status.FAILED:
+            return Verdict(failed=True, reason=seen.reason)
+        met = (instance is not None) == one.wanted.up or seen.status is Status.COMPLETED
+        return Verdict(met=met, reason="it does not run")
 
     def _judge_stopped(self, target: Promise, seen: Report) -> Verdict:
         state = self._loop.observed.get(target.name, NOTHING_SEEN)
