@@ -16,11 +16,11 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from pmon3_schema.field_types import env_map
 from pmon3_schema.findings import Document, Finding, Item, Layer, Source
 from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import Path, Unreadable, decode
 from pmon3_schema.mistakes import did_you_mean, type_name
-from pmon3_schema.process import env_map
 from pmon3_schema.spelling import Spelling
 from pmon3_schema.top import Top, Use, read_top
 from pmon3_schema.variables import Values, check_known, substituted

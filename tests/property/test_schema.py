@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pmon3_schema.diagnostics import Diagnostic, render_text
+from pmon3_schema.field_types import split_words
 from pmon3_schema.formats.export import FORMATS, plain, render
 from pmon3_schema.formats.yaml import core_scalar
 from pmon3_schema.manifest import Document, read, texts
-from pmon3_schema.process import ProcessSpec, split_words
+from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import changes, revision
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from pmon3_schema.process import ProcessSpec, Restart
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import Restart
 from pmond.core.model import ExitStatus, History
 
 _LEAST = 0.01  # seconds; with `delay: 0` a program that cannot start would be tried without end

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from pmon3_schema.paths import socket_path
-from pmon3_schema.process import LogRotate
+from pmon3_schema.process_parts import LogRotate
 from pmond.core.events import Event
 from pmond.core.model import ExitStatus, State
 from pmond.runtime.clock import Clock

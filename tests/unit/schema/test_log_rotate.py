@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from pmon3_schema.process import LogRotate
+from pmon3_schema.process_parts import LogRotate
 
 
 @pytest.mark.parametrize("size", ["0", "6MB"])

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from pmon3_schema.process import LogRotate
+from pmon3_schema.process_parts import LogRotate
 from pmond.core.model import ExitStatus
 from pmond.runtime.clock import Clock
 from pmond.runtime.files import archives

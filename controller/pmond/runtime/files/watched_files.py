@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from pmon3_schema.process import Watch
+from pmon3_schema.process_parts import Watch
 from pmond.core.facts import FilesSeen
 from pmond.core.model import NOTHING_SEEN, Files
 from pmond.runtime.files.watch import InotifyNotifier, Watcher, polling

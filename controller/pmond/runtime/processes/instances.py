@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from pmon3_schema.process import Limits, ProcessSpec
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import Limits
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.spawn import Child

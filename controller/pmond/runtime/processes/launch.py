@@ -16,7 +16,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from pmon3_schema.process import Limits, ProcessSpec
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import Limits
 from pmond.runtime.processes.environment import (
     MARKER,
     User,

@@ -1,0 +1,155 @@
+"""What the values of fields may be, and how they are written: names, texts, durations, sizes, signals.
+
+Theory of operation: each type turns what a manifest says into the normal form of the value, and says
+what is wrong with it in words for its author. Nothing here knows which field it is about.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from pmon3_schema.scalars import parse_duration, parse_signal, parse_size
+
+_QUOTING = re.compile(r"['\"\\]")
+_WORD = re.compile(r"[^ \t\r\n]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f/,*?\[\]]")
+
+
+def mistake(code: str, message: str) -> PydanticCustomError:
+    """An error of a validator; `code` says which kind, to the tables of `mistakes`."""
+    # Literal text for pydantic: braces in a value must not be read as a template.
+    return PydanticCustomError(code, "{why}", {"why": message})
+
+
+def _name(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value or value in {".", ".."} or value != value.strip():
+        raise mistake("name", f"{value!r} is not a name (it is empty, a dot or has spaces around it)")
+    if len(value.encode("utf-8", "surrogatepass")) > 128:
+        raise mistake("name", "a name has at most 128 bytes")
+    if value.startswith("-") or _FORBIDDEN_IN_NAME.search(value):
+        raise mistake(
+            "name", f"{value!r} is not a name (no leading '-', no / , * ? [ ] and no control characters)"
+        )
+    return value
+
+
+def _no_nul(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise mistake("nul", "the value has a NUL character, which no program can be given")
+    if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+        raise mistake("nul", "the value has half of a surrogate pair, which is no text")
+    return value
+
+
+def split_words(text: str) -> list[str]:
+    """Words as a POSIX shell would split them, without expanding anything.
+
+    Raises ValueError for an open quote. `shlex` is slow; most arguments have nothing to unquote.
+    """
+    return shlex.split(text) if _QUOTING.search(text) else _WORD.findall(text)
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return tuple(split_words(value))
+        except ValueError as error:
+            raise mistake(
+                "args", f"cannot split the arguments: {str(error).lower()} (close the quote)"
+            ) from None
+    return tuple(value) if isinstance(value, list) else value
+
+
+def env_map(value: Any) -> Any:
+    """Variables as a map where they are written as text that can be read; else the value itself."""
+    try:
+        return _environment(value)
+    except PydanticCustomError:
+        return value
+
+
+def _environment(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        words = split_words(value)
+    except ValueError as error:
+        raise mistake(
+            "env_vars", f"cannot split the variables: {str(error).lower()} (close the quote)"
+        ) from None
+    pairs = {}
+    for word in words:
+        key, equals, content = word.partition("=")
+        if not equals or not key:
+            raise mistake("env_vars", f"{word!r} is not NAME=value (quote values that have spaces)")
+        pairs[key] = content
+    return pairs
+
+
+def check_variables(names: Iterable[str]) -> None:
+    """Raises a mistake for what no environment can have as a name."""
+    for name in names:
+        if not name or "=" in name or "\0" in name:
+            raise mistake("env_vars", f"{name!r} is not the name of a variable")
+
+
+def _converted(convert: Any, code: str, written: Any) -> BeforeValidator:
+    def validate(value: Any) -> Any:
+        if value is None or not isinstance(value, str | int | float):
+            return value
+        try:
+            return convert(value)
+        except ValueError as error:
+            raise mistake(code, str(error)) from None
+
+    return BeforeValidator(validate, json_schema_input_type=written)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _octal(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return int(value.removeprefix("0o"), 8)
+        except ValueError:
+            raise mistake("umask", f"{value!r} is not octal (write it quoted, such as '0022')") from None
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+Text = Annotated[str, BeforeValidator(_no_nul)]
+Duration = Annotated[float, _converted(parse_duration, "duration", str | float)]
+Size = Annotated[int, _converted(parse_size, "size", str | int)]
+SignalNumber = Annotated[int, _converted(parse_signal, "signal", str | int)]
+ExitCodes = Annotated[tuple[int, ...], BeforeValidator(_tuple, json_schema_input_type=list[int])]
+Texts = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(
+        lambda v: (v,) if isinstance(v, str) else _tuple(v), json_schema_input_type=str | list[str]
+    ),
+]
+Words = Annotated[tuple[Text, ...], BeforeValidator(_words, json_schema_input_type=str | list[str])]
+"""Arguments: one string in shell quoting, or a list."""
+Environment = Annotated[
+    dict[Text, Text], BeforeValidator(_environment, json_schema_input_type=str | dict[str, str])
+]
+Mask = Annotated[int | None, BeforeValidator(_octal, json_schema_input_type=str | int | None)]
+"""File permissions, in octal where it is text."""
+Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple, json_schema_input_type=list[str])]
+
+
+class Declared(BaseModel):
+    """What can be declared: frozen, no unknown keys, no conversions but those of the types here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=False)

@@ -1,0 +1,136 @@
+"""The parts of a process that have fields of their own: restarts, stops, watches, reloads, logs, limits."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from pmon3_schema.effect import Effect, field
+from pmon3_schema.field_types import Declared, Duration, ExitCodes, SignalNumber, Size, Texts, Words, mistake
+
+
+class Restart(Declared):
+    """When a process that ended by itself is started again, and how soon."""
+
+    policy: Literal["always", "on-failure", "never"] = field(
+        "always", effect=Effect.IN_PLACE, description="which endings are followed by a restart"
+    )
+    success_exit_codes: ExitCodes = field(
+        (0,), effect=Effect.IN_PLACE, description="exit codes that count as success"
+    )
+    no_restart_exit_codes: ExitCodes = field(
+        (), effect=Effect.IN_PLACE, description="exit codes after which it is never started again"
+    )
+    delay: Duration = field(
+        0.1,
+        effect=Effect.IN_PLACE,
+        description="delay before the second restart in a row; the first is at once",
+    )
+    max_delay: Duration = field(60.0, effect=Effect.IN_PLACE, description="the delay doubles up to this")
+    jitter: float = field(
+        0.1,
+        effect=Effect.IN_PLACE,
+        ge=0,
+        le=1,
+        description="share of the delay that varies between processes",
+    )
+    stable_after: Duration = field(
+        10.0,
+        effect=Effect.IN_PLACE,
+        description="a run of this length makes the next restart immediate again",
+    )
+    max_failures: int = field(
+        0,
+        effect=Effect.IN_PLACE,
+        ge=0,
+        description="give up after this many failures within the window; 0: never",
+    )
+    window: Duration = field(60.0, effect=Effect.IN_PLACE, description="the window of max_failures")
+
+
+class Stop(Declared):
+    """How a process is asked to end, and how long it may take."""
+
+    signal: SignalNumber = field(15, effect=Effect.IN_PLACE, description="the signal that asks it to end")
+    timeout: Duration = field(10.0, effect=Effect.IN_PLACE, description="time until SIGKILL")
+    kill_group: bool = field(
+        True, effect=Effect.IN_PLACE, description="signal the whole process tree, not the main process alone"
+    )
+
+
+class Watch(Declared):
+    """Files that the program reads: what happens when they change says `on_change`."""
+
+    paths: Texts = field(
+        (),
+        effect=Effect.IN_PLACE,
+        description="files, and folders with all below them; each counts as a whole",
+    )
+    ignore: Texts = field(
+        (),
+        effect=Effect.IN_PLACE,
+        description="names and globs in folders that do not count, besides hidden ones",
+    )
+    debounce: Duration = field(
+        0.1,
+        effect=Effect.IN_PLACE,
+        ge=0,
+        description="how long they must have been still for a change to count",
+    )
+
+
+class Reload(Declared):
+    """How the program is told to read its files again."""
+
+    command: Words = field(
+        (),
+        effect=Effect.IN_PLACE,
+        description="the program that tells it, run as its user with $MAINPID set (on_change: reload)",
+    )
+    signal: SignalNumber = field(
+        1, effect=Effect.IN_PLACE, description="the signal to its main program (on_change: signal)"
+    )
+    timeout: Duration = field(
+        10.0, effect=Effect.IN_PLACE, description="how long the command may take before it is killed"
+    )
+
+
+class LogRotate(Declared):
+    """When pmond rotates the log, and what it keeps. Off unless a size or an age is given."""
+
+    size: Size = field(
+        0, effect=Effect.IN_PLACE, ge=0, description="rotate at this size; 0: whatever its size"
+    )
+    age: Duration = field(0.0, effect=Effect.IN_PLACE, ge=0, description="rotate after this time; 0: never")
+    keep: int = field(5, effect=Effect.IN_PLACE, ge=1, description="rotated files that are kept")
+    total: Size = field(
+        0,
+        effect=Effect.IN_PLACE,
+        ge=0,
+        description="what the log and its rotated files may take together, the oldest go first; 0: any",
+    )
+    compress: bool = field(True, effect=Effect.IN_PLACE, description="compress all but the newest of them")
+
+    @model_validator(mode="after")
+    def _room(self) -> Self:
+        if self.total and not 0 < 2 * self.size <= self.total:
+            raise mistake(
+                "total", "total needs a size of at most half of it (for the log, and one rotated file)"
+            )
+        return self
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the log is to be rotated at all."""
+        return self.size > 0 or self.age > 0
+
+
+class Limits(Declared):
+    """Resource limits (soft and hard alike) of the started program."""
+
+    nofile: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="open files")
+    memory: Size | None = field(None, effect=Effect.IN_PLACE, ge=0, description="address space, bytes")
+    cpu_seconds: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="processor time, seconds")
+    core: Size | None = field(None, effect=Effect.IN_PLACE, ge=0, description="core file, bytes")
+    nproc: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="processes of the user")
