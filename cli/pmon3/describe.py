@@ -44,6 +44,8 @@ def why_not_running(process: dict[str, Any]) -> str:
         text = f"stopped by {by}" if by else "stopped by a person"
         if hold.get("reason"):
             text += f": {hold['reason']}"
+        if hold.get("until"):
+            text += f", until {local_time(hold['until'])}"
     if process.get("next_start_at"):
         text += f"; next start at {local_time(process['next_start_at'])}"
     return text

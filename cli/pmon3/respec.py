@@ -85,7 +85,7 @@ def is_label(word: str) -> bool:
 def bring_up(
     verb: str, chosen: dict[str, Any], changes: Changes, patience: waiting.Patience, shape: str
 ) -> None:
-    """Start or restart the selected processes with these changes; print the table of all."""
+    """Start or restart the selected processes with these changes; print them, in a table all."""
     client = connect()
     body = chosen | {"changes": changes.spec}
-    waiting.show_all(client, waiting.act(client, verb, body, waiting.READY, patience), shape)
+    waiting.show_brought_up(client, waiting.act(client, verb, body, waiting.READY, patience), shape)

@@ -78,6 +78,14 @@ def show_all(client: Client, settled: Settled, shape: str) -> None:
     settled.check()
 
 
+def show_brought_up(client: Client, settled: Settled, shape: str) -> None:
+    """The table of all for people, as the seed prints it; for programs what they have asked for."""
+    if shape == output.TABLE:
+        show_all(client, settled, shape)
+    else:
+        show_touched(settled, shape)
+
+
 def show_touched(settled: Settled, shape: str) -> None:
     """Print the processes that were meant, then check."""
     output.emit_processes(settled.processes, shape)

@@ -40,6 +40,10 @@ class Status(IntEnum):
         return self.name.lower()
 
 
+FINAL = frozenset({Status.FAILED, Status.STOPPED, Status.CLOSED, Status.COMPLETED})
+"""Nothing more happens by itself."""
+
+
 class ProcessStatus(TypedDict):
     """One row of `ls -o json`. Keys may be added, never renamed or removed."""
 

@@ -179,6 +179,25 @@ def test_a_unified_diff_shows_that_a_secret_differs_and_not_how(pmond: Pmond) ->
     assert "-  MODE" not in unified and "hunter" not in unified
 
 
+def test_a_hold_and_a_suspension_say_until_when(pmond: Pmond) -> None:
+    file = manifest(pmond, sleeper("web"))
+    pmond.ok("apply", "-f", file)
+    pmond.ok("hold", "web", "--reason", "disk", "--for", "1h")
+    row = pmond.row("web")
+    assert row["reason"].endswith(f": disk, until {row['hold']['until']}")
+    assert "disk, until 20" in pmond.ok("desc", "web")
+    checked = the_set(pmond, f"file:{file}")["checked_at"]
+    pmond.ok("suspend", file, "--for", "1h")
+    found = the_set(pmond, f"file:{file}")
+    since = {one["type"]: one["last_transition_time"] for one in found["conditions"]}
+    assert since["Suspended"] == found["suspended"]["at"] > checked == since["Accepted"]
+
+
+def test_what_this_host_lacks_is_shown_by_validate_with_host(pmond: Pmond) -> None:
+    file = manifest(pmond, sleeper("web", user="no-such-user"))
+    assert "pmon3 validate --host shows the places" in pmond.run("apply", "-f", file).stderr
+
+
 def test_a_rollout_stops_at_the_first_failure(pmond: Pmond) -> None:
     file = manifest(pmond, sleeper("db"), sleeper("web", dependencies=["db"]), sleeper("zoo"))
     pmond.ok("apply", "-f", file)

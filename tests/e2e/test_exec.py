@@ -101,6 +101,15 @@ def test_no_wait(pmond: Pmond) -> None:
     assert json.loads(done.stdout)[0]["status"] in ("queued", "init", "running")
 
 
+def test_programs_are_told_of_what_they_have_started_alone(pmond: Pmond) -> None:
+    for name in ("a", "b"):
+        words = ("exec", "/bin/sleep", "--name", name, "-o", "name", "--", "1000")
+        assert pmond.ok(*words) == f"{name}\n"
+    assert pmond.ok("restart", "a", "-o", "name") == "a\n"
+    table = pmond.ok("restart", "a")
+    assert "║a" in table and "║b" in table
+
+
 def test_errors_as_json(pmond: Pmond) -> None:
     done = pmond.run("exec", "/no/such", "-o", "json")
     assert json.loads(done.stderr)["error"]["code"] == "invalid"

@@ -46,6 +46,16 @@ def test_restart_with_other_values(pmond: Pmond) -> None:
     pmond.until("a", "running", restart_count=3)  # two were asked for, one came by itself
 
 
+def test_kill_reaches_what_waits_for_its_next_start(pmond: Pmond) -> None:
+    crash = {"name": "crash", "args": ["-c", "exit 3"], "restart": {"delay": "1h", "max_delay": "1h"}}
+    missing = {"file": "/bin/sleep", "name": "late", "args": ["1000"], "dependencies": ["crash"]}
+    pmond.declare({"file": "/bin/sh", **crash}, missing)
+    pmond.until("crash", "backoff")
+    pmond.until("late", "waiting")
+    pmond.ok("kill")
+    assert {row["status"] for row in pmond.rows().values()} == {"stopped"}
+
+
 def test_del_drop_and_kill(pmond: Pmond) -> None:
     pmond.ok("exec", "/bin/sleep", "--name", "a", "-g", "front", "--", "1000")
     pmond.ok("exec", "/bin/sleep", "--name", "b", "--", "1000")

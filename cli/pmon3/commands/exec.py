@@ -99,7 +99,8 @@ def command(
     patience = waiting.Patience(options.seconds(timeout), no_wait)
     client = connect()
     answer = client.post("/v1/processes", {"spec": _given(spec), "cwd": str(Path.cwd()), "replace": replace})
-    waiting.show_all(client, waiting.wait(client, answer["targets"], waiting.READY, patience), output.value)
+    settled = waiting.wait(client, answer["targets"], waiting.READY, patience)
+    waiting.show_brought_up(client, settled, output.value)
 
 
 def program(file: str) -> str:

@@ -10,7 +10,7 @@ def command(
     no_wait: options.NoWait = False,
     output: options.Output = options.Shape.TABLE,
 ) -> None:
-    """Stop all running processes."""
+    """Stop all running processes, and those about to start."""
     patience = waiting.Patience(options.seconds(timeout), no_wait)
     client = connect()
     settled = waiting.act(client, "kill", {"all": True, "force": force}, waiting.STOPPED, patience)

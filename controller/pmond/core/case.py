@@ -13,7 +13,7 @@ from msgspec import Struct
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import signal_name
 from pmond.core.actions import Action
-from pmond.core.model import Desired, ExitStatus, Observed, Policy, State, Wanted
+from pmond.core.model import Desired, ExitStatus, Hold, Observed, Policy, State, Wanted
 
 _SIGKILL = 9
 
@@ -109,9 +109,14 @@ def why_down(case: Case) -> str:
     if wanted.staged:
         return "waits for its turn in a rollout"
     if wanted.hold is not None and not wanted.hold.up:
-        why = f": {wanted.hold.reason}" if wanted.hold.reason else ""
-        return f"stopped by {wanted.hold.by}{why}"
+        return f"stopped by {wanted.hold.by}{why_held(wanted.hold)}"
     return "pmond is shutting down" if case.desired.ending else "not started by itself (autostart: false)"
+
+
+def why_held(hold: Hold) -> str:
+    """``: maintenance, until 2025-…``, as far as the person has said so."""
+    why = f": {hold.reason}" if hold.reason else ""
+    return f"{why}, until {hold.until}" if hold.until else why
 
 
 def describe_exit(exit: ExitStatus | None) -> str:

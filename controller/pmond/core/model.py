@@ -64,6 +64,8 @@ class Hold(Struct, frozen=True):
     by: str
     at: str
     reason: str = ""
+    until: str = ""
+    """When it ends by itself; empty: when somebody lifts it."""
 
 
 class Wanted(Struct, frozen=True):

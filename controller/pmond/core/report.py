@@ -13,7 +13,7 @@ from msgspec import Struct
 from pmon3_schema.scalars import format_duration, signal_name
 from pmon3_schema.status import Status
 from pmond.core import flap
-from pmond.core.case import Decision, Rule, changed_files
+from pmond.core.case import Decision, Rule, changed_files, why_held
 from pmond.core.decide import decide
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Observed, Phase, Policy, State, Wanted
 
@@ -128,8 +128,7 @@ def _held(hold: Hold | None) -> Truth:
     if hold is None:
         return Truth("Held", "False", "NoHold")
     side = "Started" if hold.up else "Stopped"
-    why = f": {hold.reason}" if hold.reason else ""
-    return Truth("Held", "True", side, f"{side.lower()} by {hold.by} at {hold.at}{why}")
+    return Truth("Held", "True", side, f"{side.lower()} by {hold.by} at {hold.at}{why_held(hold)}")
 
 
 def _restart_required(wanted: Wanted, state: State) -> Truth:

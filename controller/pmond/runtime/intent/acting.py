@@ -21,9 +21,10 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.mistakes import mistakes
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.protocol import Selection
-from pmon3_schema.status import Target
+from pmon3_schema.status import FINAL, Target
 from pmond.core.facts import Reset, RestartAsked
 from pmond.core.model import NOTHING_SEEN
+from pmond.core.report import report
 from pmond.runtime.clock import Clock
 from pmond.runtime.http import auth
 from pmond.runtime.http.auth import Peer
@@ -60,7 +61,7 @@ class Acting:
             case "stop":
                 return self._stop(chosen, peer, force)
             case "kill":
-                return self._stop([one for one in chosen if self._alive(one)], peer, force)
+                return self._stop([one for one in chosen if self._goes_on(one)], peer, force)
             case "delete" | "drop":
                 return self._delete(chosen, force)
             case _:
@@ -246,6 +247,11 @@ class Acting:
 
     def _alive(self, one: Declared) -> bool:
         return self._loop.observed.get(one.name, NOTHING_SEEN).instance is not None
+
+    def _goes_on(self, one: Declared) -> bool:
+        """It runs, or will by itself: after a delay, or when a dependency does."""
+        seen = report(one.name, self._loop.desired, self._loop.observed, self._clock.now(), self._loop.policy)
+        return self._alive(one) or seen.status not in FINAL
 
     def _is_down(self, one: Declared) -> bool:
         if self._alive(one) or one.record.deleting:

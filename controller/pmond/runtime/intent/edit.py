@@ -53,7 +53,9 @@ def declared(record: ProcessRecord, spec: ProcessSpec | None = None) -> Declared
     """The values derived from a record. Raises pydantic's ValidationError for a damaged spec."""
     spec = spec or ProcessSpec.model_validate(record.spec)
     kept = record.hold
-    hold = model.Hold(kept.up, kept.by, kept.at, kept.reason) if kept is not None else None
+    hold = None
+    if kept is not None:
+        hold = model.Hold(kept.up, kept.by, kept.at, kept.reason, kept.until or "")
     wanted = Wanted(
         spec=spec,
         revision=revision(spec),

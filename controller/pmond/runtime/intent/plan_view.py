@@ -116,10 +116,11 @@ def invalid(reading: Reading) -> PmonError:
     errors = [diagnostic for diagnostic in reading.diagnostics if diagnostic.is_error]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    of_host = "--host " if first.code.startswith("PM03") else ""
     return PmonError(
         ErrorCode.INVALID,
         f"cannot apply {first.file}: {first.file}:{first.line}:{first.column}: {first.message}{more}",
-        "nothing was changed; pmon3 validate shows the places",
+        f"nothing was changed; pmon3 validate {of_host}shows the places",
         [diagnostic.to_json() for diagnostic in reading.diagnostics],
     )
 

@@ -100,6 +100,7 @@ def _conditions(record: SourceRecord, outdated: list[str], progressing: bool) ->
     blocked = record.reason == "PruneBlocked" and not record.accepted
     suspended = record.suspended
     words = suspension_words(suspended) if suspended is not None else ""
+    since = {"Suspended": suspended["at"]} if suspended is not None else {}
     found = [
         ("Accepted", record.accepted, record.reason or "Valid", rejected),
         ("Synced", synced, why, held_back),
@@ -113,7 +114,7 @@ def _conditions(record: SourceRecord, outdated: list[str], progressing: bool) ->
             "status": "True" if value else "False",
             "reason": reason,
             "message": message,
-            "last_transition_time": record.checked_at,
+            "last_transition_time": since.get(type, record.checked_at),
             "observed_generation": record.version,
         }
         for type, value, reason, message in found

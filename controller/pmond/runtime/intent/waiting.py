@@ -15,7 +15,7 @@ from msgspec import Struct
 from pmon3_schema.errors import PmonError
 from pmon3_schema.goals import Condition, Goal, parse
 from pmon3_schema.protocol import Promise
-from pmon3_schema.status import Status
+from pmon3_schema.status import FINAL, Status
 from pmond.core.model import NOTHING_SEEN, Ending, Wanted
 from pmond.core.report import Report, report, truths
 from pmond.runtime.clock import Clock
@@ -29,9 +29,6 @@ from pmond.runtime.publish.publishing import Publisher
 
 _TAIL_LINES = "10"
 _TAIL_BYTES = 8192
-
-_FINAL = frozenset({Status.FAILED, Status.STOPPED, Status.CLOSED, Status.COMPLETED})
-"""Nothing more happens by itself."""
 
 
 class Verdict(Struct, frozen=True):
@@ -132,7 +129,7 @@ class Waiting:
         ended = history.ending is Ending.ITSELF and history.exit is not None and token >= target.token
         if ended and history.exit is not None and code in (None, history.exit.code):
             return Verdict(met=True)
-        final = state.instance is None and seen.status in _FINAL
+        final = state.instance is None and seen.status in FINAL
         return Verdict(failed=final, reason=seen.reason or f"it is {seen.status.word}")
 
     def _judge_synced(self, one: Declared, seen: Report) -> Verdict:

@@ -26,6 +26,7 @@ from pmond.runtime.processes.instances import Instances
 from pmond.runtime.processes.launch import log_paths
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.processes.usage import Usage, UsageSampler
+from pmond.runtime.state.records import Hold
 from pmond.runtime.state.store import Store
 
 _MANY = 256
@@ -81,7 +82,6 @@ class Publisher:
         aside = loop.set_aside.get(one.name)
         code, signal = exit_words(state)
         instance = state.instance
-        hold = record.hold
         return {
             "id": one.id,
             "name": one.name,
@@ -104,7 +104,7 @@ class Publisher:
             "labels": dict(spec.labels),
             "ready": seen.ready and not aside,
             "owner": record.owner,
-            "hold": {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason} if hold else None,
+            "hold": _hold_json(record.hold),
             "generation": record.generation,
             "observed_generation": loop.decided.get(one.name, 0),
             "exit_code": code,
@@ -218,6 +218,12 @@ def event_json(event: Any) -> dict[str, Any]:
         "message": event.message,
         "fields": dict(event.fields),
     }
+
+
+def _hold_json(hold: Hold | None) -> dict[str, Any] | None:
+    if hold is None:
+        return None
+    return {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason, "until": hold.until}
 
 
 def _place(one: Declared) -> str:
