@@ -16,6 +16,8 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.spelling import nested_model
 
 ROOT = "process"
+MANIFEST = "manifest"
+"""What stands beside the processes."""
 
 _COSTS = {
     Effect.NONE: "nothing that runs is touched",
@@ -47,8 +49,13 @@ class Explanation(Struct, frozen=True):
 
 
 def explain(path: str = ROOT) -> Explanation:
-    """The field at a path such as ``process.restart.policy``. Raises KeyError with the unknown part."""
+    """The field at a path such as ``process.restart.policy``. Raises KeyError with the unknown part.
+
+    What stands beside the processes is at ``manifest.variables`` and the like.
+    """
     parts = [part for part in path.split(".") if part]
+    if parts[:1] == [MANIFEST]:
+        return _beside(parts[1:])
     if parts[:1] in ([ROOT], ["processes"]):
         parts = parts[1:]
     model: type[BaseModel] = ProcessSpec
@@ -70,6 +77,29 @@ def _process() -> Explanation:
     schema: dict[str, Any] = manifest_schema()["definitions"]
     fields = tuple(_field(f"{ROOT}.{name}", name, ProcessSpec, schema) for name in ProcessSpec.model_fields)
     return Explanation(ROOT, "one declared process", "mapping", None, True, "", "", "0.1", fields)
+
+
+def _beside(parts: list[str]) -> Explanation:
+    """The manifest itself, or what is at these keys of it."""
+    schema = {**manifest_schema(), "description": "a file, or a folder of files, that declares processes"}
+    for part in parts:
+        if part not in _keys(schema):
+            raise KeyError(part)
+        schema = _keys(schema)[part]
+    return _described(".".join([MANIFEST, *parts]), schema)
+
+
+def _described(path: str, schema: dict[str, Any]) -> Explanation:
+    fields = (_described(f"{path}.{key}", inner) for key, inner in _keys(schema).items())
+    text = str(schema.get("description", ""))
+    return Explanation(path, text, _type(schema), None, False, "", "", "0.1", tuple(fields))
+
+
+def _keys(schema: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a mapping, or of each of the mappings in it."""
+    inner = schema.get("additionalProperties")
+    found: dict[str, Any] = schema.get("properties") or (inner if inner else {}).get("properties", {})
+    return found
 
 
 def _field(path: str, name: str, model: type[BaseModel], schema: dict[str, Any]) -> Explanation:
@@ -98,7 +128,9 @@ def _fields(path: str, model: type[BaseModel], schema: dict[str, Any]) -> Iterat
 
 def _type(schema: dict[str, Any]) -> str:
     """A schema in the words of the author of a manifest."""
-    if "anyOf" in schema:
+    if "$ref" in schema:
+        return "mapping"
+    if "anyOf" in schema and "type" not in schema:
         kinds = [
             _type(kind) for kind in schema["anyOf"] if kind.get("type") not in ("null", ["number", "boolean"])
         ]

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from pmon3_schema.scalars import parse_duration, parse_signal, parse_size
@@ -127,10 +127,21 @@ def _octal(value: Any) -> Any:
     return value
 
 
-Name = Annotated[str, BeforeValidator(_name)]
+def _like(pattern: str) -> WithJsonSchema:
+    """Text as the JSON Schema describes it, for editors, which do not know the values of variables."""
+    return WithJsonSchema({"type": "string", "pattern": rf"^(?:{pattern})$|\$\{{"})
+
+
+_NUMBER = r"[+-]?(?:\d[\d_]*\.?|\.\d)[\d_]*(?:[eE][+-]?\d+)?"
+_DURATION_TEXT = Annotated[str, _like(rf"\s*(?:(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+|{_NUMBER})\s*")]
+_SIZE_TEXT = Annotated[str, _like(r"\s*\d+(?:\.\d+)?\s*(?:[KkMmGgTt](?:[Ii]?[Bb])?|[Bb])?\s*")]
+_OCTAL_TEXT = Annotated[str, _like(r"\s*[+-]?(?:0[oO])*[0-7_]+\s*")]
+_NAME_TEXT = Annotated[str, _like(r"(?!-)[^\u0000-\u001f\u007f/,*?\[\]]+")]
+
+Name = Annotated[str, BeforeValidator(_name, json_schema_input_type=_NAME_TEXT)]
 Text = Annotated[str, BeforeValidator(_no_nul)]
-Duration = Annotated[float, _converted(parse_duration, "duration", str | float)]
-Size = Annotated[int, _converted(parse_size, "size", str | int)]
+Duration = Annotated[float, _converted(parse_duration, "duration", _DURATION_TEXT | float)]
+Size = Annotated[int, _converted(parse_size, "size", _SIZE_TEXT | int)]
 SignalNumber = Annotated[int, _converted(parse_signal, "signal", str | int)]
 ExitCodes = Annotated[tuple[int, ...], BeforeValidator(_tuple, json_schema_input_type=list[int])]
 Texts = Annotated[
@@ -144,9 +155,9 @@ Words = Annotated[tuple[Text, ...], BeforeValidator(_words, json_schema_input_ty
 Environment = Annotated[
     dict[Text, Text], BeforeValidator(_environment, json_schema_input_type=str | dict[str, str])
 ]
-Mask = Annotated[int | None, BeforeValidator(_octal, json_schema_input_type=str | int | None)]
+Mask = Annotated[int | None, BeforeValidator(_octal, json_schema_input_type=_OCTAL_TEXT | int | None)]
 """File permissions, in octal where it is text."""
-Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple, json_schema_input_type=list[str])]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple, json_schema_input_type=list[_NAME_TEXT])]
 
 
 class Declared(BaseModel):

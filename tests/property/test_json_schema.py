@@ -48,12 +48,32 @@ def test_the_schema_is_one_itself(draft: str) -> None:
         {"processes": [{"file": "/a", "restart": {"policy": "sometimes"}}]},
         {"processes": [{"file": "/a", "restart": {"jitter": 2}}]},
         {"processes": [{"file": "/a", "groups": "web"}]}, {"processes": [{"file": "/a", "priority": 20}]},
+        {"processes": [{"file": "/a", "stop": {"timeout": "5 parsecs"}}]},
+        {"processes": [{"file": "/a", "limits": {"memory": "lots"}}]},
+        {"processes": [{"file": "/a", "name": "a/b"}]}, {"processes": [{"file": "/a", "name": "-a"}]},
+        {"processes": [{"file": "/a", "umask": "99"}]}, {"processes": [{"file": "/a", "groups": ["a*"]}]},
         {"processes": [{"file": "/a", "autostart": "yes"}]}, {"processes": [{"file": "/a", "prune": "no"}]},
     ],
 )  # fmt: skip
 def test_what_an_editor_should_underline_is_refused_by_both(wrong: Any) -> None:
     assert not read([Document("/p.json", json.dumps(wrong).encode())]).ok
     assert not any(accepts(draft, wrong) for draft in DRAFTS)
+
+
+@pytest.mark.parametrize("draft", DRAFTS)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stop": {"timeout": value}}
+        for value in ("500ms", "1m30s", " 1.5h ", "10", "1e3", ".5", 2, 0.5, "${T}")
+    ] + [{"limits": {"memory": value}} for value in ("64MiB", "10 mb", "512K", "1.5g", "7B", 4096)]
+    + [{"umask": value} for value in ("022", "0o22", 18)]
+    + [{"name": value} for value in ("a b", "web@1", "ümlaut")],
+)  # fmt: skip
+def test_whatever_way_it_is_written(draft: str, fields: dict[str, Any]) -> None:
+    written = {"processes": [{"file": "/a", **fields}], "variables": {"T": "1s"}}
+    assert read([Document("/p.json", json.dumps(written).encode())]).ok
+    assert accepts(draft, written)
 
 
 @pytest.mark.parametrize("draft", DRAFTS)
