@@ -74,7 +74,10 @@ def command(
     output.emit(applied[0] if len(applied) == 1 else applied, shape.value, shown)
     targets = [target for answer in applied for target in answer["targets"]]
     if not patience.no_wait:
-        waiting.wait(client, targets, waiting.READY, patience).check()
+        settled = waiting.wait(client, targets, waiting.READY, patience)
+        if settled.error and on_failure is OnFailure.ROLLBACK:
+            output.note("what was in force before is put back; pmon3 history and pmon3 status tell how far")
+        settled.check()
         for answer in applied:
             _check_outcome(client, answer)
 
