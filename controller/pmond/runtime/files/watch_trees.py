@@ -6,9 +6,10 @@ file or writing the same again is no change; of a file larger than `MOST_BYTES` 
 """
 
 # Paths are text here: there are many per look.
-# ruff: noqa: PTH112, PTH116, PTH118, PTH123
+# ruff: noqa: PTH112, PTH116, PTH118, PTH120, PTH123
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +20,11 @@ from pmond.runtime.files.watch_paths import Places, Signature, follow, is_leftov
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_FILES = 20_000
-"""Files below one path that are looked at; inotify's own limits are of that order."""
+"""Files and folders below one path that are looked at; inotify's own limits are of that order."""
 
 Ignore = tuple[str, ...]
 MayRead = Callable[[int], bool]
-"""Asked with an open descriptor whether what it holds may count."""
+"""Asked with an open descriptor of a file or a folder whether what it holds may count."""
 
 
 def tree_places(sources: Iterable[str], ignored: Callable[[str], Ignore]) -> Places:
@@ -56,19 +57,46 @@ def digest(source: str, ignore: Ignore, may_read: MayRead) -> str:
     """Of the names and contents of all files at a path; empty where there is nothing."""
     if not os.path.isdir(source):
         return _digest_of(source, may_read)
+    if not _may_read_folder(source, may_read):
+        return "-"
     whole = blake2b(digest_size=16)
+    seen: dict[str, bool] = {}
     for path in _files(source, ignore):
+        folder = os.path.dirname(path)
+        if folder not in seen:
+            seen[folder] = _may_read_folder(folder, may_read)
+        if not seen[folder]:
+            continue
         whole.update(os.fsencode(os.path.relpath(path, source)) + b"\0")
         whole.update(_digest_of(path, may_read).encode() + b"\0")
     return whole.hexdigest()
+
+
+def _may_know(path: str, may_read: MayRead) -> bool:
+    """Whether it may be known that there is nothing: by who may list the last folder on the way."""
+    folder = os.path.realpath(path)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return _may_read_folder(folder, may_read)
+
+
+def _may_read_folder(folder: str, may_read: MayRead) -> bool:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return may_read(descriptor)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def _files(source: str, ignore: Ignore) -> list[str]:
     found: list[str] = []
     for folder, names in _walk(source, ignore):
         found += (os.path.join(folder, name) for name in names)
-        if len(found) >= MOST_FILES:
-            break
     return sorted(found[:MOST_FILES])
 
 
@@ -76,14 +104,21 @@ def _walk(source: str, ignore: Ignore) -> Iterator[tuple[str, list[str]]]:
     def counts(name: str) -> bool:
         return not is_leftover(name) and not any(fnmatch(name, pattern) for pattern in ignore)
 
+    left = MOST_FILES
     for folder, below, names in os.walk(source):
-        below[:] = [name for name in below if counts(name)]
-        yield folder, [name for name in names if counts(name)]
+        below[:] = sorted(name for name in below if counts(name))  # the same ones each time, if not all
+        found = [name for name in names if counts(name)]
+        yield folder, found
+        left -= 1 + len(found)
+        if left <= 0:
+            return
 
 
 def _digest_of(path: str, may_read: MayRead) -> str:
     try:
-        # A FIFO or a device must not block us or be disturbed.
+        # A FIFO or a device must not block us, nor be opened at all: that alone may mean something to it.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return "-"
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
@@ -92,10 +127,10 @@ def _digest_of(path: str, may_read: MayRead) -> str:
             if status.st_size > MOST_BYTES:
                 return repr(stamp(status))
             return blake2b(file.read(MOST_BYTES), digest_size=16).hexdigest()
-    except FileNotFoundError:
-        return ""
     except OSError as error:
-        return f"errno {error.errno}"
+        if not _may_know(path, may_read):
+            return "-"
+        return "" if error.errno == errno.ENOENT else f"errno {error.errno}"
 
 
 def _stamp_of(path: str) -> tuple[int, int, int, int, int] | int:

@@ -1,7 +1,7 @@
 """Follows the files that processes watch (`watch.paths`), and tells the loop what they say.
 
-Theory of operation: one `Watcher` over the paths of all processes, made when the first process
-watches something. A change of any of them, once it has been still for the process's `debounce`,
+Theory of operation: one `Watcher` over the paths of all processes, in a thread that is made when the
+first process watches something. A change of any of them, once it has been still for the process's `debounce`,
 makes us read that process's files again in a thread; the loop is told their digests, whatever
 they are, and decides from states alone. So a change that was missed is found at the next look, and
 one that happened while no pmond ran is found at start, against what the instance is known to have read.
@@ -18,6 +18,7 @@ from pmon3_schema.process_parts import Watch
 from pmond.core.facts import FilesSeen
 from pmond.core.model import NOTHING_SEEN, Files
 from pmond.runtime.files.watch import InotifyNotifier, Watcher, polling
+from pmond.runtime.files.watch_thread import Post, WatchThread
 from pmond.runtime.files.watch_trees import Ignore, digest, tree_places, tree_signature
 from pmond.runtime.intent.registry import Declared, Registry
 from pmond.runtime.journal import Journal
@@ -38,7 +39,7 @@ class WatchedFiles:
         self._watched: dict[str, Watch] = {}
         self._ignored: dict[str, Ignore] = {}
         """For each path what nobody who watches it wants to know."""
-        self._watcher: Watcher | None = None
+        self._thread: WatchThread | None = None
         self._still: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -50,38 +51,49 @@ class WatchedFiles:
         wanted = {name: self._wanted(name) for name in {*self._watched, *changed}}
         self._watched = {name: watch for name, watch in wanted.items() if watch is not None}
         self._ignored = _ignored_by_all(self._watched.values())
-        if self._watcher is None:
-            self._watcher = self._make()
-        self._watcher.watch(self._ignored)  # before they are read, so that no change goes unseen
-        self._read_soon(changed)
+        self._watch(changed)
 
     def resync(self) -> None:
         """Look whether anything changed that no event told of."""
-        if self._watcher is not None:
-            self._watcher.resync()
+        if self._thread is not None:
+            self._thread.resync()
+        elif self._watched:
+            self._watch(list(self._watched))
 
     def close(self) -> None:
         for timer in self._still.values():
             timer.cancel()
         for task in self._tasks:
             task.cancel()
-        if self._watcher is not None:
-            self._watcher.close()
+        if self._thread is not None:
+            self._thread.close()
 
     def _wanted(self, name: str) -> Watch | None:
         one = self._registry.processes.get(name)
         return one.spec.watch if one is not None and one.spec.watch.paths else None
 
-    def _make(self) -> Watcher:
+    def _watch(self, changed: list[str]) -> None:
+        if self._thread is None:
+            try:
+                self._thread = WatchThread(self._make)
+            except RuntimeError as error:  # the next look tries again
+                self._journal.warn("watch.no_thread", error=str(error))
+                return
+        # Before they are read, so that no change goes unseen.
+        self._thread.watch(tuple(self._ignored), partial(self._read_soon, changed))
+
+    def _make(self, post: Post) -> Watcher:
+        """In the thread; `post` leads back to the loop."""
+
         def ignored(source: str) -> Ignore:
             return self._ignored.get(source, ())
 
         places = partial(tree_places, ignored=ignored)
         return Watcher(
-            self._changed,
+            lambda sources: post(partial(self._changed, sources)),
             notifier=partial(InotifyNotifier, find=places),
             fallback=partial(polling, find=places),
-            on_fallback=lambda error: self._journal.warn("watch.polling", error=str(error)),
+            on_fallback=lambda error: post(partial(self._journal.warn, "watch.polling", error=str(error))),
             look=lambda source: tree_signature(source, ignored(source)),
         )
 
