@@ -28,7 +28,7 @@ from pmond.runtime.journal import Journal, Level
 from pmond.runtime.loop import Loop
 from pmond.runtime.publish.bus import Bus
 from pmond.runtime.state.change import Statements
-from pmond.runtime.state.records import Batch, EventRecord, Hold
+from pmond.runtime.state.records import Batch, EventRecord, HistoryRecord, Hold, InstanceRecord
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store
 
@@ -272,3 +272,27 @@ async def test_a_renamed_process_among_many_keeps_its_place(world: World) -> Non
     assert "third" in world.loop.desired.wanted
     assert "p3" not in world.loop.desired.wanted
     assert "third" in world.saved()
+
+
+@on_a_loop
+async def test_what_happens_to_a_process_while_it_is_renamed_is_saved_of_its_new_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a pmond that dies then does not know what runs, nor by which name to look for it."""
+    await world.apply(manifest("one"))
+    first = InstanceRecord("p3", 1, 4711, 12, "boot", 0, "abc", 1, 12.5, clock.wall(), "", {})
+    second = replace(first, number=2, pid=4712)
+    world.store.flush(Batch(instances={("p3", 1): first}))
+    restarted = Batch(
+        instances={("p3", 1): None, ("p3", 2): second},
+        histories={"p3": HistoryRecord("p3", {"restarts": 1})},
+        endings={("p3", 2): "stop"},
+        files={("p3", 2): [["/srv/web.conf", "d1"]]},
+    )
+    while_written(monkeypatch, 1, lambda: world.store.flush(restarted))
+    await world.apply(manifest("two").replace("name: p3\n", "name: third\n    renamed_from: p3\n"))
+    world.store.close()
+    found = Store.open(world.folder / "data.db", clock=clock).load()
+    expected = replace(second, name="third", born_as="p3", ending="stop", files=[["/srv/web.conf", "d1"]])
+    assert found.instances == (expected,)
+    assert found.histories == (HistoryRecord("third", {"restarts": 1}),)

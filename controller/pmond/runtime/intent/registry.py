@@ -143,6 +143,8 @@ class Registry:
 
     def _commit_draft(self, drafted: Drafted) -> None:
         """In one go, however much it is: there are no steps between that anybody could see."""
+        if drafted.renamed:
+            self._store.renamed(drafted.renamed)
         for old, name in drafted.renamed.items():
             reached(FailPoint.RENAME_SAVED)
             self.renamed(self.processes[old], name)

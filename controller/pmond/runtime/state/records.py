@@ -10,11 +10,13 @@ A file name that is not valid UTF-8 is carried unharmed by JSON's escapes.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class Hold(Struct, frozen=True):
@@ -195,6 +197,26 @@ class Batch(Struct):
         self.files.update(later.files)
         self.events.extend(later.events)
         del self.events[:-keep_events]
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Processes are called otherwise from now on, by their old names; events keep theirs."""
+
+        def moved(key: tuple[str, int]) -> tuple[str, int]:
+            return names.get(key[0], key[0]), key[1]
+
+        self.instances = {moved(key): _moved(record, names) for key, record in self.instances.items()}
+        self.histories = {
+            names.get(name, name): record and replace(record, name=names.get(name, name))
+            for name, record in self.histories.items()
+        }
+        self.endings = {moved(key): ending for key, ending in self.endings.items()}
+        self.files = {moved(key): files for key, files in self.files.items()}
+
+
+def _moved(record: InstanceRecord | None, names: Mapping[str, str]) -> InstanceRecord | None:
+    if record is None or record.name not in names:
+        return record
+    return replace(record, name=names[record.name], born_as=record.born_as or record.name)
 
 
 Record = TypeVar(

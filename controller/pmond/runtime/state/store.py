@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -191,6 +191,10 @@ class Store:
             return
         self._unsaved = Batch()
         self.degraded = None
+
+    def renamed(self, names: Mapping[str, str]) -> None:
+        """What waits to be saved is of processes that a transaction has renamed, by their old names."""
+        self._unsaved.rename(names)
 
     def copy_to(self, path: Path) -> None:
         """Write a copy of the whole state to a new file. Raises sqlite3.Error."""
