@@ -98,6 +98,10 @@ OneSet = Annotated[
     typer.Option("--set", metavar="NAME", help="The set; that of the process config file by default."),
 ]
 
+SetArgument = Annotated[
+    str | None, typer.Argument(metavar="[SET]", help="The set, by name or path; --set says the same.")
+]
+
 
 def set_reference(name: str) -> str:
     """A set as pmond knows it: a path of the caller's folder becomes `file:` and its full path."""

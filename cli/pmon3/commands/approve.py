@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pmon3 import options, waiting
+from pmon3 import options, output, waiting
 from pmon3.address import connect
 
 
@@ -20,3 +20,4 @@ def command(
     client = connect()
     targets = client.post("/v1/approve", options.selection(references, groups, labels))["targets"]
     waiting.wait(client, targets, waiting.DELETED, patience).check()
+    output.write("".join(f"{target['name']} approved\n" for target in targets))

@@ -26,6 +26,9 @@ def command(
     client = connect()
     if not follow:
         events = client.get("/v1/events", query)
+        if references and limit and not events:
+            # What was deleted has a history too; what has none has to be there, or it is a slip.
+            client.get("/v1/processes", query[: len(references)])
         output.emit(events, shape.value, lambda colour: event_table(events, colour))
         return
     rest = b""

@@ -13,6 +13,7 @@ from pmon3.render_sets import history_text
 
 
 def command(
+    reference: options.SetArgument = None,
     set_name: options.OneSet = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The newest so many.")] = 20,
     shape: options.Output = options.Shape.TABLE,
@@ -21,8 +22,8 @@ def command(
 
     Each revision: when, by whom, why, from which git commit, how many changes."""
     query: Query = [("limit", str(limit))]
-    if set_name:
-        query.append(("set", options.set_reference(set_name)))
+    if set_name or reference:
+        query.append(("set", options.set_reference(set_name or reference or "")))
     revisions = connect().get("/v1/history", query)
     if shape is options.Shape.NAME:  # what `rollback --to` is given
         output.write("".join(f"{one['revision']}\n" for one in revisions))

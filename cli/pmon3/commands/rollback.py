@@ -12,6 +12,7 @@ from pmon3.render_plan import plan_text
 
 
 def command(
+    reference: options.SetArgument = None,
     set_name: options.OneSet = None,
     to: Annotated[int | None, typer.Option("--to", min=1, metavar="N", help="That revision.")] = None,
     stable: Annotated[
@@ -29,8 +30,8 @@ def command(
     The source of the set is suspended until it says something else, or until pmon3 resume.
     """
     body: dict[str, Any] = {"to": to, "stable": stable, "dry_run": dry_run, "message": message}
-    if set_name:
-        body["set"] = options.set_reference(set_name)
+    if set_name or reference:
+        body["set"] = options.set_reference(set_name or reference or "")
     patience = waiting.Patience(options.seconds(timeout), no_wait or dry_run)
     client = connect()
     answer = client.post("/v1/rollback", body)

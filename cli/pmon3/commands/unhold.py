@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmon3 import options, waiting
 from pmon3.address import connect
+from pmon3.output import note
 
 
 def command(
@@ -20,4 +21,6 @@ def command(
     patience = waiting.Patience(options.seconds(timeout), no_wait)
     client = connect()
     targets = client.post("/v1/unhold", options.selection(references, groups, labels))["targets"]
+    if not targets:
+        note("nothing to do: none of them is held")
     waiting.show_touched(waiting.wait(client, targets, waiting.READY, patience), output.value)

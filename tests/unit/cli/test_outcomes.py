@@ -141,6 +141,36 @@ def test_the_names_of_revisions_are_their_numbers(daemon: FakeDaemon, run: Run) 
     assert run("history", "-o", "name").out == "7\n5\n"
 
 
+@pytest.mark.parametrize("words", [["/srv/app.yaml"], ["--set", "file:/srv/app.yaml"]])
+def test_a_set_is_named_in_either_way(daemon: FakeDaemon, run: Run, folders: Path, words: list[str]) -> None:
+    (folders / "app.yaml").touch()
+    named = [word.replace("/srv", str(folders)) for word in words]
+    daemon.answers["GET", "/v1/history"] = Answer([])
+    daemon.answers["POST", "/v1/rollback"] = Answer({"plan": PLAN, "targets": [], "revision": 0})
+    assert run("history", *named).code == run("rollback", *named).code == 0
+    asked, sent = (
+        next(one for one in daemon.requests if one.path.endswith(verb)) for verb in ("history", "rollback")
+    )
+    assert ("set", f"file:{folders}/app.yaml") in asked.query
+    assert sent.body["set"] == f"file:{folders}/app.yaml"
+
+
+def test_the_history_of_what_never_was_is_a_slip(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answers["GET", "/v1/events"] = Answer([])
+    assert run("events", "web").code == run("events").code == 0
+    missing = {"error": {"code": "not_found", "message": "cannot find process 'wbe'", "hint": ""}}
+    daemon.answers["GET", "/v1/processes"] = Answer(missing, 404)
+    ran = run("events", "wbe")
+    assert (ran.code, ran.out) == (1, "") and "cannot find process 'wbe'" in ran.err
+
+
+def test_nothing_to_lift_is_said_and_what_was_approved_too(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answers["POST", "/v1/unhold"] = Answer({"targets": []})
+    assert run("unhold", "web").err == "pmon3: nothing to do: none of them is held\n"
+    daemon.answers["POST", "/v1/approve"] = daemon.answers["POST", "/v1/actions/stop"]
+    assert run("approve", "web").out == "web approved\n"
+
+
 def test_a_condition_is_known_whatever_its_case(daemon: FakeDaemon, run: Run) -> None:
     assert run("wait", "web", "--for", "condition=ready=false").code == 0
     ran = run("wait", "web", "--for", "condition=Redy")
