@@ -51,8 +51,10 @@ def chosen_words(document: Document | None) -> dict[str, list[str]] | None:
     """The profiles of a choice, and the names of its variables; their values may be secrets."""
     if document is None:
         return None
-    use: dict[str, Any] = json.loads(document.content)["use"]
-    return {"profiles": list(use["profiles"]), "variables": sorted(use["variables"])}
+    text = decode(document.content)  # anybody may send one, written in any way
+    format = format_of(document.path, text)
+    use = read_top(format.load(text).data, format.name).use or Use(())
+    return {"profiles": list(use.profiles), "variables": sorted(use.variables)}
 
 
 def gather(sources: Sequence[Source]) -> Items:

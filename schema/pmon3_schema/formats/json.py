@@ -13,7 +13,17 @@ from collections.abc import Iterable
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NoReturn
 
-from pmon3_schema.formats.source import Loaded, Path, Place, Problem, Span, Tree, Unreadable, tree
+from pmon3_schema.formats.source import (
+    Loaded,
+    Path,
+    Place,
+    Problem,
+    Span,
+    Tree,
+    Unreadable,
+    check_depth,
+    tree,
+)
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _HUGE = re.compile(r"[0-9]{4300,}")
@@ -46,6 +56,7 @@ def load(text: str) -> Loaded:
         found = _HUGE.search(text)
         span = Span(found.start(), found.end()) if found else Span(0, 1)
         raise Unreadable(Problem("PM012", "the number is too large", span)) from None
+    check_depth(data)
     problems = tuple(_duplicates(text)) if duplicates else ()
     return Loaded(data, _starts(text, data), problems)
 

@@ -116,3 +116,19 @@ def tree(paths: Iterable[Path]) -> Tree:
         for part in path:
             node = node.setdefault(part, {})
     return root
+
+
+def check_depth(data: Any) -> None:
+    """Raises Unreadable for data of so many levels that walking it would end in a RecursionError."""
+    level = [data]
+    for _ in range(MAX_DEPTH + 1):
+        level = [item for value in level for item in _items(value)]
+        if not level:
+            return
+    raise Unreadable(Problem("PM004", f"more than {MAX_DEPTH} levels of nesting", Span(0, 1)))
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -23,6 +23,7 @@ from pmon3_schema.formats.source import (
     Span,
     Tree,
     Unreadable,
+    check_depth,
     tree,
 )
 
@@ -51,6 +52,7 @@ def load(text: str) -> Loaded:
         raise Unreadable(Problem("PM004", "the nesting is too deep", Span(0, 1))) from None
     except ValueError as error:
         raise Unreadable(_problem(text, str(error))) from None
+    check_depth(data)
     return Loaded(data if data else None, _starts(text, data))
 
 

@@ -27,6 +27,7 @@ from pmon3_schema.formats.source import (
     Problem,
     Span,
     Unreadable,
+    check_depth,
 )
 
 EventLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -130,6 +131,8 @@ class _Builder:
             elif kind is events.AliasEvent:
                 value = self._alias(event)
             elif kind is events.StreamEndEvent:
+                if self._aliases:  # they may nest what is flat in the text
+                    check_depth(root)
                 return Loaded(root, starts, tuple(self._problems))
             elif kind is events.DocumentStartEvent:
                 documents += 1

@@ -258,6 +258,25 @@ def test_hostile_input_is_refused_in_bounded_time(path: str, content: bytes) -> 
     assert time.process_time() - began < 30, "processor seconds; a few are usual"
 
 
+LEVELS = 600
+"""More than can be walked by recursion, fewer than the parsers refuse."""
+NEST = "[" * LEVELS + "]" * LEVELS
+CHAIN = "".join(f"a{n}: &a{n} {'[' * 40}*a{n - 1}{']' * 40}\n" for n in range(1, 50))
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/p.json", '{"variables": {"A": "b"}, "processes": [{"file": "/a", "args": ' + NEST + "}]}"),
+        ("/p.toml", f"[variables]\nA = 'b'\n[[processes]]\nfile = '/a'\nargs = {NEST}\n"),
+        ("/p.yaml", f"a0: &a0 []\n{CHAIN}variables: {{A: b}}\nprocesses: [{{file: /a, args: *a49}}]\n"),
+    ],
+)
+def test_what_is_nested_too_deep_to_be_walked_is_refused(path: str, text: str) -> None:
+    diagnostics = read([Document(path, text.encode())]).diagnostics
+    assert [found.code for found in diagnostics] == ["PM004"]
+
+
 def test_a_reading_leaves_nothing_to_the_cyclic_collector() -> None:
     # pmond reads without it, and counts what is left as what stays.
     text = "processes:\n" + "".join(f"  - {{name: p{number}, file: /bin/true}}\n" for number in range(50))

@@ -10,7 +10,7 @@ from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.manifest import Document, Reading, read, texts
 from pmon3_schema.origins import positions
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.profiles import OPTIONS, options_document, profile_names
+from pmon3_schema.profiles import OPTIONS, chosen_words, options_document, profile_names
 
 BASE = """\
 variables:
@@ -166,6 +166,20 @@ def test_values_of_the_caller_are_never_shown() -> None:
     reading = read(documents)
     assert reading.diagnostics[0].file == OPTIONS
     assert "secret" not in str(reading.diagnostics) + str(texts(documents))
+
+
+@pytest.mark.parametrize(
+    ("text", "profiles"),
+    [
+        ("use: {profiles: [p]}", ["p"]),
+        ('{"use": {}}', []),
+        ("processes: []", []),
+        (options_document(["p"], {}).content.decode(), ["p"]),
+    ],
+)
+def test_a_choice_may_be_written_in_any_way(text: str, profiles: list[str]) -> None:
+    """Whoever talks to the socket may send any; what is told of the sets must not fail for it."""
+    assert chosen_words(Document(OPTIONS, text.encode())) == {"profiles": profiles, "variables": []}
 
 
 def test_the_place_of_a_value_is_that_of_the_layer_in_force() -> None:
