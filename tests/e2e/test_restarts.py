@@ -56,6 +56,19 @@ def test_kill_reaches_what_waits_for_its_next_start(pmond: Pmond) -> None:
     assert {row["status"] for row in pmond.rows().values()} == {"stopped"}
 
 
+def test_the_history_says_why_it_was_stopped(pmond: Pmond) -> None:
+    pmond.declare({"file": "/bin/sleep", "name": "web", "args": ["1000"]})
+    pmond.until("web", "running")
+    user = pmond.row("web")["user"]
+    pmond.ok("restart", "web")
+    pmond.ok("hold", "web", "--reason", "disk")
+    said = [event["message"] for event in pmond.events("web") if event["reason"] == "Stopping"]
+    assert said == [
+        "asked to end, to be started anew: a restart was asked for",
+        f"asked to end: stopped by {user}: disk",
+    ]
+
+
 def test_del_drop_and_kill(pmond: Pmond) -> None:
     pmond.ok("exec", "/bin/sleep", "--name", "a", "-g", "front", "--", "1000")
     pmond.ok("exec", "/bin/sleep", "--name", "b", "--", "1000")

@@ -30,7 +30,7 @@ class EventType(StrEnum):
     TREE_LEFT = "TreeLeft"
     """Its main program ended and left other processes behind, which are cleared."""
     STOPPING = "Stopping"
-    """It was asked to end."""
+    """It was asked to end; the message says why: who stopped it, or what changed."""
     KILLED = "Killed"
     """Its time to end was over: SIGKILL."""
     STOPPED = "Stopped"
@@ -89,7 +89,7 @@ def _moved(name: str, old: Instance, new: Instance) -> Iterator[Event]:
     if new.killed_at is not None and old.killed_at != new.killed_at:
         yield Event(name, EventType.KILLED, "killed with SIGKILL", fields)
     elif new.kill_at is not None and old.kill_at is None:
-        yield Event(name, EventType.STOPPING, _why(new.ending), fields)
+        yield Event(name, EventType.STOPPING, _why(new), fields)
 
 
 def _reread(name: str, before: State, after: State, old: Instance, new: Instance) -> Iterator[Event]:
@@ -121,10 +121,12 @@ def _described(ended: Instance) -> str:
     return describe_end(ended.exit) if ended.ending is Ending.ITSELF else describe_exit(ended.exit)
 
 
-def _why(ending: Ending) -> str:
-    return {
+def _why(stopping: Instance) -> str:
+    what = {
         Ending.ITSELF: "clearing what its main program left behind",
         Ending.UNWANTED: "asked to end",
         Ending.SUPERSEDED: "asked to end, to be started anew",
         Ending.SHUTDOWN: "asked to end, as pmond shuts down",
-    }[ending]
+    }[stopping.ending]
+    said = stopping.stop_reason if stopping.ending in (Ending.UNWANTED, Ending.SUPERSEDED) else ""
+    return f"{what}: {said}" if said else what

@@ -100,7 +100,9 @@ def _stop_sent(state: State, fact: StopSent, spec: ProcessSpec, now: float, poli
     instance = _same(state, fact)
     if instance is None or instance.killed_at is not None:
         return state
-    stopping = replace(instance, phase=Phase.STOPPING, ending=fact.ending, kill_at=fact.kill_at)
+    stopping = replace(
+        instance, phase=Phase.STOPPING, ending=fact.ending, kill_at=fact.kill_at, stop_reason=fact.reason
+    )
     return replace(state, instance=stopping)
 
 

@@ -37,6 +37,7 @@ class StopSent(Struct, frozen=True):
     number: int
     ending: Ending
     kill_at: float
+    reason: str = ""
 
 
 class KillSent(Struct, frozen=True):

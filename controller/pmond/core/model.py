@@ -118,6 +118,8 @@ class Instance(Struct, frozen=True):
     started_at: float
     phase: Phase = Phase.STARTING
     ending: Ending = Ending.ITSELF
+    stop_reason: str = ""
+    """Why it was asked to end, for people."""
     kill_at: float | None = None
     """The end of its grace: SIGKILL from then on."""
     killed_at: float | None = None

@@ -113,7 +113,7 @@ class Performer:
             self._ask(running, action.signal, action.tree)
         reached(FailPoint.STOP_SENT)
         kill_at = self._clock.now() + action.grace
-        self._loop.tell(StopSent(action.name, action.number, action.ending, kill_at))
+        self._loop.tell(StopSent(action.name, action.number, action.ending, kill_at, action.reason))
         if running is None:
             self._gone(action.name, action.number)
 
