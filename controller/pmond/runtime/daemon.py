@@ -86,6 +86,7 @@ class Daemon:
         parts = self._parts
         self._resync.stop()
         parts.loop.pause()
+        parts.loop.save()
         parts.hooks.close()
         self._watcher.close()
         parts.watched_files.close()

@@ -109,6 +109,11 @@ class Loop:
         self._steps.append((name, before, after))
         self.touch(neighbours(self.desired, name))
 
+    def put(self, name: str, state: State) -> None:
+        """Have this be what was seen of a process, although no fact says so; saved with the next turn."""
+        self._before.setdefault(name, self.observed.get(name, NOTHING_SEEN))
+        self.observed[name] = state
+
     def touch(self, names: Iterable[str]) -> None:
         """Look at these processes in the next turn."""
         self._touched.update(dict.fromkeys(names))

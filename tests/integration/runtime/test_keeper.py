@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.waiting import until
+from tests.support.orphans import reap, taking_orphans
 
 from pmond.core.model import ExitStatus
 from pmond.runtime.journal import Journal
 from pmond.runtime.processes.foreign_exits import tells_exits
-from pmond.runtime.processes.identity import read_stat
 from pmond.runtime.processes.keeper import Keeper
 
 pytestmark = [
@@ -51,14 +50,14 @@ def run_and_kill(folder: Path, *codes: int) -> list[tuple[int, int]]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    with owner:
+    with taking_orphans(), owner:
         assert owner.stdout is not None
         lines = [owner.stdout.readline().split() for _ in codes]
         assert owner.stdout.readline() == "kept\n"
         owner.kill()
     children = [(int(pid), int(inode)) for pid, inode in lines]
     for pid, _ in children:
-        until(lambda pid=pid: read_stat(pid) is None, f"somebody reaps {pid}", 10.0)  # type: ignore[misc]
+        reap(pid)
     return children
 
 

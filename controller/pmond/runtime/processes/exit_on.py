@@ -69,9 +69,8 @@ class ExitOn:
         loop = self._loop
         history = loop.observed.get(name, NOTHING_SEEN).history
         self.code = _code(history.exit)
+        loop.put(name, State(None, replace(history, ending=Ending.SHUTDOWN)))
         self._end(True)
-        loop.note(name)
-        loop.observed[name] = State(None, replace(history, ending=Ending.SHUTDOWN))
 
 
 def _code(exit: ExitStatus | None) -> int:
