@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,10 +73,21 @@ SetName = Annotated[
     typer.Option("--set", metavar="NAME", help="The set the processes belong to; file:PATH by default."),
 ]
 Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Delete what the set no longer declares.")]
+
+
+def _prune_limit(text: str) -> str:
+    if text and not re.fullmatch(r"[0-9]+%?", text):
+        raise typer.BadParameter(f"{text!r} is not a number or a share such as 80%")
+    return text
+
+
 PruneLimit = Annotated[
     str,
     typer.Option(
-        "--prune-limit", metavar="N|P%", help="Delete at most so many at once; 3 or half by default."
+        "--prune-limit",
+        metavar="N|P%",
+        callback=_prune_limit,
+        help="Delete at most so many at once; 3 or half by default.",
     ),
 ]
 AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="A manifest that declares nothing is meant.")]

@@ -14,6 +14,7 @@ CONDITIONS = ("Ready", "Progressing", "Stalled", "Held", "RestartRequired", "Fla
 """The types of conditions that a process can have."""
 
 _WITH_VALUE = re.compile(r"exited=(?P<code>\d{1,3})\Z|condition=(?P<type>[A-Za-z]+)(?:=(?P<status>\w+))?\Z")
+_MOST_CODE = 255
 _STATUSES = ("True", "False", "Unknown")
 
 
@@ -54,6 +55,8 @@ def _condition(text: str) -> Condition:
             f"{text!r} cannot be waited for (one of {', '.join(PLAIN)}, exited=CODE, condition=TYPE=STATUS)"
         )
     if found["code"] is not None:
+        if int(found["code"]) > _MOST_CODE:
+            raise ValueError(f"{text!r} cannot be waited for: exit codes end at {_MOST_CODE}")
         return Condition("exited", code=int(found["code"]))
     status = (found["status"] or "True").capitalize()
     if status not in _STATUSES:

@@ -73,6 +73,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean `{close[0]}`?" if close else ""
 
 
+_BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
+
+
 def type_name(value: Any) -> str:
     """What a value is, in words: ``text``, ``a number``, ``a list``."""
     for types, name in _TYPE_NAMES:
@@ -106,6 +109,9 @@ def _mistake(item: Mapping[str, Any], model: type[BaseModel]) -> Mistake:
     if kind == "endless":
         hint = "add `restart: {policy: on-failure}`, or never, or max_failures"
         return Mistake("PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint=hint)
+    if kind in _BOUNDS:
+        side, bound = _BOUNDS[kind]
+        return Mistake("PM012", f"`{field}` must be {side} {item['ctx'][bound]}", path)
     message = str(item["msg"])
     if "ctx" in item and "why" not in item["ctx"]:
         message = f"`{field}`: {message[:1].lower()}{message[1:]}"

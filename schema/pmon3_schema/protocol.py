@@ -99,7 +99,9 @@ class Apply(Body):
     set: str | None = Field(None, description="the set that owns the processes; the path by default")
     dry_run: bool = False
     prune: bool = Field(False, description="delete processes of the set that are no longer declared")
-    prune_limit: str = Field("", description="how many may be deleted: a number, or a share such as 80%")
+    prune_limit: str = Field(
+        "", pattern=r"^([0-9]+%?)?$", description="how many may be deleted: a number, or a share such as 80%"
+    )
     allow_empty: bool = Field(False, description="a manifest that declares nothing is meant")
     take_ownership: bool = Field(False, description="processes of other owners become the set's")
     if_version: int | None = Field(None, ge=0, description="the version the set must have; 0: none")

@@ -66,6 +66,12 @@ def test_a_socket_without_permission_is_exit_code_3(
         (["exec", "/bin/x", "-a", "1", "--", "2"], 2, "cannot use both --args and arguments after FILE"),
         (["apply"], 2, "name it with -f PATH"),
         (["apply", "-f", "/nowhere/x.yaml"], 2, "cannot use /nowhere/x.yaml: no such file or directory"),
+        (
+            ["apply", "-f", "x.yaml", "--prune-limit", "most"],
+            2,
+            "'most' is not a number or a share such as 80%",
+        ),
+        (["wait", "web", "--for", "exited=256"], 2, "exit codes end at 255"),
         (["desc", "nope"], 1, "cannot find /v1/processes/nope"),
     ],
 )

@@ -179,6 +179,13 @@ def test_what_cannot_be_read_and_nothing_at_all_are_exit_code_2(run: Run, folder
     assert run("validate", write(folders, GOOD), "--format", "xml").code == 2
 
 
+def test_bounds_are_told_in_words(run: Run, folders: Path) -> None:
+    file = write(folders, "processes:\n  - {file: /bin/true, priority: 99, restart: {max_failures: -1}}\n")
+    said = run("validate", file, "--format", "concise").out
+    assert "`priority` must be at most 19\n" in said
+    assert "`restart.max_failures` must be at least 0\n" in said
+
+
 def test_a_pipe_in_a_folder_is_refused_instead_of_waited_for(run: Run, folders: Path) -> None:
     folder = folders / "conf.d"
     folder.mkdir()
