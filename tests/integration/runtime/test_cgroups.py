@@ -199,6 +199,13 @@ def test_without_a_thread_the_loop_moves_processes_itself(
     assert pids(cgroups, group) == {first.pid}
 
 
+def test_a_group_that_cannot_be_killed_is_left_to_the_search(tmp_path: Path) -> None:
+    """An error would keep the process group from being killed, and set the process aside."""
+    (tmp_path / "cgroup.kill").mkdir()  # as without a descriptor left: it cannot be opened
+    Cgroups(None).kill(str(tmp_path))
+    Cgroups(None).kill(str(tmp_path / "removed"))
+
+
 def test_without_groups_nothing_is_in_one() -> None:
     cgroups = Cgroups(None, "no control groups: for a test")
     assert cgroups.join(1, MARKER) == cgroups.adopt(os.getpid(), MARKER) == ""

@@ -79,9 +79,13 @@ class Cgroups:
         return "" if f"{self._place.own}/".startswith(f"{group}/") else group
 
     def kill(self, group: str) -> None:
-        """SIGKILL to all that is in it, and to what they are forking."""
+        """SIGKILL to all that is in it, and to what they are forking.
+
+        Where that cannot be done (no descriptor left, a group that was removed), the search of `tree`
+        goes on: an error here would keep it from beginning.
+        """
         if group:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 _write(f"{group}/cgroup.kill", b"1")
 
     def members(self, group: str) -> frozenset[Identity]:
