@@ -45,7 +45,7 @@ def export_into(
     elif content == document.content:
         output.note(f"{path} says it already")
     else:
-        replacing.replace_content(full, content)
+        replacing.replace_content(full, document.content, content)
         output.note(f"wrote {path}")
 
 

@@ -6,9 +6,15 @@ import os
 import tempfile
 from pathlib import Path
 
+from pmon3_schema.errors import ErrorCode, PmonError
 
-def replace_content(path: str, content: bytes) -> None:
-    """Give the file other content and keep its mode and owner; a link stays one. Raises OSError."""
+
+def replace_content(path: str, before: bytes, content: bytes) -> None:
+    """Give the file other content and keep its mode and owner; a link stays one.
+
+    `before` is the content that the new one was made from. Raises OSError, and PmonError when somebody
+    else has changed the file since.
+    """
     real = os.path.realpath(path)
     status = Path(real).stat()
     descriptor, new = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=Path(real).parent)
@@ -20,6 +26,9 @@ def replace_content(path: str, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
+        if Path(real).read_bytes() != before:
+            why = f"cannot write {path}: somebody else has changed it meanwhile"
+            raise PmonError(ErrorCode.CONFLICT, why, "nothing was written; try again")
         Path(new).replace(real)
     except BaseException:
         Path(new).unlink(missing_ok=True)

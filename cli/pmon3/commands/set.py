@@ -50,7 +50,7 @@ def command(
         first = found.diagnostics[0]
         raise PmonError(ErrorCode.INVALID, f"cannot set that: {first.message}", "nothing was written")
     if write:
-        replacing.replace_content(path, document.content)
+        replacing.replace_content(path, before, document.content)
         output.note(f"wrote {path}")
         return exit_codes.DONE
     output.write(replacing.difference(path, before, document.content))
