@@ -73,6 +73,19 @@ def test_no_more_folders_are_followed_than_are_looked_at(
     assert len(tree_places([str(tmp_path)], lambda source: ()).whole) == 5
 
 
+def test_of_what_takes_too_long_to_read_the_stamp_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_trees, "MOST_BYTES_TOGETHER", 6)
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text("four")
+    before = digest(str(tmp_path), (), everything)
+    os.utime(tmp_path / "a", (1, 1))
+    assert digest(str(tmp_path), (), everything) == before
+    os.utime(tmp_path / "b", (1, 1))
+    assert digest(str(tmp_path), (), everything) != before
+
+
 def test_the_loop_goes_on_during_a_long_look(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(go_on_during_a_long_look(tmp_path), 60))
 
@@ -97,6 +110,10 @@ async def go_on_during_a_long_look(tmp_path: Path) -> None:
     await eventually(lambda: bool(told), "the end of the look")
     (tmp_path / "new.yaml").write_text("")
     thread.resync()
+    found: list[int] = []
+    thread.read(threading.get_ident, found.append)
+    await eventually(lambda: bool(found), "the answer")
+    assert found != [threading.get_ident()]
     await eventually(lambda: changes == [[str(tmp_path)]], "the change to be told")
     thread.close()
     thread.resync()  # does nothing

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from pmond.runtime.files.watch import Watcher
 
+Found = TypeVar("Found")
 Post = Callable[[Callable[[], None]], None]
 """Has something done by the loop that made the thread."""
 
@@ -42,6 +44,14 @@ class WatchThread:
         def job(watcher: Watcher) -> None:
             watcher.watch(paths)
             self._post(then)
+
+        self._do(job)
+
+    def read(self, work: Callable[[], Found], then: Callable[[Found], None]) -> None:
+        """`then` is called with what `work` answers, which is done in the thread and in its turn."""
+
+        def job(watcher: Watcher) -> None:
+            self._post(partial(then, work()))
 
         self._do(job)
 

@@ -2,7 +2,8 @@
 
 Hidden entries, those that editors leave, and those that the process ignores do not count; links
 to folders are not followed, so that a walk ends. A digest is of names and contents, so touching a
-file or writing the same again is no change; of a file larger than `MOST_BYTES` it is of its stamp.
+file or writing the same again is no change. Of a file larger than `MOST_BYTES` it is of its stamp, and so
+it is of all others when that much has been read below one path that reading takes a second.
 """
 
 # Paths are text here: there are many per look.
@@ -19,6 +20,7 @@ from hashlib import blake2b
 from pmond.runtime.files.watch_paths import Places, Signature, follow, is_leftover, stamp
 
 MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES_TOGETHER = 256 * 1024 * 1024
 MOST_FILES = 20_000
 """Files and folders below one path that are looked at; inotify's own limits are of that order."""
 
@@ -61,6 +63,7 @@ def digest(source: str, ignore: Ignore, may_read: MayRead) -> str:
         return "-"
     whole = blake2b(digest_size=16)
     seen: dict[str, bool] = {}
+    left = MOST_BYTES_TOGETHER
     for path in _files(source, ignore):
         folder = os.path.dirname(path)
         if folder not in seen:
@@ -68,7 +71,8 @@ def digest(source: str, ignore: Ignore, may_read: MayRead) -> str:
         if not seen[folder]:
             continue
         whole.update(os.fsencode(os.path.relpath(path, source)) + b"\0")
-        whole.update(_digest_of(path, may_read).encode() + b"\0")
+        whole.update(_digest_of(path, may_read, left).encode() + b"\0")
+        left -= _size_of(path)
     return whole.hexdigest()
 
 
@@ -114,7 +118,7 @@ def _walk(source: str, ignore: Ignore) -> Iterator[tuple[str, list[str]]]:
             return
 
 
-def _digest_of(path: str, may_read: MayRead) -> str:
+def _digest_of(path: str, may_read: MayRead, most: int = MOST_BYTES) -> str:
     try:
         # A FIFO or a device must not block us, nor be opened at all: that alone may mean something to it.
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -124,7 +128,7 @@ def _digest_of(path: str, may_read: MayRead) -> str:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or not may_read(descriptor):
                 return "-"
-            if status.st_size > MOST_BYTES:
+            if status.st_size > min(most, MOST_BYTES):
                 return repr(stamp(status))
             return blake2b(file.read(MOST_BYTES), digest_size=16).hexdigest()
     except OSError as error:
@@ -138,3 +142,12 @@ def _stamp_of(path: str) -> tuple[int, int, int, int, int] | int:
         return stamp(os.stat(path))
     except OSError as error:
         return error.errno or 0
+
+
+def _size_of(path: str) -> int:
+    """What reading it cost, about."""
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        return 0
+    return size if size <= MOST_BYTES else 0

@@ -2,7 +2,7 @@
 
 Theory of operation: one `Watcher` over the paths of all processes, in a thread that is made when the
 first process watches something. A change of any of them, once it has been still for the process's `debounce`,
-makes us read that process's files again in a thread; the loop is told their digests, whatever
+makes us read that process's files again, there too; the loop is told their digests, whatever
 they are, and decides from states alone. So a change that was missed is found at the next look, and
 one that happened while no pmond ran is found at start, against what the instance is known to have read.
 """
@@ -41,7 +41,6 @@ class WatchedFiles:
         """For each path what nobody who watches it wants to know."""
         self._thread: WatchThread | None = None
         self._still: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def follow(self, names: Iterable[str]) -> None:
         """Of these processes something else is wanted now, perhaps other files."""
@@ -63,8 +62,6 @@ class WatchedFiles:
     def close(self) -> None:
         for timer in self._still.values():
             timer.cancel()
-        for task in self._tasks:
-            task.cancel()
         if self._thread is not None:
             self._thread.close()
 
@@ -80,7 +77,7 @@ class WatchedFiles:
                 self._journal.warn("watch.no_thread", error=str(error))
                 return
         # Before they are read, so that no change goes unseen.
-        self._thread.watch(tuple(self._ignored), partial(self._read_soon, changed))
+        self._thread.watch(tuple(self._ignored), partial(self._read, changed))
 
     def _make(self, post: Post) -> Watcher:
         """In the thread; `post` leads back to the loop."""
@@ -103,26 +100,24 @@ class WatchedFiles:
             if not {os.path.abspath(path) for path in watch.paths}.isdisjoint(sources):  # noqa: PTH100
                 if name in self._still:
                     self._still[name].cancel()
-                self._still[name] = loop.call_later(watch.debounce, self._read_soon, [name])
+                self._still[name] = loop.call_later(watch.debounce, self._read, [name])
 
-    def _read_soon(self, names: list[str]) -> None:
-        task = asyncio.get_running_loop().create_task(self._read(names))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _read(self, names: list[str]) -> None:
+    def _read(self, names: list[str]) -> None:
         for name in names:
             self._still.pop(name, None)
             one = self._registry.processes.get(name)
-            if one is None:
+            if one is None or self._thread is None:
                 continue
+            watch = one.spec.watch
             reader = None if one.wanted.trusted else self._user_of(one)
-            files = await asyncio.to_thread(_digests, one.spec.watch, reader)
-            present = self._registry.processes.get(name)
-            if present is None or present.spec.watch != one.spec.watch:
-                continue  # other files count by now; they are being read
-            if files or self._loop.observed.get(name, NOTHING_SEEN).files:
-                self._loop.tell(FilesSeen(name, files))
+            self._thread.read(partial(_digests, watch, reader), partial(self._was_read, name, watch))
+
+    def _was_read(self, name: str, watch: Watch, files: Files) -> None:
+        present = self._registry.processes.get(name)
+        if present is None or present.spec.watch != watch:
+            return  # other files count by now; they are being read
+        if files or self._loop.observed.get(name, NOTHING_SEEN).files:
+            self._loop.tell(FilesSeen(name, files))
 
 
 def _digests(watch: Watch, reader: User | None) -> Files:
