@@ -179,6 +179,17 @@ def test_a_unified_diff_shows_that_a_secret_differs_and_not_how(pmond: Pmond) ->
     assert "-  MODE" not in unified and "hunter" not in unified
 
 
+def test_a_guard_of_the_followed_manifest_says_how_to_insist(pmond: Pmond) -> None:
+    pmond.declare(*(sleeper(f"p{n}") for n in range(8)))
+    until(lambda: len(pmond.rows()) == 8, "all to be there")
+    pmond.declare(sleeper("p0"))
+    until(lambda: pmond.run("status").returncode == 1, "the manifest to be refused")
+    way = f"apply -f {pmond.manifest_file} --prune --prune-limit 7"
+    assert f"7 of its 8 processes would be deleted (pmon3 {way} allows it)" in pmond.run("status").stdout
+    pmond.ok(*way.split())
+    until(lambda: set(pmond.rows()) == {"p0"}, "the others to be pruned")
+
+
 def test_a_hold_and_a_suspension_say_until_when(pmond: Pmond) -> None:
     file = manifest(pmond, sleeper("web"))
     pmond.ok("apply", "-f", file)

@@ -218,11 +218,18 @@ class Sources:
         reason = _REASONS.get(error.code, "InvalidManifest")
         if error.code is ErrorCode.REFUSED and record is not None and record.suspended is not None:
             return  # `init` of a suspended set says so itself; the file is not at fault
+        message = self._with_way_out(error)
         with self._registry.edit("the state of a manifest") as edit:
             digest = self._digest_or_empty()
-            self._sets.rejected(edit, self.owner, digest, reason, error.message, error.diagnostics)
-        self._journal.warn("manifest.rejected", path=self.process_config_file, message=error.message)
-        self._announce("ManifestRejected", error.message, "")
+            self._sets.rejected(edit, self.owner, digest, reason, message, error.diagnostics)
+        self._journal.warn("manifest.rejected", path=self.process_config_file, message=message)
+        self._announce("ManifestRejected", message, "")
+
+    def _with_way_out(self, error: PmonError) -> str:
+        """The message, and of a guard how a person insists: the file itself cannot carry flags."""
+        if not error.hint.startswith("--"):
+            return error.message
+        return f"{error.message} (pmon3 apply -f {self.process_config_file} --prune {error.hint})"
 
     def _digest_or_empty(self) -> str:
         try:
