@@ -128,6 +128,25 @@ def test_manifests(shared: Pmond) -> None:
     assert shared.until("n", "running")["user"] == "nobody"
 
 
+def test_values_that_somebody_else_chose_are_not_told(shared: Pmond) -> None:
+    """A document of one's own could have them said: in arguments, or as a user that there is not."""
+    file = shared.folder / "s.yaml"
+    hidden = {"name": "hidden", "file": "/bin/sleep", "args": ["1000"], "env_vars": {"TOKEN": "${SECRET}"}}
+    file.write_text(json.dumps({"variables": {"SECRET": None}, "processes": [hidden]}))
+    shared.ok("apply", "-f", str(file), "--var", "SECRET=hunter2")
+    asking = {"name": "nobodys", "file": "/bin/sleep", "args": ["${SECRET}"], "user": "${SECRET}"}
+    text = json.dumps({"variables": {"SECRET": None}, "processes": [asking]})
+    body = {"set": f"file:{file}", "take_ownership": True, "documents": [{"path": str(file), "text": text}]}
+    for target, more in (("/v1/plan", {}), ("/v1/apply", {"dry_run": True}), ("/v1/apply", {})):
+        status, answer = ask_as("nobody", shared, "POST", target, {**body, **more})
+        assert status == 403
+        assert "hunter2" not in str(answer)
+    for target in ("/v1/sets", f"/v1/history?set=file:{file}", "/v1/events", "/v1/processes/hidden"):
+        status, answer = ask_as("nobody", shared, "GET", target)
+        assert status == 200
+        assert "hunter2" not in str(answer)
+
+
 def test_logs_and_administration(shared: Pmond) -> None:
     assert ask_as("nobody", shared, "GET", "/v1/logs/roots")[0] == 403
     for method, target, body in (

@@ -159,7 +159,12 @@ class Controller:
 
     async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
         order = order_of(body, peer)
-        found = self._sets.with_choice(order.options.owner, _manifest_documents(body.documents))
+        given = _manifest_documents(body.documents)
+        found = self._sets.with_choice(order.options.owner, given)
+        record = self._sets.get(order.options.owner)
+        if record is not None and len(found) > len(given):
+            # What was chosen may be secret, and whoever writes the documents can have it said.
+            check_set("plan", record, peer, self._daemon_uid, self._control_group)
         return await self._applying.plan(found, await self._applying.read(found), order)
 
     def hold(
