@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from tests.support.factories import spec
+from tests.support.waiting import eventually
 
 from pmon3_schema.errors import PmonError
 from pmon3_schema.manifest import Document
 from pmond.core.actions import Action
 from pmond.core.compare import Options
 from pmond.core.model import Policy
+from pmond.core.rollout import Rollout
 from pmond.runtime import clock
 from pmond.runtime.http.auth import Peer
 from pmond.runtime.intent.acting import Acting
@@ -60,8 +62,8 @@ class World:
         self.registry.load(snapshot)
         self.sets.load(snapshot.sources)
         acting = Acting(self.registry, self.loop, clock, 0, None)
-        rollouts = Rollouts(self.registry, self.loop, Bus(), self.sets, clock, journal)
-        self.applying = Applying(self.registry, self.loop, acting, self.sets, rollouts, 0)
+        self.rollouts = Rollouts(self.registry, self.loop, Bus(), self.sets, clock, journal)
+        self.applying = Applying(self.registry, self.loop, acting, self.sets, self.rollouts, 0)
         self.told: set[str] = set()
 
     def start(self) -> None:
@@ -296,3 +298,26 @@ async def test_what_happens_to_a_process_while_it_is_renamed_is_saved_of_its_new
     expected = replace(second, name="third", born_as="p3", ending="stop", files=[["/srv/web.conf", "d1"]])
     assert found.instances == (expected,)
     assert found.histories == (HistoryRecord("third", {"restarts": 1}),)
+
+
+@on_a_loop
+async def test_a_step_of_a_rollout_that_cannot_be_saved_is_taken_when_it_can(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a disk that was full for a moment would hold back for ever what waits for its turn."""
+    monkeypatch.setattr("pmond.runtime.intent.rollouts.RETRY_SECONDS", 0.01)
+    ended, warnings = list[str](), list[str]()
+    monkeypatch.setattr(Journal, "warn", lambda journal, event, **fields: warnings.append(event))
+    world.rollouts.ended = lambda name, outcome, skipped: ended.append(outcome)
+    await world.apply(manifest("one", 3))
+    with world.registry.edit("a rollout with nothing left to do") as edit:
+        world.rollouts.write(edit, world.sets.one(OWNER), Rollout((), (), {}, frozenset()))
+    world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
+    world.rollouts.start(OWNER)
+    await eventually(lambda: bool(warnings), "the step to fail")
+    assert not ended
+    world.store._db.execute("PRAGMA query_only = 0")
+    await eventually(lambda: bool(ended), "the step to be taken")
+    assert warnings == ["rollout.held_up"]
+    assert ended == ["done"]
+    assert not world.rollouts.active(OWNER)

@@ -2,7 +2,8 @@
 
 Theory of operation: one task for each set that is rolled out. It looks where every process is,
 asks `advance`, lets go what may go in one durable transaction, and sleeps until one of the
-processes changes or a deadline passes. The rollout itself is in the state file, and what is held
+processes changes or a deadline passes. A step that cannot be saved has not happened, and is tried
+again after a while. The rollout itself is in the state file, and what is held
 back is part of each process's intent, so after a crash of pmond `resume` goes on where it stood.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from pmon3_schema.errors import PmonError
 from pmon3_schema.status import Status
 from pmond.core.intent import released
 from pmond.core.model import NOTHING_SEEN, Ending
@@ -30,6 +32,9 @@ from pmond.runtime.state.records import SourceRecord
 
 PROGRESS_SECONDS = 60.0
 """A process that is not ready so long after its turn has failed; nomad's healthy_deadline is 5 min."""
+
+RETRY_SECONDS = 5.0
+"""Between two tries to save a step; a disk that is full stays so for longer than a moment."""
 
 Ended = Callable[[str, str, tuple[str, ...]], None]
 """Told how the rollout of a set ended: done, failed or rollback, and what was skipped."""
@@ -78,7 +83,7 @@ class Rollouts:
 
     async def _run(self, name: str) -> None:
         try:
-            while (seconds := self._step(name)) is not None:
+            while (seconds := await self._saved_step(name)) is not None:
                 record = self._sets.get(name)
                 assert record is not None and record.rollout is not None
                 rollout = from_json(record.rollout)
@@ -87,6 +92,18 @@ class Rollouts:
         except Exception as error:  # a defect of ours: the rest stays held back, and is said so
             self._journal.error("rollout.failed", error, set=name)
             self._finish(name, Advance(outcome="failed"))
+
+    async def _saved_step(self, name: str) -> float | None:
+        """The same as `_step`, as soon as it can be saved."""
+        said = False
+        while True:
+            try:
+                return self._step(name)
+            except PmonError as error:
+                if not said:
+                    self._journal.warn("rollout.held_up", set=name, error=str(error))
+                said = True
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _step(self, name: str) -> float | None:
         """Do what is due; seconds until the next look, None when it has ended."""
