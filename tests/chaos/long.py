@@ -11,6 +11,9 @@ from msgspec.structs import asdict
 from tests.chaos.machine import Machine
 from tests.chaos.storm import Storm
 
+_MANY = 500
+"""Kills after which every scene has been played."""
+
 
 def main(kills: int, seed: int) -> None:
     """Kill pmond so often and print the figures. Raises AssertionError at the first violation."""
@@ -32,6 +35,9 @@ def main(kills: int, seed: int) -> None:
             storm.end()
         for name, value in asdict(storm.figures).items():
             print(f"{name:18} {value}")
+        assert kills < _MANY or (storm.figures.rotations_killed and storm.figures.upgrades), (
+            "a scene that did not happen shows nothing"
+        )
         print(f"{'workers started':18} {machine.ledger.started}")
         print(f"{'double':18} {len(machine.ledger.doubles)}")
         print(f"{'slowest start':18} {machine.slowest_start:.3f} s")

@@ -150,7 +150,7 @@ class Storm:
         found = []
         for pid in tree.children(self.machine.pid):
             with suppress(OSError):
-                if b"/rotate.py\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"pmond.runtime.files import rotate" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)
         return found
 

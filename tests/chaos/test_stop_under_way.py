@@ -20,7 +20,7 @@ from pmond.runtime.processes.identity import read_stat
 pytestmark = pytest.mark.slow
 
 LINGERS = """
-trap 'echo asked > asked; read word < release; exit 0' TERM
+trap 'trap "" TERM; echo asked > asked; read word < release; exit 0' TERM
 echo > up
 while :; do sleep 60 & wait; done
 """
@@ -108,3 +108,31 @@ def test_an_end_of_its_own_is_still_one(machine: Machine) -> None:
     machine.start()
     row = started_again(machine, pid)
     assert (row["restart_count"], last_end(machine)) == (1, "Exited")
+
+
+LEAVES_A_CHILD = """
+( trap '' TERM; while [ ! -e over ]; do sleep 0.05; done ) &
+trap 'exit 7' TERM
+echo > up
+while :; do sleep 60 & wait; done
+"""
+
+
+def test_the_code_of_a_main_program_outlives_two_pmonds_while_its_tree_is_left(machine: Machine) -> None:
+    spec: dict[str, Any] = {"name": "web", "file": "/bin/sh", "cwd": str(machine.folder)}
+    spec |= {"args": ["-c", LEAVES_A_CHILD], "stop": {"timeout": "60s"}}
+    machine.client.post("/v1/processes", {"spec": spec, "cwd": "/", "replace": True})
+    until((machine.folder / "up").exists, "the program has its trap")
+    machine.act("stop", "web")
+    for pmonds in (1, 2):
+        until(lambda: told_of(machine, "TreeLeft") == pmonds, "its main program ended", 10.0)  # noqa: B023
+        machine.kill()
+        machine.start()
+    (machine.folder / "over").touch()
+    until(lambda: machine.rows()["web"]["status"] == "stopped", "all of it ended", 10.0)
+    assert machine.rows()["web"]["exit_code"] == 7
+
+
+def told_of(machine: Machine, reason: str) -> int:
+    events = machine.client.get("/v1/events?ref=web")
+    return sum(event["reason"] == reason for event in events)

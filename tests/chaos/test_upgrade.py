@@ -141,3 +141,12 @@ def test_signals_in_the_gap_are_kept(machine: Machine) -> None:
     machine.pmond.send_signal(signal.SIGTERM)
     assert machine.pmond.wait(10) == 0
     machine.pmond = None
+
+
+def test_what_a_killed_trial_left_is_removed(machine: Machine) -> None:
+    left = machine.state / "upgrade-of-a-killed-pmond"
+    left.mkdir()
+    (left / "data.db").write_text("a copy of the state")
+    machine.kill()
+    machine.start()
+    assert not left.exists()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import sys
@@ -33,6 +34,8 @@ from pmond.runtime.state.store import Store
 SOCKET = "PMON3_UPGRADE_SOCKET"
 LOCK = "PMON3_UPGRADE_LOCK"
 CHECK_STATE = "--check-state"
+_TRIAL = "upgrade-"
+"""What the names of folders with a copy of the state begin with."""
 PREFLIGHT_LIMIT = 10.0
 """Seconds."""
 _HELD_BACK = {
@@ -51,6 +54,8 @@ class Upgrade:
             name: value for name, value in environ.items() if not name.startswith("PMON3_UPGRADE_")
         }
         self._preflight: Handler | None = None
+        for left in Path(folder).glob(f"{_TRIAL}*"):  # of a pmond that was killed during one
+            shutil.rmtree(left, ignore_errors=True)
 
     @property
     def command(self) -> list[str]:
@@ -69,7 +74,7 @@ class Upgrade:
         if self._preflight is not None:
             raise PmonError(ErrorCode.CONFLICT, "cannot upgrade: an upgrade is under way", "wait for it")
         try:
-            with tempfile.TemporaryDirectory(prefix="upgrade-", dir=self._folder) as folder:
+            with tempfile.TemporaryDirectory(prefix=_TRIAL, dir=self._folder) as folder:
                 copy = Path(folder) / "data.db"
                 self._store.copy_to(copy)
                 problem = await self._run((*self.command, CHECK_STATE), str(copy))

@@ -288,8 +288,7 @@ async def test_what_happens_to_a_process_while_it_is_renamed_is_saved_of_its_new
     restarted = Batch(
         instances={("p3", 1): None, ("p3", 2): second},
         histories={"p3": HistoryRecord("p3", {"restarts": 1})},
-        endings={("p3", 2): "stop"},
-        files={("p3", 2): [["/srv/web.conf", "d1"]]},
+        changes={("p3", 2): {"ending": "stop", "files": [["/srv/web.conf", "d1"]]}},
     )
     while_written(monkeypatch, 1, lambda: world.store.flush(restarted))
     await world.apply(manifest("two").replace("name: p3\n", "name: third\n    renamed_from: p3\n"))

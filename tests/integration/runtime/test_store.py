@@ -165,7 +165,7 @@ def test_a_name_that_is_not_utf8_spoils_nothing(tmp_path: Path) -> None:
 def test_why_an_instance_was_asked_to_end_is_added_to_its_record(tmp_path: Path) -> None:
     filled(tmp_path)
     store = opened(tmp_path)
-    store.flush(Batch(endings={("web", 7): "shutdown", ("web", 8): "unwanted"}))
+    store.flush(Batch(changes={("web", 7): {"ending": "shutdown"}, ("web", 8): {"ending": "unwanted"}}))
     assert [(one.number, one.ending) for one in store.load().instances] == [(7, "shutdown")]
 
 

@@ -9,7 +9,7 @@ import pytest
 from pmond.core.case import describe_end
 from pmond.core.model import ExitStatus
 from pmond.runtime.processes.memory import MemoryKills
-from pmond.runtime.state.recording import _exit_fields
+from pmond.runtime.state.recording import exit_fields, exit_status
 
 KILLED = ExitStatus(signal=9)
 
@@ -82,6 +82,6 @@ def test_what_is_said_of_an_end_that_nobody_asked_for(exit: ExitStatus | None, t
 
 def test_it_is_remembered() -> None:
     for exit in (KILLED, ExitStatus(signal=9, out_of_memory=True), ExitStatus(code=3)):
-        fields = _exit_fields(exit)
+        fields = exit_fields(exit)
         assert fields is not None
-        assert ExitStatus(*fields) == exit  # type: ignore[arg-type]
+        assert exit_status(fields) == exit

@@ -189,6 +189,8 @@ class Adoption:
         status = _ended_status(identity)
         if not status.known:
             status = self._kept_status(record.pidfd_inode)
+        if not status.known and record.exit is not None:  # told to an earlier pmond; only its tree was left
+            status = recording.exit_status(record.exit)
         self._ended(adopted, status, left)
         return []
 

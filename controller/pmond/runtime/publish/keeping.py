@@ -20,7 +20,7 @@ from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.keeper import Keeper
 from pmond.runtime.publish.bus import Bus
 from pmond.runtime.publish.publishing import Publisher, event_json
-from pmond.runtime.state.recording import history_record, instance_record
+from pmond.runtime.state.recording import changed_fields, history_record, instance_record
 from pmond.runtime.state.records import Batch, EventRecord, InstanceRecord
 from pmond.runtime.state.store import Store
 
@@ -115,15 +115,12 @@ class Keeping:
             )
 
     def _keep_instance(self, batch: Batch, name: str, old: Instance | None, new: Instance) -> None:
-        """Record an instance once; of what happens to it later, why it was asked to end and what it read."""
+        """Record an instance once; of what happens to it later, only what the next pmond must know."""
         running = self._instances.named(name, new.number)
         if running is not None and not running.recorded:
             self._record_instance(batch, running, new)
-        elif old is not None and old.number == new.number:
-            if old.ending is not new.ending:
-                batch.endings[name, new.number] = new.ending.value
-            if old.files != new.files:
-                batch.files[name, new.number] = [list(pair) for pair in new.files]
+        elif old is not None and old.number == new.number and (changes := changed_fields(old, new)):
+            batch.changes[name, new.number] = changes
 
     def _record_instance(self, batch: Batch, running: Running, instance: Instance) -> None:
         if running.own and not running.ended:

@@ -35,9 +35,23 @@ def instance_record(
         log=log,
         spec=spec,
         born_as=born[1] if born is not None and born[1] != running.name else "",
-        ending=instance.ending.value,
-        files=[list(pair) for pair in instance.files],
+        **_later_fields(instance),
     )
+
+
+def changed_fields(old: Instance, new: Instance) -> dict[str, Any]:
+    """What differs in the row of an instance that is kept already."""
+    before = _later_fields(old)
+    return {name: value for name, value in _later_fields(new).items() if value != before[name]}
+
+
+def _later_fields(instance: Instance) -> dict[str, Any]:
+    """Those of a row that may change while the instance lives."""
+    return {
+        "ending": instance.ending.value,
+        "files": [list(pair) for pair in instance.files],
+        "exit": exit_fields(instance.exit),
+    }
 
 
 def history_record(name: str, history: History, boot: str) -> HistoryRecord:
@@ -50,7 +64,7 @@ def history_record(name: str, history: History, boot: str) -> HistoryRecord:
         "revision": history.revision,
         "token": history.token,
         "ending": history.ending.value if history.ending is not None else None,
-        "exit": _exit_fields(exit),
+        "exit": exit_fields(exit),
         "pid": history.pid,
         "error": history.error,
         "error_code": history.error_code,
@@ -76,7 +90,7 @@ def history(record: HistoryRecord, boot: str) -> History:
         revision=str(data["revision"]),
         token=int(data["token"]),
         ending=Ending(ending) if ending is not None else None,
-        exit=ExitStatus(*exit) if exit is not None else None,
+        exit=exit_status(exit) if exit is not None else None,
         pid=int(data.get("pid", 0)),
         error=str(data["error"]),
         error_code=str(data["error_code"]),
@@ -93,7 +107,13 @@ def history(record: HistoryRecord, boot: str) -> History:
     return replace(found, ended_at=None, streak=0, failures=(), flap=Flap())
 
 
-def _exit_fields(exit: ExitStatus | None) -> list[int | bool | None] | None:
+def exit_status(fields: list[Any]) -> ExitStatus:
+    """The inverse of `exit_fields`. Raises TypeError when there are too many."""
+    return ExitStatus(*fields)
+
+
+def exit_fields(exit: ExitStatus | None) -> list[int | bool | None] | None:
+    """How something ended, as it is kept; None: it has not, or nothing is known of it."""
     if exit is None:
         return None
     # Without the last field where it says nothing: an earlier pmond reads that too.

@@ -86,6 +86,8 @@ class InstanceRecord(Struct, frozen=True):
     """Why it was asked to end (`core.model.Ending`), or that it was not."""
     files: list[list[str]] = field(default_factory=list)
     """What its watched files said when it read them last: pairs of path and digest."""
+    exit: list[int | bool | None] | None = None
+    """How its main program ended, where some of its tree outlived that (`recording.exit_fields`)."""
 
 
 class HistoryRecord(Struct, frozen=True):
@@ -181,20 +183,18 @@ class Batch(Struct):
     """By name and number; None forgets the instance."""
     histories: dict[str, HistoryRecord | None] = field(default_factory=dict)
     events: list[EventRecord] = field(default_factory=list)
-    endings: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Recorded instances that were asked to end, and why."""
-    files: dict[tuple[str, int], list[list[str]]] = field(default_factory=dict)
-    """Recorded instances that have read their files again."""
+    changes: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    """Fields of recorded instances that have another value now."""
 
     def __bool__(self) -> bool:
-        return bool(self.instances or self.histories or self.events or self.endings or self.files)
+        return bool(self.instances or self.histories or self.events or self.changes)
 
     def merge(self, later: Batch, keep_events: int) -> None:
         """Lay `later` over this; only the newest `keep_events` events are kept."""
         self.instances.update(later.instances)
         self.histories.update(later.histories)
-        self.endings.update(later.endings)
-        self.files.update(later.files)
+        for key, fields in later.changes.items():
+            self.changes[key] = self.changes.get(key, {}) | fields
         self.events.extend(later.events)
         del self.events[:-keep_events]
 
@@ -209,8 +209,7 @@ class Batch(Struct):
             names.get(name, name): record and replace(record, name=names.get(name, name))
             for name, record in self.histories.items()
         }
-        self.endings = {moved(key): ending for key, ending in self.endings.items()}
-        self.files = {moved(key): files for key, files in self.files.items()}
+        self.changes = {moved(key): fields for key, fields in self.changes.items()}
 
 
 def _moved(record: InstanceRecord | None, names: Mapping[str, str]) -> InstanceRecord | None:

@@ -248,10 +248,8 @@ class Store:
             gone = [(key(name), number) for (name, number), r in batch.instances.items() if r is None]
             many("INSERT OR REPLACE INTO instances (name, number, data) VALUES (?, ?, ?)", live)
             many("DELETE FROM instances WHERE name = ? AND number = ?", gone)
-        for (name, number), ending in batch.endings.items():
-            self._change_instance(name, number, ending=ending)
-        for (name, number), files in batch.files.items():
-            self._change_instance(name, number, files=files)
+        for (name, number), fields in batch.changes.items():
+            self._change_instance(name, number, fields)
         if batch.histories:
             kept = [(key(r.name), encode(r)) for r in batch.histories.values() if r is not None]
             dropped = [(key(name),) for name, r in batch.histories.items() if r is None]
@@ -262,7 +260,7 @@ class Store:
             many("INSERT OR REPLACE INTO events (id, name, data) VALUES (?, ?, ?)", rows)
             self._trim_events(batch.events)
 
-    def _change_instance(self, name: str, number: int, **changes: Any) -> None:
+    def _change_instance(self, name: str, number: int, changes: dict[str, Any]) -> None:
         execute, where = self._db.execute, (key(name), number)
         query = "SELECT CAST(data AS BLOB) FROM instances WHERE name = ? AND number = ?"
         for (data,) in execute(query, where).fetchall():
