@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pmon3_schema.discovery import discover
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.work_tree import commit_of
 
@@ -46,8 +47,9 @@ def _body(path: str, set_name: str | None) -> dict[str, Any]:
         # Not a file, but its relative paths have to start somewhere: where the caller is.
         return {"set": set_name, "documents": [{"path": str(Path.cwd() / "stdin.yaml"), "text": text}]}
     full = os.path.abspath(path) if path else ""  # noqa: PTH100 - a symbolic link keeps its own name
-    documents = [{"path": file, "text": _text(content, file)} for file, content in contents(full)]
-    commit = commit_of(full)
+    found = list(contents(full))
+    documents = [{"path": file, "text": _text(content, file)} for file, content in found]
+    commit = commit_of(full, found)
     body = {"set": set_name or f"file:{full}", "documents": documents}
     return {**body, "commit": commit} if commit else body
 
@@ -70,8 +72,6 @@ def contents(path: str) -> Iterator[tuple[str, bytes]]:
 
 def files(path: str) -> list[str]:
     """The manifests at a path: the file itself, or those of a folder. Raises PmonError, OSError."""
-    from pmon3_schema.manifest import discover
-
     if not path:
         raise PmonError(
             ErrorCode.BAD_REQUEST, "cannot use '': a path cannot be empty", "name a file or a folder"

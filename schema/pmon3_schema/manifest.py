@@ -12,13 +12,11 @@ correct manifest costs no position keeping at all.
 from __future__ import annotations
 
 import gc
-import os
 import posixpath
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -27,7 +25,7 @@ from pydantic import ValidationError
 from pmon3_schema.checks import check_together
 from pmon3_schema.diagnostics import Diagnostic, has_errors
 from pmon3_schema.findings import Document, Item, Layer, Source, diagnostics
-from pmon3_schema.formats import SUFFIXES, format_of
+from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import Lines, Unreadable, decode
 from pmon3_schema.mistakes import Mistake, mistakes, type_name
 from pmon3_schema.process import ProcessSpec
@@ -37,9 +35,8 @@ from pmon3_schema.top import read_top
 
 _LARGE = 256 * 1024
 _PATH_FIELDS = ("log", "log_dir", "cwd", "stderr_log")
-_EDITOR_SUFFIXES = ("~", ".swp", ".swo", ".tmp", ".bak", ".orig", ".rej", ".rpmsave", ".rpmnew")
 
-__all__ = ["Document", "Entry", "Reading", "discover", "is_leftover", "is_manifest_name", "read", "texts"]
+__all__ = ["Document", "Entry", "Reading", "read", "texts"]
 
 
 class Entry(Struct, frozen=True):
@@ -106,27 +103,6 @@ def texts(documents: Iterable[Document]) -> dict[str, str]:
         for document in documents
         if document.path != OPTIONS  # its one line has the values of all variables
     }
-
-
-def is_leftover(name: str) -> bool:
-    """Whether a file is hidden, an editor's or a package manager's: nobody means it."""
-    return name.startswith((".", "#")) or name.endswith(_EDITOR_SUFFIXES) or ".dpkg-" in name
-
-
-def is_manifest_name(name: str) -> bool:
-    """Whether a file of a manifest folder is read: known suffix, not hidden, not an editor's."""
-    return not is_leftover(name) and posixpath.splitext(name)[1].lower() in SUFFIXES
-
-
-def discover(path: str) -> list[str]:
-    """The files of a manifest: the path itself, or the manifest files of that folder, sorted bytewise.
-
-    Raises OSError when the folder cannot be listed.
-    """
-    if not Path(path).is_dir():
-        return [path]
-    names = (entry.name for entry in Path(path).iterdir())
-    return [posixpath.join(path, name) for name in sorted(filter(is_manifest_name, names), key=os.fsencode)]
 
 
 def _load(source: Source) -> None:

@@ -110,7 +110,9 @@ class Apply(Body):
     max_parallel: int = Field(1, ge=1, description="restarts that may be under way at once")
     restart: list[Reference] = Field([], description="names to restart whether they changed or not")
     message: str = Field("", max_length=1024, description="goes to the history")
-    commit: str = Field("", max_length=64, description="git commit of the caller's work tree")
+    commit: str = Field(
+        "", max_length=80, description="git commit of the caller's work tree; -dirty: changed since"
+    )
     full: bool = Field(False, description="answer with each process's whole entry, before and after")
 
 

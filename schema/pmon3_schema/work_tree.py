@@ -1,29 +1,75 @@
-"""Which commit a file's git work tree is at, read from git's own files.
+"""Which commit a file's git work tree is at, and whether the file is as it is there, from git's own files.
 
 git itself is not run: a repository may name programs that git would run, and pmond may have
-other rights than the owner of the repository. Only what looks like an object name is answered.
+other rights than the owner of the repository. Only what looks like an object name is answered. What
+git's index says of a file (gitformat-index(5)) stands for the commit: files that were changed, or that git
+does not know, give the mark that `git describe --dirty` gives; what was staged and not committed does not.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _OBJECT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _MOST_BYTES = 4 * 1024 * 1024
-"""Of packed-refs."""
+"""Of packed-refs, or of an index."""
+_FIXED = 40
+"""Bytes of an entry of the index before its object name."""
+_EXTENDED = 0x4000
 
 
-def commit_of(path: str) -> str:
-    """The commit that HEAD of the work tree around `path` means; empty where there is none."""
+def commit_of(path: str, contents: Iterable[tuple[str, bytes]]) -> str:
+    """The commit that HEAD of the work tree around `path` means; empty where there is none.
+
+    It ends with ``-dirty`` where one of these files, given with what was read, is not as git knows it.
+    """
     try:
         for folder in (Path(path), *Path(path).absolute().parents):
             found = folder / ".git"
             if found.exists():
-                return _head(_git_folder(found))
+                git = _git_folder(found)
+                commit = _head(git)
+                dirty = commit and not _is_known(git, folder.absolute(), len(commit) // 2, contents)
+                return f"{commit}-dirty" if dirty else commit
     except (OSError, ValueError):
         return ""
     return ""
+
+
+def _is_known(git: Path, top: Path, size: int, contents: Iterable[tuple[str, bytes]]) -> bool:
+    index = git / "index"
+    if not index.exists():
+        return False
+    with index.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES or data[:4] != b"DIRC" or data[7] not in {2, 3}:
+        return True  # too large to look into, or of a form that is not known here: nothing is claimed
+    known = dict(_entries(data, size))
+    return all(
+        known.get(bytes(Path(file).absolute().relative_to(top))) == _object(content, size)
+        for file, content in contents
+    )
+
+
+def _entries(data: bytes, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Path and object name of each entry."""
+    at = 12
+    for _ in range(int.from_bytes(data[8:12], "big")):
+        flags = at + _FIXED + size
+        extended = int.from_bytes(data[flags : flags + 2], "big") & _EXTENDED
+        name = flags + (4 if extended else 2)
+        end = data.index(0, name)
+        yield data[name:end], data[at + _FIXED : flags]
+        at += (end - at) // 8 * 8 + 8  # one to eight zeros, so that each entry takes a multiple of eight
+
+
+def _object(content: bytes, size: int) -> bytes:
+    from hashlib import new  # only here: it takes longer to load than the rest of this to run
+
+    kind = "sha1" if size == 20 else "sha256"
+    return new(kind, b"blob %d\0" % len(content) + content, usedforsecurity=False).digest()
 
 
 def _git_folder(found: Path) -> Path:

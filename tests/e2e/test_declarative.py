@@ -364,7 +364,8 @@ def test_a_git_commit_is_remembered(pmond: Pmond) -> None:
     (git / "refs" / "heads" / "main").write_text(f"{commit}\n")
     pmond.declare(sleeper("web"))
     pmond.until("web", "running")
-    assert json.loads(pmond.ok("history", "-o", "json"))[0]["commit"] == commit
+    newest = json.loads(pmond.ok("history", "-o", "json"))[0]
+    assert newest["commit"] == f"{commit}-dirty", "nobody has added the file to it"
 
 
 def test_p22_wait_says_when_it_cannot_happen(pmond: Pmond) -> None:
@@ -442,4 +443,8 @@ def test_a_value_is_changed_in_the_file_that_declares_it(pmond: Pmond) -> None:
     written = pmond.manifest_file.read_text().splitlines()
     assert [line for line in text.splitlines() if line not in written] == []
     assert pmond.run("set", "web", "restart.delay=soon", "--write").returncode == 1
+    alone = pmond.run("set", "web", "name=front", "--write")
+    assert alone.returncode == 2 and "renamed_from=web" in alone.stderr
     assert pmond.manifest_file.read_text().splitlines() == written
+    pmond.ok("set", "web", "name=front", "renamed_from=web", "--write")
+    assert pmond.until("front", "running")["pid"] == pid

@@ -39,8 +39,7 @@ def command(
     path = os.path.realpath(file or _declared_in(name))
     before = Path(path).read_bytes()
     document = Document(path, before)
-    for change in changes:
-        field, value = _change(change)
+    for field, value in _in_order([_change(change) for change in changes], name):
         try:
             document = Document(path, set_value(document, name, field, value))
         except CannotSplice as error:
@@ -55,6 +54,14 @@ def command(
         return exit_codes.DONE
     output.write(replacing.difference(path, before, document.content))
     return exit_codes.DONE
+
+
+def _in_order(changes: list[tuple[list[str], Any]], name: str) -> list[tuple[list[str], Any]]:
+    """A new name last, since the others are found by the old one; and never alone."""
+    if any(field == ["name"] for field, _ in changes) and (["renamed_from"], name) not in changes:
+        hint = f"say renamed_from={name} beside it: it keeps running then"
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot set the name of {name} alone: {name} would end", hint)
+    return sorted(changes, key=lambda change: change[0] == ["name"])
 
 
 def _declared_in(name: str) -> str:

@@ -13,10 +13,8 @@ from pathlib import PurePath
 
 from msgspec import Struct
 
+from pmon3_schema.discovery import SUFFIXES
 from pmon3_schema.formats.source import Loaded, Path, Place
-
-SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
-"""The format of a file by the end of its name."""
 
 
 class Format(Struct, frozen=True):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pmon3_schema.manifest import Document, Reading, discover, is_manifest_name, read
+from pmon3_schema.discovery import discover, is_manifest_name
+from pmon3_schema.manifest import Document, Reading, read
 
 SAMPLES = Path(__file__).parent / "samples"
 

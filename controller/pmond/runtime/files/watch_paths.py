@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
-from pmon3_schema.manifest import is_leftover, is_manifest_name
+from pmon3_schema.discovery import is_leftover, is_manifest_name
 
 __all__ = ["Places", "Signature", "follow", "is_leftover", "manifest_names", "places", "signature", "stamp"]
 

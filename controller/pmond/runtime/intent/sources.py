@@ -147,7 +147,9 @@ class Sources:
         reached(FailPoint.MANIFEST_READ)
         if reading.ok:
             self._hand_over()
-        order = Order(self._options(), commit=commit_of(self.process_config_file))
+        files = [(one.path, one.content) for one in documents if one.path.startswith("/")]
+        commit = commit_of(self.process_config_file, files)
+        order = Order(self._options(), commit=commit)
         applied = await self._applying.apply(documents, reading, order)
         await asyncio.sleep(
             0
