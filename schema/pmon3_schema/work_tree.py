@@ -14,7 +14,9 @@ from pathlib import Path
 
 _OBJECT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _MOST_BYTES = 4 * 1024 * 1024
-"""Of packed-refs, or of an index."""
+"""Of packed-refs."""
+_MOST_INDEX_BYTES = 256 * 1024
+"""Some 2,500 files, looked through in a few milliseconds: pmond does so in its loop, at each reload."""
 _FIXED = 40
 """Bytes of an entry of the index before its object name."""
 _EXTENDED = 0x4000
@@ -43,8 +45,8 @@ def _is_known(git: Path, top: Path, size: int, contents: Iterable[tuple[str, byt
     if not index.exists():
         return False
     with index.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES or data[:4] != b"DIRC" or data[7] not in {2, 3}:
+        data = file.read(_MOST_INDEX_BYTES + 1)
+    if len(data) > _MOST_INDEX_BYTES or data[:4] != b"DIRC" or data[7] not in {2, 3}:
         return True  # too large to look into, or of a form that is not known here: nothing is claimed
     known = dict(_entries(data, size))
     return all(

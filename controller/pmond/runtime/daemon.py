@@ -159,7 +159,7 @@ class Daemon:
         )
         self._parts = parts = Parts(self._configuration, folder, clock, journal, self._exit_on_name, calls)
         self._ending = Ending(parts.loop, parts.registry, parts.bus, clock, journal, self._notifier)
-        self._upgrading = Upgrading(upgrade, parts, self._ending, folder.lock, self._open_files)
+        self._upgrading = Upgrading(upgrade, parts, self._ending, journal, folder.lock, self._open_files)
         self._resync = Resync(self._look_again, lambda: len(parts.registry.processes))
 
     def _adopt(self) -> list[adopt.Survivor]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.ending import Ending
+from pmond.runtime.journal import Journal
 from pmond.runtime.parts import Parts
 from pmond.runtime.upgrade import Upgrade, held_back_signals
 
@@ -21,9 +22,18 @@ _LAUNCH_LIMIT = 1.0
 class Upgrading:
     """Takes pmond from its code to the installed code."""
 
-    def __init__(self, upgrade: Upgrade, parts: Parts, ending: Ending, lock: int, open_files: int) -> None:
+    def __init__(
+        self,
+        upgrade: Upgrade,
+        parts: Parts,
+        ending: Ending,
+        journal: Journal,
+        lock: int,
+        open_files: int,
+    ) -> None:
         """`lock`: the descriptor to hand over; `open_files`: the soft limit pmond was started with."""
         self._upgrade = upgrade
+        self._journal = journal
         self._parts = parts
         self._ending = ending
         self._lock = lock
@@ -48,6 +58,19 @@ class Upgrading:
 
     async def _become(self) -> None:
         parts = self._parts
+        try:
+            await self._come_to_rest_and_change()
+        except Exception as error:  # the old code goes on, whatever is wrong
+            self._journal.error("upgrade.failed", error)
+        if self._ending.begun:
+            return
+        parts.server.resume()
+        parts.reaper.start()
+        parts.loop.resume()
+
+    async def _come_to_rest_and_change(self) -> None:
+        """Returns only when the change was not made."""
+        parts = self._parts
         parts.loop.pause()
         await asyncio.gather(parts.performer.starting.launched(_LAUNCH_LIMIT), parts.server.quiesce())
         parts.reaper.stop()  # from here on exits wait for the new code
@@ -58,8 +81,3 @@ class Upgrading:
             parts.loop.save()
             if not self._ending.begun:
                 self._upgrade.become(parts.server.fileno(), self._lock, self._open_files)
-        if self._ending.begun:
-            return
-        parts.server.resume()
-        parts.reaper.start()
-        parts.loop.resume()

@@ -151,9 +151,8 @@ class Sources:
         commit = commit_of(self.process_config_file, files)
         order = Order(self._options(), commit=commit)
         applied = await self._applying.apply(documents, reading, order)
-        await asyncio.sleep(
-            0
-        )  # of a large manifest that was a turn's work; what else is written is for the next
+        # Of a large manifest that was a turn's work; what else is written is for the next.
+        await asyncio.sleep(0)
         self._note_followed()
         return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
 

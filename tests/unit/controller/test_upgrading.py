@@ -1,0 +1,30 @@
+"""An upgrade that goes wrong on the way leaves the old code at work."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+from unittest.mock import AsyncMock, MagicMock
+
+from pmond.runtime.journal import Journal
+from pmond.runtime.upgrading import Upgrading
+
+
+def test_what_fails_before_the_change_ends_neither_supervision_nor_the_socket(tmp_path: Path) -> None:
+    parts, upgrade = MagicMock(), MagicMock(check=AsyncMock())
+    parts.performer.starting.launched = AsyncMock()
+    parts.server.quiesce = AsyncMock(side_effect=OSError("a client that cannot be hung up"))
+    with (tmp_path / "journal").open("wb") as file:
+        journal = Journal(file.fileno(), form="json")
+        upgrading = Upgrading(upgrade, cast(Any, parts), MagicMock(begun=False), journal, 3, 1024)
+
+        async def story() -> None:
+            await upgrading.upgrade()
+            await asyncio.gather(*upgrading._tasks)
+
+        asyncio.run(story())
+    upgrade.become.assert_not_called()
+    parts.server.resume.assert_called_once()
+    parts.loop.resume.assert_called_once()
+    assert "upgrade.failed" in (tmp_path / "journal").read_text()
