@@ -29,8 +29,13 @@ def mistake(code: str, message: str) -> PydanticCustomError:
 
 
 def _name(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+    if isinstance(value, str):
+        check_name(value)
+    return value
+
+
+def check_name(value: str) -> None:
+    """Raises a mistake for what cannot be the name of a process or of a group."""
     if not value or value in {".", ".."} or value != value.strip():
         raise mistake("name", f"{value!r} is not a name (it is empty, a dot or has spaces around it)")
     if len(value.encode("utf-8", "surrogatepass")) > 128:
@@ -39,7 +44,6 @@ def _name(value: Any) -> Any:
         raise mistake(
             "name", f"{value!r} is not a name (no leading '-', no / , * ? [ ] and no control characters)"
         )
-    return value
 
 
 def _no_nul(value: Any) -> Any:

@@ -124,6 +124,18 @@ class ProcessSpec(Declared):
         return self.policy != "always" or restart.max_failures > 0 or bool(restart.no_restart_exit_codes)
 
     @property
+    def watched(self) -> Watch:
+        """What counts when it changes: `watch`, and with it `env_file` where `on_change` may restart it.
+
+        A program that runs cannot be given another environment, so telling it of one is no use.
+        """
+        watch = self.watch
+        if not watch.paths or not self.env_file or self.on_change in ("reload", "signal"):
+            return watch
+        files = [path for path in self.env_file if not watch.ignores(path)]
+        return watch.model_copy(update={"paths": tuple(dict.fromkeys((*watch.paths, *files)))})
+
+    @property
     def policy(self) -> str:
         """The restart policy in force: `no_auto_restart` is the seed's word for never."""
         return "never" if self.no_auto_restart else self.restart.policy

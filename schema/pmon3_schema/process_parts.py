@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from typing import Literal, Self
 
 from pydantic import model_validator
@@ -65,7 +66,7 @@ class Watch(Declared):
     paths: Texts = field(
         (),
         effect=Effect.IN_PLACE,
-        description="files, and folders with all below them; each counts as a whole",
+        description="files, and folders with all below them, each as a whole; env_file counts too",
     )
     ignore: Texts = field(
         (),
@@ -78,6 +79,10 @@ class Watch(Declared):
         ge=0,
         description="how long they must have been still for a change to count",
     )
+
+    def ignores(self, path: str) -> bool:
+        """Whether the last part of a path is among those that do not count."""
+        return any(fnmatch(path.rpartition("/")[2], pattern) for pattern in self.ignore)
 
 
 class Reload(Declared):

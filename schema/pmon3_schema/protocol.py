@@ -182,7 +182,7 @@ class Wait(Body):
 class CreateGroup(Body):
     """Create an empty group."""
 
-    name: str = Field(min_length=1, max_length=128)
+    name: str
 
 
 class Membership(Body):

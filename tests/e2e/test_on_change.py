@@ -160,6 +160,31 @@ def test_a_path_that_is_watched_from_now_on_changes_nothing_yet(pmond: Pmond) ->
     until(lambda: pid_of(pmond) not in (0, pid), "the new path to count")
 
 
+def test_an_environment_file_counts_with_what_is_watched(pmond: Pmond) -> None:
+    file, environment, ignored = (pmond.folder / name for name in ("app.conf", "app.env", "other.env"))
+    environment.write_text("A=1\n")
+    ignored.write_text("B=1\n")
+    watch = {"paths": [str(file)], "ignore": ["other.*"]}
+    pid = running(pmond, file, env_file=[str(environment), str(ignored)], watch=watch)
+    ignored.write_text("B=2\n")
+    environment.write_text("A=2\n")
+    until(lambda: pid_of(pmond) not in (0, pid), "the process to be restarted")
+    (changed,) = (event for event in pmond.events("web") if event["reason"] == "FilesChanged")
+    assert (str(environment) in changed["message"], str(ignored) in changed["message"]) == (True, False)
+    assert b"A=2\0" in Path(f"/proc/{pid_of(pmond)}/environ").read_bytes()
+
+
+def test_no_reload_is_told_of_an_environment_file(pmond: Pmond) -> None:
+    file, environment = pmond.folder / "app.conf", pmond.folder / "app.env"
+    environment.write_text("A=1\n")
+    pid = running(pmond, file, env_file=str(environment), on_change="signal", watch={"paths": [str(file)]})
+    environment.write_text("A=2\n")
+    file.write_text("two\n")
+    until(lambda: "two" in log(pmond), "the program to read its file")
+    told = [event["message"] for event in pmond.events("web") if event["reason"] == "FilesChanged"]
+    assert (len(told), str(environment) in told[0], pid_of(pmond)) == (1, False, pid)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
 def test_a_reload_command_runs_as_the_process(pmond: Pmond) -> None:
     file = pmond.folder / "app.conf"

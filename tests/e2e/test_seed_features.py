@@ -7,8 +7,10 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,23 @@ def test_an_unknown_group_or_process_changes_nothing(pmond: Pmond) -> None:
         assert (done.returncode, "none" in done.stderr) == (1, True)
     assert members(pmond, "one") == []
     assert pmond.run("group", "create", "one").returncode == 5
+
+
+def test_a_group_is_called_as_a_process_may_be(pmond: Pmond) -> None:
+    for name in ("a/b", "", "-x", "a,b", "n" * 129):
+        done = pmond.run("group", "create", "--", name)
+        assert (done.returncode, pmond.ask("GET", "/v1/groups").body) == (1, []), done
+        assert ("is not a name" in done.stderr) or "at most 128 bytes" in done.stderr
+    pmond.ok("group", "create", "old")
+    pmond.ok("exec", "/bin/sleep", "--args", "1000", "--name", "web", "-g", "old")
+    pmond.kill()
+    with closing(sqlite3.connect(pmond.folder / "data" / "data.db")) as file:  # as an earlier one let be
+        file.execute("update groups set name = 'a/b'")
+        file.commit()
+    pmond.start()
+    assert members(pmond, "a%2Fb") == ["web"]
+    pmond.ok("group", "del", "a/b")
+    assert (pmond.ask("GET", "/v1/groups").body, list(pmond.rows())) == ([], ["web"])
 
 
 def test_init_makes_the_groups_of_the_file_what_it_says(pmond: Pmond) -> None:

@@ -1,4 +1,4 @@
-"""Follows the files that processes watch (`watch.paths`), and tells the loop what they say.
+"""Follows the files that processes watch (`ProcessSpec.watched`), and tells the loop what they say.
 
 Theory of operation: one `Watcher` over the paths of all processes, in a thread that is made when the
 first process watches something. A change of any of them, once it has been still for the process's `debounce`,
@@ -67,7 +67,7 @@ class WatchedFiles:
 
     def _wanted(self, name: str) -> Watch | None:
         one = self._registry.processes.get(name)
-        return one.spec.watch if one is not None and one.spec.watch.paths else None
+        return one.spec.watched if one is not None and one.spec.watch.paths else None
 
     def _watch(self, changed: list[str]) -> None:
         if self._thread is None:
@@ -108,13 +108,13 @@ class WatchedFiles:
             one = self._registry.processes.get(name)
             if one is None or self._thread is None:
                 continue
-            watch = one.spec.watch
+            watch = one.spec.watched
             reader = None if one.wanted.trusted else self._user_of(one)
             self._thread.read(partial(_digests, watch, reader), partial(self._was_read, name, watch))
 
     def _was_read(self, name: str, watch: Watch, files: Files) -> None:
         present = self._registry.processes.get(name)
-        if present is None or present.spec.watch != watch:
+        if present is None or present.spec.watched != watch:
             return  # other files count by now; they are being read
         if files or self._loop.observed.get(name, NOTHING_SEEN).files:
             self._loop.tell(FilesSeen(name, files))

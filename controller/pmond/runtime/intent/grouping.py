@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.field_types import check_name
 from pmond.runtime.intent.registry import Declared, Registry
 
 
@@ -20,6 +23,8 @@ class Grouping:
         return [self._json(number) for number in sorted(self._registry.groups)]
 
     def create(self, name: str) -> dict[str, Any]:
+        """Add an empty group. Raises PmonError `invalid` for what is no name, `conflict` for a taken one."""
+        _check_name(name)
         if name in self._registry.groups.values():
             raise PmonError(
                 ErrorCode.CONFLICT,
@@ -54,3 +59,11 @@ class Grouping:
     def _json(self, number: int) -> dict[str, Any]:
         members = [one.name for one in self._registry.in_group(number)]
         return {"id": number, "name": self._registry.groups[number], "processes": members}
+
+
+def _check_name(name: str) -> None:
+    """The rules of manifests: a group must be one that `groups` could name."""
+    try:
+        check_name(name)
+    except PydanticCustomError as error:
+        raise PmonError(ErrorCode.INVALID, f"cannot create this group: {error.message()}") from None
