@@ -66,10 +66,10 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
     existing = {name: Existing(one.spec, _OWNER) for name, one in before.items()}
     desired = Desired({name: one.wanted for name, one in before.items()})
     preparing = Preparing(_NOBODY_ASKS, 0)
-    assert len(preparing.plan(seen, request)["actions"]) == 1
+    assert len(preparing.compared(seen, request).plan["actions"]) == 1
     return {
         "parse": _least(lambda: read(documents)),
-        "plan, once parsed": _least(lambda: preparing.plan(seen, request)),
+        "plan, once parsed": _least(lambda: preparing.compared(seen, request)),
         "of that: compare": _least(lambda: compare(after, existing, options)),
         "decide one": _least(lambda: plan(desired, {}, 0.0, Policy(), [after[0].name])),
         "decide all": _least(lambda: plan(desired, {}, 0.0, Policy())),

@@ -192,7 +192,7 @@ class FakeControl:
         self._called("log_files", ref, peer)
         return self.files
 
-    def graph(self, process_config_only: bool) -> dict[str, Any]:
+    async def graph(self, process_config_only: bool) -> dict[str, Any]:
         self._called("graph", process_config_only)
         return {"order": list(self.processes), "dependents": [], "edges": [], "cycles": []}
 

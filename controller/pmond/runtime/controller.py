@@ -10,7 +10,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from pmon3_schema import graph
 from pmon3_schema._version import __version__
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document as ManifestDocument
@@ -21,6 +20,7 @@ from pmond.runtime.http.auth import Peer, is_administrator, is_owner, uid_of
 from pmond.runtime.http.control import LogFile
 from pmond.runtime.intent.acting import Acting, target
 from pmond.runtime.intent.applying import Applying, Order
+from pmond.runtime.intent.graph_view import graph_json
 from pmond.runtime.intent.grouping import Grouping
 from pmond.runtime.intent.owning import Owning, check_set
 from pmond.runtime.intent.registry import Declared, Registry
@@ -29,7 +29,7 @@ from pmond.runtime.intent.set_view import SetView
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.intent.sources import Sources
 from pmond.runtime.intent.waiting import Waiting
-from pmond.runtime.long_work import in_turns
+from pmond.runtime.long_work import in_thread, in_turns
 from pmond.runtime.publish.bus import Bus
 from pmond.runtime.publish.publishing import Publisher, event_json
 from pmond.runtime.state.store import Store
@@ -242,24 +242,12 @@ class Controller:
             return frozenset()
         return frozenset({uid, given[0]} if given is not None and uid in {0, self._daemon_uid} else {uid})
 
-    def graph(self, process_config_only: bool) -> dict[str, Any]:
-        edges = self._sources.edges() if process_config_only else self._edges()
-        known = {name: [need for need in needs if need in edges] for name, needs in edges.items()}
-        cycles = graph.cycles(known, known)
-        taking_part = {name for name, needs in known.items() if needs} | {
-            n for v in known.values() for n in v
-        }
-        ordered = [name for layer in graph.layers(known, known) for name in layer]
-        dependents = [name for name in ordered if name in taking_part]
-        return {
-            "order": dependents + [name for name in ordered if name not in taking_part],
-            "dependents": dependents,
-            "edges": [[name, need] for name, needs in known.items() for need in needs],
-            "cycles": cycles,
-        }
-
-    def _edges(self) -> dict[str, Sequence[str]]:
-        return {one.name: one.spec.dependencies for one in self._registry.select(Selection())}
+    async def graph(self, process_config_only: bool) -> dict[str, Any]:
+        if process_config_only:
+            edges = await self._sources.edges()
+        else:
+            edges = {one.name: one.spec.dependencies for one in self._registry.select(Selection())}
+        return await in_thread(graph_json, edges)
 
     async def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
         key = _EXPORT_ORDERS.get(order)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ class Parts:
         )  # fmt: skip
         self.tuner = Tuner(self.registry, self.performer, self._journal, self.keeping.announce)
         self.watched_files = WatchedFiles(self.registry, self.loop, self._journal, self.publisher.user_of)
-        self.registry.changed = self._wanted_changed
+        self.registry.changed = self.bus.changed
 
     def _make_intent(self, uid: int, control_group: int | None) -> None:
         """Who may change what is wanted, by command and by manifest."""
@@ -200,6 +200,8 @@ class Parts:
     def turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
         """Tell all who follow the loop; `before` are the states that the turn has changed."""
         self.keeping.turn_ended(before, happened)
+        self.tuner.tune(before)
+        self.watched_files.follow(before)
         self.hooks.turn_ended(before)
         self.exit_on.turn_ended(before)
         self._expect_logs(before)
@@ -247,11 +249,6 @@ class Parts:
             if one is not None and one.spec.log_rotate.wanted
             for path in self.publisher.log_files(one)
         }
-
-    def _wanted_changed(self, names: Set[str]) -> None:
-        self.tuner.tune(names)
-        self.watched_files.follow(names)
-        self.bus.changed(names)
 
     def _renamed(self, one: Declared, new: str) -> None:
         """Carry over what is known of a process, and its log where the name alone says where it is."""

@@ -226,11 +226,28 @@ async def test_what_happens_meanwhile_is_saved_afterwards(
     while_written(monkeypatch, 1, happen)
     await world.apply(manifest("one"))
     assert saved == [False]
-    world.store.flush(Batch())
-    assert world.store.saved
+    await eventually(lambda: world.store.saved, "the event to be saved")
     world.store.close()
     again = Store.open(world.folder / "data.db", clock=clock)
     assert [one.message for one in again.events()] == ["it runs"]
+
+
+@on_a_loop
+async def test_what_happens_while_the_log_is_brought_into_the_file_is_saved_afterwards(world: World) -> None:
+    event = EventRecord(world.store.next_event_id(), clock.wall(), "web", "Started", "Started", "it runs")
+    await world.apply(manifest("one"))
+    world.store.flush(Batch(events=[event]))
+    assert not world.store.saved
+    with world.registry.edit("a group") as edit:
+        edit.group("of somebody who does not wait")
+    await eventually(lambda: world.store.saved, "the event to be saved")
+    await world.apply(manifest("two"))
+    world.store.flush(Batch(events=[replace(event, id=event.id + 1)]))
+    assert not world.store.saved
+    world.store.close()
+    again = Store.open(world.folder / "data.db", clock=clock)
+    assert [one.message for one in again.events()] == ["it runs", "it runs"]
+    assert "of somebody who does not wait" in {group.name for group in again.load().groups}
 
 
 @on_a_loop

@@ -9,8 +9,8 @@ environment values of a process to somebody who may not see them.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar, cast, get_args
 
 from msgspec import Struct
@@ -22,11 +22,11 @@ from pmon3_schema.status import Target
 from pmond.runtime.http import auth, openapi, routes, streams
 from pmond.runtime.http.auth import Peer
 from pmond.runtime.http.control import Control
-from pmond.runtime.http.messages import Answer, Pending, Request, Response, Stream, as_json, json_response
-from pmond.runtime.long_work import in_turns
+from pmond.runtime.http.long_answers import long_answer
+from pmond.runtime.http.messages import Answer, Pending, Request, Response, Stream, json_response
+from pmond.runtime.long_work import in_turns, let_go
 
 AnyBody = TypeVar("AnyBody", bound=protocol.Body)
-AnyRow = TypeVar("AnyRow")
 
 
 class Call(Struct, frozen=True):
@@ -81,8 +81,7 @@ class Api:
         return json_response(self._control.version())
 
     async def list_processes(self, call: Call) -> Answer:
-        rows = list(await self._control.list(call.selection(), call.query.flag("usage")))
-        return Response(body=b"[%b]\n" % b",".join(await in_turns(_taken(rows), as_json)))
+        return await long_answer(list(await self._control.list(call.selection(), call.query.flag("usage"))))
 
     async def describe(self, call: Call) -> Answer:
         found = self._control.describe(call.path["ref"])
@@ -108,16 +107,14 @@ class Api:
 
     async def apply(self, call: Call) -> Answer:
         body = call.body(protocol.Apply)
-        applied = await self._control.apply(body, call.peer)
-        await asyncio.sleep(0)  # to answer for thousands is a turn's work of its own
-        return json_response({**applied, "plan": self._visible(applied["plan"], call.peer)})
+        return await self._applied(await self._control.apply(body, call.peer), call.peer)
 
     async def plan(self, call: Call) -> Answer:
         body = call.body(protocol.Apply)
 
         async def planned() -> Response:
             plan = await self._control.plan(body, call.peer)
-            return json_response(self._visible(plan, call.peer))
+            return await long_answer(await self._visible(plan, call.peer))
 
         return Pending(planned())
 
@@ -137,7 +134,7 @@ class Api:
         return _targets(self._control.approve(_chosen(call.body(protocol.Choice), "approve"), call.peer))
 
     async def list_sets(self, call: Call) -> Answer:
-        return json_response(await self._control.sets())
+        return await long_answer(await self._control.sets())
 
     async def history(self, call: Call) -> Answer:
         return json_response(self._control.history(call.query.text("set"), call.query.number("limit")))
@@ -153,20 +150,21 @@ class Api:
 
     async def rollback(self, call: Call) -> Answer:
         applied = await self._control.rollback(call.body(protocol.Rollback), call.peer)
-        return json_response({**applied, "plan": self._visible(applied["plan"], call.peer)})
+        return await self._applied(applied, call.peer)
 
     async def init(self, call: Call) -> Answer:
         body = call.body(protocol.Init)
-        return json_response(await self._control.init(call.peer, body.process_config_only))
+        return await long_answer(await self._control.init(call.peer, body.process_config_only))
 
     async def reconcile(self, call: Call) -> Answer:
-        return json_response({"targets": await self._control.reconcile()})
+        return await long_answer({"targets": await self._control.reconcile()})
 
     async def wait(self, call: Call) -> Answer:
         body = call.body(protocol.Wait)
 
         async def waited() -> Response:
-            return json_response(await self._control.wait(body.targets, body.until, body.timeout, call.peer))
+            found = await self._control.wait(body.targets, body.until, body.timeout, call.peer)
+            return await long_answer(found)
 
         return Pending(waited())
 
@@ -188,22 +186,24 @@ class Api:
         return json_response(streams.past_events(self._control, since, limit, names))
 
     async def graph(self, call: Call) -> Answer:
-        return json_response(self._control.graph(call.query.flag("process_config_only")))
+        return await long_answer(await self._control.graph(call.query.flag("process_config_only")))
 
     async def export(self, call: Call) -> Answer:
         found = await self._control.export(call.query.text("order"), call.selection(), call.peer)
-        users = {spec.get("user", "") for spec in found["processes"]}
-        readable = {user for user in users if self._may_read(call.peer, user)}
-        specs = [
-            spec if spec.get("user", "") in readable else auth.masked(spec) for spec in found["processes"]
-        ]
-        return json_response({**found, "processes": specs})
+        may_read = cache(lambda user: self._may_read(call.peer, user))
+
+        def visible(spec: dict[str, Any]) -> dict[str, Any]:
+            return spec if may_read(spec.get("user", "")) else auth.masked(spec)
+
+        shown = await in_turns(found["processes"], visible)
+        let_go(found["processes"])
+        return await long_answer({**found, "processes": shown})
 
     async def list_groups(self, call: Call) -> Answer:
         return json_response(self._control.groups())
 
     async def describe_group(self, call: Call) -> Answer:
-        return json_response(await self._control.describe_group(call.path["ref"]))
+        return await long_answer(await self._control.describe_group(call.path["ref"]))
 
     async def create_group(self, call: Call) -> Answer:
         return json_response(self._control.create_group(call.body(protocol.CreateGroup).name))
@@ -240,14 +240,19 @@ class Api:
         uid = auth.uid_of(user, self._daemon_uid)
         return auth.may_read_secrets(peer, uid, self._daemon_uid, self._control_group)
 
-    def _visible(self, plan: dict[str, Any], peer: Peer) -> dict[str, Any]:
+    async def _applied(self, applied: dict[str, Any], peer: Peer) -> Response:
+        return await long_answer({**applied, "plan": await self._visible(applied["plan"], peer)})
+
+    async def _visible(self, plan: dict[str, Any], peer: Peer) -> dict[str, Any]:
         """A plan without the environment values of processes that the peer may not read.
 
         A caller can name any process in its documents; a plan must not tell what is in them.
         """
         if self._is_administrator(peer):
             return plan
-        return {**plan, "actions": [auth.masked_action(action) for action in plan["actions"]]}
+        masked = await in_turns(plan["actions"], auth.masked_action)
+        let_go(plan["actions"])
+        return {**plan, "actions": masked}
 
     async def _names(self, refs: Sequence[str]) -> set[str] | None:
         """Names that the references mean; a name that is gone may still have a history."""
@@ -263,13 +268,6 @@ class Api:
                     raise
                 names.add(ref)
         return names
-
-
-def _taken(rows: list[AnyRow]) -> Iterator[AnyRow]:
-    """One after the other, each let go at its turn: to free thousands at once takes a turn of its own."""
-    rows.reverse()
-    while rows:
-        yield rows.pop()
 
 
 def _chosen(body: protocol.Choice, verb: str) -> Selection:

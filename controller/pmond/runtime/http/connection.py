@@ -154,7 +154,8 @@ class Connection(asyncio.Protocol):
         The client may still be sending: closing at once would take from it the answer that
         says why, so the rest is read and dropped for a moment.
         """
-        self._write(self._parser.response(error_response(error), close=True))
+        for piece in self._parser.response(error_response(error), close=True):
+            self._write(piece)
         self._deaf = True
         self._parser.forget_request()
         self._transport.write_eof()
@@ -202,11 +203,12 @@ class Connection(asyncio.Protocol):
         return error_response(PmonError(ErrorCode.INTERNAL, why, "the daemon's log has the details"))
 
     async def _send(self, answer: Response) -> None:
-        self._write(self._parser.response(answer, close=self._last or self._client_ended))
-        if self._drained is not None:
-            _, late = await asyncio.wait([self._drained], timeout=self._limits.reply_time)
-            if late:  # the client does not take its answer
-                self._transport.abort()
+        try:
+            async with asyncio.timeout(self._limits.reply_time):
+                for piece in self._parser.response(answer, close=self._last or self._client_ended):
+                    await self._written(piece)
+        except TimeoutError:  # the client does not take its answer
+            self._transport.abort()
 
     async def _send_stream(self, answer: Stream) -> None:
         async with contextlib.aclosing(answer.pieces) as pieces:
@@ -215,9 +217,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()  # to notice that the client goes away
             self._write(self._parser.head(200, answer.content_type, {}, close=True))
             async for piece in pieces:
-                self._write(self._parser.piece(piece))
-                if self._drained is not None:
-                    await self._drained
+                await self._written(self._parser.piece(piece))
             self._write(self._parser.end())
 
     def _next(self) -> None:
@@ -239,6 +239,12 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if data and not self._transport.is_closing():
             self._transport.write(data)
+
+    async def _written(self, data: bytes) -> None:
+        """Write it, and return when the kernel has taken it."""
+        self._write(data)
+        if self._drained is not None:
+            await self._drained
 
     def _become_cancellable(self) -> None:
         self._cancellable = True

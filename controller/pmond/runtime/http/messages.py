@@ -49,7 +49,7 @@ class Response(Struct, frozen=True):
     """A complete answer."""
 
     status: int = 200
-    body: bytes = b""
+    body: bytes | bytearray = b""
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
 

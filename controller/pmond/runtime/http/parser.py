@@ -6,6 +6,7 @@ and enforces the sizes, asking `Admission` for the room that a body takes while 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
 
 import h11
@@ -13,6 +14,9 @@ import h11
 from pmon3_schema.errors import ErrorCode
 from pmond.runtime.http.admission import Admission, Admitted
 from pmond.runtime.http.messages import HttpError, Request, Response, split_target
+
+_PIECE = 128 * 1024
+"""Bytes of a long answer that are written in one turn of the loop."""
 
 
 class RequestParser:
@@ -78,11 +82,17 @@ class RequestParser:
         """Tell the client to send its body."""
         return self._h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
 
-    def response(self, answer: Response, close: bool) -> bytes:
-        """A complete answer."""
+    def response(self, answer: Response, close: bool) -> Iterator[bytes]:
+        """A complete answer, in pieces."""
         headers = {"content-length": str(len(answer.body))} | answer.headers
         head = self.head(answer.status, answer.content_type, headers, close)
-        return head + self.piece(answer.body) + self.end()
+        if len(answer.body) <= _PIECE:
+            yield head + self.piece(bytes(answer.body)) + self.end()
+            return
+        yield head
+        for start in range(0, len(answer.body), _PIECE):
+            yield self.piece(bytes(memoryview(answer.body)[start : start + _PIECE]))
+        yield self.end()
 
     def head(self, status: int, content_type: str, headers: dict[str, str], close: bool) -> bytes:
         """The head of an answer; without a content-length its body is chunked."""

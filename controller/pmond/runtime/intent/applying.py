@@ -13,7 +13,6 @@ turns of the loop. If anything else was declared meanwhile, it is worked out aga
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -31,7 +30,7 @@ from pmond.runtime.intent.preparing import Order, Prepared, Preparing, Request, 
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import DONE, PROGRESSING, Sets
-from pmond.runtime.long_work import in_thread
+from pmond.runtime.long_work import in_thread, let_go
 from pmond.runtime.loop import Loop
 
 _LARGE = 64 * 1024
@@ -75,9 +74,11 @@ class Applying:
     async def plan(self, documents: Sequence[Document], reading: Reading, order: Order) -> dict[str, Any]:
         """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
         request, seen = Request(documents, reading, order), self._look(order)
-        if self._is_large(reading):
-            return await in_thread(self._preparing.plan, seen, request)
-        return self._preparing.plan(seen, request)
+        if not self._is_large(reading):
+            return self._preparing.compared(seen, request).plan
+        found = await in_thread(self._preparing.compared, seen, request)
+        let_go(reading.entries, found.comparison.steps)
+        return found.plan
 
     async def apply(self, documents: Sequence[Document], reading: Reading, order: Order) -> Applied:
         """Bring it in; the plan that was carried out, and what to wait for."""
@@ -87,8 +88,7 @@ class Applying:
             prepared = await in_thread(self._preparing.prepare, seen, request, draft)
             finish = partial(self._note, order, prepared)
             if await self._registry.carry_out_in_turns(draft, seen.version, _what(order), finish):
-                # What was declared before goes in a turn of its own: that many values take a while to free.
-                asyncio.get_running_loop().call_soon(lambda before: None, seen)
+                let_go(seen.processes.values(), reading.entries, prepared.comparison.steps)
                 return self._applied(order, prepared)
         return self.apply_at_once(documents, reading, order)
 

@@ -2,7 +2,7 @@
 
 Theory of operation: `Seen` is what is declared and what runs at one moment. Everything here follows
 from that, the manifest and the order; nothing is touched, so a thread may do it while the loop goes
-on. `plan` answers what would be done; `prepare` also drafts all that is to be written. The draft is
+on. `compared` answers what would be done; `prepare` also drafts all that is to be written. The draft is
 good as long as nothing else is declared (`Seen.version`). What runs may change meanwhile: whoever
 decides on starts and stops looks again.
 """
@@ -88,7 +88,9 @@ class Prepared(Struct, frozen=True):
     content: Content
 
 
-class _Compared(Struct, frozen=True):
+class Compared(Struct, frozen=True):
+    """What bringing a manifest in would do."""
+
     comparison: Comparison
     entries: Sequence[Entry]
     intents: Mapping[str, Intent]
@@ -102,15 +104,11 @@ class Preparing:
         self._acting = acting
         self._daemon_uid = daemon_uid
 
-    def plan(self, seen: Seen, request: Request) -> dict[str, Any]:
-        """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
-        return self._compared(seen, request).plan
-
     def prepare(self, seen: Seen, request: Request, drafted: Drafted) -> Prepared:
         """Write into the draft what bringing it in changes. Raises PmonError; the draft is of no use then."""
         order = request.order
         _check_suspended(seen.record, request)
-        found = self._compared(seen, request)
+        found = self.compared(seen, request)
         _check_expected(found.plan, found.comparison, order)
         entries = {entry.spec.name: entry for entry in found.entries}
         rollout = rollout_of(found.comparison, order.parallel, order.on_failure)
@@ -131,7 +129,8 @@ class Preparing:
         content = content_of(request.documents)
         return Prepared(found.plan, found.comparison, drafted, rollout, targets, content)
 
-    def _compared(self, seen: Seen, request: Request) -> _Compared:
+    def compared(self, seen: Seen, request: Request) -> Compared:
+        """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
         order = request.order
         version = seen.record.version if seen.record is not None else 0
         _check_version(version, order)
@@ -143,7 +142,7 @@ class Preparing:
         plan = plan_json(comparison, order.options, version, digest, request.reading.diagnostics)
         if order.whole_entries:
             plan = with_entries(plan, comparison, present)
-        return _Compared(comparison, entries, intents, plan)
+        return Compared(comparison, entries, intents, plan)
 
     def _checked(
         self,

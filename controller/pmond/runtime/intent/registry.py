@@ -106,6 +106,7 @@ class Registry:
             if not await self._write_in_turns(drafted, self._store.stage(what), finish):
                 return False
         self._commit_draft(drafted)
+        self._store.checkpoint()
         return True
 
     async def _write_in_turns(self, drafted: Drafted, staging: Staging, finish: Finish) -> bool:
@@ -115,6 +116,9 @@ class Registry:
                 await asyncio.sleep(0)
                 if not staging.open:
                     return False
+            await staging.sync()
+            if not staging.open:
+                return False
             with staging.committed() as change:
                 drafted.go_on(change)
                 finish(drafted)

@@ -42,7 +42,8 @@ class SetView:
     async def _json(self, name: str, record: SourceRecord | None, members: list[Declared]) -> dict[str, Any]:
         held = any(one.record.hold is not None and not one.record.hold.up for one in members)
         members = sorted(members, key=lambda one: one.id)
-        outdated = [one.name for one in members if self._is_outdated(one)]
+        marked = await in_turns(members, self._is_outdated)
+        outdated = [one.name for one, behind in zip(members, marked, strict=True) if behind]
         accepted = record is None or record.accepted
         suspended = record is not None and record.suspended is not None
         progressing = self._rollouts.active(name)

@@ -132,14 +132,11 @@ class Sources:
         known = tuple(name for name in spec.dependencies if name in self._registry.processes)
         return spec.model_copy(update={"dependencies": known})
 
-    def edges(self) -> dict[str, Sequence[str]]:
+    async def edges(self) -> dict[str, Sequence[str]]:
         """Who depends on whom according to the file, cycles included."""
         documents = self._documents_or_none()
-        return (
-            {entry.spec.name: entry.spec.dependencies for entry in read(documents).entries}
-            if documents
-            else {}
-        )
+        reading = await self._applying.read(documents) if documents else Reading((), ())
+        return {entry.spec.name: entry.spec.dependencies for entry in reading.entries}
 
     async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
         documents = self._documents()

@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pmond.runtime.long_work import taken
 from pmond.runtime.state.records import (
     GroupRecord,
     HistoryRecord,
@@ -162,8 +163,8 @@ class Draft(Change):
         self.renames.append((old, new))
 
     def statements(self, most: int) -> Iterator[Statements]:
-        """What was written down, in order, at most so many rows at a time."""
-        for query, written in groupby(self._written, itemgetter(0)):
+        """What was written down, in order, at most so many rows at a time. It is used up."""
+        for query, written in groupby(taken(self._written), itemgetter(0)):
             rows = map(itemgetter(1), written)
             while some := list(islice(rows, most)):
                 yield query, some

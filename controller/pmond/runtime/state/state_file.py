@@ -96,7 +96,7 @@ def open_state_file(path: Path, clock: Clock, mode: int, access: FileAccess) -> 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection set up for our way of writing. Raises sqlite3.Error."""
     # Another program that has the file open delays a command by this much at most, in seconds.
-    db = sqlite3.connect(path, timeout=0.25, isolation_level=None)
+    db = sqlite3.connect(path, timeout=0.25, isolation_level=None, check_same_thread=False)
     try:
         # Damaged text costs only itself.
         db.text_factory = lambda text: text.decode("utf-8", "replace")

@@ -7,13 +7,18 @@ is refused with StoreError, so that nothing is acknowledged that could be lost. 
 the page cache outlives pmond, and after a power loss no instance lives that they could be
 needed for. `flush` never raises: what could not be written stays in memory, `degraded` says why, and the next
 turn tries again. Everything is read once, at start (`load`); only events are queried later.
+
+SQLite writes to a log first. After a large change a thread brings it into the file (`checkpoint`);
+`flush` leaves the connection to it for that long, and whoever cannot do without waits for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -52,7 +57,7 @@ RETRY_SECONDS = 1.0
 
 
 class Store:
-    """The open state file. Belongs to the loop; not for other threads."""
+    """The open state file. Belongs to the loop; not for other threads, but for the one of `checkpoint`."""
 
     def __init__(self, file: StateFile, clock: Clock, access: FileAccess) -> None:
         self._access = access
@@ -61,7 +66,9 @@ class Store:
         """It has no processes: new, or begun again in the place of a damaged one."""
         self.degraded: str | None = file.in_memory
         """Why the file is behind what is known, or None."""
-        self._db = file.db
+        self._connection = file.db
+        self._checkpointing: Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1)
         self._path = file.path
         self._clock = clock
         self._inode = None if file.in_memory is not None else _inode(file.path)
@@ -86,6 +93,12 @@ class Store:
         Never raises for what the file or the disk is like: `notices` says what was found.
         """
         return cls(open_state_file(Path(path), clock, mode, access), clock, access)
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The connection, when no thread is at it."""
+        self._await_checkpoint()
+        return self._connection
 
     @property
     def saved(self) -> bool:
@@ -167,8 +180,18 @@ class Store:
         with explained(what):
             self._end_staging()
             self._return_to_file()
-            self._staging = Staging(self._db, self._writing(durable=True), self._staging_ended)
+            log = Path(f"{self._path}-wal")
+            writing = self._writing(durable=True)
+            self._staging = Staging(self._db, log, writing, self._thread, self._staging_ended)
             return self._staging
+
+    def checkpoint(self) -> None:
+        """Bring what a large change has written from the log into the file, by a thread."""
+        db, loop = self._db, asyncio.get_running_loop()
+        self._checkpointing = self._thread.submit(_checkpoint, db)
+        self._checkpointing.add_done_callback(
+            lambda done: loop.call_soon_threadsafe(self._checkpointed, done)
+        )
 
     def last_ids(self) -> tuple[int, int]:
         """The greatest ids in use, of processes and of groups; 0 where there are none."""
@@ -177,7 +200,7 @@ class Store:
     def flush(self, batch: Batch) -> None:
         """Save the runtime facts of one turn, and those of earlier turns that could not be saved."""
         self._unsaved.merge(batch, KEEP_EVENTS)
-        if self._staging is not None or (self.degraded is None and not self._unsaved):
+        if self._busy or (self.degraded is None and not self._unsaved):
             return
         if self.degraded is not None and self._clock.now() < self._retry_at:
             return
@@ -205,11 +228,13 @@ class Store:
     def close(self) -> None:
         """Save what is left and close the file."""
         self._end_staging()
+        self._await_checkpoint()
         self._retry_at = 0.0
         self.flush(Batch())
         with suppress(sqlite3.Error):  # a full disk keeps the log in its own file, which the next start reads
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
+        self._thread.shutdown(wait=False)
 
     @contextmanager
     def _writing(self, durable: bool) -> Iterator[None]:
@@ -235,8 +260,23 @@ class Store:
         if self._staging is not None:
             self._staging.abandon()
 
+    @property
+    def _busy(self) -> bool:
+        """The connection is in use for a large change; whoever has the use of it saves what waited."""
+        return self._staging is not None or self._checkpointing is not None
+
     def _staging_ended(self) -> None:
         self._staging = None
+
+    def _await_checkpoint(self) -> None:
+        if self._checkpointing is not None:
+            self._checkpointing.result()
+            self._checkpointing = None
+
+    def _checkpointed(self, done: Future[None]) -> None:
+        if self._checkpointing is done:
+            self._checkpointing = None
+        self.flush(Batch())
 
     def _last_id(self, table: str) -> int:
         return int(self._db.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0)
@@ -317,7 +357,7 @@ class Store:
         if self._inode is not None and self._inode == _inode(self._path):
             return
         old = self._db
-        self._db = put_in_place(old, self._path, self._clock, self._access)
+        self._connection = put_in_place(old, self._path, self._clock, self._access)
         old.close()
         self._inode = _inode(self._path)
         self.notices.append(f"wrote the state to {self._path} again: the file was missing or not ours")
@@ -331,6 +371,11 @@ def explained(what: str) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         hint = "free some space and try again" if "full" in explain(error) else ""
         raise StoreError(f"cannot save {what}: {explain(error)}", hint) from error
+
+
+def _checkpoint(db: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):  # the log keeps it, and a later commit tries again
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _sound(kind: type[Record], rows: list[tuple[bytes, ...]]) -> list[Record]:
