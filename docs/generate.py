@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
 from docs import commands, manual, words
@@ -33,7 +33,7 @@ from pmon3_schema.spelling import nested_model
 ROOT = Path(__file__).resolve().parent
 
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.S)
-_SECONDS = {"delay", "max_delay", "stable_after", "window", "timeout", "debounce"}
+_SECONDS = {"delay", "max_delay", "stable_after", "window", "timeout", "debounce", "age"}
 _TWO_FORMS = {
     "args": "text or list",
     "env_vars": "text or map",
@@ -43,7 +43,7 @@ _TWO_FORMS = {
     "command": "text or list",
 }
 _OCTAL = {"umask", "directory_mode", "file_mode"}
-_SIZES = {"memory", "core"}
+_SIZES = {"memory", "core", "size", "total"}
 
 
 def fields() -> str:
@@ -150,8 +150,10 @@ def _type(annotation: Any) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return ", ".join(f"`{word}`" for word in parts)
-    if origin is UnionType:
-        return _type(next(part for part in parts if part is not type(None)))
+    if origin in (UnionType, Union):
+        return ", ".join(_type(part) for part in parts if part is not type(None))
+    if origin is Annotated:
+        return _type(parts[0])
     if origin in (tuple, list):
         return "list"
     if origin is dict:

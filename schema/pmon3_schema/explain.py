@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from pmon3_schema.effect import Effect, effect_of
 from pmon3_schema.formats.export import written
-from pmon3_schema.jsonschema import manifest_schema
+from pmon3_schema.jsonschema import definitions, manifest_schema
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.spelling import nested_model
 
@@ -60,7 +60,7 @@ def explain(path: str = ROOT) -> Explanation:
         parts = parts[1:]
     model: type[BaseModel] = ProcessSpec
     found, at = _process(), ROOT
-    schema: dict[str, Any] = manifest_schema()["definitions"]
+    schema = definitions()
     for place, part in enumerate(parts):
         if part not in model.model_fields:
             raise KeyError(part)
@@ -74,7 +74,7 @@ def explain(path: str = ROOT) -> Explanation:
 
 
 def _process() -> Explanation:
-    schema: dict[str, Any] = manifest_schema()["definitions"]
+    schema = definitions()
     fields = tuple(_field(f"{ROOT}.{name}", name, ProcessSpec, schema) for name in ProcessSpec.model_fields)
     return Explanation(ROOT, "one declared process", "mapping", None, True, "", "", "0.1", fields)
 
@@ -128,12 +128,12 @@ def _fields(path: str, model: type[BaseModel], schema: dict[str, Any]) -> Iterat
 
 def _type(schema: dict[str, Any]) -> str:
     """A schema in the words of the author of a manifest."""
+    if "$comment" in schema:
+        return str(schema["$comment"])
     if "$ref" in schema:
         return "mapping"
     if "anyOf" in schema and "type" not in schema:
-        kinds = [
-            _type(kind) for kind in schema["anyOf"] if kind.get("type") not in ("null", ["number", "boolean"])
-        ]
+        kinds = [_type(kind) for kind in schema["anyOf"] if kind.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds)) + _range(schema)
     if "enum" in schema or "const" in schema:
         return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))

@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from pmon3_schema import as_written
+from pmon3_schema.filled import Filled, as_number, as_text, as_truth, as_whole
 from pmon3_schema.scalars import parse_duration, parse_signal, parse_size
 
 _QUOTING = re.compile(r"['\"\\]")
 _WORD = re.compile(r"[^ \t\r\n]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_OCTAL = re.compile(r"(?:0[oO])?([0-7]{1,400})\Z")
 _FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f/,*?\[\]]")
 
 
@@ -94,7 +97,8 @@ def _environment(value: Any) -> Any:
     for word in words:
         key, equals, content = word.partition("=")
         if not equals or not key:
-            raise mistake("env_vars", f"{word!r} is not NAME=value (quote values that have spaces)")
+            shown = value if isinstance(value, Filled) else word
+            raise mistake("env_vars", f"{shown!r} is not NAME=value (quote values that have spaces)")
         pairs[key] = content
     return pairs
 
@@ -106,6 +110,11 @@ def check_variables(names: Iterable[str]) -> None:
             raise mistake("env_vars", f"{name!r} is not the name of a variable")
 
 
+def _before(convert: Any, written: Any) -> BeforeValidator:
+    """A conversion, and what it takes as JSON Schema."""
+    return BeforeValidator(convert, json_schema_input_type=Annotated[Any, WithJsonSchema(written)])
+
+
 def _converted(convert: Any, code: str, written: Any) -> BeforeValidator:
     def validate(value: Any) -> Any:
         if value is None or not isinstance(value, str | int | float):
@@ -115,7 +124,7 @@ def _converted(convert: Any, code: str, written: Any) -> BeforeValidator:
         except ValueError as error:
             raise mistake(code, str(error)) from None
 
-    return BeforeValidator(validate, json_schema_input_type=written)
+    return _before(validate, written)
 
 
 def _tuple(value: Any) -> Any:
@@ -124,44 +133,42 @@ def _tuple(value: Any) -> Any:
 
 def _octal(value: Any) -> Any:
     if isinstance(value, str):
-        try:
-            return int(value.removeprefix("0o"), 8)
-        except ValueError:
-            raise mistake("umask", f"{value!r} is not octal (write it quoted, such as '0022')") from None
+        digits = _OCTAL.match(value.strip())
+        if digits is None:
+            raise mistake("umask", f"{value!r} is not octal (write it quoted, such as '0022')")
+        return int(digits[1], 8)
     return value
 
 
-def _like(pattern: str) -> WithJsonSchema:
-    """Text as the JSON Schema describes it, for editors, which do not know the values of variables."""
-    return WithJsonSchema({"type": "string", "pattern": rf"^(?:{pattern})$|\$\{{"})
+def _prune(value: Any) -> Any:
+    plain = as_text(as_truth(value))
+    if plain == "confirm" or isinstance(plain, bool):
+        return plain
+    raise mistake("choice", "`prune` must be true, false or confirm")
 
 
-_NUMBER = r"[+-]?(?:\d[\d_]*\.?|\.\d)[\d_]*(?:[eE][+-]?\d+)?"
-_DURATION_TEXT = Annotated[str, _like(rf"\s*(?:(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+|{_NUMBER})\s*")]
-_SIZE_TEXT = Annotated[str, _like(r"\s*\d+(?:\.\d+)?\s*(?:[KkMmGgTt](?:[Ii]?[Bb])?|[Bb])?\s*")]
-_OCTAL_TEXT = Annotated[str, _like(r"\s*[+-]?(?:0[oO])*[0-7_]+\s*")]
-_NAME_TEXT = Annotated[str, _like(r"(?!-)[^\u0000-\u001f\u007f/,*?\[\]]+")]
-
-Name = Annotated[str, BeforeValidator(_name, json_schema_input_type=_NAME_TEXT)]
+Name = Annotated[str, _before(_name, as_written.NAME)]
 Text = Annotated[str, BeforeValidator(_no_nul)]
-Duration = Annotated[float, _converted(parse_duration, "duration", _DURATION_TEXT | float)]
-Size = Annotated[int, _converted(parse_size, "size", _SIZE_TEXT | int)]
-SignalNumber = Annotated[int, _converted(parse_signal, "signal", str | int)]
-ExitCodes = Annotated[tuple[int, ...], BeforeValidator(_tuple, json_schema_input_type=list[int])]
+Flag = Annotated[bool, BeforeValidator(as_truth)]
+Whole = Annotated[int, BeforeValidator(as_whole)]
+Number = Annotated[float, BeforeValidator(as_number)]
+FromText = BeforeValidator(as_text)
+"""For a choice of words."""
+Prune = Annotated[bool | Literal["confirm"], BeforeValidator(_prune)]
+Duration = Annotated[float, _converted(parse_duration, "duration", as_written.DURATION)]
+Size = Annotated[int, _converted(parse_size, "size", as_written.SIZE)]
+SignalNumber = Annotated[int, _converted(parse_signal, "signal", as_written.SIGNAL)]
+ExitCodes = Annotated[tuple[Whole, ...], _before(_tuple, as_written.EXIT_CODES)]
 Texts = Annotated[
     tuple[Text, ...],
-    BeforeValidator(
-        lambda v: (v,) if isinstance(v, str) else _tuple(v), json_schema_input_type=str | list[str]
-    ),
+    _before(lambda v: (v,) if isinstance(v, str) else _tuple(v), as_written.TEXTS),
 ]
-Words = Annotated[tuple[Text, ...], BeforeValidator(_words, json_schema_input_type=str | list[str])]
+Words = Annotated[tuple[Text, ...], _before(_words, as_written.WORDS)]
 """Arguments: one string in shell quoting, or a list."""
-Environment = Annotated[
-    dict[Text, Text], BeforeValidator(_environment, json_schema_input_type=str | dict[str, str])
-]
-Mask = Annotated[int | None, BeforeValidator(_octal, json_schema_input_type=_OCTAL_TEXT | int | None)]
+Environment = Annotated[dict[Text, Text], _before(_environment, as_written.VARIABLES)]
+Mask = Annotated[int | None, _before(_octal, as_written.MASK)]
 """File permissions, in octal where it is text."""
-Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple, json_schema_input_type=list[_NAME_TEXT])]
+Names = Annotated[tuple[Name, ...], _before(_tuple, as_written.NAMES)]
 
 
 class Declared(BaseModel):

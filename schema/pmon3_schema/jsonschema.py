@@ -1,15 +1,26 @@
 """The JSON Schema of manifests, for editors and other tools, made from the model itself.
 
-Theory of operation: pydantic describes what a field may be *written* as (`json_schema_input_type`
-on the converters of `process`); what is added here is the manifest around the list of processes
-and what the YAML reader does with text fields. The schema is never stricter than the model: it
-helps while writing, `validate` decides. Editors want draft-07, newer tools 2020-12.
+Theory of operation: pydantic describes what a field may be *written* as (`as_written`, through
+the types of `field_types`). Added here is what readers do before the model sees an entry: the manifest around
+the list of processes, keys in the spellings of the Go pmon3 (`spelling`), empty values, text that
+YAML would take for a number, and values made of variables. The schema is never stricter than
+`validate`, and looser only in what the last section of the how-to on validation lists. Editors want
+draft-07, newer tools 2020-12.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from pmon3_schema import as_written
+from pmon3_schema.jsonschema_parts import (
+    ANNOTATIONS,
+    in_all_spellings,
+    kinds_of,
+    literal_only,
+    some_of,
+    with_references,
+)
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.spelling import SEED_TEXT_KEYS
 
@@ -18,26 +29,57 @@ DRAFTS = {
     "2020-12": "https://json-schema.org/draft/2020-12/schema",
 }
 
+_PLAIN: dict[str, Any] = {"type": ["number", "boolean"]}
 _VARIABLES: dict[str, Any] = {
     "type": "object",
     "description": "variables by name; null: there is no default, a value must be given",
     "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
     "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
 }
+_PROFILE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "variables": _VARIABLES,
+        "processes": {
+            "type": "array",
+            "description": "changes by name (null takes a field away), and more processes",
+            "items": {"type": "object"},
+        },
+    },
+    "additionalProperties": False,
+}
+_USE: dict[str, Any] = {
+    "type": "object",
+    "description": "the profiles in use, and values of variables",
+    "properties": {
+        "profiles": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "variables": _VARIABLES,
+    },
+    "additionalProperties": False,
+}
+
+
+def definitions() -> dict[str, Any]:
+    """The model alone: `Process` and the sections of it by their names, without what readers add."""
+    process = ProcessSpec.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
+    found: dict[str, Any] = _bounded({**process.pop("$defs", {}), "Process": process})
+    return found
 
 
 def manifest_schema(draft: str = "7") -> dict[str, Any]:
     """The schema of a manifest in that draft, one of `DRAFTS`."""
-    process = ProcessSpec.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
-    definitions = {**process.pop("$defs", {}), "Process": process}
-    for key in SEED_TEXT_KEYS:
-        _as_text(process["properties"], key)
-    schema = {
+    sections = definitions()
+    process = sections["Process"]
+    _as_readers_take_it(process)
+    literal = literal_only(sections, process)
+    for section in sections.values():
+        section["properties"] = {key: with_references(field) for key, field in section["properties"].items()}
+    schema: dict[str, Any] = {
         "$schema": DRAFTS[draft],
         "title": "pmon3 manifest",
         "type": "object",
         "properties": {
-            "$schema": {"type": "string", "description": "the address of this schema; ignored"},
+            "$schema": {"description": "the address of this schema; ignored"},
             "processes": {
                 "type": "array",
                 "description": "the declared processes; an empty list is written []",
@@ -47,45 +89,56 @@ def manifest_schema(draft: str = "7") -> dict[str, Any]:
             "profiles": {
                 "type": "object",
                 "description": "for each profile what is different while it is in use",
-                "additionalProperties": {
-                    "type": "object",
-                    "properties": {
-                        "variables": _VARIABLES,
-                        "processes": {
-                            "type": "array",
-                            "description": "changes by name (null takes a field away), and more processes",
-                            "items": {"type": "object"},
-                        },
-                    },
-                    "additionalProperties": False,
-                },
+                "additionalProperties": _PROFILE,
             },
-            "use": {
-                "type": "object",
-                "description": "the profiles in use, and values of variables",
-                "properties": {
-                    "profiles": {
-                        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-                    },
-                    "variables": _VARIABLES,
-                },
-                "additionalProperties": False,
-            },
+            "use": _USE,
         },
-        "anyOf": [{"required": ["processes"]}, {"required": ["profiles"]}, {"required": ["use"]}],
+        "anyOf": [*some_of("processes"), *some_of("profiles"), *some_of("use")],
         "additionalProperties": False,
-        "$defs": definitions,
+        "if": {"anyOf": some_of("variables")},
+        "then": {"properties": {"processes": {"items": {"$ref": "#/$defs/NamedByItself"}}}},
+        "else": {"properties": {"processes": {"items": {"$ref": "#/$defs/WithoutVariables"}}}},
+        "$defs": {
+            **sections,
+            "Reference": as_written.REFERENCE,
+            "NamedByItself": {"properties": {"name": {"not": as_written.REFERENCE}}},
+            "WithoutVariables": literal,
+        },
     }
+    in_all_spellings(schema)
     return _draft_7(schema) if draft == "7" else schema
 
 
-def _as_text(properties: dict[str, Any], key: str) -> None:
-    """The readers take a number or a truth value in a text field as the text it is written as."""
-    field = properties[key]
-    kinds = field.pop("anyOf", None) or [
-        {name: field.pop(name) for name in ("type", "minLength") if name in field}
-    ]
-    field["anyOf"] = [*kinds, {"type": ["number", "boolean"]}]
+def _as_readers_take_it(process: dict[str, Any]) -> None:
+    """Numbers in YAML where text is meant, its words for truth, empty values for what is not given."""
+    properties = process["properties"]
+    for key in sorted(SEED_TEXT_KEYS - {"env_vars"}):
+        # No name begins with `-`.
+        _also(properties[key], _PLAIN | ({"minimum": 0} if key in ("file", "name") else {}))
+    for key in [key for key in properties if key != "file"]:
+        _also(properties[key], {"type": "null"})
+    _also(properties["no_auto_restart"], as_written.YES_NO)
+    _also(properties["name"], {"const": ""})
+    del process["required"]
+    process["anyOf"] = some_of("file")
+
+
+def _also(field: dict[str, Any], kind: dict[str, Any]) -> None:
+    kinds = kinds_of(field)
+    for key in field.keys() - ANNOTATIONS:
+        del field[key]
+    field["anyOf"] = [*kinds, kind]
+
+
+def _bounded(value: Any) -> Any:
+    """pydantic says `ge` where it does not know that a union is of numbers; of texts it means nothing."""
+    if isinstance(value, list):
+        return [_bounded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    names = {"ge": "minimum", "le": "maximum"} if "type" in value else {"ge": "", "le": ""}
+    renamed = {names.get(key, key): _bounded(item) for key, item in value.items()}
+    return {key: item for key, item in renamed.items() if key}
 
 
 def _draft_7(value: Any) -> Any:

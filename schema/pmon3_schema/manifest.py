@@ -26,12 +26,13 @@ from pmon3_schema.checks import check_together
 from pmon3_schema.diagnostics import Diagnostic, has_errors
 from pmon3_schema.findings import Document, Item, Layer, Source, diagnostics
 from pmon3_schema.formats import format_of
-from pmon3_schema.formats.source import Lines, Unreadable, decode
+from pmon3_schema.formats.source import Lines, Path, Unreadable, decode
 from pmon3_schema.mistakes import Mistake, mistakes, type_name
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import OPTIONS, gather, merged
 from pmon3_schema.spelling import SEED_TEXT_KEYS
 from pmon3_schema.top import read_top
+from pmon3_schema.variables import references_hint
 
 _LARGE = 256 * 1024
 _PATH_FIELDS = ("log", "log_dir", "cwd", "stderr_log")
@@ -144,13 +145,13 @@ def _validate(
     try:
         item.spec = ProcessSpec.model_validate(placed)
     except ValidationError as error:
-        _report(item, list(mistakes(error, ProcessSpec)))
+        _report(item, placed, list(mistakes(error, ProcessSpec)))
         return
     if user_exists is not None and item.spec.user and not user_exists(item.spec.user):
         item.report("PM030", f"no user `{item.spec.user}` on this host", "user")
 
 
-def _report(item: Item, found: list[Mistake]) -> None:
+def _report(item: Item, placed: dict[str, Any], found: list[Mistake]) -> None:
     # A name taken from the file is wrong because the file is: say it once.
     derived = item.name_field() == "file" and any(mistake.path == ("file",) for mistake in found)
     for mistake in found:
@@ -159,7 +160,15 @@ def _report(item: Item, found: list[Mistake]) -> None:
             if derived:
                 continue
             parts = (item.name_field(),)
-        item.report(mistake.code, mistake.message, *parts, at_key=mistake.at_key, hint=mistake.hint)
+        hint = references_hint(_value_at(placed, mistake.path)) or mistake.hint
+        item.report(mistake.code, mistake.message, *parts, at_key=mistake.at_key, hint=hint)
+
+
+def _value_at(entry: Any, path: Path) -> Any:
+    for part in path:
+        inside = isinstance(entry, dict) or (isinstance(entry, list) and isinstance(part, int))
+        entry = entry[part] if inside and (not isinstance(entry, dict) or part in entry) else None
+    return entry
 
 
 def _laid_over(layers: list[Layer], folder_of: Callable[[str], str]) -> dict[str, Any]:

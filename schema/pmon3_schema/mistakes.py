@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
+from pmon3_schema.filled import Filled
 from pmon3_schema.formats.source import Path
 from pmon3_schema.spelling import nested_model
 
@@ -78,6 +79,8 @@ _BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at mos
 
 def type_name(value: Any) -> str:
     """What a value is, in words: ``text``, ``a number``, ``a list``."""
+    if isinstance(value, Filled):
+        return f"what `{value.written}` stands for"
     for types, name in _TYPE_NAMES:
         if isinstance(value, types):
             return name

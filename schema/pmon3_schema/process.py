@@ -8,7 +8,7 @@ declares its effect: what it costs to change it under a running process.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
 
@@ -16,11 +16,15 @@ from pmon3_schema.effect import Effect, field
 from pmon3_schema.field_types import (
     Declared,
     Environment,
+    Flag,
+    FromText,
     Mask,
     Name,
     Names,
+    Prune,
     Text,
     Texts,
+    Whole,
     Words,
     check_variables,
     mistake,
@@ -46,7 +50,7 @@ class ProcessSpec(Declared):
     )
     log: Text = field("", effect=Effect.RESTART, description="log file; NAME.log in log_dir by default")
     log_dir: Text = field("", effect=Effect.RESTART, description="folder of the log file")
-    no_auto_restart: bool = field(
+    no_auto_restart: Flag = field(
         False, effect=Effect.IN_PLACE, description="the same as restart.policy: never"
     )
     dependencies: Names = field(
@@ -58,28 +62,28 @@ class ProcessSpec(Declared):
     env_file: Texts = field(
         (), effect=Effect.RESTART, description="files of NAME=value lines, read at each start, later ones win"
     )
-    env_inherit: bool = field(True, effect=Effect.RESTART, description="start from pmond's environment")
+    env_inherit: Flag = field(True, effect=Effect.RESTART, description="start from pmond's environment")
     argv0: Text = field("", effect=Effect.RESTART, description="the program's argv[0]; the file by default")
     umask: Mask = field(
         None, effect=Effect.RESTART, ge=0, le=0o777, description="file mode creation mask, octal text"
     )
-    priority: int | None = field(None, effect=Effect.IN_PLACE, ge=-20, le=19, description="nice value")
+    priority: Whole | None = field(None, effect=Effect.IN_PLACE, ge=-20, le=19, description="nice value")
     limits: Limits = field(Limits(), effect=Effect.RESTART, description="resource limits")
     log_rotate: LogRotate = field(
         LogRotate(), effect=Effect.IN_PLACE, description="rotation of the log without losing a line"
     )
     stderr_log: Text = field("", effect=Effect.RESTART, description="separate file for standard error")
-    autostart: bool = field(True, effect=Effect.IN_PLACE, description="start it without being asked")
+    autostart: Flag = field(True, effect=Effect.IN_PLACE, description="start it without being asked")
     restart: Restart = field(Restart(), effect=Effect.IN_PLACE, description="restart policy and delays")
     stop: Stop = field(Stop(), effect=Effect.IN_PLACE, description="stop signal and time limit")
-    exit_on_end: bool = field(
+    exit_on_end: Flag = field(
         False,
         effect=Effect.IN_PLACE,
         description="the main program of a container: when it ends for good, pmond ends, with its exit code",
     )
     watch: Watch = field(Watch(), effect=Effect.IN_PLACE, description="files whose changes count")
     reload: Reload = field(Reload(), effect=Effect.IN_PLACE, description="how it is told of such a change")
-    on_change: Literal["restart", "reload", "signal", "none"] = field(
+    on_change: Annotated[Literal["restart", "reload", "signal", "none"], FromText] = field(
         "restart",
         effect=Effect.IN_PLACE,
         description="when watched files change: restart it, run reload.command, send reload.signal, nothing;"
@@ -90,7 +94,7 @@ class ProcessSpec(Declared):
     profiles: Names = field(
         (), effect=Effect.NONE, description="it is declared only while one of these profiles is in use"
     )
-    prune: bool | Literal["confirm"] = field(
+    prune: Prune = field(
         True, effect=Effect.NONE, description="whether it may be deleted when it is no longer declared"
     )
     renamed_from: Text = field(

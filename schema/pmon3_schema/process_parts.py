@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
 
 from pmon3_schema.effect import Effect, field
-from pmon3_schema.field_types import Declared, Duration, ExitCodes, SignalNumber, Size, Texts, Words, mistake
+from pmon3_schema.field_types import (
+    Declared,
+    Duration,
+    ExitCodes,
+    Flag,
+    FromText,
+    Number,
+    SignalNumber,
+    Size,
+    Texts,
+    Whole,
+    Words,
+    mistake,
+)
 
 
 class Restart(Declared):
     """When a process that ended by itself is started again, and how soon."""
 
-    policy: Literal["always", "on-failure", "never"] = field(
+    policy: Annotated[Literal["always", "on-failure", "never"], FromText] = field(
         "always", effect=Effect.IN_PLACE, description="which endings are followed by a restart"
     )
     success_exit_codes: ExitCodes = field(
@@ -29,7 +42,7 @@ class Restart(Declared):
         description="delay before the second restart in a row; the first is at once",
     )
     max_delay: Duration = field(60.0, effect=Effect.IN_PLACE, description="the delay doubles up to this")
-    jitter: float = field(
+    jitter: Number = field(
         0.1,
         effect=Effect.IN_PLACE,
         ge=0,
@@ -41,7 +54,7 @@ class Restart(Declared):
         effect=Effect.IN_PLACE,
         description="a run of this length makes the next restart immediate again",
     )
-    max_failures: int = field(
+    max_failures: Whole = field(
         0,
         effect=Effect.IN_PLACE,
         ge=0,
@@ -55,7 +68,7 @@ class Stop(Declared):
 
     signal: SignalNumber = field(15, effect=Effect.IN_PLACE, description="the signal that asks it to end")
     timeout: Duration = field(10.0, effect=Effect.IN_PLACE, description="time until SIGKILL")
-    kill_group: bool = field(
+    kill_group: Flag = field(
         True, effect=Effect.IN_PLACE, description="signal the whole process tree, not the main process alone"
     )
 
@@ -76,7 +89,6 @@ class Watch(Declared):
     debounce: Duration = field(
         0.1,
         effect=Effect.IN_PLACE,
-        ge=0,
         description="how long they must have been still for a change to count",
     )
 
@@ -104,18 +116,15 @@ class Reload(Declared):
 class LogRotate(Declared):
     """When pmond rotates the log, and what it keeps. Off unless a size or an age is given."""
 
-    size: Size = field(
-        0, effect=Effect.IN_PLACE, ge=0, description="rotate at this size; 0: whatever its size"
-    )
-    age: Duration = field(0.0, effect=Effect.IN_PLACE, ge=0, description="rotate after this time; 0: never")
-    keep: int = field(5, effect=Effect.IN_PLACE, ge=1, description="rotated files that are kept")
+    size: Size = field(0, effect=Effect.IN_PLACE, description="rotate at this size; 0: whatever its size")
+    age: Duration = field(0.0, effect=Effect.IN_PLACE, description="rotate after this time; 0: never")
+    keep: Whole = field(5, effect=Effect.IN_PLACE, ge=1, description="rotated files that are kept")
     total: Size = field(
         0,
         effect=Effect.IN_PLACE,
-        ge=0,
         description="what the log and its rotated files may take together, the oldest go first; 0: any",
     )
-    compress: bool = field(True, effect=Effect.IN_PLACE, description="compress all but the newest of them")
+    compress: Flag = field(True, effect=Effect.IN_PLACE, description="compress all but the newest of them")
 
     @model_validator(mode="after")
     def _room(self) -> Self:
@@ -134,8 +143,10 @@ class LogRotate(Declared):
 class Limits(Declared):
     """Resource limits (soft and hard alike) of the started program."""
 
-    nofile: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="open files")
-    memory: Size | None = field(None, effect=Effect.IN_PLACE, ge=0, description="address space, bytes")
-    cpu_seconds: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="processor time, seconds")
-    core: Size | None = field(None, effect=Effect.IN_PLACE, ge=0, description="core file, bytes")
-    nproc: int | None = field(None, effect=Effect.IN_PLACE, ge=0, description="processes of the user")
+    nofile: Whole | None = field(None, effect=Effect.IN_PLACE, ge=0, description="open files")
+    memory: Size | None = field(None, effect=Effect.IN_PLACE, description="address space, bytes")
+    cpu_seconds: Whole | None = field(
+        None, effect=Effect.IN_PLACE, ge=0, description="processor time, seconds"
+    )
+    core: Size | None = field(None, effect=Effect.IN_PLACE, description="core file, bytes")
+    nproc: Whole | None = field(None, effect=Effect.IN_PLACE, ge=0, description="processes of the user")

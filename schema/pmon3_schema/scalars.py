@@ -6,8 +6,13 @@ import re
 import signal
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+\Z")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DIGITS = "[0-9]+(?:_[0-9]+)*"
+SECONDS_PATTERN = rf"\+?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9]{{1,3}})?"
+UNITS_PATTERN = r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+"
+"""Durations as text, without units and with them; the JSON Schema says them too."""
+_SECONDS = re.compile(rf"{SECONDS_PATTERN}\Z")
+_DURATION = re.compile(rf"{UNITS_PATTERN}\Z")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 
 _UNIT_BYTES = {
     "": 1, "B": 1,
@@ -16,7 +21,9 @@ _UNIT_BYTES = {
     "G": 1024**3, "GB": 1000**3, "GIB": 1024**3,
     "T": 1024**4, "TB": 1000**4, "TIB": 1024**4,
 }  # fmt: skip
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)\Z")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)[ \t]*([A-Za-z]*)\Z")
+LARGEST_SIZE = 2**63 - 1
+"""Bytes, of a limit and of a file."""
 
 
 def parse_duration(value: str | int | float) -> float:
@@ -26,20 +33,21 @@ def parse_duration(value: str | int | float) -> float:
     """
     if isinstance(value, bool):
         raise ValueError("a duration is a number of seconds or text such as 500ms, 10s, 5m")
-    if isinstance(value, int | float):
-        seconds = float(value)
-    else:
-        text = value.strip()
-        if _DURATION.match(text):
-            seconds = sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION_PART.findall(text))
-        else:
-            try:
-                seconds = float(text)
-            except ValueError:
-                raise ValueError(f"{value!r} is not a duration (write 500ms, 10s, 5m or 1h)") from None
+    try:
+        seconds = float(value) if isinstance(value, int | float) else _seconds(value.strip())
+    except OverflowError:
+        seconds = float("inf")
+    if seconds is None:
+        raise ValueError(f"{value!r} is not a duration (write 500ms, 10s, 5m or 1h)")
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"{value!r} is not a duration (it must be finite and not negative)")
     return seconds
+
+
+def _seconds(text: str) -> float | None:
+    if _DURATION.match(text):
+        return sum(float(n) * _UNIT_SECONDS[unit] for n, unit in _DURATION_PART.findall(text))
+    return float(text) if _SECONDS.match(text) else None
 
 
 def format_duration(seconds: float) -> str:
@@ -60,16 +68,23 @@ def parse_size(value: str | int) -> int:
 
     Raises ValueError when the text is none of these.
     """
-    if isinstance(value, bool):
-        raise ValueError("a size is a number of bytes or text such as 64MiB")
+    if isinstance(value, bool | float):
+        raise ValueError("a size is a whole number of bytes or text such as 64MiB")
     if isinstance(value, int):
-        if value < 0:
-            raise ValueError(f"{value} is not a size (it must not be negative)")
-        return value
-    found = _SIZE.match(value.strip())
-    if not found or found[2].upper() not in _UNIT_BYTES:
-        raise ValueError(f"{value!r} is not a size (write 4096, 512K, 64MiB or 10MB)")
-    return int(float(found[1]) * _UNIT_BYTES[found[2].upper()])
+        size = value
+    else:
+        found = _SIZE.match(value.strip())
+        if not found or found[2].upper() not in _UNIT_BYTES:
+            raise ValueError(f"{value!r} is not a size (write 4096, 512K, 64MiB or 10MB)")
+        size = _times(found[1], _UNIT_BYTES[found[2].upper()])
+    if not 0 <= size <= LARGEST_SIZE:
+        raise ValueError(f"{value!r} is not a size (it must not be negative, and less than 2^63 bytes)")
+    return size
+
+
+def _times(number: str, unit: int) -> int:
+    size = float(number) * unit
+    return int(size) if size <= LARGEST_SIZE else LARGEST_SIZE + 1
 
 
 def parse_signal(value: str | int) -> int:
@@ -78,12 +93,16 @@ def parse_signal(value: str | int) -> int:
     Raises ValueError when this system has no such signal.
     """
     try:
-        if isinstance(value, int) or value.isdigit():
+        if isinstance(value, int) and not isinstance(value, bool):
+            return int(signal.Signals(value))
+        if isinstance(value, str) and value.isascii() and value.isdigit():
             return int(signal.Signals(int(value)))
-        name = value.upper()
-        return int(signal.Signals[name if name.startswith("SIG") else f"SIG{name}"])
+        if isinstance(value, str):
+            name = value.upper()
+            return int(signal.Signals[name if name.startswith("SIG") else f"SIG{name}"])
     except (KeyError, ValueError):
-        raise ValueError(f"{value!r} is not a signal (write a name such as SIGTERM or a number)") from None
+        pass
+    raise ValueError(f"{value!r} is not a signal (write a name such as SIGTERM or a number)")
 
 
 def signal_name(number: int) -> str:

@@ -53,9 +53,7 @@ class Spelling:
         fields = model.model_fields
         result: dict[str, Any] = {}
         for key, value in data.items():
-            name = (
-                key if key in fields else _spellings(model, self._format).get(_folded(key, self._format), key)
-            )
+            name = key if key in fields else _spellings(model, self._format).get(key.lower(), key)
             if name in result:
                 self.twice.append(((*path, key), name))
                 continue
@@ -77,9 +75,6 @@ def nested_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 @cache
 def _spellings(model: type[BaseModel], format_name: str) -> dict[str, str]:
-    names = model.model_fields if format_name == "toml" else SEED_FIELDS
-    return {_folded(name, format_name): name for name in names}
-
-
-def _folded(key: str, format_name: str) -> str:
-    return key.replace("_", "").lower() if format_name == "toml" else key.lower()
+    if format_name != "toml":
+        return {name: name for name in SEED_FIELDS}
+    return {spelt: name for name in model.model_fields for spelt in (name, name.replace("_", ""))}

@@ -1,10 +1,11 @@
-"""Variables of a manifest: `${NAME}` and `${NAME:-default}` in its text values.
+"""Variables of a manifest: `${NAME}` and `${NAME:-default}` in its values.
 
 Theory of operation: a document opts in by declaring the variables it uses, each with a default or
 with none (`null`: a value must be given). Without `variables:` nothing in it is replaced, so a
 literal `$` of an older manifest stays what it is. Values come from the declaration, from the
 profiles in use and from `use:`, never from the environment of whoever reads the manifest: two
-readers of the same documents get the same processes.
+readers of the same documents get the same processes. What was replaced is marked (`filled`), so that
+the model can take it for a number or a truth value where a field wants one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from pmon3_schema.filled import Filled
 from pmon3_schema.findings import Finding
 from pmon3_schema.formats.source import Path
 from pmon3_schema.mistakes import did_you_mean, type_name
@@ -68,6 +70,17 @@ def substituted(value: Any, values: Values, report: Report, path: Path = ()) -> 
     return value
 
 
+def references_hint(value: Any) -> str:
+    """What to do about a wrong value that is made of variables, or was meant to be; else nothing."""
+    if not isinstance(value, str):
+        return ""
+    if isinstance(value, Filled):
+        found = (_INSIDE.match(inside) for inside, _ in _REFERENCE.findall(value.written))
+        names = " and ".join(dict.fromkeys(f"`{one[1]}`" for one in found if one))
+        return f"give {names} another value: in `variables`, in a profile, or with --var" if names else ""
+    return "declare the variable in `variables` of this file" if "${" in value else ""
+
+
 def literal(value: Any) -> Any:
     """The value with its texts written so that nothing in them is replaced: the reverse of `substituted`."""
     if isinstance(value, str):
@@ -95,4 +108,4 @@ def _replaced(text: str, values: Values, report: Report, path: Path) -> str:
             report("PM024", f"the variable `{name}` has no value", path, f"give it with --var {name}=VALUE")
         return ""
 
-    return _REFERENCE.sub(replacement, text)
+    return Filled(_REFERENCE.sub(replacement, text), text)

@@ -11,17 +11,19 @@ import json
 from typing import Any
 
 import pytest
+import tomlkit
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
+from tests.property.test_schema import MANIFESTS
 from tests.support.declared_world import Refused, World
 
 from pmon3_schema.effect import Effect
 from pmon3_schema.formats.export import FORMATS, plain, render
 from pmon3_schema.manifest import Document, read
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.profiles import merged
+from pmon3_schema.profiles import merged, options_document
 from pmon3_schema.revision import changes, revision
 from pmond.core.compare import CREATE, PRUNE, Options
 from pmond.core.model import Hold
@@ -368,6 +370,40 @@ def test_p23_a_profile_is_what_merging_says_in_any_file_and_format(
         reading = read(documents)
         assert reading.ok, reading.diagnostics
         assert [entry.spec for entry in reading.entries] == [expected]
+
+
+def referring(value: Any, variables: dict[str, Any], path: tuple[Any, ...] = ()) -> Any:
+    """The value with each number, truth value and text in it, but for names, made of a variable."""
+    if isinstance(value, dict):
+        return {key: referring(item, variables, (*path, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [referring(item, variables, (*path, index)) for index, item in enumerate(value)]
+    if path[-1] == "name":
+        return value
+    name = f"V{len(variables)}"
+    variables[name] = value if isinstance(value, str) else json.dumps(value)
+    return f"${{{name}}}"
+
+
+@given(MANIFESTS, manifests(), st.sampled_from(FORMATS))
+@settings(max_examples=150, deadline=None)
+def test_p23_a_value_may_be_a_variable_whatever_its_type(
+    entries: list[dict[str, Any]], more: tuple[ProcessSpec, ...], format_name: str
+) -> None:
+    specs = [ProcessSpec.model_validate(entry) for entry in entries] + list(more)
+    assume(len({spec.name for spec in specs}) == len(specs))
+    variables: dict[str, Any] = {}
+    made = [referring(plain(spec), variables) for spec in specs]
+    declared = dict.fromkeys(variables, "")
+    text = {
+        "json": lambda body: json.dumps({"variables": declared, **json.loads(body)}),
+        "yaml": lambda body: f"variables: {json.dumps(declared)}\n{body}",
+        "toml": lambda body: f"{body}\n{tomlkit.dumps({'variables': declared})}",
+    }[format_name](render(made, format_name))
+    chosen = options_document([], variables)
+    reading = read([Document(f"/m.{format_name}", text.encode()), chosen])
+    assert reading.ok, reading.diagnostics
+    assert [entry.spec for entry in reading.entries] == specs
 
 
 @given(manifests())

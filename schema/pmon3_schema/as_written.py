@@ -1,0 +1,81 @@
+"""How values of fields are written, in the words of JSON Schema: what `field_types` takes, no more, no less.
+
+Theory of operation: the quoting of a shell, durations, sizes and names are regular languages, so a
+pattern can say them exactly. Patterns are those of ECMA-262 in what Python's `re` understands the same
+way: classes are spelt out, and nothing in them can be matched in two ways, so none takes long.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from pmon3_schema.scalars import LARGEST_SIZE, SECONDS_PATTERN, UNITS_PATTERN
+
+_BYTES = r"[0-9]+(?:\.[0-9]+)?[ \t]*(?:[KkMmGgTt](?:[Ii]?[Bb])?|[Bb])?"
+_IN_NAME = r"\u0000-\u001f\u007f/,*?\[\]"
+_SPACE = r" \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+
+# Parts of a word in shell quoting: a plain or escaped character, single quotes, double quotes.
+_PART = r"""[^ \t\r\n'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*["]"""
+_WITHOUT_EQUALS = r"""[^ \t\r\n'"\\=]|\\[^=]|'[^'=]*'|"(?:[^"\\=]|\\[^=])*["]"""
+_WITH_EQUALS = r"""\\?=|'[^'=]*=[^']*'|"(?:[^"\\=]|\\[^=])*\\?=(?:[^"\\]|\\[\s\S])*["]"""
+_NO_KEY = r"""(?:''|"")*(?:\\?=|['"]=)"""
+_ASSIGNMENT = f"(?!{_NO_KEY})(?:{_WITHOUT_EQUALS})*(?:{_WITH_EQUALS})(?:{_PART})*"
+_GAP = r"[ \t\r\n]"
+
+
+def text(pattern: str) -> dict[str, Any]:
+    """Text that matches the pattern from its beginning to its end."""
+    return {"type": "string", "pattern": f"^(?:{pattern})$"}
+
+
+def any_case(word: str) -> str:
+    """A pattern of the word in capitals, small letters or both: patterns have no flag for that here."""
+    return "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word)
+
+
+_SIGNALS = sorted(signal.Signals.__members__)
+_SIGNAL_NUMBERS = sorted(int(one) for one in signal.Signals)
+_SIGNAL_WORDS = "|".join(any_case(name.removeprefix("SIG")) for name in _SIGNALS)
+_LIST_OF_TEXTS = {"type": "array", "items": {"type": "string"}}
+
+NAME = text(rf"(?![-{_SPACE}]|\.\.?$)[^{_IN_NAME}]*[^{_IN_NAME}{_SPACE}]") | {"maxLength": 128}
+NAMES = {"type": "array", "items": NAME}
+EXIT_CODES = {"type": "array", "items": {"type": "integer"}}
+# `$comment` is what `explain` calls such a value.
+DURATION = {
+    "$comment": "duration",
+    "anyOf": [text(rf"\s*(?:{UNITS_PATTERN}|{SECONDS_PATTERN})\s*"), {"type": "number", "minimum": 0}],
+}
+SIZE = {
+    "$comment": "size",
+    "anyOf": [text(rf"\s*{_BYTES}\s*"), {"type": "integer", "minimum": 0, "maximum": LARGEST_SIZE}],
+}
+SIGNAL = {
+    "$comment": "signal",
+    "anyOf": [
+        {"enum": _SIGNALS},  # what editors propose; the pattern takes the other spellings
+        text(f"(?:{any_case('SIG')})?(?:{_SIGNAL_WORDS})"),
+        text(f"0*(?:{'|'.join(map(str, _SIGNAL_NUMBERS))})"),
+        {"enum": _SIGNAL_NUMBERS},
+    ],
+}
+MASK = {
+    "$comment": "octal",
+    "anyOf": [
+        text(r"\s*(?:0[oO])?0*[0-7]{1,3}\s*"),
+        {"type": "integer", "minimum": 0, "maximum": 0o777},
+        {"type": "null"},
+    ],
+}
+TEXTS = {"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]}
+WORDS = {"anyOf": [text(f"(?:{_GAP}|{_PART})*"), _LIST_OF_TEXTS]}
+VARIABLES = {
+    "anyOf": [
+        text(f"{_GAP}*(?:{_ASSIGNMENT}(?:{_GAP}+|$))*"),
+        {"type": "object", "propertyNames": text("[^=]+"), "additionalProperties": {"type": "string"}},
+    ]
+}
+REFERENCE = {"type": "string", "pattern": r"\$\{", "description": "a value made of variables"}
+YES_NO = text("|".join(map(any_case, ("yes", "no", "on", "off", "y", "n"))))
