@@ -27,8 +27,8 @@ _STATE_IN_USE = 5
 """Exit code of a pmond that found another one in its state folder."""
 
 
-def ensure_running(seconds: float) -> Client:
-    """A client of a pmond that answers; starts one if none does. Raises PmonError."""
+def ensure_running(seconds: float) -> tuple[Client, str]:
+    """A client of a pmond that answers, and when it was started if that was here. Raises PmonError."""
     daemon = address.daemon()
     client = Client(daemon.socket)
     try:
@@ -40,8 +40,10 @@ def ensure_running(seconds: float) -> Client:
             raise  # the system's pmond is for root to start
         _start_or_join(seconds, daemon.own)
         client = address.connect()
-        output.note(f"started pmond (pid {client.get('/v1/version')['pid']}), {client.path}")
-    return client
+        version = client.get("/v1/version")
+        output.note(f"started pmond (pid {version['pid']}), {client.path}")
+        return client, version["started_at"]
+    return client, ""
 
 
 def _start_or_join(seconds: float, own: bool) -> None:

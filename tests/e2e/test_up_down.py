@@ -17,16 +17,20 @@ def test_up_twice_and_down_twice(stopped_pmond: Pmond) -> None:
     first = pmond.run("up", "-f", "manifest.yaml")
     assert first.returncode == 0, first.stderr
     assert "started pmond" in first.stderr
+    # It is the process config file: pmond has applied it before it could be asked to.
+    assert "manifest.yaml: 2 create (done by pmond as it started" in first.stderr
     before = {name: row["pid"] for name, row in pmond.rows().items()}
     assert set(before) == {"db", "web"} and all(before.values())
     second = pmond.run("up", "-f", "manifest.yaml")
     assert (second.returncode, "started pmond" in second.stderr) == (0, False)
+    assert "manifest.yaml: no changes; 2 unchanged\n" in second.stderr
     assert {name: row["pid"] for name, row in pmond.rows().items()} == before
     assert pmond.run("down").returncode == 0
     assert pmond.survivors() == []
     assert not pmond.socket.exists()
     again = pmond.run("down")
     assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
+    assert "no changes; 2 unchanged\n" in pmond.run("up", "-f", "manifest.yaml").stderr
 
 
 def test_down_keep_leaves_processes_for_the_next(pmond: Pmond) -> None:

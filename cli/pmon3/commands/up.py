@@ -6,7 +6,8 @@ from typing import Any
 
 from pmon3 import launch, options, output, waiting
 from pmon3.applying import Wishes, apply
-from pmon3.render_plan import summary
+from pmon3.client import Client
+from pmon3.render_plan import is_change, summary
 
 
 def command(
@@ -21,12 +22,24 @@ def command(
     """Start pmond if need be, apply manifests, wait until ready."""
     patience = waiting.Patience(options.seconds(timeout), no_wait)
     choice = options.choice(profiles, variables)
-    client = launch.ensure_running(patience.seconds)
+    client, started_at = launch.ensure_running(patience.seconds)
     targets: list[dict[str, Any]] = []
     if files:
         for answer in apply(client, files, None, Wishes(prune=prune), choice):
-            output.note(f"applied {answer['plan']['set']}: {summary(answer['plan'])}")
-            for remark in answer["plan"]["notes"]:
+            plan = answer["plan"]
+            outcome = _by_itself(client, plan, started_at) or summary(plan)
+            output.note(f"applied {plan['set']}: {outcome}")
+            for remark in plan["notes"]:
                 output.note(remark["message"])
             targets += answer["targets"]
     waiting.show_all(client, waiting.wait(client, targets, waiting.READY, patience), shape.value)
+
+
+def _by_itself(client: Client, plan: dict[str, Any], started_at: str) -> str:
+    """What a pmond that was started here had done with its own manifest before it was asked to."""
+    if not started_at or any(is_change(action) for action in plan["actions"]):
+        return ""
+    for newest in client.get("/v1/history", [("set", plan["set"]), ("limit", "1")]):
+        if newest["by"] == "pmond" and newest["time"] >= started_at:
+            return f"{summary(newest)} (done by pmond as it started: this is its process config file)"
+    return ""
