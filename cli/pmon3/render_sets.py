@@ -70,7 +70,8 @@ def _remarks(one: dict[str, Any]) -> list[str]:
         lines.append(f"{one['name']}: not accepted ({one['reason']}): {one['message']}")
         lines += [f"  {diagnostic_line(diagnostic)}" for diagnostic in one["diagnostics"]]
     for condition in one["conditions"]:
-        if condition["type"] in {"Suspended", "Synced"} and condition["message"]:
+        missing = condition["type"] == "Accepted" and condition["status"] == "Unknown"
+        if condition["message"] and (missing or condition["type"] in {"Suspended", "Synced", "Followed"}):
             lines.append(f"{one['name']}: {condition['message']}")
     if one["chosen"] and any(one["chosen"].values()):
         said = ", ".join(f"{what} {', '.join(names)}" for what, names in one["chosen"].items() if names)

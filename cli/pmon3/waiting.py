@@ -40,11 +40,15 @@ class Settled(NamedTuple):
             raise self.error
 
 
-def wait(client: Client, targets: list[dict[str, Any]], until: str, patience: Patience) -> Settled:
-    """Wait for targets. Raises PmonError only when pmond cannot be asked."""
-    if patience.no_wait or not targets:
+def wait(
+    client: Client, targets: list[dict[str, Any]], until: str, patience: Patience, set_name: str = ""
+) -> Settled:
+    """Wait for targets, and a set where one is named. Raises PmonError only when pmond cannot be asked."""
+    if patience.no_wait or not (targets or set_name):
         return Settled(touched(client, targets))
-    body = {"targets": targets, "until": until, "timeout": patience.seconds}
+    body: dict[str, Any] = {"targets": targets, "until": until, "timeout": patience.seconds}
+    if set_name:
+        body["set"] = set_name
     answer = client.post("/v1/wait", body, timeout=patience.seconds + _ANSWER_MARGIN)
     return Settled(answer["processes"], missed(answer, until, patience))
 

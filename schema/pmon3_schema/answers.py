@@ -97,6 +97,19 @@ class Applied(TypedDict):
     revision: int
 
 
+class Lifted(TypedDict):
+    """A stop that a person had made, and that counts no longer."""
+
+    name: str
+    hold: dict[str, Any]
+
+
+class Initialised(Applied):
+    """The same of `init`, which also starts what was stopped."""
+
+    lifted: list[Lifted]
+
+
 class Member(TypedDict):
     """One process of a set's inventory."""
 
@@ -114,6 +127,7 @@ class Set(TypedDict):
     sync: str
     health: str
     accepted: bool
+    followed: bool
     reason: str
     message: str
     diagnostics: list[dict[str, Any]]

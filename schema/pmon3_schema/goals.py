@@ -1,7 +1,8 @@
 """What can be waited for: one condition, or several of which all or any must be met.
 
 Theory of operation: one line of text crosses the socket: conditions joined by `,` (all of them) or
-by `|` (any of them). `exited` may say a code and `condition` a type and a status.
+by `|` (any of them). `exited` may say a code and `condition` a type and a status. Where a set is waited
+for, the conditions that sets have are its own; everything else is judged of processes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import NamedTuple
 PLAIN = ("ready", "stopped", "completed", "deleted", "synced", "exited")
 CONDITIONS = ("Ready", "Progressing", "Stalled", "Held", "RestartRequired", "Flapping")
 """The types of conditions that a process can have."""
+SET_CONDITIONS = ("Accepted", "Synced", "Progressing", "Suspended", "PruneBlocked", "Followed")
+"""The types of conditions that a set can have."""
 
 _WITH_VALUE = re.compile(r"exited=(?P<code>\d{1,3})\Z|condition=(?P<type>[A-Za-z]+)(?:=(?P<status>\w+))?\Z")
 _MOST_CODE = 255
@@ -19,12 +22,13 @@ _STATUSES = ("True", "False", "Unknown")
 
 
 class Condition(NamedTuple):
-    """One of the words; `code` of `exited`, `type` and `status` of `condition`."""
+    """One of the words; `code` of `exited`, `type` and `status` of `condition`, which may be the set's."""
 
     word: str
     code: int | None = None
     type: str = ""
     status: str = "True"
+    of_set: bool = False
 
 
 class Goal(NamedTuple):
@@ -33,12 +37,16 @@ class Goal(NamedTuple):
     conditions: tuple[Condition, ...]
     any: bool = False
 
+    def part(self, *, of_set: bool) -> Goal:
+        """What of it is about the set, or about processes."""
+        return Goal(tuple(one for one in self.conditions if one.of_set is of_set), self.any)
 
-def parse(text: str) -> Goal:
-    """The goal of a text. Raises ValueError that says what is possible."""
+
+def parse(text: str, *, of_set: bool = False) -> Goal:
+    """The goal of a text; `of_set`: a set is waited for. Raises ValueError that says what is possible."""
     any_of = "|" in text
     parts = text.split("|" if any_of else ",")
-    return Goal(tuple(_condition(part.strip()) for part in parts), any_of)
+    return Goal(tuple(_condition(part.strip(), of_set) for part in parts), any_of)
 
 
 def joined(conditions: list[str], any_of: bool) -> str:
@@ -46,7 +54,7 @@ def joined(conditions: list[str], any_of: bool) -> str:
     return ("|" if any_of else ",").join(conditions)
 
 
-def _condition(text: str) -> Condition:
+def _condition(text: str, of_set: bool) -> Condition:
     if text in PLAIN:
         return Condition(text)
     found = _WITH_VALUE.match(text)
@@ -61,12 +69,16 @@ def _condition(text: str) -> Condition:
     status = (found["status"] or "True").capitalize()
     if status not in _STATUSES:
         raise ValueError(f"{text!r} cannot be waited for: a condition is True, False or Unknown")
-    return Condition("condition", type=_type(found["type"]), status=status)
+    type = _type(found["type"], of_set)
+    return Condition("condition", type=type, status=status, of_set=of_set and type in SET_CONDITIONS)
 
 
-def _type(word: str) -> str:
+def _type(word: str, of_set: bool) -> str:
     """The type that is meant, whatever its case: one that never comes would be waited for in vain."""
-    for known in CONDITIONS:
+    possible = dict.fromkeys((*SET_CONDITIONS, *CONDITIONS) if of_set else CONDITIONS)
+    for known in possible:
         if known.lower() == word.lower():
             return known
-    raise ValueError(f"there is no condition {word} (one of {', '.join(CONDITIONS)})")
+    if word.lower() in map(str.lower, SET_CONDITIONS):
+        raise ValueError(f"{word} is a condition of sets, and no set is named (with --set)")
+    raise ValueError(f"there is no condition {word} (one of {', '.join(possible)})")

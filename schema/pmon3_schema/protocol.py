@@ -21,7 +21,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 
 def goal(text: str) -> str:
     """The text of a goal, once it has been read. Raises ValueError."""
-    goals.parse(text)
+    goals.parse(text, of_set=True)
     return text
 
 
@@ -175,6 +175,7 @@ class Wait(Body):
     """Wait until all targets are in a state, one has failed, or `timeout` seconds have passed."""
 
     targets: list[Promise]
+    set: str = Field("", description="of whom conditions of sets are judged")
     until: Until = Field(description="conditions, joined by a comma (all) or a bar (any); see `pmon3 wait`")
     timeout: float = Field(60.0, ge=0, le=_LONGEST_WAIT, description="seconds")
 

@@ -20,7 +20,7 @@ from tests.support.fake_control import FakeControl
 from tests.support.fake_daemon import default_answers, detailed, process
 from tests.support.http_client import Reports
 
-from pmon3_schema.protocol import Promise, Selection
+from pmon3_schema.protocol import Selection, Wait
 from pmond.runtime.http.api import Api
 from pmond.runtime.http.auth import Peer
 from pmond.runtime.http.control import LogFile
@@ -41,9 +41,7 @@ class Canned(FakeControl):
     def describe(self, ref: str) -> dict[str, Any]:
         return detailed(1, ref)
 
-    async def wait(
-        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
-    ) -> dict[str, Any]:
+    async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:
         return {"outcome": "met", "processes": [process(1, "web")], "failures": []}
 
     def groups(self) -> Sequence[dict[str, Any]]:

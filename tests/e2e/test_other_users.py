@@ -147,6 +147,33 @@ def test_values_that_somebody_else_chose_are_not_told(shared: Pmond) -> None:
         assert "hunter2" not in str(answer)
 
 
+def test_of_a_wrong_manifest_the_place_and_the_kind_are_told_and_no_more(shared: Pmond) -> None:
+    shared.write(
+        "processes:\n  - {name: web, file: /bin/sleep, umask: hunter2, hunter3: 1}\n"
+        '  - {name: "hunter/4", file: /bin/sleep}\n'
+    )
+    until(lambda: "ManifestRejected" in shared.reasons(), "the manifest to be looked at")
+    assert "hunter2" in shared.run("status").stdout + shared.run("status", "-o", "json").stdout
+    waiting = {
+        "targets": [],
+        "set": f"file:{shared.manifest_file}",
+        "until": "condition=Accepted",
+        "timeout": 1,
+    }
+    asked: list[tuple[str, str, object]] = [
+        ("GET", "/v1/sets", None), ("GET", "/v1/events", None), ("POST", "/v1/wait", waiting),
+    ]  # fmt: skip
+    for method, target, body in asked:
+        status, answer = ask_as("nobody", shared, method, target, body)
+        assert (status, "hunter" in str(answer)) == (200, False), answer
+        assert f"{shared.manifest_file}:2:" in str(answer)
+    _, sets = ask_as("nobody", shared, "GET", "/v1/sets")
+    assert isinstance(sets, list)
+    (one,) = (one for one in sets if one["name"] == f"file:{shared.manifest_file}")
+    kinds = {diagnostic["code"]: diagnostic["message"] for diagnostic in one["diagnostics"]}
+    assert (one["accepted"], kinds["PM014"]) == (False, "an unknown field")
+
+
 def test_logs_and_administration(shared: Pmond) -> None:
     assert ask_as("nobody", shared, "GET", "/v1/logs/roots")[0] == 403
     for method, target, body in (

@@ -317,11 +317,15 @@ def test_init_starts_what_is_down_and_leaves_what_runs(pmond: Pmond) -> None:
     for name in ("held", "own"):
         pmond.until(name, "running")
         pmond.ok("stop", name)
-    pmond.run("init", "-c")
+    said = pmond.run("init", "-c").stderr
+    assert re.search(r"^pmon3: held: held by \w+ since 2\S+ [\d:]+: lifted$", said, re.M), said
+    assert ("failed: held" in said, "own" in said) == (False, False)
     pmond.until("held", "running")
     assert pmond.row("own")["status"] == "stopped", "-c: the process config file alone"
-    pmond.run("init")
+    pmond.ok("hold", "own", "--reason", "maintenance")
+    assert re.search(r"own: held by \w+ since .*[(]maintenance[)]: lifted", pmond.run("init").stderr)
     pmond.until("own", "running")
+    assert "lifted" not in pmond.run("init").stderr
     assert pmond.row("runs")["pid"] == pid
 
 
@@ -336,23 +340,6 @@ def test_init_marks_what_needs_a_restart_and_does_the_rest(pmond: Pmond) -> None
     assert (described["pid"], conditions["RestartRequired"]) == (pid, "True")
     pmond.ok("restart", "web")
     assert pmond.until("web", "running")["args"] == ["2000"]
-
-
-@pytest.mark.parametrize("live", [True, False])
-def test_another_process_config_file_takes_over_what_the_first_declared(pmond: Pmond, live: bool) -> None:
-    pmond.declare(sleeper("web"), sleeper("gone"))
-    pid = pmond.until("web", "running")["pid"]
-    pmond.until("gone", "running")
-    other = pmond.folder / "other.json"
-    other.write_text(json.dumps({"processes": [sleeper("web"), sleeper("new")]}))
-    if not live:
-        pmond.kill()
-    pmond.config_file.write_text(pmond.config_file.read_text().replace(str(pmond.manifest_file), str(other)))
-    if not live:
-        pmond.start()
-    pmond.until("new", "running")
-    assert (pmond.row("web")["pid"], pmond.row("web")["owner"]) == (pid, f"file:{other}")
-    until(lambda: "gone" not in pmond.rows(), "what only the first file declared to be gone")
 
 
 @pytest.mark.parametrize("verb", ["start", "restart"])

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.protocol import Apply, Promise, Rollback, Selection
+from pmon3_schema.protocol import Apply, Rollback, Selection, Wait
 from pmon3_schema.status import Target
 from pmond.runtime.http.auth import Peer
 from pmond.runtime.http.control import LogFile
@@ -155,7 +155,7 @@ class FakeControl:
         self._called("approve", selection, peer)
         return [TARGET]
 
-    async def sets(self) -> Sequence[dict[str, Any]]:
+    async def sets(self, peer: Peer) -> Sequence[dict[str, Any]]:
         self._called("sets")
         return [SET]
 
@@ -175,15 +175,13 @@ class FakeControl:
 
     async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
         self._called("init", peer, process_config_only)
-        return {"plan": PLAN, "targets": [TARGET], "revision": 0}
+        return {"plan": PLAN, "targets": [TARGET], "revision": 0, "lifted": []}
 
-    async def wait(
-        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
-    ) -> dict[str, Any]:
-        self._called("wait", targets, until, timeout)
+    async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:
+        self._called("wait", body.targets, body.until, body.timeout)
         self.waits += 1
         try:
-            await asyncio.sleep(timeout)
+            await asyncio.sleep(body.timeout)
         finally:
             self.waits -= 1
         return {"outcome": "timeout", "processes": [], "failures": []}

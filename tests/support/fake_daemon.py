@@ -131,7 +131,7 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
         ("POST", "/v1/processes"): Answer({"targets": TARGETS}),
         ("POST", "/v1/wait"): Answer({"outcome": "met", "processes": processes[:1], "failures": []}),
         ("POST", "/v1/apply"): Answer({"plan": PLAN, "targets": TARGETS, "revision": 0}),
-        ("POST", "/v1/init"): Answer({"plan": PLAN, "targets": TARGETS, "revision": 0}),
+        ("POST", "/v1/init"): Answer({"plan": PLAN, "targets": TARGETS, "revision": 0, "lifted": []}),
         ("POST", "/v1/plan"): Answer(PLAN),
         ("GET", "/v1/logs/web"): Answer(Chunks([b"one\n", b"two"])),
         ("GET", "/v1/logs/db"): Answer(Chunks([b"three\nfo", b"ur\n"])),

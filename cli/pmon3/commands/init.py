@@ -1,11 +1,13 @@
 """`init`: read the process config file again and start what should run."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pmon3 import options, waiting
+from pmon3 import options, output, waiting
 from pmon3.address import connect
+from pmon3.render import local_time
+from pmon3.table import visible
 
 
 def command(
@@ -16,11 +18,22 @@ def command(
     ] = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    output: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.Shape.TABLE,
 ) -> None:
-    """Read the process config file again, start what should run."""
+    """Read the process config file again, start what should run.
+
+    What a person has stopped is started too, and said with whose stop it was; reconcile leaves it stopped.
+    """
     patience = waiting.Patience(options.seconds(timeout), no_wait and not blocking)
     client = connect()
     answer = client.post("/v1/init", {"process_config_only": config_only})
+    for lifted in answer["lifted"]:
+        output.note(visible(f"{lifted['name']}: {_held(lifted['hold'])}: lifted"))
     settled = waiting.wait(client, answer["targets"], waiting.READY, patience)
-    waiting.show_all(client, settled, output.value)
+    waiting.show_all(client, settled, shape.value)
+
+
+def _held(hold: dict[str, Any]) -> str:
+    """``held by ana since 2025-… (maintenance)``."""
+    why = f" ({hold['reason']})" if hold["reason"] else ""
+    return f"held by {hold['by']} since {local_time(hold['at'])}{why}"

@@ -59,6 +59,8 @@ class Options(Struct, frozen=True):
     """Processes of other owners become the owner's."""
     take_submitted: bool = False
     """Processes that were submitted by command become the owner's."""
+    predecessors: frozenset[str] = frozenset()
+    """Sets that the owner takes the place of: what both declare becomes the owner's."""
     restart: bool = True
     """A change that needs a restart gets one; otherwise it waits for the next start."""
     partial: bool = False
@@ -224,7 +226,7 @@ def _bring(work: _Work, present: Existing | None, spec: ProcessSpec, options: Op
 
 def _may_take(present: Existing, options: Options, step: Step | None) -> bool:
     """Processes of the command line go to a manifest that says the same, or that was told to."""
-    if options.take_over:
+    if options.take_over or present.owner in options.predecessors:
         return True
     same = step is None or step.action == ADOPT
     return present.owner == CLI and (options.take_submitted or same)

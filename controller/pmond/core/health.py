@@ -37,8 +37,13 @@ def worst(found: Iterable[str]) -> str:
     return max(found, key=HEALTH.index, default="Healthy")
 
 
-def sync_of(*, accepted: bool, suspended: bool, held: bool, outdated: bool) -> str:
-    """Whether a set is what its source says: the first of these that is in the way."""
+def sync_of(*, accepted: bool | None, suspended: bool, held: bool, outdated: bool) -> str:
+    """Whether a set is what its source says: the first of these that is in the way.
+
+    `accepted` is None where there is no source that could say anything.
+    """
+    if accepted is None:
+        return "Unknown"
     if not accepted:
         return "OutOfSync"
     if suspended:

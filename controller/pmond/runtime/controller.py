@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema._version import __version__
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Document as ManifestDocument
-from pmon3_schema.protocol import Apply, Document, Promise, Rollback, Selection
+from pmon3_schema.protocol import Apply, Document, Rollback, Selection, Wait
 from pmon3_schema.status import Target
 from pmond.core.compare import Options
 from pmond.runtime.http.auth import Peer, is_administrator, is_owner, uid_of
@@ -31,7 +32,7 @@ from pmond.runtime.intent.sources import Sources
 from pmond.runtime.intent.waiting import Waiting
 from pmond.runtime.long_work import in_thread, in_turns
 from pmond.runtime.publish.bus import Bus
-from pmond.runtime.publish.publishing import Publisher, event_json
+from pmond.runtime.publish.publishing import Publisher, event_json, hold_json
 from pmond.runtime.state.store import Store
 
 _API = 1
@@ -146,7 +147,7 @@ class Controller:
             return False
 
     async def apply(self, body: Apply, peer: Peer) -> dict[str, Any]:
-        order = order_of(body, peer)
+        order = self._order(body, peer)
         found = self._sets.with_choice(order.options.owner, _manifest_documents(body.documents))
         record = self._sets.get(order.options.owner)
         if record is not None:
@@ -158,7 +159,7 @@ class Controller:
         return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
     async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
-        order = order_of(body, peer)
+        order = self._order(body, peer)
         given = _manifest_documents(body.documents)
         found = self._sets.with_choice(order.options.owner, given)
         record = self._sets.get(order.options.owner)
@@ -166,6 +167,13 @@ class Controller:
             # What was chosen may be secret, and whoever writes the documents can have it said.
             check_set("plan", record, peer, self._daemon_uid, self._control_group)
         return await self._applying.plan(found, await self._applying.read(found), order)
+
+    def _order(self, body: Apply, peer: Peer) -> Order:
+        """What a caller asked for; of the process config file the same as if pmond read it itself."""
+        order = order_of(body, peer)
+        if order.options.owner != self._sources.owner:
+            return order
+        return replace(order, options=replace(order.options, predecessors=self._sets.predecessors()))
 
     def hold(
         self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
@@ -181,8 +189,8 @@ class Controller:
     def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
         return self._owning.approve(selection, peer)
 
-    async def sets(self) -> Sequence[dict[str, Any]]:
-        return await self._set_view.all()
+    async def sets(self, peer: Peer) -> Sequence[dict[str, Any]]:
+        return await self._set_view.all(peer)
 
     def history(self, name: str, limit: int) -> Sequence[dict[str, Any]]:
         return self._set_view.history(name or self._sources.owner, limit)
@@ -205,22 +213,23 @@ class Controller:
         plan, names = await self._sources.init(required=process_config_only)
         every = list(self._registry.processes.values())
         chosen = [one for one in every if one.name in names] if process_config_only else every
-        fresh = self._acting.release_holds(chosen, peer)
+        fresh, holds = self._acting.release_holds(chosen, peer)
         meant = [one for one in self._registry.processes.values() if one.wanted.up]
         if process_config_only:
             meant = [one for one in meant if one.name in names]
         targets = {one.name: target(one) for one in meant} | {one["name"]: one for one in fresh}
-        return {"plan": plan, "targets": list(targets.values()), "revision": 0}
+        lifted = [{"name": name, "hold": hold_json(hold)} for name, hold in holds.items()]
+        return {"plan": plan, "targets": list(targets.values()), "revision": 0, "lifted": lifted}
 
     async def reconcile(self) -> Sequence[Target]:
         await self._sources.reload()
         self._services.look_again()
         return [target(one) for one in self._registry.processes.values() if one.wanted.up]
 
-    async def wait(
-        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
-    ) -> dict[str, Any]:
-        return await self._waiting.wait(targets, until, timeout, lambda one: self._log_files(peer, one))
+    async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:
+        return await self._waiting.wait(
+            body, lambda one: self._log_files(peer, one), lambda: self._set_view.standing(body.set, peer)
+        )
 
     def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
         one = self._registry.one(ref)

@@ -32,7 +32,7 @@ from pmond.runtime.intent.acting import Acting
 from pmond.runtime.intent.applying import Applying
 from pmond.runtime.intent.expiring import Expiring
 from pmond.runtime.intent.grouping import Grouping
-from pmond.runtime.intent.owning import Owning
+from pmond.runtime.intent.owning import Owning, may_control_set
 from pmond.runtime.intent.registry import Declared, Registry
 from pmond.runtime.intent.rollback import RollingBack, RolloutEnded
 from pmond.runtime.intent.rollouts import Rollouts
@@ -49,7 +49,7 @@ from pmond.runtime.processes.foreign_exits import ForeignExits
 from pmond.runtime.processes.memory import MemoryKills
 from pmond.runtime.processes.reaper import Reaper
 from pmond.runtime.processes.tuning import Tuner
-from pmond.runtime.publish.bus import Bus
+from pmond.runtime.publish.bus import Bus, set_key
 from pmond.runtime.publish.hooks import Hooks
 from pmond.runtime.publish.keeping import Keeping
 from pmond.runtime.publish.process_json import Describer
@@ -139,17 +139,25 @@ class Parts:
         self.publisher.content_of = sets.in_force
         self.rollouts = Rollouts(registry, loop, self.bus, sets, clock, self._journal)
         self.applying = Applying(registry, loop, self.acting, sets, self.rollouts, uid)
+        default_file = self._configuration.places.process_config_file
         self.sources = Sources(
-            self.applying, registry, sets, self._journal, lambda: self._configuration.settings, announce
-        )
+            self.applying, registry, sets, self._journal, lambda: self._configuration.settings,
+            default_file, announce,
+        )  # fmt: skip
+        sets.followed = lambda: self.sources.owner
         self.rolling_back = RollingBack(registry, self.applying, sets, clock, self._journal)
         self.rollouts.ended = RolloutEnded(announce, self.rolling_back)
+        sets.tell = lambda names: self.bus.changed(set(map(set_key, names)))
         self.owning = Owning(registry, self.acting, sets, clock, uid, control_group)
         self.expiring = Expiring(registry, sets, self._journal, lambda name: self.sources.changed())
         self.owning.held = sets.changed = self.expiring.look
 
     def _make_controller(self, uid: int, control_group: int | None) -> Controller:
         registry, loop, bus, clock = self.registry, self.loop, self.bus, self._clock
+        self.set_view = SetView(
+            registry, loop, self.sets, self.rollouts, clock,
+            lambda record, peer: may_control_set(record, peer, uid, control_group),
+        )  # fmt: skip
         return Controller(
             registry=registry,
             acting=self.acting,
@@ -160,7 +168,7 @@ class Parts:
             publisher=self.publisher,
             owning=self.owning,
             sets=self.sets,
-            set_view=SetView(registry, loop, self.sets, self.rollouts, clock),
+            set_view=self.set_view,
             rolling_back=self.rolling_back,
             bus=bus,
             store=self._folder.store,

@@ -72,6 +72,8 @@ def test_a_socket_without_permission_is_exit_code_3(
             "'most' is not a number or a share such as 80%",
         ),
         (["wait", "web", "--for", "exited=256"], 2, "exit codes end at 255"),
+        (["wait", "web", "--for", "condition=Accepted"], 2, "a condition of sets, and no set is named"),
+        (["wait", "--set", "s", "--for", "condition=Acepted"], 2, "one of Accepted, Synced, Progressing, "),
         (["desc", "nope"], 1, "cannot find /v1/processes/nope"),
     ],
 )

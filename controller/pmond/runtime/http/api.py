@@ -135,7 +135,7 @@ class Api:
         return _targets(self._control.approve(_chosen(call.body(protocol.Choice), "approve"), call.peer))
 
     async def list_sets(self, call: Call) -> Answer:
-        return await long_answer(await self._control.sets())
+        return await long_answer(await self._control.sets(call.peer))
 
     async def history(self, call: Call) -> Answer:
         return json_response(self._control.history(call.query.text("set"), call.query.number("limit")))
@@ -164,8 +164,7 @@ class Api:
         body = call.body(protocol.Wait)
 
         async def waited() -> Response:
-            found = await self._control.wait(body.targets, body.until, body.timeout, call.peer)
-            return await long_answer(found)
+            return await long_answer(await self._control.wait(body, call.peer))
 
         return Pending(waited())
 

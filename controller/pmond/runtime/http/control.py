@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from pmon3_schema.protocol import Apply, Promise, Rollback, Selection
+from pmon3_schema.protocol import Apply, Rollback, Selection, Wait
 from pmon3_schema.status import Target
 from pmond.runtime.files.log_files import Owners
 from pmond.runtime.http.auth import Peer
@@ -41,7 +41,9 @@ class Control(Protocol):
     def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]: ...
     def release(self, selection: Selection, peer: Peer) -> Sequence[str]: ...
     def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]: ...
-    async def sets(self) -> Sequence[dict[str, Any]]: ...
+    async def sets(self, peer: Peer) -> Sequence[dict[str, Any]]:
+        """Of those that the peer may not change, nothing that stands in their source."""
+
     def history(self, name: str, limit: int) -> Sequence[dict[str, Any]]:
         """Of the set of the process config file when the name is empty."""
 
@@ -52,9 +54,7 @@ class Control(Protocol):
     async def reconcile(self) -> Sequence[Target]:
         """What should run, once the process config file and all processes were looked at again."""
 
-    async def wait(
-        self, targets: Sequence[Promise], until: str, timeout: float, peer: Peer
-    ) -> dict[str, Any]: ...
+    async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]: ...
     def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
         """The log, and the log of standard error when it is a separate file."""
 

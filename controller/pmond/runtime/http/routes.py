@@ -102,8 +102,8 @@ ROUTES = (
     ),
     Route("POST", "/v1/plan", "plan", "What apply would do", answers.Plan, Access.READ, protocol.Apply),
     Route(
-        "POST", "/v1/init", "init", "Read the process config file again", answers.Applied, Access.ADMINISTER,
-        protocol.Init,
+        "POST", "/v1/init", "init", "Read the process config file again", answers.Initialised,
+        Access.ADMINISTER, protocol.Init,
     ),
     Route(
         "POST", "/v1/reconcile", "reconcile", "Look again at the process config file and at all processes",

@@ -125,16 +125,20 @@ class Acting:
                 "ask as that user, or as root",
             )
 
-    def release_holds(self, chosen: Sequence[Declared], peer: Peer) -> list[Target]:
-        """`init`: start what was stopped, has failed or is not up, each as if it were new."""
+    def release_holds(self, chosen: Sequence[Declared], peer: Peer) -> tuple[list[Target], dict[str, Hold]]:
+        """`init`: start what was stopped, has failed or is not up, each as if it were new.
+
+        Also answers the stops that persons had made and that are lifted by that.
+        """
         stopped = [one for one in chosen if self._is_down(one)]
         if not stopped:
-            return []
+            return [], {}
         with self._registry.edit("the start of stopped processes") as edit:
             fresh = [
                 edit.put(replace(one.record, **_started(one.spec, peer, self._clock, one))) for one in stopped
             ]
-        return [target(one) for one in fresh]
+        holds = {one.name: hold for one in stopped if (hold := one.record.hold) is not None and not hold.up}
+        return [target(one) for one in fresh], holds
 
     def _start(
         self, chosen: Sequence[Declared], peer: Peer, changes: dict[str, Any], counted: bool

@@ -131,11 +131,16 @@ class Owning:
         return chosen
 
 
+def may_control_set(record: SourceRecord, peer: Peer, daemon_uid: int, control_group: int | None) -> bool:
+    """Whether the caller made the set or administers pmond."""
+    return auth.is_administrator(peer, daemon_uid, control_group) or record.uid == peer.uid
+
+
 def check_set(
     verb: str, record: SourceRecord, peer: Peer, daemon_uid: int, control_group: int | None
 ) -> None:
     """Raises PmonError `forbidden` unless the caller made the set or administers pmond."""
-    if auth.is_administrator(peer, daemon_uid, control_group) or record.uid == peer.uid:
+    if may_control_set(record, peer, daemon_uid, control_group):
         return
     raise PmonError(
         ErrorCode.FORBIDDEN,

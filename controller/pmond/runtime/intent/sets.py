@@ -8,7 +8,7 @@ revision. Records change inside the registry's transactions, and in memory when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from hashlib import blake2b
 from typing import Any
 
@@ -31,6 +31,9 @@ KEEP_REVISIONS = 20
 PROGRESSING, DONE, FAILED, ROLLED_BACK, SUPERSEDED = (
     "progressing", "done", "failed", "rolled_back", "superseded",
 )  # fmt: skip
+
+SOURCE_MISSING = "SourceMissing"
+"""The reason of a set whose source is not there."""
 
 
 class Content(Struct, frozen=True):
@@ -63,6 +66,10 @@ class Sets:
         self._records: dict[str, SourceRecord] = {}
         self.changed: Callable[[], None] = lambda: None
         """Called when a suspension was laid or lifted."""
+        self.tell: Callable[[Set[str]], None] = lambda names: None
+        """Told the names of sets of which something else is known now."""
+        self.followed: Callable[[], str] = lambda: ""
+        """The set of the process config file."""
 
     def load(self, records: Iterable[SourceRecord]) -> None:
         """Take over what the state file holds."""
@@ -81,6 +88,11 @@ class Sets:
             known = ", ".join(sorted(self._records)) or "there is none"
             raise PmonError(ErrorCode.NOT_FOUND, f"cannot find set {name!r}", f"sets: {known}")
         return record
+
+    def predecessors(self) -> frozenset[str]:
+        """Sets that were the process config file until the configuration named another one."""
+        followed = self.followed()
+        return frozenset(r.set_name for r in self._records.values() if r.followed and r.set_name != followed)
 
     def version(self, name: str) -> int:
         """How often the set was changed; 0 for one that is not there."""
@@ -102,7 +114,7 @@ class Sets:
         uid: int,
     ) -> SourceRecord:
         """These documents are in force now; `revision` when they changed something."""
-        before = self._records.get(name) or replace(self._fresh(name), uid=uid)
+        before = self._records.get(name) or replace(self.fresh(name), uid=uid)
         after = replace(
             before,
             digest=content.digest,
@@ -115,6 +127,8 @@ class Sets:
             checked_at=self._clock.wall(),
             version=before.version + (revision is not None),
             revision=revision.number if revision is not None else before.revision,
+            # What a person applies is theirs again, not what another process config file takes over.
+            followed=name == self.followed(),
         )
         if after.suspended is not None and after.suspended.get("digest"):
             after = replace(after, suspended=None)  # laid until other content came
@@ -126,10 +140,19 @@ class Sets:
         self, edit: Edit, name: str, digest: str, reason: str, message: str, found: list[dict[str, Any]]
     ) -> SourceRecord:
         """The present content of the source is not in force, for this reason."""
-        before = self._records.get(name) or self._fresh(name)
+        before = self._records.get(name) or self.fresh(name)
         after = replace(
             before, digest=digest or before.digest, accepted=False, diagnostics=found, reason=reason,
             message=message, checked_at=self._clock.wall(),
+        )  # fmt: skip
+        return self.put(edit, after)
+
+    def missing(self, edit: Edit, name: str, message: str) -> SourceRecord:
+        """The source is not there, and nothing that it declared is either: that is no mistake."""
+        before = self._records.get(name) or self.fresh(name)
+        after = replace(
+            before, digest="", accepted=True, diagnostics=[], reason=SOURCE_MISSING, message=message,
+            checked_at=self._clock.wall(),
         )  # fmt: skip
         return self.put(edit, after)
 
@@ -207,11 +230,12 @@ class Sets:
 
     def suspend(self, edit: Edit, name: str, suspension: dict[str, Any] | None) -> None:
         """Take no new content from here on, or take it again (None)."""
-        record = self._records.get(name) or self._fresh(name)
+        record = self._records.get(name) or self.fresh(name)
         self.put(edit, replace(record, suspended=suspension))
         edit.done.append(self.changed)
 
-    def _fresh(self, name: str) -> SourceRecord:
+    def fresh(self, name: str) -> SourceRecord:
+        """The record of a set that has none: nothing was ever brought in."""
         return SourceRecord(
             path=name.removeprefix("file:"), set_name=name, digest="", content=b"", accepted=True,
             diagnostics=[], checked_at=self._clock.wall(), version=0,
@@ -219,6 +243,7 @@ class Sets:
 
     def _remember(self, record: SourceRecord) -> None:
         self._records[record.set_name] = record
+        self.tell({record.set_name})
 
 
 def suspension_words(suspended: Mapping[str, Any]) -> str:

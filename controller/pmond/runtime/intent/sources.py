@@ -5,6 +5,8 @@ is brought in like any manifest, at once. Not good: nothing is taken from it, wh
 last stays in force (it is in the state file, so a restart of pmond keeps it too), and the journal,
 the events and the set's conditions say where it is wrong. A file that is missing or says nothing
 removes nothing. While its set is suspended the file is looked at, and nothing is taken from it.
+Where the configuration names another file, that is another set: what both declare goes over to
+it as it runs, and what only the earlier one declared stays the earlier one's until somebody says.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ from pmond.runtime.files.documents import read_documents
 from pmond.runtime.intent.applying import Applying, Order
 from pmond.runtime.intent.plan_view import invalid
 from pmond.runtime.intent.registry import Registry
-from pmond.runtime.intent.sets import Sets, digest_of, suspension_words
+from pmond.runtime.intent.sets import SOURCE_MISSING, Sets, digest_of, suspension_words
+from pmond.runtime.intent.withholding import INVALID_MANIFEST, place_and_kind
 from pmond.runtime.journal import Journal
+from pmond.runtime.state.records import SourceRecord
 
 _EMPTY_PLAN: dict[str, Any] = {
     "format": "pmon3.plan/1.0",
@@ -38,10 +42,10 @@ _EMPTY_PLAN: dict[str, Any] = {
     "diagnostics": [],
 }
 _REASONS = {
-    ErrorCode.INVALID: "InvalidManifest",
+    ErrorCode.INVALID: INVALID_MANIFEST,
     ErrorCode.CONFLICT: "Conflict",
     ErrorCode.REFUSED: "PruneBlocked",
-    ErrorCode.NOT_FOUND: "SourceMissing",
+    ErrorCode.NOT_FOUND: SOURCE_MISSING,
 }
 
 Announce = Callable[[str, str, str], None]
@@ -58,6 +62,7 @@ class Sources:
         sets: Sets,
         journal: Journal,
         settings: Callable[[], Settings],
+        default_file: str,
         announce: Announce,
     ):
         self._applying = applying
@@ -65,6 +70,8 @@ class Sources:
         self._sets = sets
         self._journal = journal
         self._settings = settings
+        self._default_file = default_file
+        """What is followed where nobody named a file: most often there is none."""
         self._announce = announce
         self._reloading: asyncio.Lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,6 +105,8 @@ class Sources:
             except Exception as error:
                 self._journal.error("manifest.failed", error, path=self.process_config_file)
                 return
+            finally:  # where the configuration names another file, nothing else may tell it
+                self._sets.tell({self.owner, *self._sets.predecessors()})
             self._accept(plan)
 
     async def init(self, *, required: bool) -> tuple[dict[str, Any], frozenset[str]]:
@@ -142,34 +151,14 @@ class Sources:
         documents = self._documents()
         reading = await self._applying.read(documents)
         reached(FailPoint.MANIFEST_READ)
-        if reading.ok:
-            self._hand_over()
         files = [(one.path, one.content) for one in documents if one.path.startswith("/")]
         commit = commit_of(self.process_config_file, files)
-        order = Order(self._options(), commit=commit)
-        applied = await self._applying.apply(documents, reading, order)
-        # Of a large manifest that was a turn's work; what else is written is for the next.
-        await asyncio.sleep(0)
-        self._note_followed()
+        before = self._sets.get(self.owner)
+        applied = await self._applying.apply(documents, reading, Order(self._options(), commit=commit))
+        if before is None or not before.followed:
+            for earlier in sorted(self._sets.predecessors()):
+                self._journal.event("manifest.moved", before=earlier, after=self.owner)
         return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
-
-    def _hand_over(self) -> None:
-        """Where the setting named another file before: what that one declared is this one's now."""
-        for record in self._sets.all():
-            if not record.followed or record.set_name == self.owner:
-                continue
-            with self._registry.edit("the processes of another process config file") as edit:
-                for one in list(self._registry.processes.values()):
-                    if one.record.owner == record.set_name:
-                        edit.put(replace(one.record, owner=self.owner), one.spec)
-                self._sets.put(edit, replace(record, followed=False))
-            self._journal.event("manifest.moved", before=record.set_name, after=self.owner)
-
-    def _note_followed(self) -> None:
-        record = self._sets.get(self.owner)
-        if record is not None and not record.followed:
-            with self._registry.edit("the state of a manifest") as edit:
-                self._sets.put(edit, replace(record, followed=True))
 
     def _documents(self) -> list[Document]:
         documents = [Document(path, content) for path, content in read_documents(self.process_config_file)]
@@ -184,8 +173,13 @@ class Sources:
             raise
 
     def _options(self) -> Options:
-        restart = self._settings().reload_policy == "restart"
-        return Options(owner=self.owner, prune=True, take_submitted=True, restart=restart)
+        return Options(
+            owner=self.owner,
+            prune=True,
+            take_submitted=True,
+            predecessors=self._sets.predecessors(),
+            restart=self._settings().reload_policy == "restart",
+        )
 
     def _is_suspended(self) -> bool:
         """Whether nothing is to be taken from the file as it is now; what it is now is noted."""
@@ -210,10 +204,10 @@ class Sources:
 
     def _reject(self, error: PmonError) -> None:
         record = self._sets.get(self.owner)
-        if error.code is ErrorCode.NOT_FOUND and (record is None or not record.content):
-            self._journal.debug("manifest.missing", path=self.process_config_file)
+        if error.code is ErrorCode.NOT_FOUND and not self._has_processes():
+            self._note_missing(record)
             return
-        reason = _REASONS.get(error.code, "InvalidManifest")
+        reason = _REASONS.get(error.code, INVALID_MANIFEST)
         if error.code is ErrorCode.REFUSED and record is not None and record.suspended is not None:
             return  # `init` of a suspended set says so itself; the file is not at fault
         message = self._with_way_out(error)
@@ -221,7 +215,24 @@ class Sources:
             digest = self._digest_or_empty()
             self._sets.rejected(edit, self.owner, digest, reason, message, error.diagnostics)
         self._journal.warn("manifest.rejected", path=self.process_config_file, message=message)
-        self._announce("ManifestRejected", message, "")
+        said = message
+        if reason == INVALID_MANIFEST:  # everybody may read events
+            said = place_and_kind(self.process_config_file, message, error.diagnostics)
+            said += " (pmon3 status says more)"
+        self._announce("ManifestRejected", said, "")
+
+    def _has_processes(self) -> bool:
+        return any(one.record.owner == self.owner for one in self._registry.processes.values())
+
+    def _note_missing(self, record: SourceRecord | None) -> None:
+        """Nothing is lost with the file. Where somebody named it, that it is not there is said."""
+        path = self.process_config_file
+        self._journal.debug("manifest.missing", path=path)
+        if record is None and path == self._default_file:
+            return
+        if record is None or record.reason != SOURCE_MISSING or not record.accepted:
+            with self._registry.edit("the state of a manifest") as edit:
+                self._sets.missing(edit, self.owner, f"{path} is followed, but it is not there yet")
 
     def _with_way_out(self, error: PmonError) -> str:
         """The message, and of a guard how a person insists: the file itself cannot carry flags."""

@@ -7,14 +7,12 @@ without somebody acting: the process failed, it was stopped meanwhile, it is gon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from msgspec import Struct
-
-from pmon3_schema.errors import PmonError
+from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.goals import Condition, Goal, parse
-from pmon3_schema.protocol import Promise
+from pmon3_schema.protocol import Promise, Wait
 from pmon3_schema.status import FINAL, Status
 from pmond.core.model import NOTHING_SEEN, Ending, Wanted
 from pmond.core.report import Report, report, truths
@@ -22,21 +20,19 @@ from pmond.runtime.clock import Clock
 from pmond.runtime.files import log_files, logs
 from pmond.runtime.http.control import LogFile
 from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.set_conditions import Standing
+from pmond.runtime.intent.verdicts import Verdict, judge_set, outcome_of, together
 from pmond.runtime.long_work import in_turns
 from pmond.runtime.loop import Loop
-from pmond.runtime.publish.bus import Bus
+from pmond.runtime.publish.bus import Bus, Changes, set_key
 from pmond.runtime.publish.publishing import Publisher
 
 _TAIL_LINES = "10"
 _TAIL_BYTES = 8192
 
 
-class Verdict(Struct, frozen=True):
-    """One target at one moment: met, out of reach, or neither yet."""
-
-    met: bool = False
-    failed: bool = False
-    reason: str = ""
+Readable = Callable[[Declared], Sequence[LogFile]]
+"""The logs of a process that the caller may see."""
 
 
 class Waiting:
@@ -58,41 +54,40 @@ class Waiting:
         self._publisher = publisher
         self._clock = clock
 
-    async def wait(
-        self,
-        targets: Sequence[Promise],
-        until: str,
-        timeout: float,
-        readable: Callable[[Declared], Sequence[LogFile]],
-    ) -> dict[str, Any]:
-        """The answer of `POST /v1/wait`. `readable`: the logs that the caller may see."""
-        deadline = self._clock.now() + timeout
-        goal = parse(until)
-        by_name = {target.name: target for target in targets}
+    async def wait(self, wish: Wait, readable: Readable, stands: Callable[[], Standing]) -> dict[str, Any]:
+        """The answer of `POST /v1/wait`. `stands`: how the set that is named is now."""
+        deadline = self._clock.now() + wish.timeout
+        goal = _goal(wish)
+        by_name = {target.name: target for target in wish.targets}
+        judged = by_name.keys() if goal.part(of_set=False).conditions else set()
         verdicts: dict[str, Verdict] = {}
-        with self._bus.watch(by_name.keys()) as changes:
-            changed = set(by_name)
+        with self._bus.watch({*judged, set_key(wish.set)}) as changes:
+            changed = set(judged)
             while True:
                 # Only what changed: judging all of a thousand at each change would take seconds.
-                verdicts.update(await in_turns(changed, lambda name: self._judge_all(by_name[name], goal)))
-                if not changes.unread and all(verdict.met or verdict.failed for verdict in verdicts.values()):
-                    failed = any(verdict.failed for verdict in verdicts.values())
-                    return await self._answer("failed" if failed else "met", verdicts, readable)
+                found = [by_name[name] for name in changed & judged]
+                verdicts.update(
+                    await in_turns(found, lambda one: self._judge_all(one, goal.part(of_set=False)))
+                )
+                whole = self._judge_set(goal.part(of_set=True), stands, changes)
+                outcome = "" if changes.unread else outcome_of(goal, verdicts.values(), whole)
                 left = deadline - self._clock.now()
-                if left <= 0:
-                    return await self._answer("timeout", verdicts, readable)
+                if outcome or left <= 0:
+                    said = verdicts if whole is None else verdicts | {f"set {wish.set}": whole}
+                    return await self._answer(outcome or "timeout", by_name, said, readable)
                 changed = await changes.wait(left)
+
+    def _judge_set(self, goal: Goal, stands: Callable[[], Standing], changes: Changes) -> Verdict | None:
+        """The verdict on what of the goal is about a set; None: nothing is."""
+        if not goal.conditions:
+            return None
+        one = stands()
+        changes.include(frozenset(one.members))  # those that came meanwhile decide too
+        return together(goal, [judge_set(one, condition) for condition in goal.conditions])
 
     def _judge_all(self, target: Promise, goal: Goal) -> tuple[str, Verdict]:
         """Its name, and the verdicts on all conditions of a goal as one."""
-        verdicts = [self._judge(target, condition) for condition in goal.conditions]
-        every, some = (any, all) if goal.any else (all, any)
-        reasons = dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason)
-        return target.name, Verdict(
-            every(verdict.met for verdict in verdicts),
-            some(verdict.failed for verdict in verdicts),
-            "; ".join(reasons),
-        )
+        return target.name, together(goal, [self._judge(target, one) for one in goal.conditions])
 
     def _judge(self, target: Promise, condition: Condition) -> Verdict:
         one = self._registry.processes.get(target.name)
@@ -183,10 +178,11 @@ class Waiting:
         return Verdict(reason=reason)
 
     async def _answer(
-        self, outcome: str, verdicts: dict[str, Verdict], readable: Callable[[Declared], Sequence[LogFile]]
+        self, outcome: str, names: Iterable[str], verdicts: dict[str, Verdict], readable: Readable
     ) -> dict[str, Any]:
-        present = [self._registry.processes[name] for name in verdicts if name in self._registry.processes]
-        unmet = [(name, verdict) for name, verdict in verdicts.items() if not verdict.met]
+        present = [self._registry.processes[name] for name in names if name in self._registry.processes]
+        # Of several ways to a goal one may be enough.
+        unmet = [(name, one) for name, one in verdicts.items() if outcome != "met" and not one.met]
         failures = await in_turns(
             unmet,
             lambda one: {"name": one[0], "reason": one[1].reason, "log_tail": self._tail(one[0], readable)},
@@ -194,7 +190,7 @@ class Waiting:
         rows = await self._publisher.rows(sorted(present, key=lambda one: one.id), usage=True)
         return {"outcome": outcome, "processes": rows, "failures": failures}
 
-    def _tail(self, name: str, readable: Callable[[Declared], Sequence[LogFile]]) -> str:
+    def _tail(self, name: str, readable: Readable) -> str:
         one = self._registry.processes.get(name)
         files = readable(one) if one is not None else []
         if not files:
@@ -204,3 +200,10 @@ class Waiting:
         except (OSError, PmonError):
             return ""  # no log, no last lines; the reason says what matters
         return text[-_TAIL_BYTES:].decode("utf-8", "replace")
+
+
+def _goal(wish: Wait) -> Goal:
+    try:
+        return parse(wish.until, of_set=bool(wish.set))
+    except ValueError as error:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot wait: {error}") from None

@@ -15,6 +15,11 @@ from typing import Any
 _MOST_UNREAD = 1000
 
 
+def set_key(name: str) -> str:
+    """Under which changes of a set are told: no process has a slash in its name."""
+    return f"/{name}"
+
+
 class Changes:
     """Which of some processes changed since that was last asked: a thousand of them cost one look each."""
 
@@ -22,6 +27,10 @@ class Changes:
         self._names = names
         self._changed: set[str] = set()
         self._news = asyncio.Event()
+
+    def include(self, names: Set[str]) -> None:
+        """Note changes of these too from now on."""
+        self._names |= names
 
     def note(self, names: Set[str]) -> None:
         """These changed; those that are not watched do not matter."""

@@ -104,7 +104,7 @@ class Publisher:
             "labels": dict(spec.labels),
             "ready": seen.ready and not aside,
             "owner": record.owner,
-            "hold": _hold_json(record.hold),
+            "hold": hold_json(record.hold),
             "generation": record.generation,
             "observed_generation": loop.decided.get(one.name, 0),
             "exit_code": code,
@@ -220,7 +220,8 @@ def event_json(event: Any) -> dict[str, Any]:
     }
 
 
-def _hold_json(hold: Hold | None) -> dict[str, Any] | None:
+def hold_json(hold: Hold | None) -> dict[str, Any] | None:
+    """A hold as callers see it."""
     if hold is None:
         return None
     return {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason, "until": hold.until}

@@ -144,7 +144,7 @@ class SourceRecord(Struct, frozen=True):
     uid: int = 0
     """Who applied it first; others need an administrator's rights to change it."""
     followed: bool = False
-    """It is the process config file, which pmond brings in by itself."""
+    """It was the process config file, which pmond brings in by itself, when it was accepted last."""
 
 
 class RevisionRecord(Struct, frozen=True):

@@ -1,0 +1,133 @@
+"""The named truths about a set, from values alone: what `status` shows and what can be waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pmon3_schema.status import Condition
+from pmond.runtime.intent.sets import SOURCE_MISSING, suspension_words
+from pmond.runtime.state.records import SourceRecord
+
+_NAMED = 10
+"""Processes named in one message."""
+_WORDS = {True: "True", False: "False", None: "Unknown"}
+
+
+class Truth(NamedTuple):
+    """One condition; None: unknown."""
+
+    type: str
+    value: bool | None
+    reason: str
+    message: str = ""
+
+    @property
+    def status(self) -> str:
+        return _WORDS[self.value]
+
+
+class Standing(Struct, frozen=True):
+    """A set at one moment."""
+
+    record: SourceRecord
+    followed: str
+    """The set of the process config file, perhaps this one."""
+    members: Sequence[str]
+    outdated: Sequence[str]
+    """Those that run with an earlier spec, because a restart was put off."""
+    progressing: bool
+    """It is being rolled out."""
+
+    @property
+    def is_followed(self) -> bool:
+        return self.record.set_name == self.followed
+
+    @property
+    def is_left(self) -> bool:
+        """The configuration followed it once, and what it declared is still there."""
+        return self.record.followed and not self.is_followed and bool(self.members)
+
+    @property
+    def accepted(self) -> bool | None:
+        """Whether its source is in force; None where there is none."""
+        missing = self.record.accepted and self.record.reason == SOURCE_MISSING
+        return None if missing else self.record.accepted
+
+    @property
+    def matters(self) -> bool:
+        """Whether there is anything to say about it; else only its history is left."""
+        record = self.record
+        return bool(self.members) or self.is_followed or record.suspended is not None
+
+
+def standing(
+    record: SourceRecord, followed: str, members: Sequence[str], outdated: Sequence[str], progressing: bool
+) -> Standing:
+    """What was said of a source that nobody reads any more is no verdict on the set."""
+    if record.set_name != followed and record.reason:
+        record = replace(record, accepted=True, reason="", message="", diagnostics=[])
+    return Standing(record, followed, members, outdated, progressing)
+
+
+def truths(one: Standing) -> list[Truth]:
+    """All conditions of a set."""
+    record, accepted = one.record, one.accepted
+    rejected = record.message if accepted is False else ""
+    blocked = accepted is False and record.reason == "PruneBlocked"
+    suspended = record.suspended
+    return [
+        Truth("Accepted", accepted, record.reason or "Valid", record.message if record.reason else ""),
+        _synced(one),
+        Truth("Progressing", one.progressing, "RollingOut" if one.progressing else "Settled"),
+        Truth("Suspended", True, "Suspended", suspension_words(suspended))
+        if suspended is not None
+        else Truth("Suspended", False, "NotSuspended"),
+        Truth(
+            "PruneBlocked", blocked, "TooManyPruned" if blocked else "NotBlocked", rejected if blocked else ""
+        ),
+        _followed(one),
+    ]
+
+
+def conditions(one: Standing) -> list[Condition]:
+    """The same as callers see them."""
+    suspended = one.record.suspended
+    since = {"Suspended": suspended["at"]} if suspended is not None else {}
+    return [
+        {
+            "type": truth.type,
+            "status": truth.status,
+            "reason": truth.reason,
+            "message": truth.message,
+            "last_transition_time": since.get(truth.type, one.record.checked_at),
+            "observed_generation": one.record.version,
+        }
+        for truth in truths(one)
+    ]
+
+
+def _synced(one: Standing) -> Truth:
+    if one.outdated:
+        return Truth("Synced", False, "RestartRequired", f"waits for a restart: {', '.join(one.outdated)}")
+    if one.accepted is None:
+        return Truth("Synced", None, SOURCE_MISSING)
+    return Truth("Synced", True, "InSync") if one.accepted else Truth("Synced", False, "NotAccepted")
+
+
+def _followed(one: Standing) -> Truth:
+    if one.is_followed:
+        return Truth("Followed", True, "Followed")
+    if not one.is_left:
+        return Truth("Followed", False, "NotFollowed")
+    names = ", ".join(one.members[:_NAMED])
+    more = f" and {len(one.members) - _NAMED} more" if len(one.members) > _NAMED else ""
+    message = (
+        f"no longer followed, as {one.followed.removeprefix('file:')} is; "
+        f"what only it declared goes on: {names}{more} "
+        "(pmon3 del NAME deletes, pmon3 release NAME keeps it without the set)"
+    )
+    return Truth("Followed", False, "NoLongerFollowed", message)
