@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check(settings: Settings, places: paths.Places) -> int:
     """Say what is wrong beyond the configuration file itself."""
     try:
-        diagnostics, text = checking.manifest(settings.process_config_file)
+        diagnostics, text = checking.manifest(settings)
     except PmonError as error:
         sys.stderr.write(f"pmond: {error.message}\n")
         return 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from tests.support.pmond import Pmond
@@ -75,6 +77,37 @@ def test_the_choice_outlives_pmond_and_a_saved_plan(pmond: Pmond) -> None:
     assert pmond.run("diff").returncode == 0
     pmond.ok("apply", "-f", file, "--profile", "none")
     assert args(pmond) == ["1000"]
+
+
+def check(pmond: Pmond) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "pmond", "--check"]
+    return subprocess.run(command, env=pmond.environment, capture_output=True, text=True, check=False)
+
+
+def test_check_reads_the_manifest_with_what_was_chosen_for_it(pmond: Pmond) -> None:
+    state = pmond.folder / "data"
+    needing = TEXT.replace("TOKEN: none", "TOKEN: ")
+    pmond.write(TEXT)
+    pmond.until("web", "running")
+    assert "chosen" not in check(pmond).stderr
+    pmond.ok("apply", "-f", str(pmond.manifest_file), "--profile", "prod", "--var", "TOKEN=s3cret")
+    pmond.write(needing)
+    # The running pmond has the file for itself; the one that looks must not need it, nor disturb it.
+    before = sorted(path.name for path in state.iterdir())
+    done = check(pmond)
+    assert (done.returncode, "profiles prod, variables TOKEN" in done.stderr) == (0, True), done
+    assert "s3cret" not in done.stderr + done.stdout
+    assert sorted(path.name for path in state.iterdir()) == before
+    assert args(pmond) == ["2000"]
+    pmond.kill()
+    assert check(pmond).returncode == 0
+
+    (state / "data.db").write_bytes(b"no database at all")
+    (state / "data.db-wal").unlink()  # it has all that was written lately
+    done = check(pmond)
+    assert done.returncode == 2, done
+    assert "the variable `TOKEN` has no value" in done.stderr
+    assert "without what may be chosen for it: cannot read the state: file is not a database" in done.stderr
 
 
 def test_a_folder_has_the_machines_choice_in_a_file_of_its_own(pmond: Pmond) -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pmon3_schema import paths
 from pmon3_schema.diagnostics import Diagnostic, render_text
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.manifest import Document, read
+from pmon3_schema.manifest import Document, read, texts
+from pmon3_schema.profiles import chosen_by_caller, chosen_words
 from pmon3_schema.settings import Access, EventHandling, Settings
-from pmond.runtime.files.documents import read_documents
+from pmond.runtime.files.documents import read_documents, unpack
 from pmond.runtime.files.folders import group_of, owner_of
+from pmond.runtime.state.peek import CannotPeek, accepted_content
+from pmond.runtime.state.state_folder import STATE_FILE
 
 
 def problems(settings: Settings, places: paths.Places) -> Iterator[str]:
@@ -35,20 +38,42 @@ def problems(settings: Settings, places: paths.Places) -> Iterator[str]:
     yield from _handlers(settings.event_handling)
 
 
-def manifest(path: str) -> tuple[tuple[Diagnostic, ...], str]:
+def manifest(settings: Settings) -> tuple[tuple[Diagnostic, ...], str]:
     """The diagnostics of the process config file, and them as text; a missing file has none.
 
-    Raises PmonError when it cannot be read.
+    It is read with the profiles and variables that were chosen when it was applied last, as pmond
+    reads it; the text says so. Raises PmonError when it cannot be read.
     """
+    path = settings.process_config_file
     try:
         documents = [Document(name, content) for name, content in read_documents(path)]
     except PmonError as error:
         if error.code is ErrorCode.NOT_FOUND:
             return (), ""
         raise
-    found = read(documents).diagnostics
-    texts = {document.path: document.content.decode("utf-8", "replace") for document in documents}
-    return found, render_text(found, texts) if found else ""
+    choice, remark = _choice(settings, documents)
+    found = read([*documents, *choice]).diagnostics
+    return found, (render_text(found, texts(documents)) if found else "") + remark
+
+
+def _choice(settings: Settings, documents: Sequence[Document]) -> tuple[list[Document], str]:
+    """What was chosen for the manifest, and that in words. The values of variables may be secrets."""
+    path = settings.process_config_file
+    try:
+        packed = accepted_content(Path(settings.data.directory) / STATE_FILE, path)
+    except CannotPeek as error:
+        if not any(word in one.content.lower() for one in documents for word in (b"profiles", b"variables")):
+            return [], ""  # nothing in it could have been chosen
+        return (
+            [],
+            f"pmond: {path} is read without what may be chosen for it: cannot read the state: {error}\n",
+        )
+    choice = chosen_by_caller([Document(*one) for one in unpack(packed)] if packed else [])
+    if choice is None:
+        return [], ""
+    words = (chosen_words(choice) or {}).items()
+    said = ", ".join(f"{kind} {' '.join(names)}" for kind, names in words if names)
+    return [choice], f"pmond: {path} is read with what was chosen for it: {said or 'no profile'}\n"
 
 
 def _access(name: str, section: Access) -> Iterator[str]:

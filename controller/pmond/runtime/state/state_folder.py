@@ -15,6 +15,8 @@ from pmond.runtime.processes.keeper import Keeper
 from pmond.runtime.state.state_lock import keep_lock, lock_state
 from pmond.runtime.state.store import Store
 
+STATE_FILE = "data.db"
+
 
 class StateFolder:
     """`snapshot` is what an earlier pmond left; `lock` the descriptor that keeps others out."""
@@ -28,7 +30,7 @@ class StateFolder:
             self.path, trusted_uid=owner[0] if owner else None
         )
         access = folders.access_of(data, owner)
-        self.store = Store.open(Path(self.path) / "data.db", clock=clock, access=access)
+        self.store = Store.open(Path(self.path) / STATE_FILE, clock=clock, access=access)
         self.snapshot = self.store.load()
         self.store.keep_uuid()
         self.starts = Starts(self.path)
