@@ -86,7 +86,7 @@ def test_another_file_takes_over_what_both_declare_and_nothing_else(pmond: Pmond
     sets = status(pmond)
     assert [sets[name]["followed"] for name in ("manifest.yaml", "other.json")] == [False, True]
     assert condition(sets["manifest.yaml"], "Followed") == ("False", "NoLongerFollowed")
-    assert "goes on: gone (pmon3 del NAME" in pmond.ok("status")
+    assert "its processes go on: gone (pmon3 del NAME" in pmond.ok("status")
     manifest(other, sleeper("web"), sleeper("new"), sleeper("gone"))
     until(lambda: pmond.row("gone")["owner"] == f"file:{other}", "the other file to take it over later")
     assert pmond.row("gone")["pid"] == left
@@ -111,7 +111,7 @@ def test_a_mistyped_path_loses_nothing_and_is_told(pmond: Pmond) -> None:
     until(lambda: "manifset.yaml" in status(pmond), "the wrong path to be told")
     said = pmond.ok("status")
     assert f"{pmond.folder}/manifset.yaml is followed, but it is not there yet" in said
-    assert "goes on: web (pmon3 del NAME" in said
+    assert "its processes go on: web (pmon3 del NAME" in said
     follow(pmond, pmond.manifest_file)
     until(lambda: list(status(pmond)) == ["manifest.yaml"], "the right path to count")
     assert (pmond.row("web")["pid"], status(pmond)["manifest.yaml"]["sync"]) == (pid, "Synced")

@@ -127,7 +127,7 @@ def _followed(one: Standing) -> Truth:
     more = f" and {len(one.members) - _NAMED} more" if len(one.members) > _NAMED else ""
     message = (
         f"no longer followed, as {one.followed.removeprefix('file:')} is; "
-        f"what only it declared goes on: {names}{more} "
-        "(pmon3 del NAME deletes, pmon3 release NAME keeps it without the set)"
+        f"its processes go on: {names}{more} "
+        "(pmon3 del NAME deletes one, pmon3 release NAME keeps it without the set)"
     )
     return Truth("Followed", False, "NoLongerFollowed", message)

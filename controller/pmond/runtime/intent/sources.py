@@ -47,6 +47,9 @@ _REASONS = {
     ErrorCode.REFUSED: "PruneBlocked",
     ErrorCode.NOT_FOUND: SOURCE_MISSING,
 }
+_NOT_THERE = (
+    "is followed, but it is not there yet (create it, or correct process_config_file or PMON3_PROCESS_CONF)"
+)
 
 Announce = Callable[[str, str, str], None]
 """Writes an event about the daemon: type, message, process name."""
@@ -232,7 +235,7 @@ class Sources:
             return
         if record is None or record.reason != SOURCE_MISSING or not record.accepted:
             with self._registry.edit("the state of a manifest") as edit:
-                self._sets.missing(edit, self.owner, f"{path} is followed, but it is not there yet")
+                self._sets.missing(edit, self.owner, f"{path} {_NOT_THERE}")
 
     def _with_way_out(self, error: PmonError) -> str:
         """The message, and of a guard how a person insists: the file itself cannot carry flags."""
