@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -50,6 +52,9 @@ def command(
         str, typer.Option("--stdin-filename", metavar="PATH", help="What to call stdin; tells its format.")
     ] = "stdin.yaml",
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit code 0 for findings too.")] = False,
+    each: Annotated[
+        bool, typer.Option("--each", help="Each PATH by itself, as for machines of their own.")
+    ] = False,
     profiles: options.Profiles = None,
     variables: options.Variables = None,
 ) -> int:
@@ -58,13 +63,18 @@ def command(
     Without --profile as they are, and then with each of their profiles by itself.
     Exit code 1 for findings, 2 when there is nothing to check.
     """
-    found = [document for path in paths for document in _documents(path, stdin_name)]
-    reading = _read_in_all_profiles(found, host, profiles, variables)
-    checked = reports.Checked(found, reading.entries, reading.diagnostics)
+    given = [_documents(path, stdin_name) for path in paths]
+    found = list(chain.from_iterable(given))
+    readings = [_read_in_all_profiles(one, host, profiles, variables) for one in (given if each else [found])]
+    checked = reports.Checked(
+        found,
+        tuple(chain.from_iterable(reading.entries for reading in readings)),
+        tuple(chain.from_iterable(reading.diagnostics for reading in readings)),
+    )
     output.write(reports.REPORTS[form.value](checked))
     if form.value == "text":
         output.note(_counted(checked))
-    return exit_codes.NEGATIVE if _fails(reading.diagnostics, fail_on) and not exit_zero else exit_codes.DONE
+    return exit_codes.NEGATIVE if _fails(checked.diagnostics, fail_on) and not exit_zero else exit_codes.DONE
 
 
 def _documents(path: str, stdin_name: str) -> list[manifest.Document]:
@@ -105,7 +115,7 @@ def _read(found: list[manifest.Document], host: bool) -> manifest.Reading:
     return manifest.Reading(reading.entries, (*reading.diagnostics, *check(found, reading)))
 
 
-def _fails(diagnostics: tuple[Diagnostic, ...], fail_on: Severity) -> bool:
+def _fails(diagnostics: Sequence[Diagnostic], fail_on: Severity) -> bool:
     return has_errors(diagnostics) if fail_on is Severity.ERROR else bool(diagnostics)
 
 

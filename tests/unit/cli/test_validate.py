@@ -206,3 +206,12 @@ def test_a_pipe_that_is_named_is_read(run: Run, folders: Path) -> None:
 def test_what_has_no_end_or_cannot_be_read_is_exit_code_2(run: Run, path: str) -> None:
     ran = run("validate", path)
     assert ran.code == 2 and ran.err.startswith(f"pmon3: cannot use {path or repr('')}: ")
+
+
+def test_each_path_by_itself_may_have_the_same_names(run: Run, folders: Path) -> None:
+    one, two = write(folders, GOOD, "one.yaml"), write(folders, GOOD, "two.yaml")
+    assert run("validate", one, two).code == 1
+    assert run("validate", "--each", one, two).code == 0
+    ran = run("validate", "--each", one, write(folders, BAD, "bad.yaml"), "--format", "concise")
+    assert ran.code == 1
+    assert len(ran.out.splitlines()) == len(PLACES)
