@@ -38,7 +38,7 @@ class Canned(FakeControl):
         await super().list(selection, usage)
         return [process(1, "web"), process(2, "mail", "stopped")]
 
-    def describe(self, ref: str) -> dict[str, Any]:
+    async def describe(self, ref: str) -> dict[str, Any]:
         return detailed(1, ref)
 
     async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class FakeControl:
             raise PmonError(ErrorCode.NOT_FOUND, f"cannot find {unknown[0]}: there is no such process")
         return [{"name": name, "user": self.processes[name]} for name in selection.refs or self.processes]
 
-    def describe(self, ref: str) -> dict[str, Any]:
+    async def describe(self, ref: str) -> dict[str, Any]:
         self._called("describe", ref)
         if ref not in self.processes:
             raise PmonError(
@@ -123,7 +123,7 @@ class FakeControl:
         self._called("submit", spec, cwd, peer, replace)
         return [TARGET]
 
-    def act(
+    async def act(
         self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
     ) -> Sequence[Target]:
         self._called("act", verb, selection, peer, force, changes)
@@ -137,21 +137,21 @@ class FakeControl:
         self._called("plan", body, peer)
         return PLAN
 
-    def hold(
+    async def hold(
         self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
     ) -> Sequence[Target]:
         self._called("hold", selection, peer, up, reason, seconds)
         return [TARGET]
 
-    def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+    async def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
         self._called("unhold", selection, peer)
         return [TARGET]
 
-    def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
+    async def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
         self._called("release", selection, peer)
         return list(selection.refs)
 
-    def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+    async def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
         self._called("approve", selection, peer)
         return [TARGET]
 
@@ -206,18 +206,18 @@ class FakeControl:
         self._called("create_group", name)
         return {"id": 1, "name": name, "processes": []}
 
-    def delete_group(self, ref: str) -> None:
+    async def delete_group(self, ref: str) -> None:
         self._called("delete_group", ref)
 
     async def describe_group(self, ref: str) -> dict[str, Any]:
         self._called("describe_group", ref)
         return {"id": 1, "name": ref, "processes": []}
 
-    def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+    async def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
         self._called("assign", groups, refs)
         return groups
 
-    def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+    async def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
         self._called("remove", groups, refs)
         return groups
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -120,18 +121,18 @@ class Controller:
     async def list(self, selection: Selection, usage: bool) -> Sequence[Mapping[str, Any]]:
         return await self._publisher.rows(self._registry.select(selection), usage)
 
-    def describe(self, ref: str) -> dict[str, Any]:
-        return self._publisher.describe(self._registry.one(ref))
+    async def describe(self, ref: str) -> dict[str, Any]:
+        return await self._publisher.describe(self._registry.one(ref))
 
     def submit(self, spec: dict[str, Any], cwd: str, peer: Peer, replace: bool) -> Sequence[Target]:
         return self._acting.submit(spec, cwd, peer, replace)
 
-    def act(
+    async def act(
         self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
     ) -> Sequence[Target]:
         if verb in {"start", "restart"}:
             self._declare_missing(selection, peer)
-        return self._acting.act(verb, selection, peer, force, changes)
+        return await self._acting.act(verb, selection, peer, force, changes)
 
     def _declare_missing(self, selection: Selection, peer: Peer) -> None:
         """Names that only the process config file knows are taken from it, as the Go pmon3 does."""
@@ -175,19 +176,19 @@ class Controller:
             return order
         return replace(order, options=replace(order.options, predecessors=self._sets.predecessors()))
 
-    def hold(
+    async def hold(
         self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
     ) -> Sequence[Target]:
-        return self._owning.hold(selection, peer, up, reason, seconds)
+        return await self._owning.hold(selection, peer, up, reason, seconds)
 
-    def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
-        return self._owning.unhold(selection, peer)
+    async def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+        return await self._owning.unhold(selection, peer)
 
-    def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
-        return self._owning.release(selection, peer)
+    async def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
+        return await self._owning.release(selection, peer)
 
-    def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
-        return self._owning.approve(selection, peer)
+    async def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+        return await self._owning.approve(selection, peer)
 
     async def sets(self, peer: Peer) -> Sequence[dict[str, Any]]:
         return await self._set_view.all(peer)
@@ -211,12 +212,17 @@ class Controller:
 
     async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
         plan, names = await self._sources.init(required=process_config_only)
-        every = list(self._registry.processes.values())
-        chosen = [one for one in every if one.name in names] if process_config_only else every
-        fresh, holds = self._acting.release_holds(chosen, peer)
-        meant = [one for one in self._registry.processes.values() if one.wanted.up]
-        if process_config_only:
-            meant = [one for one in meant if one.name in names]
+
+        def concerned() -> Sequence[Declared]:
+            every = self._registry.processes
+            return (
+                [every[name] for name in every.keys() & names] if process_config_only else [*every.values()]
+            )
+
+        await asyncio.sleep(0)  # to look at thousands takes some milliseconds each time
+        fresh, holds = await self._acting.release_holds(concerned, peer)
+        await asyncio.sleep(0)
+        meant = [one for one in concerned() if one.wanted.up]
         targets = {one.name: target(one) for one in meant} | {one["name"]: one for one in fresh}
         lifted = [{"name": name, "hold": hold_json(hold)} for name, hold in holds.items()]
         return {"plan": plan, "targets": list(targets.values()), "revision": 0, "lifted": lifted}
@@ -275,19 +281,19 @@ class Controller:
     def create_group(self, name: str) -> dict[str, Any]:
         return self._grouping.create(name)
 
-    def delete_group(self, ref: str) -> None:
-        self._grouping.delete(ref)
+    async def delete_group(self, ref: str) -> None:
+        await self._grouping.delete(ref)
 
     async def describe_group(self, ref: str) -> dict[str, Any]:
         number = self._registry.group_id(ref)
         rows = await self._publisher.rows(self._registry.in_group(number), usage=True)
         return {"id": number, "name": self._registry.groups[number], "processes": rows}
 
-    def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
-        return self._grouping.change(groups, refs, add=True)
+    async def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        return await self._grouping.change(groups, refs, add=True)
 
-    def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
-        return self._grouping.change(groups, refs, add=False)
+    async def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
+        return await self._grouping.change(groups, refs, add=False)
 
     def events(self, since: int, name: str | None) -> Sequence[Mapping[str, Any]]:
         return [event_json(event) for event in self._store.events(name, _EVENTS_READ) if event.id > since]

@@ -6,6 +6,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from pmond.core.model import NOTHING_SEEN
 from pmond.runtime.clock import Clock
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.journal import Journal
@@ -59,9 +60,18 @@ class Ending:
         graces = [one.spec.stop.timeout for one in self._registry.processes.values()]
         deadline = self._clock.now() + max(graces, default=0.0) * 2 + _MARGIN
         self._loop.touch(self._registry.processes)
-        while names := frozenset(name for name, s in self._loop.observed.items() if s.instance is not None):
-            left = deadline - self._clock.now()
-            if left <= 0:
-                self._journal.error("daemon.left_running", names=sorted(names))
+        while left := {name for name in self._loop.observed if self._runs(name)}:
+            await self._ends(left, deadline)
+            if left:
+                self._journal.error("daemon.left_running", names=sorted(left))
                 return
-            await self._bus.wait(names, left)
+
+    async def _ends(self, left: set[str], deadline: float) -> None:
+        """Take out of `left` what ends, until all has or it is too late."""
+        with self._bus.watch(frozenset(left)) as changes:
+            while left and (seconds := deadline - self._clock.now()) > 0:
+                # Only what changed: to look at all of a thousand at each end would take seconds.
+                left -= {name for name in await changes.wait(seconds) if not self._runs(name)}
+
+    def _runs(self, name: str) -> bool:
+        return self._loop.observed.get(name, NOTHING_SEEN).instance is not None

@@ -62,13 +62,15 @@ async def in_thread(work: Callable[Given, Found], *args: Given.args, **kwargs: G
 def _spared(work: Callable[[], Found]) -> Found:
     """Without the cyclic collector: it holds all threads while it visits the thousands of new values.
 
-    Afterwards they count as old, or the first collection would visit all of them at once.
+    What is left of them afterwards counts as old, or the first collection would visit all of it at once.
     """
     if not gc.isenabled():  # another thread is at work like this
         return work()
+    gc.collect(0)  # garbage must not count as old
     gc.disable()
     try:
         return work()
     finally:
-        gc.freeze()
+        if gc.get_count()[0] > gc.get_threshold()[0]:
+            gc.freeze()
         gc.enable()

@@ -100,7 +100,7 @@ class Loop:
         try:
             after = evolve(before, self.desired.wanted.get(name), fact, self._clock.now(), self.policy)
         except Exception as error:
-            self._set_aside(name, error)
+            self.lay_aside(name, error)
             return
         if after is before:
             return
@@ -134,6 +134,12 @@ class Loop:
         self.observed[new] = self.observed.pop(old, NOTHING_SEEN)
         self._wake_at.pop(old, None)
         self.set_aside.pop(old, None)
+
+    def lay_aside(self, name: str, error: Exception) -> None:
+        """Leave a process alone in whose path this error occurred, until somebody changes it."""
+        self._journal.error("process.set_aside", error, name=name)
+        self.set_aside[name] = f"{type(error).__name__}: {error}"
+        self._before.setdefault(name, self.observed.get(name, NOTHING_SEEN))
 
     def forget(self, name: str) -> None:
         """Drop what was seen of a process that is not wanted any more."""
@@ -181,13 +187,13 @@ class Loop:
 
     def _plan_one_by_one(self, names: list[str], error: Exception) -> None:
         if len(names) == 1:
-            self._set_aside(names[0], error)
+            self.lay_aside(names[0], error)
             return
         for name in names:
             try:
                 planned = plan(self.desired, self.observed, self._clock.now(), self.policy, [name])
             except Exception as own_error:
-                self._set_aside(name, own_error)
+                self.lay_aside(name, own_error)
                 continue
             self._carry_out(planned)
 
@@ -207,12 +213,7 @@ class Loop:
         try:
             self._performer.perform(action)
         except Exception as error:
-            self._set_aside(action.name, error)
-
-    def _set_aside(self, name: str, error: Exception) -> None:
-        self._journal.error("process.set_aside", error, name=name)
-        self.set_aside[name] = f"{type(error).__name__}: {error}"
-        self._before.setdefault(name, self.observed.get(name, NOTHING_SEEN))
+            self.lay_aside(action.name, error)
 
     def _note_deadlines(self, wake_at: dict[str, float | None]) -> None:
         for name, at in wake_at.items():

@@ -85,14 +85,14 @@ class Api:
         return await long_answer(list(await self._control.list(call.selection(), call.query.flag("usage"))))
 
     async def describe(self, call: Call) -> Answer:
-        found = self._control.describe(call.path["ref"])
+        found = await self._control.describe(call.path["ref"])
         if not self._may_read(call.peer, found["user"]):
             found = {**found, "spec": auth.masked(found["spec"])}
         return json_response(found)
 
     async def submit(self, call: Call) -> Answer:
         body = call.body(protocol.Exec)
-        return _targets(self._control.submit(body.spec, body.cwd, call.peer, body.replace))
+        return await _targets(self._control.submit(body.spec, body.cwd, call.peer, body.replace))
 
     async def act(self, call: Call) -> Answer:
         verb = call.path["verb"]
@@ -103,8 +103,10 @@ class Api:
             raise PmonError(
                 ErrorCode.BAD_REQUEST, f"cannot {verb}: nothing is selected", "all: true means all"
             )
-        done = self._control.act(verb, body.selection, call.peer, force=body.force, changes=body.changes)
-        return _targets(done)
+        done = await self._control.act(
+            verb, body.selection, call.peer, force=body.force, changes=body.changes
+        )
+        return await _targets(done)
 
     async def apply(self, call: Call) -> Answer:
         body = call.body(protocol.Apply)
@@ -122,17 +124,21 @@ class Api:
     async def hold(self, call: Call) -> Answer:
         body = call.body(protocol.LayHold)
         chosen = _chosen(body, "hold")
-        return _targets(self._control.hold(chosen, call.peer, body.up, body.reason, body.seconds))
+        return await _targets(await self._control.hold(chosen, call.peer, body.up, body.reason, body.seconds))
 
     async def unhold(self, call: Call) -> Answer:
-        return _targets(self._control.unhold(_chosen(call.body(protocol.Choice), "unhold"), call.peer))
+        return await _targets(
+            await self._control.unhold(_chosen(call.body(protocol.Choice), "unhold"), call.peer)
+        )
 
     async def release(self, call: Call) -> Answer:
         chosen = _chosen(call.body(protocol.Choice), "release")
-        return json_response({"names": self._control.release(chosen, call.peer)})
+        return await long_answer({"names": list(await self._control.release(chosen, call.peer))})
 
     async def approve(self, call: Call) -> Answer:
-        return _targets(self._control.approve(_chosen(call.body(protocol.Choice), "approve"), call.peer))
+        return await _targets(
+            await self._control.approve(_chosen(call.body(protocol.Choice), "approve"), call.peer)
+        )
 
     async def list_sets(self, call: Call) -> Answer:
         return await long_answer(await self._control.sets(call.peer))
@@ -200,7 +206,7 @@ class Api:
         return await long_answer({**found, "processes": shown})
 
     async def list_groups(self, call: Call) -> Answer:
-        return json_response(self._control.groups())
+        return await long_answer(list(self._control.groups()))
 
     async def describe_group(self, call: Call) -> Answer:
         return await long_answer(await self._control.describe_group(call.path["ref"]))
@@ -209,16 +215,16 @@ class Api:
         return json_response(self._control.create_group(call.body(protocol.CreateGroup).name))
 
     async def delete_group(self, call: Call) -> Answer:
-        self._control.delete_group(call.path["ref"])
+        await self._control.delete_group(call.path["ref"])
         return json_response({})
 
     async def assign(self, call: Call) -> Answer:
         body = call.body(protocol.Membership)
-        return json_response({"groups": self._control.assign(body.groups, body.refs)})
+        return json_response({"groups": await self._control.assign(body.groups, body.refs)})
 
     async def remove(self, call: Call) -> Answer:
         body = call.body(protocol.Membership)
-        return json_response({"groups": self._control.remove(body.groups, body.refs)})
+        return json_response({"groups": await self._control.remove(body.groups, body.refs)})
 
     async def upgrade(self, call: Call) -> Answer:
         await self._control.upgrade()
@@ -277,8 +283,8 @@ def _chosen(body: protocol.Choice, verb: str) -> Selection:
     return body.selection
 
 
-def _targets(targets: Sequence[Target]) -> Response:
-    return json_response({"targets": targets})
+async def _targets(targets: Sequence[Target]) -> Response:
+    return await long_answer({"targets": list(targets)})
 
 
 def _label(text: str) -> tuple[str, str]:

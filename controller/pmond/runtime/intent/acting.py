@@ -9,7 +9,8 @@ and forget. Who may do what is decided here, where the process and the caller ar
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from pmond.core.report import report
 from pmond.runtime.clock import Clock
 from pmond.runtime.http import auth
 from pmond.runtime.http.auth import Peer
+from pmond.runtime.intent.changing import Choose, change_all
 from pmond.runtime.intent.registry import CLI, Declared, Edit, Registry, dump, not_found
+from pmond.runtime.long_work import in_turns
 from pmond.runtime.loop import Loop
 from pmond.runtime.state.records import Hold, ProcessRecord
 
@@ -45,27 +48,30 @@ class Acting:
         self._daemon_uid = daemon_uid
         self._control_group = control_group
 
-    def act(
+    async def act(
         self, verb: str, selection: Selection, peer: Peer, force: bool, changes: dict[str, Any]
     ) -> list[Target]:
         """Do one verb to the selected processes. Raises PmonError; then nothing was changed."""
-        chosen = self._registry.select(selection)
-        chosen = [one for one in chosen if not one.record.deleting or verb in {"delete", "drop", "kill"}]
-        if selection.all and not selection.refs:
-            chosen = [one for one in chosen if self.may_control(peer, one)]
-        for one in chosen:
-            self.check_control(verb, peer, one)
+        choose = partial(self._chosen, verb, selection, peer)
         match verb:
             case "start" | "restart":
-                return self._start(chosen, peer, changes, counted=verb == "restart")
+                return await self._start(choose, peer, changes, counted=verb == "restart")
             case "stop":
-                return self._stop(chosen, peer, force)
+                return await self._stop(choose, peer, force)
             case "kill":
-                return self._stop([one for one in chosen if self._goes_on(one)], peer, force)
+                return await self._stop(lambda: [one for one in choose() if self._goes_on(one)], peer, force)
             case "delete" | "drop":
-                return self._delete(chosen, force)
+                return await self._delete(choose, force)
             case _:
-                return self._reset(chosen)
+                return await self._reset(choose())
+
+    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Declared]:
+        chosen = self._registry.select(selection, deleting=verb in {"delete", "drop", "kill"})
+        if not selection.all or selection.refs:
+            self.check_control_of_all(verb, peer, chosen)
+            return chosen
+        may_control = self._control_by_user(peer)
+        return [one for one in chosen if may_control(one.spec.user)]
 
     def submit(self, data: dict[str, Any], cwd: str, peer: Peer, replace_running: bool) -> list[Target]:
         """Add a process of the command line, or change one, and start it."""
@@ -113,44 +119,67 @@ class Acting:
             raise PmonError(ErrorCode.INVALID, why, "create it, or correct user")
 
     def may_control(self, peer: Peer, one: Declared) -> bool:
-        uid = auth.uid_of(one.spec.user, self._daemon_uid)
-        return auth.may_control(peer, uid, self._daemon_uid, self._control_group)
+        return self._control_by_user(peer)(one.spec.user)
 
     def check_control(self, verb: str, peer: Peer, one: Declared) -> None:
         """Raises PmonError `forbidden` when the caller may not do that."""
-        if not self.may_control(peer, one):
-            raise PmonError(
-                ErrorCode.FORBIDDEN,
-                f"cannot {verb} {one.name}: it runs as {one.spec.user or 'the user of pmond'}",
-                "ask as that user, or as root",
-            )
+        self.check_control_of_all(verb, peer, (one,))
 
-    def release_holds(self, chosen: Sequence[Declared], peer: Peer) -> tuple[list[Target], dict[str, Hold]]:
+    def check_control_of_all(self, verb: str, peer: Peer, chosen: Iterable[Declared]) -> None:
+        """The same of many processes."""
+        may_control = self._control_by_user(peer)
+        for one in chosen:
+            if not may_control(one.spec.user):
+                raise PmonError(
+                    ErrorCode.FORBIDDEN,
+                    f"cannot {verb} {one.name}: it runs as {one.spec.user or 'the user of pmond'}",
+                    "ask as that user, or as root",
+                )
+
+    def _control_by_user(self, peer: Peer) -> Callable[[str], bool]:
+        """Whether the caller may control the processes of a user, who is looked up once."""
+
+        @cache
+        def may_control(user: str) -> bool:
+            uid = auth.uid_of(user, self._daemon_uid)
+            return auth.may_control(peer, uid, self._daemon_uid, self._control_group)
+
+        return may_control
+
+    async def release_holds(self, candidates: Choose, peer: Peer) -> tuple[list[Target], dict[str, Hold]]:
         """`init`: start what was stopped, has failed or is not up, each as if it were new.
 
         Also answers the stops that persons had made and that are lifted by that.
         """
-        stopped = [one for one in chosen if self._is_down(one)]
-        if not stopped:
-            return [], {}
-        with self._registry.edit("the start of stopped processes") as edit:
-            fresh = [
-                edit.put(replace(one.record, **_started(one.spec, peer, self._clock, one))) for one in stopped
-            ]
-        holds = {one.name: hold for one in stopped if (hold := one.record.hold) is not None and not hold.up}
-        return [target(one) for one in fresh], holds
+        lifted: dict[str, Hold] = {}
 
-    def _start(
-        self, chosen: Sequence[Declared], peer: Peer, changes: dict[str, Any], counted: bool
+        def stopped() -> list[Declared]:
+            return [one for one in candidates() if self._is_down(one)]
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            lifted.clear()
+            holds = ((one.name, one.record.hold) for one in chosen)
+            lifted.update((name, hold) for name, hold in holds if hold is not None and not hold.up)
+            return [self._start_one(edit, one, None, peer) for one in chosen]
+
+        if not stopped():
+            return [], {}
+        fresh = await change_all(self._registry, "the start of stopped processes", stopped, write)
+        return list(map(target, fresh)), lifted
+
+    async def _start(
+        self, choose: Choose, peer: Peer, changes: dict[str, Any], counted: bool
     ) -> list[Target]:
-        specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
-        if specs:
-            check_dependencies(list(specs.values()), self._registry.processes)
-        with self._registry.edit("the start of processes") as edit:
-            started = [self._start_one(edit, one, specs.get(one.name), peer) for one in chosen]
-        for one in chosen if counted else ():
-            self._loop.tell(RestartAsked(one.name))
-        return [target(one) for one in started]
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
+            if specs:
+                check_dependencies(list(specs.values()), dict(self._registry.processes))
+            return [self._start_one(edit, one, specs.get(one.name), peer) for one in chosen]
+
+        started = await change_all(self._registry, "the start of processes", choose, write)
+        if counted:
+            await self._tell_all(RestartAsked, started)
+        return list(map(target, started))
 
     def _start_one(self, edit: Edit, one: Declared, spec: ProcessSpec | None, peer: Peer) -> Declared:
         record = self._respecified(one, spec, peer) if spec is not None else one.record
@@ -177,12 +206,13 @@ class Acting:
             self._check_exit_on_end(spec, peer)
         return spec
 
-    def _stop(self, chosen: Sequence[Declared], peer: Peer, force: bool) -> list[Target]:
-        with self._registry.edit("the stop of processes") as edit:
-            stopped = [self._stop_one(edit, one, peer, force) for one in chosen]
-        for one in chosen:
-            self._loop.tell(Reset(one.name))
-        return [target(one) for one in stopped]
+    async def _stop(self, choose: Choose, peer: Peer, force: bool) -> list[Target]:
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [self._stop_one(edit, one, peer, force) for one in chosen]
+
+        stopped = await change_all(self._registry, "the stop of processes", choose, write)
+        await self._tell_all(Reset, stopped)
+        return list(map(target, stopped))
 
     def _stop_one(self, edit: Edit, one: Declared, peer: Peer, force: bool) -> Declared:
         record = one.record
@@ -191,22 +221,28 @@ class Acting:
         hold = Hold(up=False, by=peer.user, at=self._clock.wall(), reason="")
         return edit.put(replace(record, hold=hold, forced=force, generation=record.generation + 1), one.spec)
 
-    def _delete(self, chosen: Sequence[Declared], force: bool) -> list[Target]:
-        with self._registry.edit("the deletion of processes") as edit:
-            deleted = [
-                edit.put(
-                    replace(one.record, deleting=True, forced=force, generation=one.record.generation + 1),
-                    one.spec,
-                )
-                for one in chosen
-            ]
-        return [target(one) for one in deleted]
+    async def _delete(self, choose: Choose, force: bool) -> list[Target]:
+        def deleting(record: ProcessRecord) -> ProcessRecord:
+            return replace(record, deleting=True, forced=force, generation=record.generation + 1)
 
-    def _reset(self, chosen: Sequence[Declared]) -> list[Target]:
-        for one in chosen:
-            self._loop.tell(Reset(one.name))
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [edit.put(deleting(one.record), one.spec) for one in chosen]
+
+        return list(map(target, await change_all(self._registry, "the deletion of processes", choose, write)))
+
+    async def _reset(self, chosen: Sequence[Declared]) -> list[Target]:
+        await self._tell_all(Reset, chosen)
         self._loop.touch([one.name for one in chosen])
-        return [target(one) for one in chosen]
+        return list(map(target, chosen))
+
+    async def _tell_all(
+        self, fact: Callable[[str], Reset | RestartAsked], chosen: Sequence[Declared]
+    ) -> None:
+        def tell(one: Declared) -> None:
+            if one.name in self._registry.processes:  # some may be gone before their turn comes
+                self._loop.tell(fact(one.name))
+
+        await in_turns(chosen, tell)
 
     def _check_replace(self, spec: ProcessSpec, present: Declared, peer: Peer, replace_running: bool) -> None:
         self.check_control("replace", peer, present)

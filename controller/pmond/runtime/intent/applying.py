@@ -24,6 +24,7 @@ from pmon3_schema.manifest import Document, Entry, Reading, read
 from pmon3_schema.status import Target
 from pmond.runtime.http import auth
 from pmond.runtime.intent.acting import Acting
+from pmond.runtime.intent.changing import MANY, TRIES
 from pmond.runtime.intent.edit import Declared, Edit
 from pmond.runtime.intent.plan_view import invalid, summary_of
 from pmond.runtime.intent.preparing import Order, Prepared, Preparing, Request, Seen
@@ -35,10 +36,6 @@ from pmond.runtime.loop import Loop
 
 _LARGE = 64 * 1024
 """Bytes above which documents are read in a thread, so that the loop goes on meanwhile."""
-_MANY = 256
-"""Processes from which on it is the same with working out what changes."""
-_TRIES = 3
-"""Before what others declare all the time is held up for once."""
 
 
 class Applied(Struct, frozen=True):
@@ -82,7 +79,7 @@ class Applying:
 
     async def apply(self, documents: Sequence[Document], reading: Reading, order: Order) -> Applied:
         """Bring it in; the plan that was carried out, and what to wait for."""
-        for _ in range(_TRIES if self._is_large(reading) else 0):
+        for _ in range(TRIES if self._is_large(reading) else 0):
             request, seen = Request(documents, reading, order), self._look(order)
             draft = self._registry.draft()
             prepared = await in_thread(self._preparing.prepare, seen, request, draft)
@@ -100,7 +97,7 @@ class Applying:
         return self._applied(order, prepared)
 
     def _is_large(self, reading: Reading) -> bool:
-        return max(len(reading.entries), len(self._registry.processes)) >= _MANY
+        return max(len(reading.entries), len(self._registry.processes)) >= MANY
 
     def _look(self, order: Order) -> Seen:
         return Seen(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.field_types import check_name
-from pmond.runtime.intent.registry import Declared, Registry
+from pmon3_schema.protocol import Selection
+from pmond.runtime.intent.changing import change_all
+from pmond.runtime.intent.registry import Declared, Edit, Registry
 
 
 class Grouping:
@@ -20,7 +23,14 @@ class Grouping:
 
     def groups(self) -> list[dict[str, Any]]:
         """All groups by id, with the names of their processes."""
-        return [self._json(number) for number in sorted(self._registry.groups)]
+        members: dict[int, list[str]] = {number: [] for number in sorted(self._registry.groups)}
+        for one in self._registry.select(Selection()):
+            for number in self._registry.group_ids(one.id) & members.keys():
+                members[number].append(one.name)
+        return [
+            {"id": number, "name": self._registry.groups[number], "processes": names}
+            for number, names in members.items()
+        ]
 
     def create(self, name: str) -> dict[str, Any]:
         """Add an empty group. Raises PmonError `invalid` for what is no name, `conflict` for a taken one."""
@@ -35,25 +45,34 @@ class Grouping:
             number = edit.group(name)
         return self._json(number)
 
-    def delete(self, ref: str) -> None:
+    async def delete(self, ref: str) -> None:
         """Remove a group; its processes stay, and a later group inherits nothing of it."""
         number = self._registry.group_id(ref)
-        with self._registry.edit("the deletion of a group") as edit:
-            for one in self._registry.in_group(number):
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            for one in chosen:
                 present = self._registry.group_ids(one.id)
                 edit.set_groups(one.id, present, present - {number})
             edit.delete_group(number)
+            return [*chosen]
 
-    def change(self, groups: Sequence[str], refs: Sequence[str], *, add: bool) -> list[str]:
+        choose = partial(self._registry.in_group, number)
+        await change_all(self._registry, "the deletion of a group", choose, write)
+
+    async def change(self, groups: Sequence[str], refs: Sequence[str], *, add: bool) -> list[str]:
         """Put processes into groups or take them out: all or, when one is unknown, nothing."""
         numbers = frozenset(self._registry.group_id(group) for group in groups)
-        chosen: dict[int, Declared] = {}
-        for ref in refs:
-            chosen.update((one.id, one) for one in self._registry.resolve(ref))
-        with self._registry.edit("the members of groups") as edit:
-            for number in chosen:
-                present = self._registry.group_ids(number)
-                edit.set_groups(number, present, present | numbers if add else present - numbers)
+
+        def choose() -> list[Declared]:
+            return list({one.id: one for ref in refs for one in self._registry.resolve(ref)}.values())
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            for one in chosen:
+                present = self._registry.group_ids(one.id)
+                edit.set_groups(one.id, present, present | numbers if add else present - numbers)
+            return [*chosen]
+
+        await change_all(self._registry, "the members of groups", choose, write)
         return [self._registry.groups[number] for number in sorted(numbers)]
 
     def _json(self, number: int) -> dict[str, Any]:

@@ -8,8 +8,10 @@ set takes no new content; what it declared is kept running all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -21,9 +23,10 @@ from pmond.runtime.clock import Clock
 from pmond.runtime.http import auth
 from pmond.runtime.http.auth import Peer
 from pmond.runtime.intent.acting import Acting, target
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.changing import change_all
+from pmond.runtime.intent.registry import Declared, Edit, Registry
 from pmond.runtime.intent.sets import Sets
-from pmond.runtime.state.records import Hold, SourceRecord
+from pmond.runtime.state.records import Hold, ProcessRecord, SourceRecord
 
 
 class Owning:
@@ -47,44 +50,56 @@ class Owning:
         self._daemon_uid = daemon_uid
         self._control_group = control_group
 
-    def hold(
+    async def hold(
         self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
     ) -> list[Target]:
         """Lay a hold: down, or up; an earlier one is replaced."""
-        chosen = self._chosen("hold", selection, peer)
         hold = Hold(up=up, by=peer.user, at=self._clock.wall(), reason=reason, until=_after(seconds))
-        with self._registry.edit("the hold of processes") as edit:
-            held = [
-                edit.put(replace(o.record, hold=hold, generation=o.record.generation + 1), o.spec)
-                for o in chosen
-            ]
-        self.held()
-        return [target(one) for one in held]
 
-    def unhold(self, selection: Selection, peer: Peer) -> list[Target]:
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [edit.put(_counted(one.record, hold=hold), one.spec) for one in chosen]
+
+        choose = partial(self._chosen, "hold", selection, peer)
+        held = await change_all(self._registry, "the hold of processes", choose, write)
+        self.held()
+        return list(map(target, held))
+
+    async def unhold(self, selection: Selection, peer: Peer) -> list[Target]:
         """Lift holds: what the manifest says counts again. Those that are then up are the targets."""
-        chosen = [one for one in self._chosen("unhold", selection, peer) if one.record.hold is not None]
-        with self._registry.edit("the end of holds") as edit:
-            free = [
-                edit.put(
-                    replace(o.record, hold=None, forced=False, generation=o.record.generation + 1), o.spec
-                )
-                for o in chosen
-            ]
+
+        def choose() -> list[Declared]:
+            return [o for o in self._chosen("unhold", selection, peer) if o.record.hold is not None]
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [edit.put(_counted(one.record, hold=None, forced=False), one.spec) for one in chosen]
+
+        free = await change_all(self._registry, "the end of holds", choose, write)
         self.held()
         return [target(one) for one in free if one.wanted.up]
 
-    def release(self, selection: Selection, peer: Peer) -> list[str]:
+    async def release(self, selection: Selection, peer: Peer) -> list[str]:
         """Hand processes over to the command line; they keep running."""
-        chosen = [one for one in self._chosen("release", selection, peer) if one.record.owner != CLI]
-        with self._registry.edit("the release of processes") as edit:
-            for one in chosen:
-                record = replace(one.record, owner=CLI, undeclared=False, file="", line=0, column=0)
-                edit.put(record, one.spec)
-        return [one.name for one in chosen]
 
-    def approve(self, selection: Selection, peer: Peer) -> list[Target]:
+        def choose() -> list[Declared]:
+            return [one for one in self._chosen("release", selection, peer) if one.record.owner != CLI]
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            own = {"owner": CLI, "undeclared": False, "file": "", "line": 0, "column": 0}
+            return [edit.put(replace(one.record, **own), one.spec) for one in chosen]
+
+        released = await change_all(self._registry, "the release of processes", choose, write)
+        return [one.name for one in released]
+
+    async def approve(self, selection: Selection, peer: Peer) -> list[Target]:
         """Delete processes that asked to be confirmed. Raises PmonError `refused` for others."""
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [edit.put(_counted(one.record, deleting=True), one.spec) for one in chosen]
+
+        choose = partial(self._to_approve, selection, peer)
+        return list(map(target, await change_all(self._registry, "the deletion of processes", choose, write)))
+
+    def _to_approve(self, selection: Selection, peer: Peer) -> list[Declared]:
         chosen = self._chosen("approve", selection, peer)
         for one in chosen:
             if not one.record.undeclared or one.spec.prune != "confirm":
@@ -94,12 +109,7 @@ class Owning:
                     f"cannot approve the deletion of {one.name}: {why}",
                     f"pmon3 del {one.name} deletes it anyway",
                 )
-        with self._registry.edit("the deletion of processes") as edit:
-            gone = [
-                edit.put(replace(o.record, deleting=True, generation=o.record.generation + 1), o.spec)
-                for o in chosen
-            ]
-        return [target(one) for one in gone]
+        return chosen
 
     def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> SourceRecord:
         """Take no new content from the source of a set."""
@@ -126,9 +136,12 @@ class Owning:
 
     def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Declared]:
         chosen = self._registry.select(selection, deleting=False)
-        for one in chosen:
-            self._acting.check_control(verb, peer, one)
+        self._acting.check_control_of_all(verb, peer, chosen)
         return chosen
+
+
+def _counted(record: ProcessRecord, **changes: Any) -> ProcessRecord:
+    return replace(record, generation=record.generation + 1, **changes)
 
 
 def may_control_set(record: SourceRecord, peer: Peer, daemon_uid: int, control_group: int | None) -> bool:

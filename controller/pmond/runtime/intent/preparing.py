@@ -173,10 +173,8 @@ class Preparing:
     def _check_control(self, seen: Seen, comparison: Comparison, order: Order) -> None:
         if order.peer is None:
             return
-        for step in comparison.steps:
-            present = seen.processes.get(step.moved_from or step.name)
-            if present is not None:
-                self._acting.check_control("change", order.peer, present)
+        changed = (seen.processes.get(step.moved_from or step.name) for step in comparison.steps)
+        self._acting.check_control_of_all("change", order.peer, filter(None, changed))
 
     def _owned(self, reading: Reading, order: Order) -> Sequence[Entry]:
         """The entries with their users filled in, as far as the caller may choose them."""

@@ -132,13 +132,14 @@ class Registry:
         touched: set[str] = set()
         reindex = False
         for old in edit.deleted_processes:
-            self.processes.pop(old.name, None)
-            self._memberships.pop(old.id, None)
             touched |= neighbours(self._loop.desired, old.name) - {old.name}
-            reindex = True
+            self.processes.pop(old.name, None)
+            self._wanted.pop(old.name, None)
+            self._memberships.pop(old.id, None)
+            reindex |= bool(old.spec.dependencies)
         for name, new in edit.put_processes.items():
             before = self.processes.get(name)
-            reindex |= before is None or before.spec.dependencies != new.spec.dependencies
+            reindex |= new.spec.dependencies != (before.spec.dependencies if before is not None else ())
             self.processes[name] = new
             self._wanted[name] = new.wanted
         if reindex:

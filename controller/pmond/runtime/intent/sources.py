@@ -161,6 +161,7 @@ class Sources:
         if before is None or not before.followed:
             for earlier in sorted(self._sets.predecessors()):
                 self._journal.event("manifest.moved", before=earlier, after=self.owner)
+        await asyncio.sleep(0)  # of a large manifest that was a turn's work
         return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
 
     def _documents(self) -> list[Document]:

@@ -7,6 +7,7 @@ without somebody acting: the process failed, it was stopped meanwhile, it is gon
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -187,6 +188,7 @@ class Waiting:
             unmet,
             lambda one: {"name": one[0], "reason": one[1].reason, "log_tail": self._tail(one[0], readable)},
         )
+        await asyncio.sleep(0)  # all that looks at thousands in one go is a turn's work
         rows = await self._publisher.rows(sorted(present, key=lambda one: one.id), usage=True)
         return {"outcome": outcome, "processes": rows, "failures": failures}
 

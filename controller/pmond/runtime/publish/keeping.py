@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import islice
 
 from msgspec.structs import replace
 
+from pmon3_schema.errors import PmonError
 from pmond.core.events import Event
 from pmond.core.model import NOTHING_SEEN, Instance, State
 from pmond.runtime.clock import Clock
 from pmond.runtime.failpoints import FailPoint, reached
-from pmond.runtime.intent.registry import Registry
+from pmond.runtime.intent.registry import Declared, Registry
 from pmond.runtime.intent.starts import Starts
 from pmond.runtime.journal import Journal
 from pmond.runtime.loop import Loop
@@ -23,6 +26,9 @@ from pmond.runtime.publish.publishing import Publisher, event_json
 from pmond.runtime.state.recording import changed_fields, history_record, instance_record
 from pmond.runtime.state.records import Batch, EventRecord, InstanceRecord
 from pmond.runtime.state.store import Store
+
+_FORGOTTEN_AT_ONCE = 200
+"""Deleted processes in one transaction: some milliseconds, most of it for the disk."""
 
 
 class Keeping:
@@ -55,6 +61,7 @@ class Keeping:
         self._keeper = keeper
         self._degraded: str | None = None
         self._dropped = Batch()
+        self._leaving: dict[str, None] = {}
 
     def turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
         """Save and tell what changed in one turn."""
@@ -90,16 +97,44 @@ class Keeping:
         self._bus.publish(event_json(record))
 
     def forget(self, name: str) -> None:
-        """Nothing is left of a deleted process: drop it from everywhere."""
+        """Nothing is left of a deleted process: drop it from everywhere, together with others, soon."""
+        if not self._leaving:
+            asyncio.get_running_loop().call_soon(self._forget_some)
+        self._leaving[name] = None
+
+    def _forget_some(self) -> None:
+        some = list(islice(self._leaving, _FORGOTTEN_AT_ONCE))
+        for name in some:
+            del self._leaving[name]
+        if self._leaving:
+            asyncio.get_running_loop().call_soon(self._forget_some)
+        names = set(filter(self._may_go, some))
+        try:  # what cannot be saved has not happened: everything else comes after it
+            self._delete([self._registry.processes[name] for name in names & self._registry.processes.keys()])
+        except PmonError as error:
+            for name in names:
+                self._loop.lay_aside(name, error)
+            return
+        for name in names:
+            self._loop.forget(name)
+            self._publisher.forget(name)
+        self._store.flush(Batch(histories=dict.fromkeys(names)))
+        self._bus.changed(names)
+
+    def _may_go(self, name: str) -> bool:
+        """Unless somebody declared it again meanwhile."""
         one = self._registry.processes.get(name)
-        if one is not None:  # what cannot be saved has not happened: everything else comes after it
-            with self._registry.edit(f"the deletion of {name}") as edit:
+        gone = self._loop.observed.get(name, NOTHING_SEEN).instance is None
+        return gone and (one is None or one.record.deleting)
+
+    def _delete(self, chosen: Sequence[Declared]) -> None:
+        if not chosen:
+            return
+        what = f"the deletion of {chosen[0].name}" if len(chosen) == 1 else "the deletion of processes"
+        with self._registry.edit(what) as edit:
+            for one in chosen:
                 edit.delete(one)
-            reached(FailPoint.DELETE_SAVED)
-        self._loop.forget(name)
-        self._publisher.forget(name)
-        self._store.flush(Batch(histories={name: None}))
-        self._bus.changed({name})
+        reached(FailPoint.DELETE_SAVED)
 
     def _keep(self, batch: Batch, name: str, old: State, new: State | None) -> None:
         after = new or NOTHING_SEEN

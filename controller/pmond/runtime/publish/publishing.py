@@ -17,7 +17,7 @@ from pmond.core.model import NOTHING_SEEN, State
 from pmond.core.report import Truth, exit_words, report, truths
 from pmond.runtime.clock import Clock
 from pmond.runtime.intent.registry import Declared, Registry
-from pmond.runtime.long_work import in_turns
+from pmond.runtime.long_work import in_thread, in_turns
 from pmond.runtime.loop import Loop
 from pmond.runtime.processes.environment import User, find_user
 from pmond.runtime.processes.failures import SpawnError
@@ -30,7 +30,7 @@ from pmond.runtime.state.records import Hold
 from pmond.runtime.state.store import Store
 
 _MANY = 256
-"""Processes from which on measuring them takes some milliseconds, for which a thread is worth its while."""
+"""Processes from which on some things take milliseconds, for which a thread is worth its while."""
 
 
 class Publisher:
@@ -59,11 +59,15 @@ class Publisher:
     def forget(self, name: str) -> None:
         self._updated_at.pop(name, None)
 
-    def origins(self, one: Declared) -> dict[str, str]:
+    async def origins(self, one: Declared) -> dict[str, str]:
         """Where each value of a process is written, as file:line; what is not there is a default."""
-        content = self.content_of(one.record.owner)
-        found = positions(content, one.record.file, one.name)
+        # A thread for a large manifest, which has to be read again.
+        many = len(self._registry.processes) >= _MANY
+        found = await in_thread(self._positions, one) if many else self._positions(one)
         return {field: f"{file}:{line}" for field, (file, line, _) in found.items()}
+
+    def _positions(self, one: Declared) -> dict[str, tuple[str, int, int]]:
+        return positions(self.content_of(one.record.owner), one.record.file, one.name)
 
     def rename(self, old: str, new: str) -> None:
         if old in self._updated_at:
@@ -112,12 +116,13 @@ class Publisher:
             "reason": f"internal error, set aside: {aside}" if aside else seen.reason,
         }
 
-    def describe(self, one: Declared) -> dict[str, Any]:
+    async def describe(self, one: Declared) -> dict[str, Any]:
         """A row and what is behind it."""
+        origins = await self.origins(one)
         return {
             **self.row(one, self._usage(one)),
             "declared_at": _place(one),
-            "origins": self.origins(one),
+            "origins": origins,
             "spec": plain(one.spec),
             "conditions": self._conditions(one),
             "events": [event_json(event) for event in self._store.events(one.name, 20)],
