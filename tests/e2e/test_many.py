@@ -28,6 +28,8 @@ def test_three_hundred_at_once(pmond: Pmond) -> None:
     assert pmond.ok("ls", "p29?", "-o", "name").split() == [f"p{number}" for number in range(290, 300)]
     pmond.ok("stop", "*")
     assert [pid for pid in pmond.survivors() if pid != pmond.pid] == []
+    pmond.ok("del", "*")
+    assert pmond.rows() == {}
     pmond.ok("down")
 
 

@@ -1,4 +1,4 @@
-"""A manifest of many is brought in over several turns, and still as one unit."""
+"""A manifest of many, and a verb for many, is carried out over several turns, and still as one unit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.support.waiting import eventually
 
 from pmon3_schema.errors import PmonError
 from pmon3_schema.manifest import Document
+from pmon3_schema.protocol import Selection
 from pmond.core.actions import Action
 from pmond.core.compare import Options
 from pmond.core.model import Policy
@@ -23,6 +24,7 @@ from pmond.runtime.http.auth import Peer
 from pmond.runtime.intent.acting import Acting
 from pmond.runtime.intent.applying import Applied, Applying, Order
 from pmond.runtime.intent.edit import Drafted
+from pmond.runtime.intent.grouping import Grouping
 from pmond.runtime.intent.registry import CLI, Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets
@@ -61,7 +63,7 @@ class World:
         snapshot = self.store.load()
         self.registry.load(snapshot)
         self.sets.load(snapshot.sources)
-        acting = Acting(self.registry, self.loop, clock, 0, None)
+        self.acting = acting = Acting(self.registry, self.loop, clock, 0, None)
         self.rollouts = Rollouts(self.registry, self.loop, Bus(), self.sets, clock, journal)
         self.applying = Applying(self.registry, self.loop, acting, self.sets, self.rollouts, 0)
         self.told: set[str] = set()
@@ -337,3 +339,69 @@ async def test_a_step_of_a_rollout_that_cannot_be_saved_is_taken_when_it_can(
     assert warnings == ["rollout.held_up"]
     assert ended == ["done"]
     assert not world.rollouts.active(OWNER)
+
+
+ALL = Selection(all=True)
+ROOT = Peer(1, 0, 0)
+
+
+@on_a_loop
+async def test_a_verb_for_many_counts_from_one_moment_on(world: World) -> None:
+    await world.apply(manifest("one"))
+    held: set[int] = set()
+
+    async def look() -> None:
+        while len(held) < 2:
+            held.add(sum(one.record.hold is not None for one in world.registry.processes.values()))
+            await asyncio.sleep(0)
+
+    targets, _ = await asyncio.gather(world.acting.act("stop", ALL, ROOT, False, {}), look())
+    assert held == {0, MANY}
+    assert {(one["name"], one["generation"]) for one in targets} == {(f"p{n}", 2) for n in range(MANY)}
+    world.store.close()
+    kept = World(world.folder).registry.processes.values()
+    assert all(one.record.hold is not None and not one.record.hold.up for one in kept)
+
+
+@on_a_loop
+async def test_a_verb_for_many_takes_what_is_declared_meanwhile_as_well(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.apply(manifest("one"))
+
+    def declare() -> None:
+        with world.registry.edit("another process") as edit:
+            edit.add(spec("other"), CLI, True)
+
+    begun = while_written(monkeypatch, 1, declare)
+    targets = await world.acting.act("stop", ALL, ROOT, False, {})
+    assert len(begun) == 1
+    assert len(targets) == MANY + 1
+    assert world.registry.processes["other"].record.hold is not None
+
+
+@on_a_loop
+async def test_a_verb_that_is_forbidden_for_one_of_many_changes_none(world: World) -> None:
+    await world.apply(manifest("one"))
+    with world.registry.edit("a process of another user") as edit:
+        edit.add(spec("other", user="root"), CLI, True)
+    with pytest.raises(PmonError, match="cannot stop p0: it runs as the user of pmond"):
+        await world.acting.act("stop", Selection(("*",)), Peer(1, 65534, 65534), False, {})
+    assert not any(one.record.hold for one in world.registry.processes.values())
+
+
+@on_a_loop
+async def test_groups_of_many_change_together(world: World) -> None:
+    await world.apply(manifest("one"))
+    grouping = Grouping(world.registry)
+    grouping.create("front")
+    assert await grouping.change(["front"], ["*"], add=True) == ["front"]
+    assert [(one["name"], len(one["processes"])) for one in grouping.groups()] == [
+        ("all", MANY),
+        ("front", MANY),
+    ]
+    await grouping.delete("all")
+    world.store.close()
+    again = World(world.folder).registry
+    assert set(again.groups.values()) == {"front"}
+    assert all(again.groups_of(one) == ["front"] for one in again.processes.values())

@@ -59,7 +59,7 @@ def test_an_edit_that_fails_changes_nothing(world: World, tmp_path: Path) -> Non
     world.add("db")
     with pytest.raises(ZeroDivisionError), world.registry.edit("a mistake") as edit:
         edit.add(spec("web"), CLI, True)
-        edit.delete(world.registry.processes["db"])
+        edit.delete([world.registry.processes["db"]])
         raise ZeroDivisionError
     assert list(world.registry.processes) == ["db"]
     world.store.close()
@@ -100,7 +100,7 @@ def test_dependants_follow_edits(world: World) -> None:
     world.add("web", dependencies=["db"])
     assert world.loop.desired.dependants == {"db": ("web",)}
     with world.registry.edit("a deletion") as edit:
-        edit.delete(world.registry.processes["web"])
+        edit.delete([world.registry.processes["web"]])
     assert world.loop.desired.dependants == {}
 
 

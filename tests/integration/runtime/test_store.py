@@ -134,9 +134,9 @@ def test_ids_count_up_and_start_anew_when_all_are_gone(tmp_path: Path) -> None:
         assert change.next_process_id() == 1
         change.put_process(replace(PROCESS, id=1, name="a"))
         change.put_process(replace(PROCESS, id=2, name="b"))
-        change.delete_process(1)
+        change.delete_processes([1])
         assert change.next_process_id() == 3
-        change.delete_process(2)
+        change.delete_processes([2])
         assert change.next_process_id() == 1
 
 

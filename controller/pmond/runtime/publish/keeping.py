@@ -132,8 +132,7 @@ class Keeping:
             return
         what = f"the deletion of {chosen[0].name}" if len(chosen) == 1 else "the deletion of processes"
         with self._registry.edit(what) as edit:
-            for one in chosen:
-                edit.delete(one)
+            edit.delete(chosen)
         reached(FailPoint.DELETE_SAVED)
 
     def _keep(self, batch: Batch, name: str, old: State, new: State | None) -> None:

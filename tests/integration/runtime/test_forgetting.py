@@ -1,0 +1,88 @@
+"""Deleted processes are forgotten together, those that may still go."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import cast
+
+from msgspec.structs import replace
+from tests.support.factories import spec
+
+from pmon3_schema.protocol import Selection
+from pmond.core.model import Policy
+from pmond.runtime import clock
+from pmond.runtime.intent.registry import CLI, Registry
+from pmond.runtime.intent.starts import Starts
+from pmond.runtime.journal import Journal, Level
+from pmond.runtime.loop import Loop
+from pmond.runtime.processes.instances import Instances
+from pmond.runtime.processes.keeper import Keeper
+from pmond.runtime.publish.bus import Bus
+from pmond.runtime.publish.keeping import Keeping
+from pmond.runtime.publish.publishing import Publisher
+from pmond.runtime.state.store import Store
+
+NOT_ASKED = None
+
+
+class World:
+    """What forgets processes, over the state file of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        journal, instances = Journal(level=Level.ERROR), Instances()
+        self.store = Store.open(folder / "data.db", clock=clock)
+        self.loop = Loop(clock, journal, Policy())
+        self.registry = Registry(self.store, self.loop, clock)
+        publisher = Publisher(self.registry, self.loop, instances, self.store, clock, "root")
+        self.keeping = Keeping(
+            self.store, self.registry, self.loop, instances, publisher, Bus(), clock, journal, str,
+            cast(Starts, NOT_ASKED), cast(Keeper, NOT_ASKED),
+        )  # fmt: skip
+
+    def declare(self, *names: str) -> None:
+        with self.registry.edit("processes") as edit:
+            for name in names:
+                edit.add(spec(name), CLI, True)
+
+    def mark(self, name: str, deleting: bool) -> None:
+        one = self.registry.processes[name]
+        with self.registry.edit("a deletion, or that it was declared again") as edit:
+            edit.put(replace(one.record, deleting=deleting), one.spec)
+
+    def names(self) -> list[str]:
+        return [one.name for one in self.registry.select(Selection())]
+
+
+def test_one_that_is_declared_again_before_its_turn_stays(tmp_path: Path) -> None:
+    async def forget() -> list[str]:
+        world = World(tmp_path)
+        world.declare("again", "gone", "untouched")
+        for name in ("again", "gone"):
+            world.mark(name, deleting=True)
+            world.keeping.forget(name)
+        assert world.names() == ["again", "gone", "untouched"]
+        world.mark("again", deleting=False)
+        await asyncio.sleep(0)
+        world.store.close()
+        return world.names()
+
+    assert asyncio.run(forget()) == ["again", "untouched"]
+    assert [one.name for one in Store.open(tmp_path / "data.db", clock=clock).load().processes] == [
+        "again",
+        "untouched",
+    ]
+
+
+def test_what_cannot_be_deleted_is_laid_aside(tmp_path: Path) -> None:
+    async def forget() -> None:
+        world = World(tmp_path)
+        world.declare("stuck")
+        world.mark("stuck", deleting=True)
+        world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
+        world.keeping.forget("stuck")
+        await asyncio.sleep(0)
+        assert world.names() == ["stuck"]
+        assert "cannot save the deletion of stuck" in world.loop.set_aside["stuck"]
+
+    asyncio.run(forget())
