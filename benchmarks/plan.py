@@ -73,7 +73,7 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
         "of that: compare": _least(lambda: compare(after, existing, options)),
         "decide one": _least(lambda: plan(desired, {}, 0.0, Policy(), [after[0].name])),
         "decide all": _least(lambda: plan(desired, {}, 0.0, Policy())),
-        "validate alone": _least(lambda: [ProcessSpec.model_validate(_plain(spec)) for spec in after]),
+        "validate alone": _least(lambda: [ProcessSpec.read(_plain(spec)) for spec in after]),
     }
 
 

@@ -24,11 +24,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from pmon3_schema.models import model_of
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration, signal_name
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings_reading import variable_names
-from pmon3_schema.spelling import nested_model
 
 ROOT = Path(__file__).resolve().parent
 
@@ -49,7 +49,7 @@ _SIZES = {"memory", "core", "size", "total"}
 def fields() -> str:
     """Every field of a process."""
     rows = []
-    for path, name, info, inner in _walk(ProcessSpec):
+    for path, name, info, inner in _walk(model_of(ProcessSpec)):
         extra = info.json_schema_extra
         assert isinstance(extra, dict) and info.description, f"{path} has no effect or description"
         shown = "" if inner else _default(name, info)
@@ -62,7 +62,7 @@ def fields() -> str:
 def settings() -> str:
     """Every key of config.yml, with the variable that overrides it."""
     rows = []
-    for path, name, info, inner in _walk(Settings):
+    for path, name, info, inner in _walk(model_of(Settings)):
         if inner:
             continue
         extra = info.json_schema_extra
@@ -126,7 +126,8 @@ def _walk(
     model: type[BaseModel], above: str = ""
 ) -> Iterator[tuple[str, str, FieldInfo, type[BaseModel] | None]]:
     for name, info in model.model_fields.items():
-        inner = nested_model(model, name)
+        kind = info.annotation
+        inner = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
         yield above + name, name, info, inner
         if inner:
             yield from _walk(inner, f"{above}{name}.")

@@ -77,4 +77,4 @@ def _spec(entry: dict[str, Any]) -> ProcessSpec:
     if entry.get("env_vars") == _MASKED:
         why = f"cannot read the variables of {entry['name']}: they are not for you"
         raise PmonError(ErrorCode.FORBIDDEN, why, "ask as its user, or as root")
-    return ProcessSpec.model_validate(entry)
+    return ProcessSpec.read(entry)

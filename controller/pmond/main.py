@@ -17,6 +17,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import to_builtins
+
 from pmon3_schema import paths
 from pmon3_schema._version import __version__
 from pmon3_schema.diagnostics import has_errors, render_text
@@ -26,6 +28,8 @@ from pmon3_schema.settings import load as load_settings
 from pmond.runtime import checking, clock, upgrade
 from pmond.runtime.configuration import log_level
 from pmond.runtime.daemon import Daemon, startup_problem
+from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.handover import Handover, leave_settings, settings_in, taken_from, version_of
 from pmond.runtime.journal import Journal
 from pmond.runtime.processes.exit_on import FORWARDED
 from pmond.runtime.state.state_lock import StateInUse
@@ -39,9 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the daemon in the foreground until it is asked to end."""
     options = _parser().parse_args(arguments)
     ready = _take_ready_fd()
+    handed = taken_from(os.environ)
+    if handed.lock is not None:
+        reached(FailPoint.UPGRADE_BEGUN)
     try:
         places = paths.places(os.environ, os.getuid(), own=options.own)
-        settings, text, valid = _read_settings(places)
+        version = version_of(places.config_file)
+        known = settings_in(handed.settings, places.config_file)
+        settings, text, valid = (known, "", True) if known is not None else _read_settings(places)
     except (paths.PathError, OSError) as error:
         return _fail(ready, str(error), 2)
     if text:
@@ -49,13 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not valid:
         return _fail(ready, f"cannot use {places.config_file}: it is not valid (see above)", 2)
     if options.settings:
-        sys.stdout.write(json.dumps(settings.model_dump(mode="json"), indent=2) + "\n")
+        sys.stdout.write(json.dumps(to_builtins(settings), indent=2) + "\n")
         return 0
     if options.check:
         return _check(settings, places)
     if options.check_state:
+        leave_settings(Path(options.check_state).parent, settings, version)
         return _check_state(options.check_state)
-    return asyncio.run(_serve(settings, places, ready, options.exit_on))
+    return asyncio.run(_serve(settings, places, ready, options.exit_on, handed))
 
 
 def _check(settings: Settings, places: paths.Places) -> int:
@@ -112,9 +122,11 @@ def _read_settings(places: paths.Places) -> tuple[Settings, str, bool]:
     return settings, render_text(diagnostics, sources), not has_errors(diagnostics)
 
 
-async def _serve(settings: Settings, places: paths.Places, ready: int | None, exit_on: str) -> int:
+async def _serve(
+    settings: Settings, places: paths.Places, ready: int | None, exit_on: str, handed: Handover
+) -> int:
     journal = Journal(level=log_level(settings, os.environ))
-    daemon = Daemon(settings, places, os.environ, journal, upgrade.take_over(os.environ), exit_on)
+    daemon = Daemon(settings, places, os.environ, journal, handed, exit_on)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _report(journal, context))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):

@@ -1,4 +1,4 @@
-"""What a field of a manifest means, from the model: type, default, values, effect, since when."""
+"""What a field of a manifest means, as it is declared: type, default, values, effect, since when."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from pmon3_schema.effect import Effect, effect_of
+from pmon3_schema.effect import Effect
+from pmon3_schema.fields import Declared
 from pmon3_schema.formats.export import written
 from pmon3_schema.jsonschema import definitions, manifest_schema
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.spelling import nested_model
 
 ROOT = "process"
 MANIFEST = "manifest"
@@ -58,24 +56,24 @@ def explain(path: str = ROOT) -> Explanation:
         return _beside(parts[1:])
     if parts[:1] in ([ROOT], ["processes"]):
         parts = parts[1:]
-    model: type[BaseModel] = ProcessSpec
+    declared: type[Declared] = ProcessSpec
     found, at = _process(), ROOT
     schema = definitions()
     for place, part in enumerate(parts):
-        if part not in model.model_fields:
+        if part not in declared.declared:
             raise KeyError(part)
         at = f"{at}.{part}"
-        found = _field(at, part, model, schema)
-        inner = nested_model(model, part)
+        found = _field(at, part, declared, schema)
+        inner = declared.declared[part].inner
         if inner is None and place + 1 < len(parts):
             raise KeyError(parts[place + 1])
-        model = inner or model
+        declared = inner or declared
     return found
 
 
 def _process() -> Explanation:
     schema = definitions()
-    fields = tuple(_field(f"{ROOT}.{name}", name, ProcessSpec, schema) for name in ProcessSpec.model_fields)
+    fields = tuple(_field(f"{ROOT}.{name}", name, ProcessSpec, schema) for name in ProcessSpec.declared)
     return Explanation(ROOT, "one declared process", "mapping", None, True, "", "", "0.1", fields)
 
 
@@ -102,28 +100,26 @@ def _keys(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _field(path: str, name: str, model: type[BaseModel], schema: dict[str, Any]) -> Explanation:
-    info: FieldInfo = model.model_fields[name]
-    inner = nested_model(model, name)
-    effect = effect_of(info)
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    title = "Process" if model is ProcessSpec else model.__name__
+def _field(path: str, name: str, declared: type[Declared], schema: dict[str, Any]) -> Explanation:
+    field = declared.declared[name]
+    inner, effect = field.inner, field.effect or Effect.RESTART
+    title = "Process" if declared is ProcessSpec else declared.__name__
     return Explanation(
         path,
-        info.description or "",
+        field.description,
         "mapping" if inner is not None else _type(schema[title]["properties"][name]),
-        None if info.is_required() or inner is not None else written(name, info.get_default()),
-        info.is_required(),
+        None if field.required or inner is not None else written(name, field.default),
+        field.required,
         "" if inner is not None else effect.value,
         "" if inner is not None else _COSTS[effect],
-        str(extra.get("since", "")),
+        field.since,
         tuple(_fields(path, inner, schema)) if inner is not None else (),
     )
 
 
-def _fields(path: str, model: type[BaseModel], schema: dict[str, Any]) -> Iterator[Explanation]:
-    for name in model.model_fields:
-        yield _field(f"{path}.{name}", name, model, schema)
+def _fields(path: str, declared: type[Declared], schema: dict[str, Any]) -> Iterator[Explanation]:
+    for name in declared.declared:
+        yield _field(f"{path}.{name}", name, declared, schema)
 
 
 def _type(schema: dict[str, Any]) -> str:

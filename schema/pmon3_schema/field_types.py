@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pmon3_schema import as_written
+from pmon3_schema.fields import Declared, Rule, mistake
 from pmon3_schema.filled import Filled, as_number, as_text, as_truth, as_whole
 from pmon3_schema.scalars import parse_duration, parse_signal, parse_size
 
@@ -23,12 +21,6 @@ _WORD = re.compile(r"[^ \t\r\n]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _OCTAL = re.compile(r"(?:0[oO])?([0-7]{1,400})\Z")
 _FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f/,*?\[\]]")
-
-
-def mistake(code: str, message: str) -> PydanticCustomError:
-    """An error of a validator; `code` says which kind, to the tables of `mistakes`."""
-    # Literal text for pydantic: braces in a value must not be read as a template.
-    return PydanticCustomError(code, "{why}", {"why": message})
 
 
 def _name(value: Any) -> Any:
@@ -80,7 +72,7 @@ def env_map(value: Any) -> Any:
     """Variables as a map where they are written as text that can be read; else the value itself."""
     try:
         return _environment(value)
-    except PydanticCustomError:
+    except ValueError:
         return value
 
 
@@ -110,12 +102,7 @@ def check_variables(names: Iterable[str]) -> None:
             raise mistake("env_vars", f"{name!r} is not the name of a variable")
 
 
-def _before(convert: Any, written: Any) -> BeforeValidator:
-    """A conversion, and what it takes as JSON Schema."""
-    return BeforeValidator(convert, json_schema_input_type=Annotated[Any, WithJsonSchema(written)])
-
-
-def _converted(convert: Any, code: str, written: Any) -> BeforeValidator:
+def _converted(convert: Any, code: str, written: Mapping[str, Any]) -> Rule:
     def validate(value: Any) -> Any:
         if value is None or not isinstance(value, str | int | float):
             return value
@@ -124,7 +111,7 @@ def _converted(convert: Any, code: str, written: Any) -> BeforeValidator:
         except ValueError as error:
             raise mistake(code, str(error)) from None
 
-    return _before(validate, written)
+    return Rule(validate, written)
 
 
 def _tuple(value: Any) -> Any:
@@ -147,31 +134,31 @@ def _prune(value: Any) -> Any:
     raise mistake("choice", "`prune` must be true, false or confirm")
 
 
-Name = Annotated[str, _before(_name, as_written.NAME)]
-Text = Annotated[str, BeforeValidator(_no_nul)]
-Flag = Annotated[bool, BeforeValidator(as_truth)]
-Whole = Annotated[int, BeforeValidator(as_whole)]
-Number = Annotated[float, BeforeValidator(as_number)]
-FromText = BeforeValidator(as_text)
+Name = Annotated[str, Rule(_name, as_written.NAME)]
+Text = Annotated[str, Rule(_no_nul)]
+Flag = Annotated[bool, Rule(as_truth)]
+Whole = Annotated[int, Rule(as_whole)]
+Number = Annotated[float, Rule(as_number)]
+FromText = Rule(as_text)
 """For a choice of words."""
-Prune = Annotated[bool | Literal["confirm"], BeforeValidator(_prune)]
+Prune = Annotated[bool | Literal["confirm"], Rule(_prune)]
 Duration = Annotated[float, _converted(parse_duration, "duration", as_written.DURATION)]
 Size = Annotated[int, _converted(parse_size, "size", as_written.SIZE)]
 SignalNumber = Annotated[int, _converted(parse_signal, "signal", as_written.SIGNAL)]
-ExitCodes = Annotated[tuple[Whole, ...], _before(_tuple, as_written.EXIT_CODES)]
+ExitCodes = Annotated[tuple[Whole, ...], Rule(_tuple, as_written.EXIT_CODES)]
 Texts = Annotated[
     tuple[Text, ...],
-    _before(lambda v: (v,) if isinstance(v, str) else _tuple(v), as_written.TEXTS),
+    Rule(lambda v: (v,) if isinstance(v, str) else _tuple(v), as_written.TEXTS),
 ]
-Words = Annotated[tuple[Text, ...], _before(_words, as_written.WORDS)]
+Words = Annotated[tuple[Text, ...], Rule(_words, as_written.WORDS)]
 """Arguments: one string in shell quoting, or a list."""
-Environment = Annotated[dict[Text, Text], _before(_environment, as_written.VARIABLES)]
-Mask = Annotated[int | None, _before(_octal, as_written.MASK)]
+Environment = Annotated[dict[Text, Text], Rule(_environment, as_written.VARIABLES)]
+Mask = Annotated[int | None, Rule(_octal, as_written.MASK)]
 """File permissions, in octal where it is text."""
-Names = Annotated[tuple[Name, ...], _before(_tuple, as_written.NAMES)]
+Names = Annotated[tuple[Name, ...], Rule(_tuple, as_written.NAMES)]
 
 
-class Declared(BaseModel):
-    """What can be declared: frozen, no unknown keys, no conversions but those of the types here."""
+class Part(Declared, frozen=True):
+    """What can be declared in a manifest: no unknown keys, no conversions but those of the types here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=False)
+    reading: ClassVar[Mapping[str, Any]] = {"strict": True}

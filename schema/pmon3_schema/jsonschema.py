@@ -21,6 +21,7 @@ from pmon3_schema.jsonschema_parts import (
     some_of,
     with_references,
 )
+from pmon3_schema.models import model_of
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.spelling import SEED_TEXT_KEYS
 
@@ -61,7 +62,7 @@ _USE: dict[str, Any] = {
 
 def definitions() -> dict[str, Any]:
     """The model alone: `Process` and the sections of it by their names, without what readers add."""
-    process = ProcessSpec.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
+    process = model_of(ProcessSpec).model_json_schema(mode="validation", ref_template="#/$defs/{model}")
     found: dict[str, Any] = _bounded({**process.pop("$defs", {}), "Process": process})
     return found
 

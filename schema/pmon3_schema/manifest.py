@@ -20,10 +20,10 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
-from pydantic import ValidationError
 
 from pmon3_schema.checks import check_together
 from pmon3_schema.diagnostics import Diagnostic, has_errors
+from pmon3_schema.fields import Refused
 from pmon3_schema.findings import Document, Item, Layer, Source, diagnostics
 from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import Lines, Path, Unreadable, decode
@@ -143,9 +143,9 @@ def _validate(
             item.report("PM031", message, "file", hint="write its full path")
         placed["file"] = found or placed["file"]
     try:
-        item.spec = ProcessSpec.model_validate(placed)
-    except ValidationError as error:
-        _report(item, placed, list(mistakes(error, ProcessSpec)))
+        item.spec = ProcessSpec.read(placed)
+    except Refused as refused:
+        _report(item, placed, list(mistakes(refused, ProcessSpec)))
         return
     if user_exists is not None and item.spec.user and not user_exists(item.spec.user):
         item.report("PM030", f"no user `{item.spec.user}` on this host", "user")

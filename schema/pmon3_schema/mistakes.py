@@ -11,11 +11,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from msgspec import Struct
-from pydantic import BaseModel, ValidationError
 
+from pmon3_schema.fields import Declared, Refused, inner_of
 from pmon3_schema.filled import Filled
 from pmon3_schema.formats.source import Path
-from pmon3_schema.spelling import nested_model
 
 MAX_PER_ENTRY = 100
 
@@ -56,13 +55,13 @@ class Mistake(Struct, frozen=True):
     hint: str = ""
 
 
-def mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake]:
-    """What is wrong with a value that `model` refused, at most `MAX_PER_ENTRY` things."""
-    if error.error_count() > 10_000:
-        yield Mistake("PM010", f"{error.error_count()} values have the wrong type", ())
+def mistakes(refused: Refused, declared: type[Declared]) -> Iterator[Mistake]:
+    """What is wrong with what no value of `declared` could be read from, at most `MAX_PER_ENTRY` things."""
+    if not refused.errors:
+        yield Mistake("PM010", f"{refused.count} values have the wrong type", ())
         return
-    for item in error.errors(include_url=False)[:MAX_PER_ENTRY]:
-        yield _mistake(dict(item), model)
+    for item in refused.errors[:MAX_PER_ENTRY]:
+        yield _mistake(item, declared)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -87,13 +86,13 @@ def type_name(value: Any) -> str:
     return type(value).__name__
 
 
-def _mistake(item: Mapping[str, Any], model: type[BaseModel]) -> Mistake:
+def _mistake(item: Mapping[str, Any], declared: type[Declared]) -> Mistake:
     kind, path, given = str(item["type"]), tuple(item["loc"]), item["input"]
     if path and path[-1] == "[key]":
         path = path[:-1]
     field = ".".join(str(part) for part in path)
     if kind == "extra_forbidden":
-        return _unknown(path, model)
+        return _unknown(path, declared)
     if kind == "missing":
         return Mistake("PM011", f"`{field}` is missing", path[:-1])
     if kind == "literal_error":
@@ -121,20 +120,19 @@ def _mistake(item: Mapping[str, Any], model: type[BaseModel]) -> Mistake:
     return Mistake("PM012", message, path or _PLACE_OF_CHECK.get(kind, ()))
 
 
-def _unknown(path: Path, model: type[BaseModel]) -> Mistake:
-    owner: type[BaseModel] | None = model
+def _unknown(path: Path, declared: type[Declared]) -> Mistake:
+    owner: type[Declared] | None = declared
     for part in path[:-1]:
-        owner = nested_model(owner, str(part)) if owner else None
+        owner = inner_of(owner, str(part)) if owner else None
     key = str(path[-1])
-    names = owner.model_fields if owner else {}
+    names = owner.declared if owner else {}
     hint = did_you_mean(key, names) or _elsewhere(key, owner)
     return Mistake("PM014", f"unknown field `{key}`", path, at_key=True, hint=hint)
 
 
-def _elsewhere(key: str, owner: type[BaseModel] | None) -> str:
-    for name in owner.model_fields if owner else ():
-        inner = nested_model(owner, name) if owner else None
-        if inner and key in inner.model_fields:
+def _elsewhere(key: str, owner: type[Declared] | None) -> str:
+    for name, field in owner.declared.items() if owner else ():
+        if field.inner and key in field.inner.declared:
             return f"did you mean `{key}` inside `{name}`?"
     return ""
 

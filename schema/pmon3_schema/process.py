@@ -8,31 +8,32 @@ declares its effect: what it costs to change it under a running process.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Set
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from msgspec.structs import replace
 
-from pmon3_schema.effect import Effect, field
+from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
-    Declared,
     Environment,
     Flag,
     FromText,
     Mask,
     Name,
     Names,
+    Part,
     Prune,
     Text,
     Texts,
     Whole,
     Words,
     check_variables,
-    mistake,
 )
+from pmon3_schema.fields import field, mistake
 from pmon3_schema.process_parts import Limits, LogRotate, Reload, Restart, Stop, Watch
 
 
-class ProcessSpec(Declared):
+class ProcessSpec(Part, frozen=True):
     """One declared process. Fields above `cwd` are those of the Go pmon3, unchanged."""
 
     file: Text = field(
@@ -101,14 +102,9 @@ class ProcessSpec(Declared):
         "", effect=Effect.NONE, description="its earlier name: the running process is kept"
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def check(self, given: Set[str]) -> None:
         check_variables(self.env_vars)
-        if (
-            self.no_auto_restart
-            and "policy" in self.restart.model_fields_set
-            and self.restart.policy != "never"
-        ):
+        if self.no_auto_restart and "restart.policy" in given and self.restart.policy != "never":
             raise mistake(
                 "conflict", f"no_auto_restart and restart.policy {self.restart.policy!r} exclude each other"
             )
@@ -120,7 +116,6 @@ class ProcessSpec(Declared):
             raise mistake(
                 "reload", "on_change: reload needs reload.command (or write on_change: signal for SIGHUP)"
             )
-        return self
 
     @property
     def _can_end_for_good(self) -> bool:
@@ -137,7 +132,7 @@ class ProcessSpec(Declared):
         if not watch.paths or not self.env_file or self.on_change in ("reload", "signal"):
             return watch
         files = [path for path in self.env_file if not watch.ignores(path)]
-        return watch.model_copy(update={"paths": tuple(dict.fromkeys((*watch.paths, *files)))})
+        return replace(watch, paths=tuple(dict.fromkeys((*watch.paths, *files))))
 
     @property
     def policy(self) -> str:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from fnmatch import fnmatch
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import model_validator
-
-from pmon3_schema.effect import Effect, field
+from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
-    Declared,
     Duration,
     ExitCodes,
     Flag,
     FromText,
     Number,
+    Part,
     SignalNumber,
     Size,
     Texts,
     Whole,
     Words,
-    mistake,
 )
+from pmon3_schema.fields import field, mistake
 
 
-class Restart(Declared):
+class Restart(Part, frozen=True):
     """When a process that ended by itself is started again, and how soon."""
 
     policy: Annotated[Literal["always", "on-failure", "never"], FromText] = field(
@@ -63,7 +62,7 @@ class Restart(Declared):
     window: Duration = field(60.0, effect=Effect.IN_PLACE, description="the window of max_failures")
 
 
-class Stop(Declared):
+class Stop(Part, frozen=True):
     """How a process is asked to end, and how long it may take."""
 
     signal: SignalNumber = field(15, effect=Effect.IN_PLACE, description="the signal that asks it to end")
@@ -73,7 +72,7 @@ class Stop(Declared):
     )
 
 
-class Watch(Declared):
+class Watch(Part, frozen=True):
     """Files that the program reads: what happens when they change says `on_change`."""
 
     paths: Texts = field(
@@ -97,7 +96,7 @@ class Watch(Declared):
         return any(fnmatch(path.rpartition("/")[2], pattern) for pattern in self.ignore)
 
 
-class Reload(Declared):
+class Reload(Part, frozen=True):
     """How the program is told to read its files again."""
 
     command: Words = field(
@@ -113,7 +112,7 @@ class Reload(Declared):
     )
 
 
-class LogRotate(Declared):
+class LogRotate(Part, frozen=True):
     """When pmond rotates the log, and what it keeps. Off unless a size or an age is given."""
 
     size: Size = field(0, effect=Effect.IN_PLACE, description="rotate at this size; 0: whatever its size")
@@ -126,13 +125,11 @@ class LogRotate(Declared):
     )
     compress: Flag = field(True, effect=Effect.IN_PLACE, description="compress all but the newest of them")
 
-    @model_validator(mode="after")
-    def _room(self) -> Self:
+    def check(self, given: Set[str]) -> None:
         if self.total and not 0 < 2 * self.size <= self.total:
             raise mistake(
                 "total", "total needs a size of at most half of it (for the log, and one rotated file)"
             )
-        return self
 
     @property
     def wanted(self) -> bool:
@@ -140,7 +137,7 @@ class LogRotate(Declared):
         return self.size > 0 or self.age > 0
 
 
-class Limits(Declared):
+class Limits(Part, frozen=True):
     """Resource limits (soft and hard alike) of the started program."""
 
     nofile: Whole | None = field(None, effect=Effect.IN_PLACE, ge=0, description="open files")

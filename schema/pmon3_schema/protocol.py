@@ -1,6 +1,6 @@
-"""The bodies of requests that cross the socket, as strict pydantic models.
+"""The bodies of requests that cross the socket, and how strictly they are read.
 
-Theory of operation: the daemon trusts no client, so each body is read by one of these models
+Theory of operation: the daemon trusts no client, so each body is read by the model of one of these classes
 straight from its JSON text; unknown keys and values of another type are errors that name the
 field and never repeat its value, which may be a secret. What a model lets through has the
 right shape; whether it makes sense (is there such a process, may this caller?) is the
@@ -10,13 +10,14 @@ controller's question. Answers are described in `answers`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from msgspec import Struct, field
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from msgspec import Struct
+from msgspec import field as member
 
 from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.fields import Bounds, Declared, Refused, Rule, field
 
 
 def goal(text: str) -> str:
@@ -26,8 +27,8 @@ def goal(text: str) -> str:
 
 
 Verb = Literal["start", "restart", "stop", "delete", "kill", "drop", "reset"]
-Until = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(goal)]
-Reference = Annotated[str, Field(min_length=1, max_length=256, description="id, name or glob (web*)")]
+Until = Annotated[str, Bounds(1, 512), Rule(goal, check=True)]
+Reference = Annotated[str, Bounds(1, 256, "id, name or glob (web*)")]
 
 _LONGEST_WAIT = 7 * 86400.0
 
@@ -42,18 +43,17 @@ class Selection(Struct, frozen=True):
 
     refs: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = member(default_factory=dict)
     all: bool = False
 
 
-class Body(BaseModel):
+class Body(Declared, frozen=True):
     """What all bodies share: no unknown keys, no conversions, no infinite numbers."""
 
-    # Built when the first request of a kind comes: no start has to wait for all of them.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+    reading: ClassVar[Mapping[str, Any]] = {"strict": True, "allow_inf_nan": False}
 
 
-class Promise(Body):
+class Promise(Body, frozen=True):
     """A target given back by an earlier command: no state older than this satisfies a wait."""
 
     name: str
@@ -61,67 +61,67 @@ class Promise(Body):
     token: int
 
 
-class Exec(Body):
+class Exec(Body, frozen=True):
     """Submit one process and start it."""
 
-    spec: dict[str, Any] = Field(description="the keys of one entry of a manifest")
-    cwd: str = Field(min_length=1, description="the caller's folder, where a relative file is looked up")
-    replace: bool = Field(True, description="whether a submitted process of that name may be replaced")
+    spec: dict[str, Any] = field(description="the keys of one entry of a manifest")
+    cwd: str = field(min_length=1, description="the caller's folder, where a relative file is looked up")
+    replace: bool = field(True, description="whether a submitted process of that name may be replaced")
 
 
-class Action(Body):
+class Action(Body, frozen=True):
     """Do one verb to the selected processes."""
 
-    refs: list[Reference] = []
-    groups: list[Reference] = []
-    labels: dict[str, str] = {}
+    refs: list[Reference] = field([])
+    groups: list[Reference] = field([])
+    labels: dict[str, str] = field({})
     all: bool = False
-    changes: dict[str, Any] = Field({}, description="fields of the spec that change first (restart, start)")
-    force: bool = Field(False, description="with SIGKILL, or although a guard objects")
+    changes: dict[str, Any] = field({}, description="fields of the spec that change first (restart, start)")
+    force: bool = field(False, description="with SIGKILL, or although a guard objects")
 
     @property
     def selection(self) -> Selection:
         return Selection(tuple(self.refs), tuple(self.groups), dict(self.labels), self.all)
 
 
-class Document(Body):
+class Document(Body, frozen=True):
     """The text of one manifest; `path` tells its format and the folder of its relative files."""
 
-    path: str = Field(min_length=1)
-    text: str
-    set: str | None = Field(None, description="the set of this document; the request's by default")
+    path: str = field(min_length=1)
+    text: str = field()
+    set: str | None = field(None, description="the set of this document; the request's by default")
 
 
-class Apply(Body):
+class Apply(Body, frozen=True):
     """Manifests to compare with what runs and, unless it is only planned, to bring about."""
 
-    documents: list[Document] = Field(min_length=1)
-    set: str | None = Field(None, description="the set that owns the processes; the path by default")
+    documents: list[Document] = field(min_length=1)
+    set: str | None = field(None, description="the set that owns the processes; the path by default")
     dry_run: bool = False
-    prune: bool = Field(False, description="delete processes of the set that are no longer declared")
-    prune_limit: str = Field(
+    prune: bool = field(False, description="delete processes of the set that are no longer declared")
+    prune_limit: str = field(
         "", pattern=r"^([0-9]+%?)?$", description="how many may be deleted: a number, or a share such as 80%"
     )
-    allow_empty: bool = Field(False, description="a manifest that declares nothing is meant")
-    take_ownership: bool = Field(False, description="processes of other owners become the set's")
-    if_version: int | None = Field(None, ge=0, description="the version the set must have; 0: none")
-    plan_digest: str = Field("", description="carry out exactly the plan of this digest")
+    allow_empty: bool = field(False, description="a manifest that declares nothing is meant")
+    take_ownership: bool = field(False, description="processes of other owners become the set's")
+    if_version: int | None = field(None, ge=0, description="the version the set must have; 0: none")
+    plan_digest: str = field("", description="carry out exactly the plan of this digest")
     on_failure: Literal["stop", "continue", "rollback"] = "stop"
-    max_parallel: int = Field(1, ge=1, description="restarts that may be under way at once")
-    restart: list[Reference] = Field([], description="names to restart whether they changed or not")
-    message: str = Field("", max_length=1024, description="goes to the history")
-    commit: str = Field(
+    max_parallel: int = field(1, ge=1, description="restarts that may be under way at once")
+    restart: list[Reference] = field([], description="names to restart whether they changed or not")
+    message: str = field("", max_length=1024, description="goes to the history")
+    commit: str = field(
         "", max_length=80, description="git commit of the caller's work tree; -dirty: changed since"
     )
-    full: bool = Field(False, description="answer with each process's whole entry, before and after")
+    full: bool = field(False, description="answer with each process's whole entry, before and after")
 
 
-class Choice(Body):
+class Choice(Body, frozen=True):
     """Some processes."""
 
-    refs: list[Reference] = []
-    groups: list[Reference] = []
-    labels: dict[str, str] = {}
+    refs: list[Reference] = field([])
+    groups: list[Reference] = field([])
+    labels: dict[str, str] = field({})
     all: bool = False
 
     @property
@@ -129,98 +129,102 @@ class Choice(Body):
         return Selection(tuple(self.refs), tuple(self.groups), dict(self.labels), self.all)
 
 
-class LayHold(Choice):
+class LayHold(Choice, frozen=True):
     """Keep processes down, or up, whatever their manifests say."""
 
     up: bool = False
-    reason: str = Field("", max_length=1024)
-    seconds: float | None = Field(None, gt=0, description="until it ends by itself; null: until unhold")
+    reason: str = field("", max_length=1024)
+    seconds: float | None = field(None, gt=0, description="until it ends by itself; null: until unhold")
 
 
-class Suspend(Body):
+class Suspend(Body, frozen=True):
     """Take no new content from the source of a set."""
 
-    set: str = Field(min_length=1)
-    reason: str = Field("", max_length=1024)
-    seconds: float | None = Field(None, gt=0, description="until it ends by itself; null: until resume")
+    set: str = field(min_length=1)
+    reason: str = field("", max_length=1024)
+    seconds: float | None = field(None, gt=0, description="until it ends by itself; null: until resume")
 
 
-class Resume(Body):
+class Resume(Body, frozen=True):
     """Take new content again."""
 
-    set: str = Field(min_length=1)
+    set: str = field(min_length=1)
 
 
-class Rollback(Body):
+class Rollback(Body, frozen=True):
     """Go back to an earlier revision of a set: the one before, unless another is named."""
 
-    set: str | None = Field(None, description="the set of the process config file by default")
-    to: int | None = Field(None, ge=1, description="the number of the revision")
-    stable: bool = Field(False, description="the last one that was rolled out whole")
+    set: str | None = field(None, description="the set of the process config file by default")
+    to: int | None = field(None, ge=1, description="the number of the revision")
+    stable: bool = field(False, description="the last one that was rolled out whole")
     dry_run: bool = False
-    message: str = Field("", max_length=1024)
+    message: str = field("", max_length=1024)
 
 
-class Init(Body):
+class Init(Body, frozen=True):
     """Read the process config file again, as hot reload does."""
 
     process_config_only: bool = False
 
 
-class Reconcile(Body):
+class Reconcile(Body, frozen=True):
     """Look at everything again. There is nothing to choose."""
 
 
-class Wait(Body):
+class Wait(Body, frozen=True):
     """Wait until all targets are in a state, one has failed, or `timeout` seconds have passed."""
 
     targets: list[Promise]
-    set: str = Field("", description="of whom conditions of sets are judged")
-    until: Until = Field(description="conditions, joined by a comma (all) or a bar (any); see `pmon3 wait`")
-    timeout: float = Field(60.0, ge=0, le=_LONGEST_WAIT, description="seconds")
+    until: Until = field(description="conditions, joined by a comma (all) or a bar (any); see `pmon3 wait`")
+    set: str = field("", description="of whom conditions of sets are judged")
+    timeout: float = field(60.0, ge=0, le=_LONGEST_WAIT, description="seconds")
 
 
-class CreateGroup(Body):
+class CreateGroup(Body, frozen=True):
     """Create an empty group."""
 
     name: str
 
 
-class Membership(Body):
+class Membership(Body, frozen=True):
     """Processes to put into groups, or to take out of them."""
 
-    groups: list[Reference] = Field(min_length=1)
-    refs: list[Reference] = Field(min_length=1)
+    groups: list[Reference] = field(min_length=1)
+    refs: list[Reference] = field(min_length=1)
 
 
-class Upgrade(Body):
+class Upgrade(Body, frozen=True):
     """Become the installed code. There is nothing to choose."""
 
 
-class Shutdown(Body):
+class Shutdown(Body, frozen=True):
     """End the daemon."""
 
-    stop_processes: bool = Field(False, description="stop the processes too, instead of leaving them running")
+    stop_processes: bool = field(False, description="stop the processes too, instead of leaving them running")
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)
-BodyModel = type[Body]
+BodyClass = type[Body]
 
 
-def read_body(model: type[AnyBody], text: bytes) -> AnyBody:
+def read_body(body: type[AnyBody], text: bytes) -> AnyBody:
     """The body of a request; no text at all is read as an empty object.
 
     Raises PmonError `bad_request` that names the first wrong field.
     """
+    from pmon3_schema import models  # loads pydantic
+
     try:
-        return model.model_validate_json(text or b"{}")
-    except ValidationError as error:
-        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read the request: {_first_of(error)}") from None
+        return models.read_json(body, text or b"{}")
+    except Refused as refused:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read the request: {_first_of(refused)}") from None
 
 
-def _first_of(error: ValidationError) -> str:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+def _first_of(refused: Refused) -> str:
+    problems = refused.errors
+    if not problems:  # too many to look at
+        return f"{refused.count} values are wrong"
     where = ".".join(str(part) for part in problems[0]["loc"]) or "body"
     # The parser's own complaints end in a line and column, not in values of the body.
     text = f"{where}: {problems[0]['msg']}"
-    return text if len(problems) == 1 else f"{text} (and {len(problems) - 1} more)"
+    return text if refused.count == 1 else f"{text} (and {refused.count - 1} more)"

@@ -1,6 +1,6 @@
 """What changed between two specs and what that costs; a hash of what a running process depends on.
 
-Theory of operation: every leaf field of a model declares its effect. `revision` hashes the leaves
+Theory of operation: every leaf field declares its effect. `revision` hashes the leaves
 whose change needs a restart, leaving out defaults, so that a newer version with more fields restarts
 nothing. `changes` compares leaf by leaf, list items and map entries one by one.
 """
@@ -15,9 +15,9 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from pydantic import BaseModel
 
-from pmon3_schema.effect import Effect, effect_of
+from pmon3_schema.effect import Effect
+from pmon3_schema.fields import Declared
 from pmon3_schema.process import ProcessSpec
 
 PREFIX = "h1:"
@@ -53,10 +53,8 @@ def revision(spec: ProcessSpec, extra: Mapping[str, str] = _NO_EXTRA) -> str:
     `extra` holds other things whose change needs a restart, such as digests of environment files.
     """
     values: dict[str, Any] = {}
-    given = spec.model_fields_set
     for leaf in _restart_leaves():
-        # What was not given has its default; of some thirty fields that is most.
-        if leaf.path[0] in given and (value := _value(spec, leaf.path)) != leaf.default:
+        if (value := _value(spec, leaf.path)) != leaf.default:
             values["/".join(leaf.path)] = value
     if extra:
         values["extra/"] = dict(extra)
@@ -64,8 +62,8 @@ def revision(spec: ProcessSpec, extra: Mapping[str, str] = _NO_EXTRA) -> str:
     return PREFIX + blake2b(text.encode("ascii"), digest_size=16).hexdigest()
 
 
-def changes(before: BaseModel, after: BaseModel) -> list[Change]:
-    """The leaves that differ between two values of one model, in the model's field order."""
+def changes(before: Declared, after: Declared) -> list[Change]:
+    """The leaves that differ between two values of one class, in the order of its fields."""
     if before is after or before == after:
         return []
     found: list[Change] = []
@@ -77,7 +75,7 @@ def changes(before: BaseModel, after: BaseModel) -> list[Change]:
     return found
 
 
-def fields_that_differ(before: BaseModel, after: BaseModel) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+def fields_that_differ(before: Declared, after: Declared) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
     """Path, old and new value of each field that differs; lists and maps as a whole."""
     for leaf in _leaves(type(before)):
         old, new = _value(before, leaf.path), _value(after, leaf.path)
@@ -119,16 +117,14 @@ def _pointer(path: tuple[str, ...]) -> str:
 
 
 @cache
-def _leaves(model: type[BaseModel]) -> tuple[_Leaf, ...]:
-    """Every field of a model that is not itself made of fields, in order."""
+def _leaves(declared: type[Declared]) -> tuple[_Leaf, ...]:
+    """Every field that is not itself made of fields, in order."""
     found: list[_Leaf] = []
-    for name, info in model.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            inner = _leaves(annotation)
-            found += [_Leaf((name, *leaf.path), leaf.default, leaf.effect) for leaf in inner]
+    for name, field in declared.declared.items():
+        if field.inner is not None:
+            found += [_Leaf((name, *leaf.path), leaf.default, leaf.effect) for leaf in _leaves(field.inner)]
         else:
-            found.append(_Leaf((name,), info.get_default(), effect_of(info)))
+            found.append(_Leaf((name,), field.default, field.effect or Effect.RESTART))
     return tuple(found)
 
 
@@ -137,8 +133,8 @@ def _restart_leaves() -> tuple[_Leaf, ...]:
     return tuple(leaf for leaf in _leaves(ProcessSpec) if leaf.effect is Effect.RESTART)
 
 
-def _value(model: BaseModel, path: tuple[str, ...]) -> Any:
-    value: Any = model
+def _value(declared: Declared, path: tuple[str, ...]) -> Any:
+    value: Any = declared
     for part in path:
         value = getattr(value, part)
     return value

@@ -1,7 +1,7 @@
 """config.yml: every setting, its default, its range, and how the environment overrides it.
 
 Theory of operation: the file is read as text values, overridden by the environment (text as well)
-and converted by pydantic. Each field declares its range, what replaces a value out of range, and its
+and converted once. Each field declares its range, what replaces a value out of range, and its
 effect: IN_PLACE settings are read again at each reload, RESTART settings once, when pmond starts.
 A value out of range or an unknown key is a warning and the rest stands, as with the Go pmon3: a stale
 key must not keep a machine's supervisor from starting. Only text that cannot mean the type is an error.
@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-from pydantic_core import PydanticCustomError
+from msgspec.structs import replace
 
 from pmon3_schema import paths
 from pmon3_schema.diagnostics import Diagnostic
-from pmon3_schema.effect import Effect, field
+from pmon3_schema.effect import Effect
+from pmon3_schema.fields import Declared, Rule, field, mistake
 from pmon3_schema.settings_reading import Layer, read_layers
 
 _LIVE, _START = Effect.IN_PLACE, Effect.RESTART
@@ -35,7 +35,7 @@ def _octal(value: Any) -> Any:
     except ValueError:
         mode = -1
     if not 0 <= mode <= 0o7777:
-        raise PydanticCustomError("range", "must be an octal mode such as 0770")
+        raise mistake("range", "must be an octal mode such as 0770")
     return mode
 
 
@@ -56,7 +56,7 @@ def _command(value: Any) -> Any:
     try:
         return tuple(shlex.split(value))
     except ValueError as error:
-        raise PydanticCustomError("command", "cannot be split: {why}", {"why": str(error).lower()}) from None
+        raise mistake("command", f"cannot be split: {str(error).lower()}") from None
 
 
 def _commands(value: Any) -> Any:
@@ -74,16 +74,12 @@ def _folder(value: Any) -> Any:
     return {"shmem": value} if isinstance(value, str) else value
 
 
-Mode = Annotated[int, BeforeValidator(_octal)]
-Commands = Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_commands)]
-LogLevel = Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_level)]
+Mode = Annotated[int, Rule(_octal)]
+Commands = Annotated[tuple[tuple[str, ...], ...], Rule(_commands)]
+LogLevel = Annotated[Literal["debug", "info", "warn", "error"], Rule(_level)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Wait(_Section):
+class Wait(Declared, frozen=True):
     """Waits of the command line and between processes."""
 
     cmd_exec_response: int = field(
@@ -101,7 +97,7 @@ class Wait(_Section):
     )
 
 
-class Access(_Section):
+class Access(Declared, frozen=True):
     """Who owns the files of a folder, and their modes."""
 
     user: str = field("", effect=_START, description="owner of the folder and its files")
@@ -110,30 +106,33 @@ class Access(_Section):
     file_mode: Mode = field(0o660, effect=_START, description="mode of the files in it, octal")
 
 
-class Logs(Access):
+class Logs(Access, frozen=True):
     """The folder of the log files."""
 
     directory: str = field(paths.SYSTEM_LOGS, effect=_LIVE, description="folder of the log files")
     directory_mode: Mode = field(0o775, effect=_START, description="mode of the folder, octal")
 
 
-class Data(Access):
+class Data(Access, frozen=True):
     """The folder of the database."""
 
     directory: str = field(paths.SYSTEM_DATA, effect=_START, description="folder of the database")
+    file_mode: Mode = field(
+        0o600, effect=_START, description="mode of the files in it, octal; 0660 where a user is named"
+    )
 
 
-class QueueDirectory(_Section):
+class QueueDirectory(Declared, frozen=True):
     """The folder of the socket; the seed's shared memory folders stand for the default."""
 
     shmem: str = field("/dev/shm/", effect=_START, description="folder of the socket")
     posix_mq: str = field("/dev/mqueue/", effect=_START, description="accepted, without effect")
 
 
-class MessageQueue(Access):
+class MessageQueue(Access, frozen=True):
     """The socket that commands talk to."""
 
-    directory: Annotated[QueueDirectory, BeforeValidator(_folder)] = field(
+    directory: Annotated[QueueDirectory, Rule(_folder)] = field(
         QueueDirectory(), effect=_START, description="folder of the socket"
     )
     name_suffix: str = field("", effect=_START, description="appended to the socket's name after a _")
@@ -141,7 +140,7 @@ class MessageQueue(Access):
     file_mode: Mode = field(0o666, effect=_START, description="mode of the socket, octal")
 
 
-class EventHandling(_Section):
+class EventHandling(Declared, frozen=True):
     """Programs run on events, with the process as JSON for their last argument.
 
     Each is one command, or a list of commands that are run one after the other.
@@ -155,7 +154,7 @@ class EventHandling(_Section):
     )
 
 
-class FlapDetection(_Section):
+class FlapDetection(Declared, frozen=True):
     """When restarts are paused; intervals are those of process_monitor_interval."""
 
     is_enabled: bool = field(False, effect=_LIVE, description="whether restarts are ever paused")
@@ -166,7 +165,7 @@ class FlapDetection(_Section):
     )
 
 
-class Settings(_Section):
+class Settings(Declared, frozen=True):
     """The configuration of one pmond."""
 
     log_level: LogLevel = field("info", effect=_LIVE, description="least level that pmond logs")
@@ -214,42 +213,43 @@ def parse(
     """As `load`, for content that is already read."""
     layer = Layer(path, content, environ)
     settings, diagnostics = read_layers(layer, Settings)
-    settings = _inherit(settings, layer.emptied)
-    return _placed(settings, posixpath.dirname(posixpath.abspath(path)), environ, defaults), diagnostics
+    settings = _inherit(settings, layer)
+    return _placed(
+        settings, layer, posixpath.dirname(posixpath.abspath(path)), environ, defaults
+    ), diagnostics
 
 
-def _inherit(settings: Settings, emptied: frozenset[tuple[str, ...]]) -> Settings:
+def _inherit(settings: Settings, layer: Layer) -> Settings:
     """Fill the sections from `permissions`: a section's own value, else an explicit one there, else default.
 
     A section's key that is present but empty takes the value of `permissions`, explicit or not.
     """
     general = settings.permissions
-    sections: dict[str, Access] = {}
+    sections: dict[str, Any] = {}
     for name in ("logs", "data", "message_queue"):
-        section: Access = getattr(settings, name)
         taken = {
             key: getattr(general, key)
-            for key in Access.model_fields
-            if key not in section.model_fields_set
-            and (key in general.model_fields_set or (name, key) in emptied)
+            for key in Access.declared
+            if not layer.says(name, key) and (layer.says("permissions", key) or (name, key) in layer.emptied)
         }
-        sections[name] = section.model_copy(update=taken)
-    return settings.model_copy(update=sections)
+        sections[name] = replace(getattr(settings, name), **taken)
+    data = sections["data"]
+    if data.user and not (layer.says("data", "file_mode") or layer.says("permissions", "file_mode")):
+        sections["data"] = replace(data, file_mode=Access().file_mode)
+    return replace(settings, **sections)
 
 
 def _placed(
-    settings: Settings, folder: str, environ: Mapping[str, str], defaults: paths.Places | None
+    settings: Settings, layer: Layer, folder: str, environ: Mapping[str, str], defaults: paths.Places | None
 ) -> Settings:
     """Default folders by kind of pmond; relative paths from the folder of config.yml."""
     where = defaults or paths.system_places()
-    logs, data = settings.logs, settings.data
-    log_folder = logs.directory if "directory" in logs.model_fields_set else where.logs
-    data_folder = data.directory if "directory" in data.model_fields_set else where.data
+    logs = settings.logs.directory if layer.says("logs", "directory") else where.logs
+    data = settings.data.directory if layer.says("data", "directory") else where.data
     manifest = settings.process_config_file or environ.get("PMON3_PROCESS_CONF") or where.process_config_file
-    return settings.model_copy(
-        update={
-            "logs": logs.model_copy(update={"directory": posixpath.join(folder, log_folder)}),
-            "data": data.model_copy(update={"directory": posixpath.join(folder, data_folder)}),
-            "process_config_file": posixpath.join(folder, manifest),
-        }
+    return replace(
+        settings,
+        logs=replace(settings.logs, directory=posixpath.join(folder, logs)),
+        data=replace(settings.data, directory=posixpath.join(folder, data)),
+        process_config_file=posixpath.join(folder, manifest),
     )

@@ -1,7 +1,7 @@
-"""A settings model filled from a YAML file and the environment, with every mistake said and placed.
+"""Settings filled from a YAML file and the environment, with every mistake said and placed.
 
-Theory of operation: values stay text until pydantic converts them. Whatever pydantic refuses is
-reported and taken out, and the model is built again from what is left; so the result is always usable.
+Theory of operation: values stay text until they are read as a whole. Whatever is refused is
+reported and taken out, and the rest is read again from what is left; so the result is always usable.
 Overrides are derived from the field names: `wait.cmd_exec_response` is `CONFIGOR_WAIT_CMDEXECRESPONSE`,
 the name that the Go pmon3 used, and `PMON3_WAIT_CMDEXECRESPONSE`, which wins when both are set.
 """
@@ -11,14 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ValidationError
-
 from pmon3_schema.diagnostics import Diagnostic, Severity
+from pmon3_schema.fields import Declared, Refused, inner_of
 from pmon3_schema.formats.source import Lines, Path, Place, Problem, Span, Unreadable, decode
 from pmon3_schema.mistakes import Mistake, mistakes
-from pmon3_schema.spelling import nested_model
 
-Model = TypeVar("Model", bound=BaseModel)
+Value = TypeVar("Value", bound=Declared)
 Keys: TypeAlias = tuple[str, ...]
 
 _PREFIXES = ("CONFIGOR_", "PMON3_")
@@ -64,9 +62,9 @@ class Layer:
         elif loaded.data is not None:
             self.problems.append(Problem("PM010", "a configuration is a mapping", Span(0, 1)))
 
-    def overlay(self, model: type[BaseModel]) -> None:
+    def overlay(self, declared: type[Declared]) -> None:
         """Lay the environment over the file. Empty variables are ignored, as the Go pmon3 did."""
-        for path, is_flag in _leaves(model):
+        for path, is_flag in _leaves(declared):
             for name in variable_names(path):
                 value = self.environ.get(name, "")
                 if value:
@@ -74,7 +72,7 @@ class Layer:
                     self.put(path, flag if is_flag else value)
                     self.variables[path] = name
         debug = self.environ.get("PMON3_DEBUG", "")
-        if debug and "log_level" in model.model_fields:
+        if debug and "log_level" in declared.declared:
             self.put(("log_level",), _DEBUG_LEVELS.get(debug.lower(), "info"))
 
     def put(self, path: Keys, value: str) -> None:
@@ -86,6 +84,15 @@ class Layer:
             node = node[key]
         node[path[-1]] = value
 
+    def says(self, *path: str) -> bool:
+        """Whether a setting is given, and not refused."""
+        node: Any = self.data
+        for key in path:
+            if not isinstance(node, dict) or key not in node:
+                return False
+            node = node[key]
+        return True
+
     def remove(self, path: Keys) -> None:
         """Take a value out, so that its default stands."""
         node: Any = self.data
@@ -95,22 +102,22 @@ class Layer:
             node.pop(path[-1], None)
 
 
-def read_layers(layer: Layer, model: type[Model]) -> tuple[Model, tuple[Diagnostic, ...]]:
-    """The model that the layers describe, and what was wrong with them."""
-    layer.overlay(model)
+def read_layers(layer: Layer, declared: type[Value]) -> tuple[Value, tuple[Diagnostic, ...]]:
+    """The value that the layers describe, and what was wrong with them."""
+    layer.overlay(declared)
     found: list[tuple[Mistake, Severity]] = []
-    for _ in range(3):  # a model-level rule may speak only once the fields are right
+    while layer.data:  # what is refused is taken out of it
         try:
-            return model.model_validate(layer.data), _diagnostics(layer, found)
-        except ValidationError as error:
-            for item, mistake in zip(error.errors(include_url=False), mistakes(error, model), strict=False):
+            return declared.read(layer.data), _diagnostics(layer, found)
+        except Refused as refused:
+            for item, mistake in zip(refused.errors, mistakes(refused, declared), strict=False):
                 path = tuple(str(part) for part in item["loc"])
-                found.append(_judged(mistake, str(item["type"]), path, model))
-                layer.remove(_setting(path, model))
-                instead = _instead(path, model)
+                found.append(_judged(mistake, str(item["type"]), path))
+                layer.remove(_setting(path, declared))
+                instead = _instead(path, declared)
                 if instead is not None and found[-1][0].code == "PM042":
                     layer.put(path, str(instead))
-    return model(), _diagnostics(layer, found)
+    return declared(), _diagnostics(layer, found)
 
 
 def variable_names(path: Keys) -> list[str]:
@@ -124,13 +131,12 @@ def variable_names(path: Keys) -> list[str]:
     return [prefix + name for prefix in _PREFIXES for name in names]
 
 
-def _leaves(model: type[BaseModel], above: Keys = ()) -> Iterator[tuple[Keys, bool]]:
-    for name, info in model.model_fields.items():
-        inner = nested_model(model, name)
-        if inner is not None:
-            yield from _leaves(inner, (*above, name))
+def _leaves(declared: type[Declared], above: Keys = ()) -> Iterator[tuple[Keys, bool]]:
+    for name, field in declared.declared.items():
+        if field.inner is not None:
+            yield from _leaves(field.inner, (*above, name))
         else:
-            yield (*above, name), info.annotation is bool
+            yield (*above, name), isinstance(field.default, bool)
 
 
 def _without_empty(data: Mapping[str, Any], above: Keys, empty: set[Keys]) -> dict[str, Any]:
@@ -143,7 +149,7 @@ def _without_empty(data: Mapping[str, Any], above: Keys, empty: set[Keys]) -> di
     return kept
 
 
-def _judged(mistake: Mistake, kind: str, path: Keys, model: type[BaseModel]) -> tuple[Mistake, Severity]:
+def _judged(mistake: Mistake, kind: str, path: Keys) -> tuple[Mistake, Severity]:
     """The mistake in the words of a configuration, and whether it is more than a warning."""
     if kind == "extra_forbidden":
         return mistake, Severity.WARNING
@@ -160,23 +166,22 @@ def _judged(mistake: Mistake, kind: str, path: Keys, model: type[BaseModel]) -> 
     return mistake, Severity.ERROR
 
 
-def _setting(path: Keys, model: type[BaseModel]) -> Keys:
+def _setting(path: Keys, declared: type[Declared]) -> Keys:
     """The whole setting that a path is in: one wrong word takes out its command."""
-    current: type[BaseModel] | None = model
+    current: type[Declared] | None = declared
     for length, part in enumerate(path, start=1):
-        current = nested_model(current, part) if current else None
+        current = inner_of(current, part) if current else None
         if current is None:
             return path[:length]
     return path
 
 
-def _instead(path: Keys, model: type[BaseModel]) -> Any:
-    current: type[BaseModel] | None = model
+def _instead(path: Keys, declared: type[Declared]) -> Any:
+    current: type[Declared] | None = declared
     for part in path[:-1]:
-        current = nested_model(current, part) if current else None
-    info = current.model_fields.get(path[-1]) if current and path else None
-    extra = info.json_schema_extra if info else None
-    return extra.get("instead") if isinstance(extra, dict) else None
+        current = inner_of(current, part) if current else None
+    field = current.declared.get(path[-1]) if current and path else None
+    return field.instead if field else None
 
 
 def _places(text: str, paths: list[Path]) -> Mapping[Path, Place]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import BaseModel
+from msgspec.structs import replace
 
-from pmon3_schema.effect import Effect, effect_of
+from pmon3_schema.effect import Effect
+from pmon3_schema.fields import Declared
 
-Model = TypeVar("Model", bound=BaseModel)
+Value = TypeVar("Value", bound=Declared)
 
 
-def live_part(present: Model, read: Model) -> tuple[Model, tuple[str, ...]]:
+def live_part(present: Value, read: Value) -> tuple[Value, tuple[str, ...]]:
     """`read`, with the present value of every setting that is read only when pmond starts.
 
     Also names those settings that therefore wait for a restart of pmond, as ``data.directory``.
@@ -20,14 +21,14 @@ def live_part(present: Model, read: Model) -> tuple[Model, tuple[str, ...]]:
     return _live_part(present, read, "", waiting), tuple(waiting)
 
 
-def _live_part(present: Model, read: Model, above: str, waiting: list[str]) -> Model:
+def _live_part(present: Value, read: Value, above: str, waiting: list[str]) -> Value:
     kept: dict[str, object] = {}
-    for name, info in type(read).model_fields.items():
+    for name, field in read.declared.items():
         old, new = getattr(present, name), getattr(read, name)
-        if isinstance(new, BaseModel):
+        if isinstance(new, Declared):
             kept[name] = _live_part(old, new, f"{above}{name}.", waiting)
-        elif old != new and effect_of(info) is Effect.RESTART:
+        elif old != new and field.effect is Effect.RESTART:
             kept[name] = old
             if above != "permissions.":  # said by the sections that inherit it
                 waiting.append(f"{above}{name}")
-    return read.model_copy(update=kept)
+    return replace(read, **kept)

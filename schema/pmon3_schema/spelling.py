@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
-
+from pmon3_schema.fields import Declared, inner_of
 from pmon3_schema.formats.source import Path
 from pmon3_schema.process import ProcessSpec
 
@@ -49,32 +48,26 @@ class Spelling:
             return path
         return tuple(self.written.get(path[: i + 1], part) for i, part in enumerate(path))
 
-    def _renamed(self, data: Mapping[str, Any], model: type[BaseModel], path: Path) -> dict[str, Any]:
-        fields = model.model_fields
+    def _renamed(self, data: Mapping[str, Any], declared: type[Declared], path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, value in data.items():
-            name = key if key in fields else _spellings(model, self._format).get(key.lower(), key)
+            name = key
+            if key not in declared.declared:
+                name = _spellings(declared, self._format).get(key.lower(), key)
             if name in result:
                 self.twice.append(((*path, key), name))
                 continue
             if name != key:
                 self.written[(*path, name)] = key
-            inner = nested_model(model, name)
+            inner = inner_of(declared, name)
             if inner is not None and isinstance(value, dict) and self._format == "toml":
                 value = self._renamed(value, inner, (*path, name))
             result[name] = value
         return result
 
 
-def nested_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:
-    """The model of a field that is itself made of fields, such as `restart`."""
-    info = model.model_fields.get(name)
-    annotation = info.annotation if info else None
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-
-
 @cache
-def _spellings(model: type[BaseModel], format_name: str) -> dict[str, str]:
+def _spellings(declared: type[Declared], format_name: str) -> dict[str, str]:
     if format_name != "toml":
         return {name: name for name in SEED_FIELDS}
-    return {spelt: name for name in model.model_fields for spelt in (name, name.replace("_", ""))}
+    return {spelt: name for name in declared.declared for spelt in (name, name.replace("_", ""))}

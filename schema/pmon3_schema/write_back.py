@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from pmon3_schema.append import with_entry
 from pmon3_schema.cut import without_field
 from pmon3_schema.findings import Document
@@ -77,7 +79,7 @@ def declared_in(
 def _as_written(spec: ProcessSpec, present: ProcessSpec, own_users: Collection[str]) -> ProcessSpec:
     """The spec as the text has to say it: who runs a process is often left to who applies it."""
     if not present.user and spec.user in own_users:
-        return spec.model_copy(update={"user": ""})
+        return replace(spec, user="")
     return spec
 
 

@@ -111,9 +111,8 @@ def test_an_end_of_its_own_is_still_one(machine: Machine) -> None:
 
 
 LEAVES_A_CHILD = """
-( trap '' TERM; while [ ! -e over ]; do sleep 0.05; done ) &
 trap 'exit 7' TERM
-echo > up
+( trap '' TERM; echo > up; while [ ! -e over ]; do sleep 0.05; done ) &
 while :; do sleep 60 & wait; done
 """
 

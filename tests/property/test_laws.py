@@ -15,6 +15,7 @@ import tomlkit
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from msgspec import to_builtins
 from msgspec.structs import replace
 from tests.property.test_schema import MANIFESTS
 from tests.support.declared_world import Refused, World
@@ -55,7 +56,7 @@ def specs(draw: st.DrawFn, name: str, earlier: list[str]) -> ProcessSpec:
         "on_change": draw(st.sampled_from(["restart", "restart", "signal", "none"])),
         "prune": draw(st.sampled_from([True, True, False, "confirm"])),
     }
-    return ProcessSpec.model_validate(data)
+    return ProcessSpec.read(data)
 
 
 def options(owner: str = A, **changed: Any) -> Options:
@@ -73,14 +74,14 @@ def startable(manifest: tuple[ProcessSpec, ...]) -> tuple[ProcessSpec, ...]:
     """Without dependencies on processes that nobody starts: what needs one of those never has its turn."""
     idle = {one.name for one in manifest if not one.autostart}
     return tuple(
-        one.model_copy(update={"dependencies": tuple(need for need in one.dependencies if need not in idle)})
+        replace(one, dependencies=tuple(need for need in one.dependencies if need not in idle))
         for one in manifest
     )
 
 
 def started(manifest: tuple[ProcessSpec, ...]) -> tuple[ProcessSpec, ...]:
     """With all of it started."""
-    return tuple(spec.model_copy(update={"autostart": True}) for spec in manifest)
+    return tuple(replace(spec, autostart=True) for spec in manifest)
 
 
 def spec(name: str, seconds: str, autostart: bool = True) -> ProcessSpec:
@@ -244,7 +245,7 @@ def test_p14_going_back_brings_the_same_specs(
 @given(manifests())
 @settings(max_examples=60, deadline=None)
 def test_p16_prunes_go_in_the_reverse_order_of_creates(manifest: tuple[ProcessSpec, ...]) -> None:
-    manifest = tuple(spec.model_copy(update={"prune": True}) for spec in manifest)
+    manifest = tuple(replace(spec, prune=True) for spec in manifest)
     world = World()
     created = [s.wave for s in world.compare(manifest, options()).steps if s.action == CREATE]
     world.apply(manifest, options())
@@ -278,8 +279,8 @@ def test_p17_a_hold_survives_and_leaves_no_trace(
 @given(specs("a", []), specs("b", []))
 @settings(max_examples=60, deadline=None)
 def test_p18_a_rename_keeps_the_pid(old: ProcessSpec, other: ProcessSpec) -> None:
-    old = old.model_copy(update={"autostart": True})
-    new = other.model_copy(update={"renamed_from": "a", "autostart": True})
+    old = replace(old, autostart=True)
+    new = replace(other, renamed_from="a", autostart=True)
     world = world_after((old,))
     pid = world.pid_of("a")
     world.apply((new,), options())
@@ -287,7 +288,7 @@ def test_p18_a_rename_keeps_the_pid(old: ProcessSpec, other: ProcessSpec) -> Non
     assert world.pid_of("b") == pid  # what needs a restart waits for one
     world.apply((new,), options())
     restart = new.on_change != "none" and any(
-        change.effect is Effect.RESTART for change in changes(old.model_copy(update={"name": "b"}), new)
+        change.effect is Effect.RESTART for change in changes(replace(old, name="b"), new)
     )
     assert (world.pid_of("b") == pid) == (not restart)
 
@@ -343,8 +344,8 @@ def test_p23_laying_over_is_associative_and_nothing_changes_nothing(
     assert merged(one, {}) == one == merged(one, {})
     left, right = merged(merged(one, two), three), merged(one, merged(two, three))
     both = (
-        ProcessSpec.model_validate({"file": "/x", **left}),
-        ProcessSpec.model_validate({"file": "/x", **right}),
+        ProcessSpec.read({"file": "/x", **left}),
+        ProcessSpec.read({"file": "/x", **right}),
     )
     assert both[0] == both[1]
 
@@ -365,7 +366,7 @@ def test_p23_a_profile_is_what_merging_says_in_any_file_and_format(
         for n, part in enumerate([{"profiles": {"b": profiles["b"]}}, {"use": use}, base,
                                   {"profiles": {"a": profiles["a"]}}])
     ]  # fmt: skip
-    expected = ProcessSpec.model_validate(merged(merged(base["processes"][0], one), two))
+    expected = ProcessSpec.read(merged(merged(base["processes"][0], one), two))
     for documents in (together, apart):
         reading = read(documents)
         assert reading.ok, reading.diagnostics
@@ -390,7 +391,7 @@ def referring(value: Any, variables: dict[str, Any], path: tuple[Any, ...] = ())
 def test_p23_a_value_may_be_a_variable_whatever_its_type(
     entries: list[dict[str, Any]], more: tuple[ProcessSpec, ...], format_name: str
 ) -> None:
-    specs = [ProcessSpec.model_validate(entry) for entry in entries] + list(more)
+    specs = [ProcessSpec.read(entry) for entry in entries] + list(more)
     assume(len({spec.name for spec in specs}) == len(specs))
     variables: dict[str, Any] = {}
     made = [referring(plain(spec), variables) for spec in specs]
@@ -411,10 +412,10 @@ def test_p23_a_value_may_be_a_variable_whatever_its_type(
 def test_p20_defaults_are_no_part_of_a_revision(manifest: tuple[ProcessSpec, ...]) -> None:
     """What a newer version adds is a default here: it must not count."""
     for spec in manifest:
-        written = spec.model_dump(mode="json", exclude_defaults=True)
-        assert revision(ProcessSpec.model_validate(written)) == revision(spec)
-        everything = spec.model_dump(mode="json")
-        assert revision(ProcessSpec.model_validate(everything, strict=False)) == revision(spec)
+        written = spec.to_record()
+        assert revision(ProcessSpec.from_record(written)) == revision(spec)
+        everything = to_builtins(spec)
+        assert revision(ProcessSpec.from_record(everything)) == revision(spec)
 
 
 class Histories(RuleBasedStateMachine):

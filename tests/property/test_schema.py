@@ -69,7 +69,7 @@ def specs_of(text: str, path: str) -> list[ProcessSpec]:
 @given(MANIFESTS, st.sampled_from(FORMATS))
 @settings(max_examples=200, deadline=None)
 def test_export_reads_back_as_the_same_specs(entries: list[dict[str, Any]], format_name: str) -> None:
-    specs = [ProcessSpec.model_validate(entry) for entry in entries]
+    specs = [ProcessSpec.read(entry) for entry in entries]
     text = render([plain(spec) for spec in specs], format_name)
     assert specs_of(text, f"/p.{format_name}") == specs
     assert render([plain(spec) for spec in specs_of(text, f"/p.{format_name}")], format_name) == text
@@ -130,7 +130,7 @@ WRONG = st.sampled_from(
 def test_the_text_at_the_place_is_the_offending_key_or_value(
     entries: list[dict[str, Any]], wrong: tuple[str, Any], suffix: str
 ) -> None:
-    specs = [plain(ProcessSpec.model_validate(entry)) for entry in entries]
+    specs = [plain(ProcessSpec.read(entry)) for entry in entries]
     key, value = wrong
     specs[-1][key] = value
     text = render(specs, suffix)

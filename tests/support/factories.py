@@ -13,7 +13,7 @@ AT = "2024-05-03T06:09:18Z"
 
 def spec(name: str = "web", **values: Any) -> ProcessSpec:
     """A spec; nested parts such as `restart` are given as a dict."""
-    return ProcessSpec.model_validate({"file": f"/bin/{name}", "name": name, **values})
+    return ProcessSpec.read({"file": f"/bin/{name}", "name": name, **values})
 
 
 def hold(up: bool, reason: str = "") -> Hold:

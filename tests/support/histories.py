@@ -52,10 +52,7 @@ class Step(Struct, frozen=True):
     values: dict[str, Any]
 
     def __str__(self) -> str:
-        values = {
-            key: value.model_dump(exclude_defaults=True, exclude={"file", "name"}) if key == "spec" else value
-            for key, value in self.values.items()
-        }
+        values = {key: value.to_record() if key == "spec" else value for key, value in self.values.items()}
         return f"{self.after:g} s later: {self.verb} {self.name} {values}"
 
 

@@ -31,7 +31,7 @@ def start(logs: Path, file: str, *args: str, trusted: bool = True, **fields: Any
     """Start a program and wait until it is the program; raises SpawnError when it cannot be started."""
     surroundings = fields.pop("context", None) or context(logs)
     marker = fields.pop("marker", MARKER)
-    spec = ProcessSpec.model_validate({"name": "test", "file": file, "args": args, **fields}, strict=False)
+    spec = ProcessSpec.read({"name": "test", "file": file, "args": list(args), **fields})
     child = spawn(prepare(spec, context=surroundings, marker=marker, trusted=trusted))
     error = report_of(child)
     if error is not None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pmon3_schema import graph
 from pmon3_schema.effect import Effect
@@ -180,7 +181,7 @@ def _moves(
 
 def _moved(present: Existing, spec: ProcessSpec) -> Step:
     old = present.spec.name
-    found = changes(present.spec.model_copy(update={"name": spec.name}), spec)
+    found = changes(replace(present.spec, name=spec.name), spec)
     effect = strongest(found)
     causes = [f"it was called {old}", *(f"{change.path} changed" for change in found)]
     if effect is Effect.RESTART and present.running:

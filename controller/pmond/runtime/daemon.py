@@ -26,6 +26,7 @@ from pmond.runtime.ending import Ending
 from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.files.folders import ensure_folder, owner_of
 from pmond.runtime.files.watch import Watcher
+from pmond.runtime.handover import Handover
 from pmond.runtime.http.listener import socket_name
 from pmond.runtime.journal import Journal
 from pmond.runtime.notify import Notifier
@@ -47,25 +48,25 @@ class Daemon:
         places: Places,
         environ: Mapping[str, str],
         journal: Journal,
-        inherited: tuple[int | None, int | None] = (None, None),
+        handed: Handover = Handover(),  # noqa: B008 - frozen
         exit_on: str = "",
     ) -> None:
-        """`inherited`: the listening socket and the lock that the code before an upgrade handed over."""
+        """`handed`: what the code before an upgrade handed over."""
         self._environ = environ
         self._journal = journal
         self._open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._configuration = Configuration(settings, places, environ, self._open_files, journal)
-        self._inherited_socket, self._inherited_lock = inherited
+        self._handed = handed
         self._exit_on_name = exit_on
         self._notifier = Notifier(environ, journal)
 
     async def start(self) -> None:
         """Come up. Raises PmonError or StoreError when that cannot be done."""
         self._seal_and_raise_limits()
-        self._folder = StateFolder(self.settings.data, clock, self._journal, self._inherited_lock)
+        self._folder = StateFolder(self.settings.data, clock, self._journal, self._handed.lock)
         self._put_together()
         left = self._adopt()
-        upgraded = self._inherited_socket is not None
+        upgraded = self._handed.socket is not None
         await self._listen()
         self._watch()
         if not upgraded:
@@ -180,7 +181,7 @@ class Daemon:
         adoption.histories(folder.snapshot.histories)
         left = adoption.instances(folder.snapshot.instances, folder.starts.left(), folder.starts.stops_left())
         parts.performer.find_left()
-        reached(FailPoint.UPGRADE_ADOPTED if self._inherited_lock is not None else FailPoint.ADOPTION_DONE)
+        reached(FailPoint.UPGRADE_ADOPTED if self._handed.lock is not None else FailPoint.ADOPTION_DONE)
         parts.keeping.drop(adoption.stale)
         folder.keeper.release()
         folder.keeper.start()
@@ -191,11 +192,11 @@ class Daemon:
         owner = owner_of(queue, "message_queue")
         ensure_folder(str(Path(socket).parent), queue.directory_mode, owner)
         uid, gid = owner or (-1, -1)
-        if self._inherited_socket is not None and socket_name(self._inherited_socket) == socket:
-            await server.start(socket, fd=self._inherited_socket)
+        if self._handed.socket is not None and socket_name(self._handed.socket) == socket:
+            await server.start(socket, fd=self._handed.socket)
             return
-        if self._inherited_socket is not None:
-            os.close(self._inherited_socket)  # the configuration names another place now
+        if self._handed.socket is not None:
+            os.close(self._handed.socket)  # the configuration names another place now
         await server.start(socket, queue.file_mode, uid, gid)
 
     def _set_going(self) -> None:
@@ -207,7 +208,7 @@ class Daemon:
         parts.rollouts.resume()
         parts.expiring.look()
         self._resync.start()
-        asyncio.get_running_loop().call_later(late_imports.AFTER, late_imports.import_rest)
+        asyncio.get_running_loop().call_later(late_imports.AFTER, late_imports.begin)
         parts.rotating.look_soon(0.0)
 
     def _watch(self) -> None:

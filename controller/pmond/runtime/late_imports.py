@@ -1,23 +1,31 @@
-"""The modules that a start leaves for later, imported when nobody waits for them any more.
+"""The modules that a start leaves for later, imported by a thread when nobody waits for them any more.
 
-A start without a configuration file needs no reader of YAML, and most manifests are in one format
-only. But the files of an installation may be replaced while pmond runs (`pip install --upgrade`, then
-`pmon3 upgrade`), and what it imported only then would be of another version than the rest of it.
+A start without a configuration file needs no reader of YAML and nothing that checks what people
+write, and most manifests are in one format only. But the files of an installation may be replaced while pmond
+runs (`pip install --upgrade`, then `pmon3 upgrade`), and what it imported only then would be of another
+version than the rest of it.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from threading import Thread
 
-AFTER = 1.0
+AFTER = 0.3
 """Seconds after the start."""
 MODULES = (
     "pmon3_schema.formats.json",
     "pmon3_schema.formats.toml",
     "pmon3_schema.formats.yaml",
     "pmon3_schema.formats.yaml_places",
+    "pmon3_schema.models",
 )
 """All of ours that some function imports."""
+
+
+def begin() -> None:
+    """Import what has not been needed yet, beside the loop."""
+    Thread(target=import_rest, name="late imports", daemon=True).start()
 
 
 def import_rest() -> None:

@@ -6,7 +6,8 @@ the configuration and brings the copy to its own form. Only if that succeeds doe
 itself by `execve`. Its children stay its children and can be waited for, whatever happens to them
 meanwhile; the listening socket and the lock of the state folder are handed over as descriptors,
 so clients queue and no other pmond gets in between; signals are blocked until the new code
-handles them. Everything else is read from the state file, as after a crash. When `execve` fails
+handles them. Everything else (see `handover` for the
+settings) is read from the state file, as after a crash. When `execve` fails
 nothing was given up, and the old code goes on.
 """
 
@@ -19,20 +20,20 @@ import signal
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.model import ExitStatus
+from pmond.runtime import handover
 from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.handover import Handover, left_settings
 from pmond.runtime.journal import Journal
 from pmond.runtime.processes.exit_on import FORWARDED
 from pmond.runtime.publish.handler import Handler, HandlerError
 from pmond.runtime.state.store import Store
 
-SOCKET = "PMON3_UPGRADE_SOCKET"
-LOCK = "PMON3_UPGRADE_LOCK"
 CHECK_STATE = "--check-state"
 _TRIAL = "upgrade-"
 """What the names of folders with a copy of the state begin with."""
@@ -51,9 +52,10 @@ class Upgrade:
         self._folder = folder
         self._journal = journal
         self._environ = {
-            name: value for name, value in environ.items() if not name.startswith("PMON3_UPGRADE_")
+            name: value for name, value in environ.items() if not name.startswith(handover.PREFIX)
         }
         self._preflight: Handler | None = None
+        self._settings: int | None = None
         for left in Path(folder).glob(f"{_TRIAL}*"):  # of a pmond that was killed during one
             shutil.rmtree(left, ignore_errors=True)
 
@@ -78,6 +80,7 @@ class Upgrade:
                 copy = Path(folder) / "data.db"
                 self._store.copy_to(copy)
                 problem = await self._run((*self.command, CHECK_STATE), str(copy))
+                self._settings = left_settings(Path(folder))
         except (HandlerError, OSError, sqlite3.Error) as error:
             problem = str(error)
         finally:
@@ -107,28 +110,19 @@ class Upgrade:
         `open_files`: the soft limit that pmond was started with.
         """
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        handed = Handover(listening, lock, self._settings)
         try:
-            for descriptor in (listening, lock):
-                os.set_inheritable(descriptor, True)
+            environ = {**self._environ, **handed.variables()}
             resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, limits[1]))
             self._journal.event("daemon.upgrading", command=self.command)
             reached(FailPoint.UPGRADE_HANDED_OVER)
-            os.execve(
-                sys.executable, self.command, {**self._environ, SOCKET: str(listening), LOCK: str(lock)}
-            )
+            os.execve(sys.executable, self.command, environ)
         except OSError as error:
             self._journal.error("upgrade.failed", error)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-            for descriptor in (listening, lock):
-                os.set_inheritable(descriptor, False)
-
-
-def take_over(environ: MutableMapping[str, str]) -> tuple[int | None, int | None]:
-    """The listening socket and the lock that earlier code handed over to this one, if it did."""
-    if LOCK in environ:
-        reached(FailPoint.UPGRADE_BEGUN)
-    return _descriptor(environ.pop(SOCKET, "")), _descriptor(environ.pop(LOCK, ""))
+            handed.refused()
+            self._settings = None
 
 
 @contextmanager
@@ -144,12 +138,3 @@ def held_back_signals() -> Iterator[None]:
 def release_signals() -> None:
     """Take the signals that came during the change of code; their handlers are in place."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
-
-
-def _descriptor(text: str) -> int | None:
-    if not text.isdecimal():
-        return None
-    with suppress(OSError):
-        os.set_inheritable(int(text), False)
-        return int(text)
-    return None

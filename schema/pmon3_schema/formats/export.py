@@ -11,14 +11,12 @@ import io
 import json
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
-
+from pmon3_schema.fields import Declared
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration, parse_duration, signal_name
-from pmon3_schema.spelling import SEED_FIELDS, nested_model
+from pmon3_schema.spelling import SEED_FIELDS
 
 FORMATS = ("json", "toml", "yaml")
 
@@ -56,26 +54,17 @@ def _seed_value(spec: ProcessSpec, name: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _plain(model: BaseModel, skip: Collection[str] = ()) -> dict[str, Any]:
+def _plain(value: Declared, skip: Collection[str] = ()) -> dict[str, Any]:
     """What of it is not the default, as a person would write it."""
     entry: dict[str, Any] = {}
-    for name, default, is_nested in _fields(type(model)):
-        value = getattr(model, name)
-        if value is default or value == default or name in skip:
+    for name, field in value.declared.items():
+        given = getattr(value, name)
+        if given is field.default or given == field.default or name in skip:
             continue
-        plain = _plain(value) if is_nested else written(name, value)
+        plain = _plain(given) if isinstance(given, Declared) else written(name, given)
         if plain is not None and plain != {}:
             entry[name] = plain
     return entry
-
-
-@cache
-def _fields(model: type[BaseModel]) -> tuple[tuple[str, Any, bool], ...]:
-    """Name, default, and whether the value has fields itself."""
-    return tuple(
-        (name, info.get_default(), nested_model(model, name) is not None)
-        for name, info in model.model_fields.items()
-    )
 
 
 def written(name: str, value: Any) -> Any:

@@ -114,7 +114,7 @@ def test_arguments_too_long(tmp_path: Path, way: dict[str, Any]) -> None:
 
 @WAYS
 def test_arguments_that_no_program_can_be_given(tmp_path: Path, way: dict[str, Any]) -> None:
-    spec = ProcessSpec(name="test", file="/bin/true", **way)
+    spec = ProcessSpec.read({"name": "test", "file": "/bin/true", **way})
     launch = prepare(spec, context=context(tmp_path), marker=MARKER)
     before = open_descriptors()
     with pytest.raises(SpawnError) as caught:

@@ -10,7 +10,7 @@ from pmon3_schema.revision import changes, mask, revision, strongest
 
 
 def spec(**fields: object) -> ProcessSpec:
-    return ProcessSpec.model_validate({"file": "/bin/a", "name": "a", **fields})
+    return ProcessSpec.read({"file": "/bin/a", "name": "a", **fields})
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ SEED_VARIABLES = [
             ("USER", "ana", "user", "ana"),
             ("GROUP", "adm", "group", "adm"),
             ("DIRECTORYMODE", "0711", "directory_mode", 0o711),
-            ("FILEMODE", "600", "file_mode", 0o600),
+            ("FILEMODE", "640", "file_mode", 0o640),
         ]
     ),
     ("LOGS_DIRECTORY", "/l", "logs.directory", "/l"),
@@ -77,7 +77,7 @@ def test_no_file_means_the_documented_defaults() -> None:
         "permissions.user": "", "permissions.group": "",
         "permissions.directory_mode": 0o770, "permissions.file_mode": 0o660,
         "logs.directory": "/var/log/pmond", "logs.directory_mode": 0o775, "logs.file_mode": 0o660,
-        "data.directory": "/etc/pmon3/data", "data.directory_mode": 0o770, "data.file_mode": 0o660,
+        "data.directory": "/etc/pmon3/data", "data.directory_mode": 0o770, "data.file_mode": 0o600,
         "message_queue.directory.shmem": "/dev/shm/", "message_queue.directory.posix_mq": "/dev/mqueue/",
         "message_queue.name_suffix": "",
         "message_queue.directory_mode": 0o775, "message_queue.file_mode": 0o666,
@@ -97,7 +97,9 @@ def test_every_override(prefix: str, name: str, value: str, path: str, expected:
     assert at(settings, path) == expected
     changed = changes(of("")[0], settings)
     inherits = path.startswith("permissions.")
-    assert inherits or {change.path.rstrip("/01") for change in changed} == {"/" + path.replace(".", "/")}
+    shared = {"/data/file_mode"} if path == "data.user" else set()
+    expected_paths = {"/" + path.replace(".", "/"), *shared}
+    assert inherits or {change.path.rstrip("/01") for change in changed} == expected_paths
 
 
 def test_every_setting_has_a_variable() -> None:

@@ -28,7 +28,9 @@ def test_settings_that_are_read_at_start_keep_their_value_and_are_named() -> Non
 def test_what_is_inherited_is_named_where_it_counts() -> None:
     present, _ = parse(b"", "/c.yml", {})
     read, _ = parse(b"permissions: {user: ana}", "/c.yml", {})
-    assert live_part(present, read)[1] == ("logs.user", "data.user", "message_queue.user")
+    assert live_part(present, read)[1] == (
+        "logs.user", "data.user", "data.file_mode", "message_queue.user",
+    )  # fmt: skip
 
 
 def test_nothing_changed_means_nothing_waits() -> None:

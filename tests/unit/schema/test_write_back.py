@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from pmon3_schema.findings import Document
 from pmon3_schema.formats.export import plain
@@ -77,7 +77,7 @@ def changed(path: str, text: str, **fields: Any) -> dict[str, ProcessSpec]:
     present = specs(path, text)
     entry = {**plain(present["web"]), **fields}
     kept = {key: value for key, value in entry.items() if value is not None}
-    return {**present, "web": ProcessSpec.model_validate(kept)}
+    return {**present, "web": ProcessSpec.read(kept)}
 
 
 @pytest.mark.parametrize(("path", "text"), ALL)
@@ -113,7 +113,7 @@ def test_one_difference_is_one_edit(path: str, fields: dict[str, Any], old: str,
 
 @pytest.mark.parametrize(("path", "text"), ALL)
 def test_a_process_that_is_named_is_added_at_the_end_of_the_list(path: str, text: str) -> None:
-    new = ProcessSpec.model_validate({"file": "/bin/new", "name": "new", "args": "a 'b c'", "user": "ana"})
+    new = ProcessSpec.read({"file": "/bin/new", "name": "new", "args": "a 'b c'", "user": "ana"})
     both = {**specs(path, text), "new": new}
     result = after(path, text, both)
     assert specs(path, result) == both
@@ -129,7 +129,7 @@ def test_a_process_that_is_named_is_added_at_the_end_of_the_list(path: str, text
     [("/m/e.yaml", "processes: []  # none yet\n"), ("/m/e.json", '{"processes": []}'), ("/m/e.toml", "")],
 )
 def test_the_first_process_of_a_manifest(path: str, text: str) -> None:
-    new = ProcessSpec.model_validate({"file": "/bin/new", "name": "new"})
+    new = ProcessSpec.read({"file": "/bin/new", "name": "new"})
     text = text or "[[processes]]\nfile = '/bin/old'\n"
     assert specs(path, after(path, text, {"new": new}))["new"] == new
 
@@ -144,7 +144,7 @@ def test_a_user_that_is_left_out_stays_so_for_who_applies_it() -> None:
 def test_texts_are_meant_literally_where_there_are_variables() -> None:
     path, text = "/m/v.yaml", "variables: {P: 80}\nprocesses:\n  - {file: /w, name: web, cwd: /}\n"
     wanted = changed(path, text, args=["${HOME}"], description="$${x}")
-    new = ProcessSpec.model_validate({"file": "/bin/new", "name": "new", "args": ["${P}"]})
+    new = ProcessSpec.read({"file": "/bin/new", "name": "new", "args": ["${P}"]})
     result = after(path, text, {**wanted, "new": new})
     assert specs(path, result) == {**wanted, "new": new}
 
@@ -162,7 +162,7 @@ def test_texts_are_meant_literally_where_there_are_variables() -> None:
 )  # fmt: skip
 def test_what_would_change_more_is_refused(text: str, fields: dict[str, Any], why: str) -> None:
     path = "/m/a.yaml"
-    wanted = {"web": ProcessSpec.model_validate({"file": "/w", "name": "web", **fields})}
+    wanted = {"web": ProcessSpec.read({"file": "/w", "name": "web", **fields})}
     with pytest.raises(CannotSplice, match=why):
         after(path, text, wanted)
 
@@ -214,7 +214,7 @@ def test_only_lines_of_what_differs_change(
             gone = [line for line in text.splitlines() if line.strip(" ,{}[]") not in result]
         else:
             gone = [line for line in text.splitlines() if line not in result.splitlines()]
-        old, new = json.loads(before["web"].model_dump_json()), json.loads(wanted["web"].model_dump_json())
+        old, new = to_builtins(before["web"]), to_builtins(wanted["web"])
         differing = {key for key in old if old[key] != new[key]}
         for line in gone:
             words = [word for key in differing for word in WORDS.get(key, (key,))]

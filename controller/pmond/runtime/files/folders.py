@@ -35,9 +35,8 @@ def group_of(name: str, what: str) -> int:
 
 
 def access_of(data: Access, owner: tuple[int, int] | None) -> FileAccess:
-    """Who may use the state file: pmond alone, unless the configuration says more."""
-    said = owner is not None or "file_mode" in data.model_fields_set
-    return FileAccess(data.file_mode if said else 0o600, owner)
+    """Who may use the state file."""
+    return FileAccess(data.file_mode, owner)
 
 
 def ensure_folder(path: str, mode: int, owner: tuple[int, int] | None) -> None:

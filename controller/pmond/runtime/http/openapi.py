@@ -12,8 +12,6 @@ from functools import cache
 from inspect import getdoc
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from pydantic.json_schema import models_json_schema
-
 from pmon3_schema import answers
 from pmon3_schema._version import __version__
 from pmond.runtime.http.routes import ROUTES, Parameter, Route
@@ -44,7 +42,11 @@ def document() -> dict[str, Any]:
 
 
 def _request_schemas() -> dict[str, Any]:
-    models = [(model, "validation") for model in {route.body for route in ROUTES if route.body}]
+    from pydantic.json_schema import models_json_schema
+
+    from pmon3_schema.models import model_of
+
+    models = [(model_of(body), "validation") for body in {route.body for route in ROUTES if route.body}]
     _, found = models_json_schema(models, ref_template=_REFERENCE)  # type: ignore[arg-type]
     return dict(found["$defs"])
 

@@ -49,7 +49,7 @@ class Route(Struct, frozen=True):
     summary: str
     answer: Any
     access: Access = Access.READ
-    body: protocol.BodyModel | None = None
+    body: protocol.BodyClass | None = None
     parameters: tuple[Parameter, ...] = ()
 
 

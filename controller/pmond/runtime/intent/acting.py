@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
-from pydantic import ValidationError
 
 from pmon3_schema import graph
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.fields import Refused
 from pmon3_schema.mistakes import mistakes
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.protocol import Selection
@@ -105,7 +105,7 @@ class Acting:
                 "leave out user, or ask root",
             )
         if not spec.user and peer.uid != self._daemon_uid:
-            return spec.model_copy(update={"user": auth.default_user(peer, self._daemon_uid)})
+            return replace(spec, user=auth.default_user(peer, self._daemon_uid))
         return spec
 
     def _check_exit_on_end(self, spec: ProcessSpec, peer: Peer) -> None:
@@ -352,9 +352,9 @@ def read_spec(data: Mapping[str, Any], cwd: str) -> ProcessSpec:
         if isinstance(placed.get(key), str) and placed[key]:
             placed[key] = str(Path(cwd) / placed[key])
     try:
-        return ProcessSpec.model_validate(placed)
-    except ValidationError as error:
-        first = next(iter(mistakes(error, ProcessSpec)))
+        return ProcessSpec.read(placed)
+    except Refused as refused:
+        first = next(iter(mistakes(refused, ProcessSpec)))
         where = ".".join(str(part) for part in first.path) or "process"
         raise PmonError(
             ErrorCode.INVALID, f"cannot take this process: {where}: {first.message}", first.hint

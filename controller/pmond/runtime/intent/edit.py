@@ -46,12 +46,12 @@ class Declared(Struct, frozen=True):
 
 def dump(spec: ProcessSpec) -> dict[str, Any]:
     """The spec as the state file keeps it: plain data without defaults."""
-    return spec.model_dump(mode="json", exclude_defaults=True)
+    return spec.to_record()
 
 
 def declared(record: ProcessRecord, spec: ProcessSpec | None = None) -> Declared:
-    """The values derived from a record. Raises pydantic's ValidationError for a damaged spec."""
-    spec = spec or ProcessSpec.model_validate(record.spec)
+    """The values derived from a record. Raises ValueError for a damaged spec."""
+    spec = spec or ProcessSpec.from_record(record.spec)
     kept = record.hold
     hold = None
     if kept is not None:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.field_types import check_name
 from pmon3_schema.protocol import Selection
@@ -84,5 +82,5 @@ def _check_name(name: str) -> None:
     """The rules of manifests: a group must be one that `groups` could name."""
     try:
         check_name(name)
-    except PydanticCustomError as error:
-        raise PmonError(ErrorCode.INVALID, f"cannot create this group: {error.message()}") from None
+    except ValueError as error:
+        raise PmonError(ErrorCode.INVALID, f"cannot create this group: {error}") from None

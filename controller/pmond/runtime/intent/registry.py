@@ -70,7 +70,7 @@ class Registry:
         for record in snapshot.processes:
             try:
                 self.processes[record.name] = declared(record)
-            except ValueError as error:  # pydantic's is one
+            except ValueError as error:
                 notices.append(f"cannot read the spec of {record.name}: {error}")
         self.groups = {group.id: group.name for group in snapshot.groups}
         for group, process in snapshot.memberships:

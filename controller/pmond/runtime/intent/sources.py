@@ -142,7 +142,7 @@ class Sources:
     def _alone(self, spec: ProcessSpec) -> ProcessSpec:
         """The spec as `start NAME` takes it: a dependency that is not declared yet is left to `init`."""
         known = tuple(name for name in spec.dependencies if name in self._registry.processes)
-        return spec.model_copy(update={"dependencies": known})
+        return replace(spec, dependencies=known)
 
     async def edges(self) -> dict[str, Sequence[str]]:
         """Who depends on whom according to the file, cycles included."""

@@ -267,7 +267,7 @@ class Adoption:
             running.spec = wanted.spec  # most often: reading it once more would cost as much as all the rest
         else:
             try:
-                running.spec = ProcessSpec.model_validate(record.spec)
+                running.spec = ProcessSpec.from_record(record.spec)
             except ValueError:
                 return  # of another version; what cannot be compared is left as it is
         running.tuning = tuning_of(running.spec)

@@ -27,7 +27,7 @@ class Tuning(NamedTuple):
     limits: tuple[int | None, ...]
 
 
-_values_of = attrgetter(*Limits.model_fields)
+_values_of = attrgetter(*Limits.declared)
 
 
 def tuning_of(spec: ProcessSpec) -> Tuning:

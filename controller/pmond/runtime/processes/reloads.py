@@ -13,6 +13,7 @@ import os
 import signal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration
@@ -85,15 +86,14 @@ class Reloads:
 def _command_of(spec: ProcessSpec, pid: int) -> ProcessSpec:
     """The start of a process with another program in its place."""
     file, *args = spec.reload.command
-    return spec.model_copy(
-        update={
-            "file": file,
-            "args": tuple(args),
-            "argv0": "",
-            "cwd": spec.cwd or os.path.dirname(spec.file),  # noqa: PTH120 - as in `launch`
-            "priority": None,
-            "env_vars": {**spec.env_vars, "MAINPID": str(pid)},
-        }
+    return replace(
+        spec,
+        file=file,
+        args=tuple(args),
+        argv0="",
+        cwd=spec.cwd or os.path.dirname(spec.file),  # noqa: PTH120 - as in `launch`
+        priority=None,
+        env_vars={**spec.env_vars, "MAINPID": str(pid)},
     )
 
 
