@@ -76,8 +76,10 @@ class Upgrading:
         parts.reaper.stop()  # from here on exits wait for the new code
         await parts.cgroups.settle()
         with held_back_signals():
-            await asyncio.sleep(0)  # those that have come are taken now, the others by the new code
-            await asyncio.sleep(0)
+            # Those that have come are taken now, the others by the new code: in one pass of the event loop
+            # it is seen that there is one, in the next its handler runs, both after this task's turn.
+            for _ in range(3):
+                await asyncio.sleep(0)
             parts.loop.save()
             if not self._ending.begun:
                 self._upgrade.become(parts.server.fileno(), self._lock, self._open_files)
