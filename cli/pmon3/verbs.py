@@ -45,6 +45,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "schema": (),
     "set": (),
     "export": (),
+    "convert": (),
     "dgraph": ("order",),
     "group": ("groups",),
     "service": (),

@@ -45,6 +45,17 @@ def render(processes: Sequence[Mapping[str, Any]], format_name: str) -> str:
     return writers[format_name](processes)
 
 
+def render_manifest(manifest: Mapping[str, Any], format_name: str) -> str:
+    """The text of a manifest with all that stands beside its processes, every value as it is given."""
+    if format_name == "json":
+        return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    if format_name == "toml":
+        import tomlkit
+
+        return tomlkit.dumps(manifest)
+    return _yaml_text(manifest)
+
+
 def _seed_value(spec: ProcessSpec, name: str) -> Any:
     value = getattr(spec, name)
     if name == "args":
@@ -86,13 +97,17 @@ def _json(processes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _yaml(processes: Sequence[Mapping[str, Any]]) -> str:
+    return _yaml_text({"processes": [_without_false(entry) for entry in processes]})
+
+
+def _yaml_text(manifest: Mapping[str, Any]) -> str:
     from ruamel.yaml import YAML
 
     writer = YAML()
     writer.indent(mapping=4, sequence=6, offset=4)
     writer.width = 1_000_000
     out = io.StringIO()
-    writer.dump({"processes": [_yaml_value(_without_false(entry)) for entry in processes]}, out)
+    writer.dump(_yaml_value(manifest), out)
     return out.getvalue()
 
 
