@@ -25,9 +25,10 @@ _ASSIGNMENT = f"(?!{_NO_KEY})(?:{_WITHOUT_EQUALS})*(?:{_WITH_EQUALS})(?:{_PART})
 _GAP = r"[ \t\r\n]"
 
 
-def text(pattern: str) -> dict[str, Any]:
-    """Text that matches the pattern from its beginning to its end."""
-    return {"type": "string", "pattern": f"^(?:{pattern})$"}
+def text(pattern: str, wanted: str = "") -> dict[str, Any]:
+    """Text that matches the pattern from its beginning to its end; `wanted` is what editors say if not."""
+    said = {"patternErrorMessage": f"write {wanted}"} if wanted else {}
+    return {"type": "string", "pattern": f"^(?:{pattern})$", **said}
 
 
 def any_case(word: str) -> str:
@@ -40,17 +41,24 @@ _SIGNAL_NUMBERS = sorted(int(one) for one in signal.Signals)
 _SIGNAL_WORDS = "|".join(any_case(name.removeprefix("SIG")) for name in _SIGNALS)
 _LIST_OF_TEXTS = {"type": "array", "items": {"type": "string"}}
 
-NAME = text(rf"(?![-{_SPACE}]|\.\.?$)[^{_IN_NAME}]*[^{_IN_NAME}{_SPACE}]") | {"maxLength": 128}
+_A_NAME = "a name: no leading '-', no / , * ? [ ], no spaces around it"
+NAME = text(rf"(?![-{_SPACE}]|\.\.?$)[^{_IN_NAME}]*[^{_IN_NAME}{_SPACE}]", _A_NAME) | {"maxLength": 128}
 NAMES = {"type": "array", "items": NAME}
 EXIT_CODES = {"type": "array", "items": {"type": "integer"}}
 # `$comment` is what `explain` calls such a value.
 DURATION = {
     "$comment": "duration",
-    "anyOf": [text(rf"\s*(?:{UNITS_PATTERN}|{SECONDS_PATTERN})\s*"), {"type": "number", "minimum": 0}],
+    "anyOf": [
+        text(rf"\s*(?:{UNITS_PATTERN}|{SECONDS_PATTERN})\s*", "500ms, 10s, 5m or 1h"),
+        {"type": "number", "minimum": 0},
+    ],
 }
 SIZE = {
     "$comment": "size",
-    "anyOf": [text(rf"\s*{_BYTES}\s*"), {"type": "integer", "minimum": 0, "maximum": LARGEST_SIZE}],
+    "anyOf": [
+        text(rf"\s*{_BYTES}\s*", "4096, 512K, 64MiB or 10MB"),
+        {"type": "integer", "minimum": 0, "maximum": LARGEST_SIZE},
+    ],
 }
 SIGNAL = {
     "$comment": "signal",
@@ -64,16 +72,16 @@ SIGNAL = {
 MASK = {
     "$comment": "octal",
     "anyOf": [
-        text(r"\s*(?:0[oO])?0*[0-7]{1,3}\s*"),
+        text(r"\s*(?:0[oO])?0*[0-7]{1,3}\s*", "octal digits such as '0022'"),
         {"type": "integer", "minimum": 0, "maximum": 0o777},
         {"type": "null"},
     ],
 }
 TEXTS = {"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]}
-WORDS = {"anyOf": [text(f"(?:{_GAP}|{_PART})*"), _LIST_OF_TEXTS]}
+WORDS = {"anyOf": [text(f"(?:{_GAP}|{_PART})*", "words; each quote is closed"), _LIST_OF_TEXTS]}
 VARIABLES = {
     "anyOf": [
-        text(f"{_GAP}*(?:{_ASSIGNMENT}(?:{_GAP}+|$))*"),
+        text(f"{_GAP}*(?:{_ASSIGNMENT}(?:{_GAP}+|$))*", "NAME=value words, values with spaces in quotes"),
         {"type": "object", "propertyNames": text("[^=]+"), "additionalProperties": {"type": "string"}},
     ]
 }
