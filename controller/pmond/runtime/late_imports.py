@@ -11,6 +11,9 @@ from __future__ import annotations
 from importlib import import_module
 from threading import Thread
 
+from pmon3_schema.process import ProcessSpec
+from pmond.runtime.http.routes import ROUTES
+
 AFTER = 0.3
 """Seconds after the start."""
 MODULES = (
@@ -29,6 +32,10 @@ def begin() -> None:
 
 
 def import_rest() -> None:
-    """Import what has not been needed yet."""
+    """Import what has not been needed yet, and have ready what reads requests and manifests."""
     for name in MODULES:
         import_module(name)
+    from pmon3_schema import models
+
+    for declared in (ProcessSpec, *(route.body for route in ROUTES if route.body is not None)):
+        models.reader_of(declared)

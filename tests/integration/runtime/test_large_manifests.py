@@ -49,6 +49,9 @@ class Idle:
     def perform(self, action: Action) -> None:
         raise AssertionError(action)
 
+    def settle(self, set_aside: object) -> None:
+        pass
+
 
 class World:
     """What brings manifests in, over the state file of a folder."""

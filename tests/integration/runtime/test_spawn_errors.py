@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.support.libraries import LIBRARIES, choose_library
 from tests.support.starting import (
     MARKER,
     context,
@@ -32,8 +33,9 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches use
 WAYS = pytest.mark.parametrize("way", [{}, {"umask": "0022"}], ids=["direct", "launcher"])
 
 
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True, params=LIBRARIES)
+def surroundings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose_library(request.param, monkeypatch)
     seal_descriptors()
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)

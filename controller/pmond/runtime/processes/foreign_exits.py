@@ -39,6 +39,8 @@ _UNREAPED_LIMIT = 3.0
 """Seconds that a parent may take to reap before the status is called unknown."""
 _BETWEEN_LOOKS = 1.0
 """Seconds between two looks at a process without a pidfd."""
+_HIGH = 1024
+"""Above the numbers that most programs may use."""
 _CAP_SYS_PTRACE = 19
 
 
@@ -72,6 +74,7 @@ class ForeignExits:
         if not means(pidfd, identity):
             os.close(pidfd)
             return False
+        pidfd = _out_of_the_way(pidfd)
         self._watched[pidfd] = _Watched(identity, pidfd)
         self._epoll.register(pidfd, select.EPOLLIN | select.EPOLLONESHOT)
         return True
@@ -138,6 +141,20 @@ class ForeignExits:
         self._watched.pop(watched.pidfd, None)
         self._epoll.unregister(watched.pidfd)
         os.close(watched.pidfd)
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    """The same under a high number, if it may have one.
+
+    The limit of open files is a limit of numbers, and that of children is lent to pmond while it
+    starts them (`spawn.lent_limit`). The low numbers are left to what is opened meanwhile.
+    """
+    try:
+        moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    except OSError:
+        return descriptor
+    os.close(descriptor)
+    return moved
 
 
 def reaped_status(pidfd: int) -> ExitStatus:

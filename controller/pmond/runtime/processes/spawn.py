@@ -1,15 +1,16 @@
 """Starts one child: what it is given, where its output goes, why it could not be started.
 
 Theory of operation: `prepare` (in `launch`) turns a spec into a `Launch`, a value that holds everything
-a start needs; `spawn` performs it. The common case is one `os.posix_spawn`, which costs about what vfork
-and execve cost in C; a fork of the Python process would cost two to fifteen times as much, so
+a start needs; `spawn` performs it, in any thread. The common case is one `posix_spawn`, which costs about
+what vfork and execve cost in C; a fork of the Python process would cost two to fifteen times as much, so
 there is none. What posix_spawn cannot set up (user, limits, umask, priority) is done by a small
 program, `launcher`, that then becomes the child. The child gets /dev/null, its log twice, a
 session of its own, no blocked or ignored signals, and no other descriptor: all of the daemon's
 are closed on execve. It holds its log itself, so output survives the daemon.
 
-Descriptors 0, 1 and 2 of the daemon must be open. Nothing else in the daemon may rely on its
-working folder, which changes for the moment of a start.
+Descriptors 0, 1 and 2 of the daemon must be open. Where the C library is too old for `native_spawn`,
+the working folder of the daemon changes for the moment of a start, so only one thread may start
+anything, and nothing may rely on that folder.
 """
 
 # Descriptors are the subject here.
@@ -18,13 +19,15 @@ working folder, which changes for the moment of a start.
 from __future__ import annotations
 
 import errno
+import fcntl
 import marshal
 import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from importlib.abc import InspectLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -37,17 +40,20 @@ from pmond.runtime.processes.failures import Attempt, SpawnError, explain
 from pmond.runtime.processes.identity import start_ticks
 from pmond.runtime.processes.launch import Launch, SpawnContext, log_paths, prepare
 from pmond.runtime.processes.launcher import open_log
+from pmond.runtime.processes.native_spawn import NativeSpawn
 
 __all__ = [
     "Child",
     "Launch",
     "SpawnContext",
     "SpawnError",
+    "lent_limit",
     "log_paths",
     "prepare",
     "read_report",
     "seal_descriptors",
     "spawn",
+    "spawns_in_threads",
 ]
 
 
@@ -66,9 +72,27 @@ _BOOTSTRAP = (
     "exec(code); launch(orders, int(sys.argv[2]))"
 )
 """marshal, not JSON: it is built in, takes bytes and code, and writer and reader are the same Python."""
+_LAUNCHER_DESCRIPTORS = (3, 4)
+"""Its orders, and its end of the pipe for reports."""
+_ABOVE_THOSE = 10
 _RESTORED_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 """To their default action: Python ignores SIGPIPE, and ignored signals would be inherited."""
 _STDIN = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
+_FOLDER_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@cache
+def native() -> NativeSpawn | None:
+    """None where the C library cannot do it, and Python's way has to serve."""
+    try:
+        return NativeSpawn(_RESTORED_SIGNALS)
+    except OSError:
+        return None
+
+
+def spawns_in_threads() -> bool:
+    """Whether several threads may `spawn` at a time."""
+    return native() is not None
 
 
 class Child(Struct, frozen=True):
@@ -97,6 +121,7 @@ def spawn(launch: Launch, *, hand_over: bool = True) -> Child:
     """Start it. Raises SpawnError, with nothing left behind but a new log file.
 
     `hand_over`: let the child run before this returns; on a busy machine it is on our processor.
+    The limit of open files that children get must be in force: see `lent_limit`.
 
     A child with a `report_fd` is started but not yet the program: the caller watches the
     descriptor in its event loop and calls `read_report` when it is readable, or when the child's
@@ -125,8 +150,9 @@ def read_report(child: Child) -> SpawnError | None:
 def _spawn_directly(launch: Launch, hand_over: bool) -> Child:
     stdout, stderr = _open_logs(launch)
     try:
-        with _surroundings(launch, launch.cwd):
-            pid = _posix_spawn(launch, launch.file, launch.argv, launch.environment, stdout, stderr)
+        pid = _posix_spawn(
+            launch, launch.file, launch.argv, launch.environment, ((stdout, 1), (stderr, 2)), launch.cwd
+        )
     finally:
         for log in {stdout, stderr}:
             os.close(log)
@@ -158,7 +184,8 @@ def _spawn_launcher(launch: Launch) -> Child:
         try:
             orders = _write_orders(launch)
             opened.callback(os.close, orders)
-            report, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            report, pipe_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            write_end = _moved_up(pipe_end)
             opened.callback(os.close, write_end)
             on_failure = opened.enter_context(ExitStack())
             on_failure.callback(os.close, report)
@@ -166,14 +193,11 @@ def _spawn_launcher(launch: Launch) -> Child:
             opened.callback(os.close, null)
         except OSError as error:
             raise explain(launch.attempt, "exec", error.errno or errno.EIO) from None
-        # No other start can inherit them: there is one thread, and it is here.
-        os.set_inheritable(orders, True)
-        os.set_inheritable(write_end, True)
-        argv = (sys.executable, "-I", "-S", "-c", _BOOTSTRAP, str(orders), str(write_end))
+        argv = (sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *map(str, _LAUNCHER_DESCRIPTORS))
         # With the marker at once, so that it is never an unknown process.
         environment = {MARKER: launch.environment[MARKER]}
-        with _surroundings(launch, "/"):
-            pid = _posix_spawn(launch, sys.executable, argv, environment, null, null)
+        handed = zip((null, null, orders, write_end), (1, 2, *_LAUNCHER_DESCRIPTORS), strict=True)
+        pid = _posix_spawn(launch, sys.executable, argv, environment, tuple(handed), "/")
         on_failure.pop_all()
     return Child(pid, start_ticks(pid) or 0, launch, report)
 
@@ -202,7 +226,15 @@ def _write_orders(launch: Launch) -> int:
     with open(descriptor, "wb", closefd=False) as file:
         file.write(marshal.dumps((_LAUNCHER, orders)))
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+    return _moved_up(descriptor)
+
+
+def _moved_up(descriptor: int) -> int:
+    """The same under a number that no child gets something else under."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _ABOVE_THOSE)
+    finally:
+        os.close(descriptor)
 
 
 def _posix_spawn(
@@ -210,53 +242,76 @@ def _posix_spawn(
     file: str,
     argv: tuple[str, ...],
     environment: Mapping[str, str],
-    stdout: int,
-    stderr: int,
+    descriptors: tuple[tuple[int, int], ...],
+    folder: str,
 ) -> int:
+    """The pid of a child with `descriptors`, each (ours, its)."""
+    library = native()
+    spawn_in = library.spawn if library is not None else _spawn_from_our_folder
+    opened = _open_folder(launch, folder)
     try:
+        return spawn_in(file, argv, environment, descriptors, opened)
+    except OSError as error:
+        number = error.errno or errno.EIO
+        closed = number == errno.EACCES and not os.access(folder, os.X_OK, effective_ids=True)
+        attempt = Attempt(launch.name, file, launch.cwd, "", launch.stdout)
+        raise explain(attempt, "cwd" if closed else "exec", number) from None
+    except ValueError:  # a NUL, or half a surrogate pair
+        raise explain(launch.attempt, "exec", errno.EINVAL) from None
+    finally:
+        os.close(opened)
+
+
+def _open_folder(launch: Launch, folder: str) -> int:
+    try:
+        return os.open(folder, _FOLDER_FLAGS)
+    except (OSError, ValueError) as error:
+        number = getattr(error, "errno", None) or errno.EINVAL
+        raise explain(launch.attempt, "cwd", number) from None
+
+
+def _spawn_from_our_folder(
+    file: str,
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    descriptors: Sequence[tuple[int, int]],
+    folder: int,
+) -> int:
+    """Lends the daemon the folder of the child: `os.posix_spawn` cannot set it."""
+    home = os.open(".", _FOLDER_FLAGS)
+    try:
+        os.fchdir(folder)
         return os.posix_spawn(
             file,
-            argv,
+            list(argv),
             environment,
-            file_actions=[_STDIN, (os.POSIX_SPAWN_DUP2, stdout, 1), (os.POSIX_SPAWN_DUP2, stderr, 2)],
+            file_actions=[_STDIN, *((os.POSIX_SPAWN_DUP2, ours, its) for ours, its in descriptors)],
             setsid=True,
             setsigmask=[],
             setsigdef=_RESTORED_SIGNALS,
         )
-    except OSError as error:
-        attempt = Attempt(launch.name, file, launch.cwd, "", launch.stdout)
-        raise explain(attempt, "exec", error.errno or errno.EIO) from None
-    except ValueError:  # a NUL, or half a surrogate pair
-        raise explain(launch.attempt, "exec", errno.EINVAL) from None
+    finally:
+        os.fchdir(home)
+        os.close(home)
 
 
 @contextmanager
-def _surroundings(launch: Launch, folder: str) -> Iterator[None]:
-    """Lends the daemon what the child is to inherit: its working folder, its limit of open files.
+def lent_limit(open_files: int | None) -> Iterator[None]:
+    """Lends the daemon the limit of open files of its children, which posix_spawn cannot set; None: as it is.
 
-    posix_spawn can set neither (its chdir action is not in Python), and forking for it would cost
-    more than everything else together. One thread starts processes and nothing in it uses
-    relative paths, so nobody sees the change.
+    What is open stays open, and what is opened meanwhile gets a low number: descriptors that pmond
+    keeps for long are moved out of the way (see `foreign_exits`).
     """
-    try:
-        home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise explain(launch.attempt, "cwd", error.errno or errno.EIO) from None
+    if open_files is None:
+        yield
+        return
     own = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Whoever has lowered it for pmond meanwhile means its children too.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(open_files, own[0]), own[1]))
     try:
-        try:
-            os.chdir(folder)
-        except (OSError, ValueError) as error:
-            number = getattr(error, "errno", None) or errno.EINVAL
-            raise explain(launch.attempt, "cwd", number) from None
-        if launch.context.open_files is not None:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (launch.context.open_files, own[1]))
         yield
     finally:
-        if launch.context.open_files is not None:
-            resource.setrlimit(resource.RLIMIT_NOFILE, own)
-        os.fchdir(home)
-        os.close(home)
+        resource.setrlimit(resource.RLIMIT_NOFILE, own)
 
 
 def _set_oom_score(pid: int, value: int) -> None:
