@@ -22,6 +22,7 @@ from pmon3_schema.spelling import Spelling
 if TYPE_CHECKING:
     from pmon3_schema.top import Top  # which makes findings itself
 
+NO_VALUE = "PM024"
 MAX_FINDINGS = 1_000
 """Most diagnostics that are made for one document."""
 
@@ -130,6 +131,8 @@ class Item(Struct, eq=False):
     ) -> None:
         """Say that a field is wrong, where it is written."""
         source, path = self.place(*parts)
+        if any(one.code == NO_VALUE and one.path == path for one in source.findings):
+            return  # what a variable without a value stands for cannot be right
         source.findings.append(Finding(code, message, path, at_key, hint, severity, related))
 
 

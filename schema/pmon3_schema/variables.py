@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pmon3_schema.filled import Filled
-from pmon3_schema.findings import Finding
+from pmon3_schema.findings import NO_VALUE, Finding
 from pmon3_schema.formats.source import Path
 from pmon3_schema.mistakes import did_you_mean, type_name
 
@@ -56,7 +56,7 @@ def check_known(names: Iterable[str], known: Iterable[str], path: Path, findings
         if name not in known:
             message = f"no file declares the variable `{name}`"
             hint = did_you_mean(name, known) or "declare it in `variables` of the file that uses it"
-            findings.append(Finding("PM024", message, (*path, name), True, hint))
+            findings.append(Finding(NO_VALUE, message, (*path, name), True, hint))
 
 
 def substituted(value: Any, values: Values, report: Report, path: Path = ()) -> Any:
@@ -101,11 +101,11 @@ def _replaced(text: str, values: Values, report: Report, path: Path) -> str:
         name, default = inside[1], inside[3]
         if name not in values:
             hint = did_you_mean(name, values) or f"declare it in `variables`; {_LITERAL}"
-            report("PM024", f"the variable `{name}` is not declared", path, hint)
+            report(NO_VALUE, f"the variable `{name}` is not declared", path, hint)
         elif values[name] or default is not None:
             return values[name] or default
         elif values[name] is None:
-            report("PM024", f"the variable `{name}` has no value", path, f"give it with --var {name}=VALUE")
+            report(NO_VALUE, f"the variable `{name}` has no value", path, f"give it with --var {name}=VALUE")
         return ""
 
     return Filled(_REFERENCE.sub(replacement, text), text)

@@ -136,3 +136,10 @@ def test_the_layer_of_a_profile_may_use_them() -> None:
 def test_odd_values_are_mistakes_and_no_more(field: dict[str, Any]) -> None:
     (found,) = reading(field).diagnostics
     assert found.code == "PM012"
+
+
+@pytest.mark.parametrize(
+    "field", [{"priority": "${A}"}, {"stop": {"timeout": "${A}"}}, {"file": "${A}"}, {"umask": "${NONE}"}]
+)
+def test_a_variable_without_a_value_is_one_mistake(field: dict[str, Any]) -> None:
+    assert [one.code for one in reading({"name": "w", **field}, A=None).diagnostics] == ["PM024"]
