@@ -136,7 +136,7 @@ def test_a_renamed_process_outlives_every_pmond_after_that(machine: Machine) -> 
 
 
 @pytest.mark.skipif(not tells_exits(), reason="this kernel keeps no exit status")
-def test_a_new_keeper_keeps_the_exit_statuses_of_the_adopted(machine: Machine) -> None:
+def test_4_a_new_keeper_keeps_the_exit_statuses_of_the_adopted(machine: Machine) -> None:
     before = pids(machine)
     with taking_orphans():
         machine.kill()

@@ -14,7 +14,7 @@ KILLS = 15
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path) -> None:
+def test_2_3_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path) -> None:
     storm = Storm(Machine(tmp_path), seed=1)
     try:
         storm.begin()

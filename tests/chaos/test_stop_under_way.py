@@ -69,7 +69,7 @@ def last_end(machine: Machine) -> str:
     return str([event["reason"] for event in events if event["reason"] in {"Exited", "Stopped"}][-1])
 
 
-def test_a_shutdown_that_was_cut_short_brings_everything_back(machine: Machine) -> None:
+def test_3_a_shutdown_that_was_cut_short_brings_everything_back(machine: Machine) -> None:
     pid = submit(machine, restart={"policy": "on-failure"})
     machine.client.post("/v1/shutdown", {"stop_processes": True})
     pmond_dies_after(machine)
@@ -79,7 +79,7 @@ def test_a_shutdown_that_was_cut_short_brings_everything_back(machine: Machine) 
     assert (row["restart_count"], last_end(machine)) == (0, "Stopped")
 
 
-def test_what_a_person_stopped_did_not_fail(machine: Machine) -> None:
+def test_3_what_a_person_stopped_did_not_fail(machine: Machine) -> None:
     pid = submit(machine, restart={"max_failures": 1})
     machine.act("stop", "web")
     pmond_dies_after(machine)
@@ -89,7 +89,7 @@ def test_what_a_person_stopped_did_not_fail(machine: Machine) -> None:
     assert last_end(machine) == "Stopped"
 
 
-def test_a_stop_that_was_begun_is_finished_though_it_was_taken_back(machine: Machine) -> None:
+def test_3_a_stop_that_was_begun_is_finished_though_it_was_taken_back(machine: Machine) -> None:
     pid = submit(machine, restart={"policy": "on-failure"})
     machine.act("stop", "web")
     machine.act("start", "web")
@@ -101,7 +101,7 @@ def test_a_stop_that_was_begun_is_finished_though_it_was_taken_back(machine: Mac
     assert (row["restart_count"], last_end(machine)) == (0, "Stopped")
 
 
-def test_an_end_of_its_own_is_still_one(machine: Machine) -> None:
+def test_4_an_end_of_its_own_is_still_one(machine: Machine) -> None:
     pid = submit(machine)
     machine.kill()
     os.kill(pid, signal.SIGKILL)
@@ -117,7 +117,7 @@ while :; do sleep 60 & wait; done
 """
 
 
-def test_the_code_of_a_main_program_outlives_two_pmonds_while_its_tree_is_left(machine: Machine) -> None:
+def test_4_the_code_of_a_main_program_outlives_two_pmonds_while_its_tree_is_left(machine: Machine) -> None:
     spec: dict[str, Any] = {"name": "web", "file": "/bin/sh", "cwd": str(machine.folder)}
     spec |= {"args": ["-c", LEAVES_A_CHILD], "stop": {"timeout": "60s"}}
     machine.client.post("/v1/processes", {"spec": spec, "cwd": "/", "replace": True})

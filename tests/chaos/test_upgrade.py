@@ -53,7 +53,7 @@ def upgrade(machine: Machine) -> None:
     assert after["started_at"] != before["started_at"]
 
 
-def test_children_and_counters_stay(machine: Machine) -> None:
+def test_7_children_and_counters_stay(machine: Machine) -> None:
     for number in range(3):
         submit(machine, f"steady{number}", "steady")
     pids = {f"steady{number}": running(machine, f"steady{number}") for number in range(3)}
@@ -68,7 +68,7 @@ def test_children_and_counters_stay(machine: Machine) -> None:
     assert machine.rows()["steady1"]["exit_code"] == 0
 
 
-def test_no_exit_code_is_lost_under_many_exits(machine: Machine) -> None:
+def test_7_no_exit_code_is_lost_under_many_exits(machine: Machine) -> None:
     for number in range(6):
         submit(machine, f"quick{number}", "quick")
     for _ in range(2):
@@ -85,7 +85,7 @@ def test_no_exit_code_is_lost_under_many_exits(machine: Machine) -> None:
     assert wrong == []
 
 
-def test_clients_queue_while_the_code_changes(machine: Machine) -> None:
+def test_7_clients_queue_while_the_code_changes(machine: Machine) -> None:
     times: list[float] = []
     failures: list[str] = []
     over = threading.Event()
@@ -116,7 +116,7 @@ def test_clients_queue_while_the_code_changes(machine: Machine) -> None:
         ("pmon3_schema/settings.py", "raise SystemExit(3)\n", "exited with code 3"),
     ],
 )
-def test_a_broken_install_is_refused(machine: Machine, file: str, content: str, said: str) -> None:
+def test_8_a_broken_install_is_refused(machine: Machine, file: str, content: str, said: str) -> None:
     submit(machine, "steady0", "steady")
     pid = running(machine, "steady0")
     before = machine.client.get("/v1/version")
