@@ -32,7 +32,8 @@ START_LIMIT = 20.0
 class Machine:
     """Folders, a pmond (or none at the moment), and the ledger of its workers."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, around: tuple[str, ...] = (), **environment: str) -> None:
+        """`around`: the command that executes each pmond, unless `start` is told of another."""
         self.folder = folder
         self.ledger = Ledger(folder / "ledger")
         self.manifest = folder / "manifest.json"
@@ -46,6 +47,7 @@ class Machine:
         self.state = folder / "state" / "pmon3"
         self.socket = runtime / "pmon3" / "pmon3.sock"
         self.client = Client(str(self.socket), timeout=10.0)
+        self._around = around
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -72,7 +74,7 @@ class Machine:
         began = time.monotonic()
         with self.journal.open("ab") as journal:
             self.pmond = subprocess.Popen(
-                [*around, sys.executable, "-m", "pmond", "--own", *arguments],
+                [*(around or self._around), sys.executable, "-m", "pmond", "--own", *arguments],
                 env=self._environment | {"PMON3_READY_FD": str(writing)} | armed,
                 pass_fds=[writing],
                 stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chaos.hosts import AS_ORDINARY, OWN_DISK, WITHOUT_PIDFDS, needs, prepared
 from tests.chaos.machine import Machine
 from tests.support.pmond import alive
 from tests.support.waiting import until
@@ -24,27 +25,6 @@ pytestmark = pytest.mark.slow
 
 PATIENCE = 20.0
 """Seconds within which pmond is to have recovered."""
-ORDINARY = 40_000 + os.getpid() % 10_000
-"""A user without any other process, whose limit of processes is therefore this pmond's alone."""
-AS_ORDINARY = (
-    "setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups",
-    "--bounding-set=-sys_resource,-sys_admin",
-    "--inh-caps=-all,+dac_override,+dac_read_search", "--ambient-caps=-all,+dac_override,+dac_read_search",
-)  # fmt: skip
-"""Not root, and yet able to read the programs of this test wherever they are."""
-OWN_DISK = (
-    "unshare",
-    "-m",
-    "sh",
-    "-c",
-    'mkdir -p "$0" && mount -t tmpfs -o "$1" none "$0" && shift && exec "$@"',
-)
-
-
-def needs(*command: str) -> None:
-    """Skip where this cannot be done: not as root, or in a sandbox."""
-    if subprocess.run([*command, "true"], stderr=subprocess.DEVNULL).returncode != 0:
-        pytest.skip(f"cannot {' '.join(command[:2])} here")
 
 
 @pytest.fixture
@@ -343,11 +323,6 @@ def test_33_a_state_folder_that_is_removed(machine: Machine) -> None:
 
 
 # What pmond's interpreter runs before anything else.
-NO_PIDFDS = """
-import errno, os
-def pidfd_open(pid, flags=0): raise OSError(errno.{name}, os.strerror(errno.{name}))
-os.pidfd_open = pidfd_open
-"""
 CLOCK = """
 import datetime, os
 class Jumping(datetime.datetime):
@@ -365,14 +340,6 @@ def jumping():
     except (FileNotFoundError, ValueError): return time_()
 time.time = jumping
 """
-
-
-def prepared(folder: Path, code: str) -> Machine:
-    """A machine whose pmond is told this by its interpreter."""
-    site = folder / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(code)
-    return Machine(folder / "machine", PYTHONPATH=str(site))
 
 
 @pytest.fixture
@@ -401,7 +368,7 @@ def test_40_the_wall_clock_jumps(jumping: Machine, tmp_path: Path, seconds: int)
 
 @pytest.fixture(params=["ENOSYS", "EPERM"])
 def without_pidfds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
-    machine = prepared(tmp_path, NO_PIDFDS.format(name=request.param))
+    machine = prepared(tmp_path, WITHOUT_PIDFDS.format(name=request.param))
     yield machine
     machine.close()
 

@@ -157,6 +157,16 @@ def test_unknown_user(tmp_path: Path, name: str) -> None:
 
 
 @root_only
+def test_an_own_user_without_a_name_is_no_other_one(tmp_path: Path) -> None:
+    os.seteuid(54321)
+    try:
+        spec = ProcessSpec.read({"name": "test", "file": "/bin/true", "user": "54321"})
+        assert prepare(spec, context=context(tmp_path), marker=MARKER).user is None
+    finally:
+        os.seteuid(0)
+
+
+@root_only
 def test_switching_users_without_being_root(tmp_path: Path) -> None:
     os.seteuid(pwd.getpwnam("nobody").pw_uid)
     try:

@@ -136,7 +136,8 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
 
 def _other_user(spec: ProcessSpec) -> User | None:
     """The user of the spec, if it is not the daemon's own."""
-    if not spec.user:
+    # In a container pmond may run as a number that the user database does not know.
+    if spec.user in ("", str(os.geteuid())):
         return None
     user = find_user(spec.name, spec.user)
     if user.uid == os.geteuid():
