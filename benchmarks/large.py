@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
+import stat
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -43,6 +46,7 @@ _HEADING = """\
 Written by `benchmarks/large.py`; [README.md](README.md) says what is measured.
 Each figure is the least of {} rounds.
 """
+_NOBODY = 65534
 _PMON3 = Path(sys.executable).parent / "pmon3"
 
 
@@ -121,7 +125,11 @@ class Bench:
             "list": self._cost(lambda: self._client.get("/v1/processes")),
             "export": self._cost(lambda: self._client.get("/v1/export")),
             "sets": self._cost(lambda: self._client.get("/v1/sets")),
+            "graph": self._cost(lambda: self._client.get("/v1/graph")),
             "list, as a command": self._cost(lambda: self._command("ls", "-o", "json")),
+            **self._of_another_user(text.replace("worker", "other")),
+            "stop all": self._cost(lambda: self._post_all("/v1/actions/stop", "stopped")),
+            "delete all": self._cost(lambda: self._post_all("/v1/actions/delete", "deleted")),
         }
 
     def followed(self) -> dict[str, Cost]:
@@ -131,7 +139,31 @@ class Bench:
             "hot reload of all": self._cost(lambda: self._save(text, 1)),
             "hot reload, one edited": self._cost(lambda: self._save(changed, 2)),
             "hot reload, a line more": self._cost(lambda: self._save(f"# moved\n{text}", 3)),
+            "init": self._cost(lambda: self._client.post("/v1/init", {}, _TIMEOUT)),
+            "describe one": self._cost(lambda: self._client.get("/v1/processes/worker-00000")),
         }
+
+    def _of_another_user(self, text: str) -> dict[str, Cost]:
+        """What callers get to see who may not see secrets: only where root is, and is pmond."""
+        if os.geteuid() != 0:
+            return {}
+        for folder in Path(self._client.path).parents[:-2]:
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
+        Path(self._client.path).chmod(0o666)
+        path = str(self._path.with_name("other.yaml"))
+        body = {"documents": [{"path": path, "text": text}], "set": f"file:{path}"}
+        return {
+            "diff, of another user": self._cost(
+                lambda: _as_nobody(lambda: self._client.post("/v1/plan", body, _TIMEOUT))
+            ),
+            "export, of another user": self._cost(lambda: _as_nobody(lambda: self._client.get("/v1/export"))),
+        }
+
+    def _post_all(self, path: str, until: str) -> None:
+        """Do something to all processes, and wait for what comes of it."""
+        targets = self._client.post(path, {"all": True}, _TIMEOUT)["targets"]
+        wait = {"targets": targets, "until": until, "timeout": _TIMEOUT}
+        assert self._client.post("/v1/wait", wait, _TIMEOUT)["outcome"] == "met"
 
     def _post(self, path: str, text: str) -> None:
         document = {"path": str(self._path), "text": text}
@@ -177,6 +209,22 @@ class Bench:
 
     def _turns(self) -> list[Turn]:
         return [Turn(**json.loads(line)) for line in (self._folder / "turns").read_text().splitlines()]
+
+
+def _as_nobody(work: Callable[[], object]) -> None:
+    """Do it in a child that is nobody; AssertionError if it fails there."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(_NOBODY)
+            os.setuid(_NOBODY)
+            work()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def one_round(size: int) -> dict[str, Cost]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import ParamSpec, TypeVar
 
 from pmond.runtime import clock
 
 _TURN_SECONDS = 0.002
 """After this the loop goes on with something else first. To answer a request takes some turns."""
+_MANY = 256
+"""Items from which on they begin with a turn of their own."""
 _FREED_AT_ONCE = 50
 
 Item = TypeVar("Item")
@@ -25,6 +27,8 @@ Found = TypeVar("Found")
 async def in_turns(items: Iterable[Item], work: Callable[[Item], Found]) -> list[Found]:
     """What `work` answers for each of the items."""
     found = []
+    if isinstance(items, Sized) and len(items) >= _MANY:
+        await asyncio.sleep(0)  # to put so many together has taken its time
     until = clock.now() + _TURN_SECONDS
     for item in items:
         found.append(work(item))

@@ -29,8 +29,10 @@ from pmond.core.plan import neighbours, plan
 from pmond.runtime.clock import Clock
 from pmond.runtime.journal import Journal
 
-_PLANNED_AT_ONCE = 16
-"""Names planned before their actions are performed; bounds what a turn can overrun its time."""
+_PLANNED_AT_ONCE = 4
+"""Names planned before their actions are performed: by so many starts a turn can overrun its time."""
+_DEADLINES_AT_ONCE = 100
+"""Deadlines passed in one turn: what was started together gets steady together, each with an event."""
 _TOLD_AT_ONCE = 500
 """Names whose intent changed and that are told in one turn: some thousand may have, by one manifest."""
 _TURN_SECONDS = 0.008
@@ -165,8 +167,11 @@ class Loop:
         self._set_timer()
 
     def _pass_deadlines(self) -> None:
+        """Some of those that are due; what is left is due at once in the next turn."""
         now = self._clock.now()
-        while self._deadlines and self._deadlines[0][0] <= now:
+        for _ in range(_DEADLINES_AT_ONCE):
+            if not self._deadlines or self._deadlines[0][0] > now:
+                break
             at, name = heapq.heappop(self._deadlines)
             if self._wake_at.get(name) == at:
                 del self._wake_at[name]

@@ -170,6 +170,7 @@ class Api:
         body = call.body(protocol.Wait)
 
         async def waited() -> Response:
+            await asyncio.sleep(0)  # to read thousands of targets was a turn's work
             return await long_answer(await self._control.wait(body, call.peer))
 
         return Pending(waited())
