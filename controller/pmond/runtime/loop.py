@@ -29,7 +29,7 @@ from pmond.core.plan import neighbours, plan
 from pmond.runtime.clock import Clock
 from pmond.runtime.journal import Journal
 
-_PLANNED_AT_ONCE = 4
+_PLANNED_AT_ONCE = 8
 """Names planned before their actions are performed: by so many starts a turn can overrun its time."""
 _DEADLINES_AT_ONCE = 100
 """Deadlines passed in one turn: what was started together gets steady together, each with an event."""

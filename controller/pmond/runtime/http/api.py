@@ -25,9 +25,12 @@ from pmond.runtime.http.auth import Peer
 from pmond.runtime.http.control import Control
 from pmond.runtime.http.long_answers import long_answer
 from pmond.runtime.http.messages import Answer, Pending, Request, Response, Stream, json_response
-from pmond.runtime.long_work import in_turns, let_go
+from pmond.runtime.long_work import in_thread, in_turns, let_go
 
 AnyBody = TypeVar("AnyBody", bound=protocol.Body)
+
+_LONG = 64 * 1024
+"""Bytes of a body from which on a thread reads it: thousands of targets, or a large manifest."""
 
 
 class Call(Struct, frozen=True):
@@ -46,6 +49,12 @@ class Call(Struct, frozen=True):
         """The body, which is of the model that the route names. Raises PmonError `bad_request`."""
         assert self.route.body is model
         return protocol.read_body(model, self.request.body)
+
+    async def long_body(self, model: type[AnyBody]) -> AnyBody:
+        """The same of a body that may be long: a thread reads it then."""
+        if len(self.request.body) < _LONG:
+            return self.body(model)
+        return await in_thread(self.body, model)
 
     def selection(self) -> Selection:
         """The selection in the query."""
@@ -109,11 +118,11 @@ class Api:
         return await _targets(done)
 
     async def apply(self, call: Call) -> Answer:
-        body = call.body(protocol.Apply)
+        body = await call.long_body(protocol.Apply)
         return await self._applied(await self._control.apply(body, call.peer), call.peer)
 
     async def plan(self, call: Call) -> Answer:
-        body = call.body(protocol.Apply)
+        body = await call.long_body(protocol.Apply)
 
         async def planned() -> Response:
             plan = await self._control.plan(body, call.peer)
@@ -167,10 +176,9 @@ class Api:
         return await long_answer({"targets": await self._control.reconcile()})
 
     async def wait(self, call: Call) -> Answer:
-        body = call.body(protocol.Wait)
+        body = await call.long_body(protocol.Wait)
 
         async def waited() -> Response:
-            await asyncio.sleep(0)  # to read thousands of targets was a turn's work
             return await long_answer(await self._control.wait(body, call.peer))
 
         return Pending(waited())
