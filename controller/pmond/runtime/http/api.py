@@ -30,7 +30,7 @@ from pmond.runtime.long_work import in_thread, in_turns, let_go
 AnyBody = TypeVar("AnyBody", bound=protocol.Body)
 
 _LONG = 64 * 1024
-"""Bytes of a body from which on a thread reads it: thousands of targets, or a large manifest."""
+"""Bytes of a body from which on a thread reads it: those of thousands of targets."""
 
 
 class Call(Struct, frozen=True):
@@ -118,11 +118,11 @@ class Api:
         return await _targets(done)
 
     async def apply(self, call: Call) -> Answer:
-        body = await call.long_body(protocol.Apply)
+        body = call.body(protocol.Apply)
         return await self._applied(await self._control.apply(body, call.peer), call.peer)
 
     async def plan(self, call: Call) -> Answer:
-        body = await call.long_body(protocol.Apply)
+        body = call.body(protocol.Apply)
 
         async def planned() -> Response:
             plan = await self._control.plan(body, call.peer)
