@@ -152,11 +152,30 @@ class Declared(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_Decla
 
     @classmethod
     def from_record(cls, record: Any) -> Self:
-        """The value that was kept. Raises ValueError for what no value of this class is kept as."""
+        """The value that was kept; of what a newer version has kept, as much as is known here.
+
+        Raises ValueError for what no value of this class is kept as.
+        """
         try:
             return msgspec.convert(record, cls)
+        except msgspec.ValidationError:
+            pass  # rare enough that looking for unknown fields must not cost all the others
+        try:
+            return msgspec.convert(_known(record, cls), cls)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from None
+
+
+def _known(record: Any, declared: type[Declared]) -> Any:
+    """A kept record without the fields that are not declared here."""
+    if not isinstance(record, Mapping):
+        return record
+    inner = {name: field.inner for name, field in declared.declared.items()}
+    return {
+        name: value if (part := inner[name]) is None else _known(value, part)
+        for name, value in record.items()
+        if name in inner
+    }
 
 
 def _plain(value: Any) -> Any:

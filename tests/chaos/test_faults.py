@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.chaos import invariants
 from tests.chaos.machine import Machine
 from tests.support.orphans import reap, taking_orphans
 from tests.support.waiting import until
@@ -27,10 +28,11 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     machine.write_manifest({name: machine.worker(name, "steady") for name in ("one", "two")})
     machine.start()
     until(lambda: len(pids(machine)) == 2, "both run")
-    yield machine
-    machine.close()
-    machine.ledger.read()
-    assert not machine.ledger.doubles
+    try:
+        yield machine
+        invariants.check(machine)
+    finally:
+        machine.close()
 
 
 def pids(machine: Machine) -> dict[str, int]:
@@ -108,6 +110,8 @@ def test_35_a_state_file_of_zeros_is_moved_aside_and_survivors_found(machine: Ma
     for file in machine.state.glob("data.db*"):
         file.unlink()
     database.write_bytes(b"\0" * size)
+    for name in before:
+        machine.ledger.declared(name)  # their numbers begin anew
     machine.start()
     until(lambda: len(pids(machine)) == 2, "they are declared by the manifest again", 20.0)
     assert list(machine.state.glob("data.db.corrupt*"))

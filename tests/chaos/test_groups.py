@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.chaos import invariants
 from tests.chaos.hosts import WITHOUT_GROUPS, needs
 from tests.chaos.machine import Machine
 from tests.support.cgroup import place_or_skip
@@ -49,9 +50,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     folder = Path(place_or_skip("none").folder)
     folder.rmdir()
     machine = Machine(tmp_path)
-    yield machine
-    (tmp_path / "go").touch()  # should it still wait
-    machine.close()
+    try:
+        yield machine
+        invariants.check(machine)
+    finally:
+        (tmp_path / "go").touch()  # should it still wait
+        machine.close()
 
 
 def run(machine: Machine, code: str) -> int:

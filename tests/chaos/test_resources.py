@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chaos import invariants
 from tests.chaos.hosts import AS_ORDINARY, OWN_DISK, WITHOUT_PIDFDS, needs, prepared
 from tests.chaos.machine import Machine
 from tests.support.pmond import alive
@@ -27,13 +28,19 @@ PATIENCE = 20.0
 """Seconds within which pmond is to have recovered."""
 
 
+def checked(machine: Machine) -> Iterator[Machine]:
+    """The machine for a test, and what must hold of it afterwards."""
+    try:
+        yield machine
+        invariants.check(machine)
+    finally:
+        machine.close()
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(tmp_path)
-    yield machine
-    machine.close()
-    machine.ledger.read()
-    assert not machine.ledger.doubles
+    yield from checked(machine)
 
 
 def fleet(machine: Machine, *around: str, **more: Any) -> dict[str, int]:
@@ -345,8 +352,7 @@ time.time = jumping
 @pytest.fixture
 def jumping(tmp_path: Path) -> Iterator[Machine]:
     machine = prepared(tmp_path, CLOCK.format(path=str(tmp_path / "jump")))
-    yield machine
-    machine.close()
+    yield from checked(machine)
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600, 10 * 365 * 86400, -10 * 365 * 86400])
@@ -369,8 +375,7 @@ def test_40_the_wall_clock_jumps(jumping: Machine, tmp_path: Path, seconds: int)
 @pytest.fixture(params=["ENOSYS", "EPERM"])
 def without_pidfds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
     machine = prepared(tmp_path, WITHOUT_PIDFDS.format(name=request.param))
-    yield machine
-    machine.close()
+    yield from checked(machine)
 
 
 def test_56_without_pidfds_an_adopted_process_is_kept_alive_all_the_same(without_pidfds: Machine) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chaos import invariants
 from tests.chaos.machine import Machine
 from tests.support.waiting import until
 
@@ -31,9 +32,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(tmp_path)
     os.mkfifo(tmp_path / "release")
     machine.write_manifest({})
-    machine.start()
-    yield machine
-    machine.close()
+    try:
+        machine.start()
+        yield machine
+        invariants.check(machine)
+    finally:
+        machine.close()
 
 
 def submit(machine: Machine, **more: Any) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.chaos import invariants
 from tests.chaos.machine import Machine
 from tests.support.waiting import until
 
@@ -30,9 +31,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         shutil.copytree(source, code / Path(package).name, ignore=shutil.ignore_patterns("__pycache__"))
     machine = Machine(tmp_path / "machine", PYTHONPATH=str(code))
     machine.write_manifest({})
-    machine.start()
-    yield machine
-    machine.close()
+    try:
+        machine.start()
+        yield machine
+        invariants.check(machine)
+    finally:
+        machine.close()
 
 
 def submit(machine: Machine, name: str, mode: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,19 @@ def test_what_was_told_is_there_after_a_restart(world: World, tmp_path: Path) ->
     assert again.registry.processes == world.registry.processes
     assert again.registry.groups_of(again.registry.processes["web"]) == ["front"]
     assert set(again.loop.desired.wanted) == {"db", "web"}
+
+
+def test_a_spec_that_cannot_be_read_does_not_keep_its_name(world: World, tmp_path: Path) -> None:
+    world.add("db", "web")
+    world.store.close()
+    with closing(sqlite3.connect(tmp_path / "data.db", isolation_level=None)) as database:
+        database.execute("UPDATE processes SET data = json_set(data, '$.spec.file', 1) WHERE name = 'web'")
+    again = World(tmp_path)
+    assert "cannot read the spec of web" in again.notices[0]
+    again.add("web")
+    assert set(again.registry.processes) == {"db", "web"}
+    again.store.close()
+    assert World(tmp_path).notices == []
 
 
 def test_an_edit_that_fails_changes_nothing(world: World, tmp_path: Path) -> None:

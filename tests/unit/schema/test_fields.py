@@ -69,8 +69,13 @@ def test_only_what_differs_from_the_defaults_is_kept() -> None:
     assert Outer.from_record(value.to_record()) == value
 
 
+def test_fields_that_a_newer_version_kept_are_passed_over() -> None:
+    record = {"name": "A", "newer": 1, "inner": {"high": 7, "newer": {}}, "plain": {"newer": "x"}}
+    assert Outer.from_record(record) == Outer("A", Inner(high=7), (), {"newer": "x"})
+
+
 @pytest.mark.parametrize(
-    "record", [None, {}, {"name": 1}, {"name": "a", "newer": 1}, {"name": "a", "inner": 3}]
+    "record", [None, {}, {"name": 1}, {"newer": 1}, {"name": "a", "newer": 1, "inner": 3}]
 )
 def test_what_cannot_have_been_kept_is_an_error(record: Any) -> None:
     with pytest.raises(ValueError, match=r"Expected|Object"):

@@ -66,12 +66,14 @@ class Registry:
 
     def load(self, snapshot: Snapshot) -> list[str]:
         """Take over what the state file holds; answers what had to be left out, for people."""
-        notices = []
+        notices, unreadable = [], []
         for record in snapshot.processes:
             try:
                 self.processes[record.name] = declared(record)
             except ValueError as error:
-                notices.append(f"cannot read the spec of {record.name}: {error}")
+                unreadable.append(record.id)
+                notices.append(f"cannot read the spec of {record.name}: {error} (left out)")
+        self._store.set_aside(unreadable)
         self.groups = {group.id: group.name for group in snapshot.groups}
         for group, process in snapshot.memberships:
             self._memberships[process] = self.group_ids(process) | {group}

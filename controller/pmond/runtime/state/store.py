@@ -139,6 +139,11 @@ class Store:
             sources=tuple(self._read(SourceRecord, "sources", "path", content=True)),
         )
 
+    def set_aside(self, processes: list[int]) -> None:
+        """Keep the rows of processes whose spec means nothing where they do not take up their names."""
+        if processes:
+            self._remove_damaged("processes", [(number,) for number in processes])
+
     def events(self, name: str | None = None, limit: int = KEEP_EVENTS_PER_PROCESS) -> list[EventRecord]:
         """The newest events, oldest first: of one process, or of all."""
         where, values = ("WHERE name = ?", [key(name)]) if name is not None else ("", [])
