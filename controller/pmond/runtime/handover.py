@@ -73,16 +73,20 @@ def leave_settings(folder: Path, settings: Settings, file: tuple[int, ...]) -> N
     (folder / "settings.json").write_bytes(msgspec.json.encode(_Read(settings, file)))
 
 
-def left_settings(folder: Path) -> int | None:
-    """A descriptor with what the preflight has left; other code may leave nothing."""
-    try:
-        content = (folder / "settings.json").read_bytes()
+def left_settings(folder: Path) -> bytes:
+    """What the preflight has left; other code may leave nothing."""
+    with suppress(OSError):
+        return (folder / "settings.json").read_bytes()
+    return b""
+
+
+def in_memory(left: bytes) -> int | None:
+    """A descriptor with what was left, for the next code."""
+    with suppress(OSError):
         number = os.memfd_create("pmond-settings")
-    except OSError:
-        return None
-    os.set_inheritable(number, False)
-    os.write(number, content)
-    return number
+        os.write(number, left)
+        return number
+    return None
 
 
 def settings_in(descriptor: int | None, config_file: str) -> Settings | None:

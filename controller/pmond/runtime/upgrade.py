@@ -6,7 +6,7 @@ the configuration and brings the copy to its own form. Only if that succeeds doe
 itself by `execve`. Its children stay its children and can be waited for, whatever happens to them
 meanwhile; the listening socket and the lock of the state folder are handed over as descriptors,
 so clients queue and no other pmond gets in between; signals are blocked until the new code
-handles them. Everything else (see `handover` for the
+handles them, in this thread as always in all others (see `threads`). Everything else (see `handover` for the
 settings) is read from the state file, as after a crash. When `execve` fails
 nothing was given up, and the old code goes on.
 """
@@ -28,7 +28,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.model import ExitStatus
 from pmond.runtime import handover
 from pmond.runtime.failpoints import FailPoint, reached
-from pmond.runtime.handover import Handover, left_settings
+from pmond.runtime.handover import Handover, in_memory, left_settings
 from pmond.runtime.journal import Journal
 from pmond.runtime.processes.exit_on import FORWARDED
 from pmond.runtime.publish.handler import Handler, HandlerError
@@ -55,7 +55,7 @@ class Upgrade:
             name: value for name, value in environ.items() if not name.startswith(handover.PREFIX)
         }
         self._preflight: Handler | None = None
-        self._settings: int | None = None
+        self._settings = b""
         for left in Path(folder).glob(f"{_TRIAL}*"):  # of a pmond that was killed during one
             shutil.rmtree(left, ignore_errors=True)
 
@@ -110,7 +110,7 @@ class Upgrade:
         `open_files`: the soft limit that pmond was started with.
         """
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        handed = Handover(listening, lock, self._settings)
+        handed = Handover(listening, lock, in_memory(self._settings))
         try:
             environ = {**self._environ, **handed.variables()}
             resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, limits[1]))
@@ -122,7 +122,6 @@ class Upgrade:
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
             handed.refused()
-            self._settings = None
 
 
 @contextmanager

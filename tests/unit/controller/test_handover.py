@@ -11,6 +11,7 @@ import pytest
 from pmon3_schema.settings import Settings, parse
 from pmond.runtime.handover import (
     Handover,
+    in_memory,
     leave_settings,
     left_settings,
     settings_in,
@@ -36,7 +37,7 @@ def read(config: Path) -> Settings:
 def handed(config: Path) -> Iterator[Handover]:
     """What the code after the upgrade gets of that file."""
     leave_settings(config.parent, read(config), version_of(str(config)))
-    environ = Handover(settings=left_settings(config.parent)).variables()
+    environ = Handover(settings=in_memory(left_settings(config.parent))).variables()
     yield taken_from(environ)
     assert environ == {}
 
@@ -59,13 +60,12 @@ def test_a_file_that_is_gone_is_missed(handed: Handover, config: Path) -> None:
 def test_code_that_leaves_something_else_makes_no_difference(tmp_path: Path, left: bytes | None) -> None:
     if left is not None:
         (tmp_path / "settings.json").write_bytes(left)
-    assert settings_in(left_settings(tmp_path), str(tmp_path / "config.yml")) is None
+    assert settings_in(in_memory(left_settings(tmp_path)), str(tmp_path / "config.yml")) is None
 
 
 def test_when_the_code_stays_children_inherit_nothing(tmp_path: Path) -> None:
-    (tmp_path / "settings.json").write_bytes(b"{}")
     reading, writing = os.pipe()
-    kept = Handover(reading, writing, left_settings(tmp_path))
+    kept = Handover(reading, writing, in_memory(b"{}"))
     kept.variables()
     kept.refused()
     assert not os.get_inheritable(reading)

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import AsyncMock, MagicMock
 
+import pytest
+from tests.support.starting import open_descriptors, opened_since
+
+from pmon3_schema.errors import PmonError
+from pmon3_schema.settings import Settings
+from pmond.runtime.handover import leave_settings
 from pmond.runtime.journal import Journal
+from pmond.runtime.upgrade import Upgrade
 from pmond.runtime.upgrading import Upgrading
 
 
@@ -28,3 +35,22 @@ def test_what_fails_before_the_change_ends_neither_supervision_nor_the_socket(tm
     parts.server.resume.assert_called_once()
     parts.loop.resume.assert_called_once()
     assert "upgrade.failed" in (tmp_path / "journal").read_text()
+
+
+@pytest.mark.parametrize("problem", ["", "the new code cannot use the state"])
+def test_an_upgrade_that_was_only_checked_leaves_nothing_open(
+    problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def preflight(upgrade: Upgrade, command: tuple[str, ...], copy: str) -> str:
+        leave_settings(Path(copy).parent, Settings(), ())
+        return problem
+
+    monkeypatch.setattr(Upgrade, "_run", preflight)
+    upgrade = Upgrade(MagicMock(), str(tmp_path), MagicMock(), {})
+    before = open_descriptors()
+    for _ in range(3):
+        try:
+            asyncio.run(upgrade.check())
+        except PmonError as error:
+            assert problem in error.message
+    assert not opened_since(before)
