@@ -35,6 +35,7 @@ from pmond.runtime.processes.exit_on import FORWARDED
 from pmond.runtime.state.state_lock import StateInUse
 from pmond.runtime.state.store import Store
 from pmond.runtime.state.store_error import StoreError
+from pmond.runtime.threads import thread_pool
 
 _READY_FD = "PMON3_READY_FD"
 
@@ -128,6 +129,7 @@ async def _serve(
     journal = Journal(level=log_level(settings, os.environ))
     daemon = Daemon(settings, places, os.environ, journal, handed, exit_on)
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(thread_pool())
     loop.set_exception_handler(lambda _, context: _report(journal, context))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, daemon.interrupted)

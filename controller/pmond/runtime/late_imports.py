@@ -9,10 +9,10 @@ version than the rest of it.
 from __future__ import annotations
 
 from importlib import import_module
-from threading import Thread
 
 from pmon3_schema.process import ProcessSpec
 from pmond.runtime.http.routes import ROUTES
+from pmond.runtime.threads import start_thread
 
 AFTER = 0.3
 """Seconds after the start."""
@@ -28,7 +28,7 @@ MODULES = (
 
 def begin() -> None:
     """Import what has not been needed yet, beside the loop."""
-    Thread(target=import_rest, name="late imports", daemon=True).start()
+    start_thread(import_rest, "late imports")
 
 
 def import_rest() -> None:

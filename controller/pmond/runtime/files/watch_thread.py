@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from threading import Thread
 from typing import Any, TypeVar
 
 from pmond.runtime.files.watch import Watcher
+from pmond.runtime.threads import start_thread
 
 Found = TypeVar("Found")
 Post = Callable[[Callable[[], None]], None]
@@ -33,7 +33,7 @@ class WatchThread:
         self._jobs: asyncio.Queue[Callable[[Watcher], None] | None] = asyncio.Queue()
         try:
             # It must not hold up the end of pmond: a look cannot be broken off.
-            Thread(target=self._run, name="watch", daemon=True).start()
+            start_thread(self._run, "watch")
         except RuntimeError:
             self._loop.close()
             raise

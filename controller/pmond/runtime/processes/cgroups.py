@@ -20,7 +20,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 
 from msgspec import Struct
@@ -29,6 +29,7 @@ from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat
 from pmond.runtime.processes.tree import Membership, Root
+from pmond.runtime.threads import thread_pool
 
 _ENDED = {errno.ESRCH, errno.ENOENT, errno.ENODEV}
 """The process, or its group, was gone before it could be moved."""
@@ -55,7 +56,7 @@ class Cgroups:
         self._jobs: list[_Job] = []
         self._settled = asyncio.Event()
         self._settled.set()
-        self._thread = ThreadPoolExecutor(1, "cgroups")
+        self._thread = thread_pool(1, "cgroups")
         self._left: dict[str, str] = {}
 
     def join(self, pid: int, marker: str) -> str:
@@ -141,7 +142,7 @@ class Cgroups:
             work = self._thread.submit(_carry_out, jobs)
         except RuntimeError:  # no thread is to be had: then the loop waits with the kernel
             # The old one would do these jobs too, some day, when the pids mean somebody else.
-            self._thread = ThreadPoolExecutor(1, "cgroups")
+            self._thread = thread_pool(1, "cgroups")
             self._done(jobs, _carry_out(jobs))
             return
         work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._done, jobs, _problem(done)))

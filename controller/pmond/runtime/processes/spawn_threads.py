@@ -11,8 +11,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from threading import Thread
 from typing import Generic, TypeVar
+
+from pmond.runtime.threads import start_thread
 
 _MOST = 4
 """Beyond that a start is held up by what is not parallel in it."""
@@ -31,7 +32,7 @@ class SpawnThreads(Generic[Result]):
         """Make them; False when the system gives not a single one."""
         for _ in range(self._begun, min(_MOST, len(os.sched_getaffinity(0)))):
             try:
-                Thread(target=self._work, name="start", daemon=True).start()
+                start_thread(self._work, "start")
             except RuntimeError:  # as many processes as the user may have
                 break
             self._begun += 1

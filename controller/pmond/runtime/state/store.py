@@ -18,7 +18,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ from pmond.runtime.state.records import (
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.state_file import FileAccess, StateFile, explain, open_state_file, put_in_place
 from pmond.runtime.state.store_error import StoreError
+from pmond.runtime.threads import thread_pool
 
 KEEP_EVENTS = 10_000
 """Events kept in all."""
@@ -68,7 +69,7 @@ class Store:
         """Why the file is behind what is known, or None."""
         self._connection = file.db
         self._checkpointing: Future[None] | None = None
-        self._thread = ThreadPoolExecutor(1)
+        self._thread = thread_pool(1)
         self._path = file.path
         self._clock = clock
         self._inode = None if file.in_memory is not None else _inode(file.path)
