@@ -1,6 +1,6 @@
 """Starts: from an action to a program that runs, or to the reason why it does not.
 
-Theory of operation: a start is noted before it is done, so that a pmond that is killed in between
+Theory of operation: a start is noted just before it is done, so that a pmond that is killed in between
 leaves nothing unheard of. Most programs are reached at once; where one has to be set up first
 (another user, limits), a launcher does so and reports through a pipe when it cannot. What one turn
 starts is started together, by several threads; when `settle` returns none is under way.
@@ -26,6 +26,7 @@ from pmond.runtime.processes.identity import Identity, boot_id
 from pmond.runtime.processes.instances import Instances, Running, tuning_of
 from pmond.runtime.processes.spawn import (
     Child,
+    Launch,
     SpawnContext,
     lent_limit,
     prepare,
@@ -106,11 +107,15 @@ class Starting:
         except SpawnError as error:
             self._loop.tell(_failed(action.name, action.number, wanted, error))
             return None
+        single = self._is_single_start() and not together
+        job = partial(self._noted_and_spawned, action, launch, hand_over=single)
+        return self._threads.run(job).result if together else job
+
+    def _noted_and_spawned(self, action: Start, launch: Launch, hand_over: bool) -> Child:
+        """In any thread. Noted no sooner: should pmond die, whatever is noted has perhaps run."""
         self._starts.note(action.name, action.number)
         reached(FailPoint.START_NOTED)
-        single = self._is_single_start() and not together
-        job = partial(spawn, launch, hand_over=single)
-        return self._threads.run(job).result if together else job
+        return spawn(launch, hand_over=hand_over)
 
     def _spawned(self, action: Start, result: Callable[[], Child]) -> None:
         wanted, marker = self._loop.desired.wanted[action.name], self._marker(action)

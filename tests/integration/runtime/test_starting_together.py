@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from functools import partial
@@ -14,7 +15,15 @@ from tests.support.starting import context, ended, open_descriptors, opened_sinc
 from tests.support.waiting import until
 
 from pmon3_schema.process import ProcessSpec
-from pmond.runtime.processes.spawn import Child, Launch, SpawnError, prepare, seal_descriptors, spawn
+from pmond.runtime.processes.spawn import (
+    Child,
+    Launch,
+    SpawnError,
+    native,
+    prepare,
+    seal_descriptors,
+    spawn,
+)
 from pmond.runtime.processes.spawn_threads import SpawnThreads
 
 MANY = 40
@@ -94,3 +103,16 @@ def test_a_child_of_a_thread_is_one_of_the_process(threads: SpawnThreads[Child],
     child = threads.run(partial(spawn, launch(tmp_path, "one"))).result(10)
     found = until(lambda: ended(child.pid), "the child to end", timeout=10)
     assert found is not None
+
+
+def test_the_folder_may_have_any_number(tmp_path: Path) -> None:
+    """The launcher gets its orders as 3 and 4, which may be those of the opened folder in pmond."""
+    library = native()
+    assert library is not None
+    folder, orders = os.open(tmp_path, os.O_PATH), os.open("/dev/null", os.O_RDONLY)
+    try:
+        pid = library.spawn("/bin/true", ("true",), {}, ((orders, folder),), folder)
+    finally:
+        os.close(folder)
+        os.close(orders)
+    assert reap(pid) == 0

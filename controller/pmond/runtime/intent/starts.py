@@ -52,7 +52,7 @@ class Starts:
         return found
 
     def note(self, name: str, number: int) -> None:
-        """It is about to be started."""
+        """It is about to be started; any thread may say so."""
         self._append(f"{name}:{number}")
 
     def note_stop(self, name: str, number: int, ending: Ending) -> None:

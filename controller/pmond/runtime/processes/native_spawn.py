@@ -69,9 +69,9 @@ class NativeSpawn:
         _done(libc.posix_spawn_file_actions_init(actions))
         try:
             _done(libc.posix_spawn_file_actions_addopen(actions, 0, b"/dev/null", os.O_RDONLY, 0))
+            _done(self._add_folder(actions, folder))  # first: it may have a number that is wanted
             for present, wanted in descriptors:
                 _done(libc.posix_spawn_file_actions_adddup2(actions, present, wanted))
-            _done(self._add_folder(actions, folder))
             pid = ctypes.c_int()
             _done(self._spawn(ctypes.byref(pid), program, actions, self._attributes, words, pairs))
         finally:
