@@ -43,6 +43,7 @@ from pmond.runtime.processes.identity import (
     pidfd_inode,
     read_stat,
     real_uid,
+    runs,
     send_signal,
 )
 from pmond.runtime.processes.instances import Running, tuning_of
@@ -83,7 +84,7 @@ def _survivor(pid: int, prefix: str) -> Survivor | None:
     if not text.startswith(prefix):
         return None
     parsed, stat = environment.parse_marker(text), read_stat(pid)
-    if parsed is None or stat is None or stat.state in {"Z", "X"}:
+    if parsed is None or stat is None or not runs(pid, stat):
         return None
     identity = Identity(pid, stat.start_ticks, boot_id())
     return Survivor(identity, parsed[1], parsed[2], stat.session == pid, stat.parent == os.getpid())

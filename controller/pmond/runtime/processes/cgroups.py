@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from pmond.runtime.failpoints import FailPoint, reached
 from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
-from pmond.runtime.processes.identity import Identity, boot_id, read_stat
+from pmond.runtime.processes.identity import Identity, boot_id, read_stat, runs
 from pmond.runtime.processes.tree import Membership, Root
 from pmond.runtime.threads import thread_pool
 
@@ -219,7 +219,7 @@ def _living(group: str) -> Iterator[Identity]:
         return
     for pid in pids:
         stat = read_stat(pid) if pid else None  # 0: of a pid namespace that is not ours
-        if stat is not None and stat.state not in {"Z", "X"}:
+        if stat is not None and runs(pid, stat):
             yield Identity(pid, stat.start_ticks, boot_id())
     for name in _folders(group):
         yield from _living(os.path.join(group, name))

@@ -184,10 +184,15 @@ def identify(pid: int) -> Identity | None:
 def is_alive(identity: Identity) -> bool:
     """Whether that very process still runs. A zombie does not."""
     stat = _same(identity)
-    if stat is None or stat.state == "X":
+    return stat is not None and runs(identity.pid, stat)
+
+
+def runs(pid: int, stat: Stat) -> bool:
+    """Whether a process that was just read runs. A zombie does not."""
+    if stat.state == "X":
         return False
     # A leader thread that ended shows as a zombie while the process's other threads run on.
-    return stat.state != "Z" or _threads_run(identity)
+    return stat.state != "Z" or _threads_run(pid)
 
 
 def send_signal(identity: Identity, number: int) -> bool:
@@ -247,9 +252,9 @@ def _same(identity: Identity) -> Stat | None:
     return stat
 
 
-def _threads_run(identity: Identity) -> bool:
+def _threads_run(pid: int) -> bool:
     try:
-        pidfd = open_pidfd(identity.pid)
+        pidfd = open_pidfd(pid)
     except OSError:
         return False
     if pidfd is None:

@@ -28,7 +28,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from pmond.runtime.processes.environment import MARKER
-from pmond.runtime.processes.identity import Identity, Stat, boot_id, read_stat, read_whole, send_signal
+from pmond.runtime.processes.identity import Identity, Stat, boot_id, read_stat, read_whole, runs, send_signal
 
 _PR_SET_CHILD_SUBREAPER = 36
 _BETWEEN_LOOKS = 0.01
@@ -186,7 +186,7 @@ def orphans(known: Collection[int]) -> dict[str, list[Identity]]:
         if pid in known:
             continue
         stat = read_stat(pid)
-        if stat is not None and stat.state not in {"Z", "X"}:
+        if stat is not None and runs(pid, stat):
             found[marker_of(pid)].append(Identity(pid, stat.start_ticks, boot_id()))
     return dict(found)
 
@@ -267,9 +267,7 @@ def _is_member(pid: int, stat: Stat, root: Root, by_session: bool = True) -> boo
 
 def _alive(found: dict[int, Stat]) -> frozenset[Identity]:
     boot = boot_id()
-    return frozenset(
-        Identity(pid, stat.start_ticks, boot) for pid, stat in found.items() if stat.state not in {"Z", "X"}
-    )
+    return frozenset(Identity(pid, stat.start_ticks, boot) for pid, stat in found.items() if runs(pid, stat))
 
 
 def _pids() -> Iterator[int]:
