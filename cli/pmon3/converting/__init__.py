@@ -24,8 +24,11 @@ class CannotConvert(Exception):
 
 
 def entry(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that say something; sections without content are left out too."""
-    inner = {key: entry(value) if isinstance(value, dict) else value for key, value in fields.items()}
+    """The fields that say something; sections without content are left out too, empty variables are not."""
+    inner = {
+        key: entry(value) if isinstance(value, dict) and key != "env_vars" else value
+        for key, value in fields.items()
+    }
     return {key: value for key, value in inner.items() if value not in (None, "", [], {}, ())}
 
 

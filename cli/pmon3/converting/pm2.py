@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +43,7 @@ def convert(data: Any) -> Converted:
     profiles: dict[str, dict[str, Any]] = {}
     losses: list[str] = []
     for app in apps:
-        settings = {_ALIASES.get(key, key): value for key, value in app.items()}
+        settings = {_ALIASES.get(key, key): value for key, value in app.items() if value is not None}
         for name in _names(settings, losses):
             processes.append(_one(name, settings))
             for key in (key for key in settings if key.startswith("env_")):
@@ -108,5 +109,8 @@ def _words(value: Any) -> list[str]:
     return [str(word) for word in value] if isinstance(value, list) else str(value or "").split()
 
 
-def _texts(variables: Mapping[str, Any]) -> dict[str, str]:
-    return {key: value if isinstance(value, str) else str(value) for key, value in variables.items()}
+def _texts(variables: Any) -> dict[str, str]:
+    """Numbers and truth values as JavaScript writes them."""
+    if not isinstance(variables, dict):
+        raise CannotConvert("variables (`env`) must be a mapping")
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in variables.items()}

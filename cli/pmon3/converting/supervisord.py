@@ -10,8 +10,9 @@ from typing import Any
 
 from pmon3.converting import CannotConvert, Converted, entry, unknown
 
-_RESTART = {"true": "always", "unexpected": "on-failure", "false": "never"}
 _YES = {"true", "yes", "on", "1"}
+_NO = {"false", "no", "off", "0"}
+_RESTART = {"unexpected": "on-failure", **dict.fromkeys(_YES, "always"), **dict.fromkeys(_NO, "never")}
 _BY_DEFAULT_HERE = {"redirect_stderr", "stdout_logfile", "stderr_logfile"}
 _KNOWN = _BY_DEFAULT_HERE | {
     "command", "process_name", "numprocs", "numprocs_start", "autostart", "autorestart", "exitcodes",
@@ -74,7 +75,7 @@ def _one(
     words = shlex.split(expanded(section.get("command", "")))
     log, errors = section.get("stdout_logfile", "AUTO"), section.get("stderr_logfile", "AUTO")
     rotated = section.get("stdout_logfile_maxbytes", "")
-    merged = section.get("redirect_stderr", "false") in _YES
+    merged = section.get("redirect_stderr", "false").lower() in _YES
     as_group = section.get("stopasgroup", section.get("killasgroup", "true")).lower() in _YES
     return entry(
         {

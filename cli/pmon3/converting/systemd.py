@@ -51,7 +51,10 @@ def convert(text: str, name: str) -> Converted:
 
 def _one(name: str, given: Mapping[str, list[str]], last: Mapping[str, str]) -> dict[str, Any]:
     words = shlex.split(given["ExecStart"][0].lstrip("-@+!:"))
-    variables = (word.partition("=") for line in given.get("Environment", []) for word in shlex.split(line))
+    if not words:
+        raise CannotConvert("it has no ExecStart")
+    assigned = (word for line in given.get("Environment", []) for word in shlex.split(line) if "=" in word)
+    variables = (word.partition("=") for word in assigned)
     reload = last.get("ExecReload", "").lstrip("-@+!:")
     codes = _codes(given, "SuccessExitStatus")
     return entry(

@@ -174,9 +174,11 @@ def test_strict_prints_nothing_where_something_is_left_out(run: Run, folders: Pa
         ("Procfile", "web server\n", "line 1 is not `name: command`"),
         ("a.service", "[Service]\nUser=x\n", "no ExecStart"),
         ("a.service", "[Service]\nExecStart=/a 'b\n", "No closing quotation"),
+        ("a.service", "[Service]\nExecStart=-\n", "no ExecStart"),
         ("s.conf", "[program:x]\ncommand\n", "parsing errors"),
         ("s.conf", "[program:x]\ncommand=/a\nnumprocs=two\n", "two"),
         ("e.json", '{"apps": 5}', "no list `apps`"),
+        ("e.json", '{"apps": [{"script": "a", "env": ["A=1"]}]}', "must be a mapping"),
         ("compose.yaml", "services: {web: {image: x}}\n", "docker compose are in images"),
         ("x.json", '{"processes": [', "cannot convert"),
         ("x.yaml", "- a\n", "none of pmon3"),
@@ -189,6 +191,32 @@ def test_what_cannot_be_read_is_said(run: Run, folders: Path, name: str, text: s
     ran = run("convert", str(folders / name))
     assert ran.code == (2 if text is None else 1)
     assert ran.out == "" and said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("foo.service", "[Service]\nExecStart=/bin/a\nEnvironment=EMPTY= FLAG=true\n"),
+        ("s.conf", '[program:foo]\ncommand=/bin/a\nenvironment=EMPTY="",FLAG=true\n'),
+        ("e.json", '{"apps": [{"name": "foo", "script": "/bin/a", "env": {"EMPTY": "", "FLAG": true}}]}'),
+    ],
+)  # fmt: skip
+def test_empty_variables_stay(run: Run, folders: Path, name: str, text: str) -> None:
+    specs, _ = converted(run, folders, name, text)
+    assert specs["foo"].env_vars == {"EMPTY": "", "FLAG": "true"}
+
+
+def test_what_is_empty_in_pm2_is_not_given(run: Run, folders: Path) -> None:
+    text = "apps:\n- name: foo\n  script: /bin/a\n  user:\n  interpreter:\n  env:\n  env_production:\n"
+    specs, _ = converted(run, folders, "e.yaml", text)
+    assert (specs["foo"].file, specs["foo"].user) == ("/bin/a", "")
+
+
+@pytest.mark.parametrize("word", ["no", "False", "off", "0"])
+def test_every_word_for_no_is_one(run: Run, folders: Path, word: str) -> None:
+    text = f"[program:foo]\ncommand=/bin/a\nautorestart={word}\nautostart={word}\n"
+    specs, _ = converted(run, folders, "s.conf", text)
+    assert (specs["foo"].policy, specs["foo"].autostart) == ("never", False)
 
 
 def test_what_comes_out_wrong_is_said_and_printed(run: Run, folders: Path) -> None:
