@@ -408,3 +408,26 @@ async def test_groups_of_many_change_together(world: World) -> None:
     again = World(world.folder).registry
     assert set(again.groups.values()) == {"front"}
     assert all(again.groups_of(one) == ["front"] for one in again.processes.values())
+
+
+@on_a_loop
+async def test_a_group_that_goes_meanwhile_gets_no_members(world: World) -> None:
+    await world.apply(manifest("one"))
+    grouping = Grouping(world.registry)
+    grouping.create("front")
+    filling = asyncio.create_task(grouping.change(["front"], ["*"], add=True))
+    await asyncio.sleep(0)
+    await grouping.delete("front")
+    grouping.create("other")  # under the same number
+    with pytest.raises(PmonError, match="cannot find group 'front'"):
+        await filling
+    assert {one["name"]: len(one["processes"]) for one in grouping.groups()} == {"all": MANY, "other": 0}
+
+
+@on_a_loop
+async def test_of_two_who_delete_a_group_one_is_told_that_there_is_none(world: World) -> None:
+    await world.apply(manifest("one"))
+    grouping = Grouping(world.registry)
+    both = [asyncio.create_task(grouping.delete("all")) for _ in range(2)]
+    found = await asyncio.gather(*both, return_exceptions=True)
+    assert [str(one) for one in found if one is not None] == ["cannot find group 'all': there is none"], found

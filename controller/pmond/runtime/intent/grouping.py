@@ -1,9 +1,12 @@
-"""Groups: named sets of processes that outlive them."""
+"""Groups: named sets of processes that outlive them.
+
+A change of many takes several turns, in which groups may go and their numbers come again; so what a caller
+calls a group is looked up each time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -45,33 +48,39 @@ class Grouping:
 
     async def delete(self, ref: str) -> None:
         """Remove a group; its processes stay, and a later group inherits nothing of it."""
-        number = self._registry.group_id(ref)
+
+        def choose() -> list[Declared]:
+            return self._registry.in_group(self._registry.group_id(ref))
 
         def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            number = self._registry.group_id(ref)
             for one in chosen:
                 present = self._registry.group_ids(one.id)
                 edit.set_groups(one.id, present, present - {number})
             edit.delete_group(number)
             return [*chosen]
 
-        choose = partial(self._registry.in_group, number)
         await change_all(self._registry, "the deletion of a group", choose, write)
 
     async def change(self, groups: Sequence[str], refs: Sequence[str], *, add: bool) -> list[str]:
         """Put processes into groups or take them out: all or, when one is unknown, nothing."""
-        numbers = frozenset(self._registry.group_id(group) for group in groups)
+
+        def numbers() -> frozenset[int]:
+            return frozenset(self._registry.group_id(group) for group in groups)
 
         def choose() -> list[Declared]:
+            numbers()  # an unknown group is told before an unknown process
             return list({one.id: one for ref in refs for one in self._registry.resolve(ref)}.values())
 
         def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            named = numbers()
             for one in chosen:
                 present = self._registry.group_ids(one.id)
-                edit.set_groups(one.id, present, present | numbers if add else present - numbers)
+                edit.set_groups(one.id, present, present | named if add else present - named)
             return [*chosen]
 
         await change_all(self._registry, "the members of groups", choose, write)
-        return [self._registry.groups[number] for number in sorted(numbers)]
+        return [self._registry.groups[number] for number in sorted(numbers())]
 
     def _json(self, number: int) -> dict[str, Any]:
         members = [one.name for one in self._registry.in_group(number)]
