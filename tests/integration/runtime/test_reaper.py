@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 from tests.support.waiting import eventually, until
@@ -96,6 +97,26 @@ def test_more_exits_at_once_than_one_turn_handles() -> None:
         await eventually(lambda: len(exits) >= 250, "all are reported")
 
     assert Counter(pid for pid, _ in reaping(story)) == Counter(pids)
+
+
+@pytest.mark.slow
+def test_however_many_signals_come_the_loop_gets_its_turns() -> None:
+    """Of thousands that end at once each signal asks for a look, hundreds of them in one pass of the loop."""
+    pids = [os.posix_spawn("/bin/true", ["true"], {}) for _ in range(1000)]
+    for pid in pids:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    passes: list[int] = []
+
+    async def story(reaper: Reaper, exits: Exits) -> None:
+        for _ in range(10):
+            os.kill(os.getpid(), signal.SIGCHLD)
+        while len(exits) < len(pids):
+            passes.append(len(exits))
+            await asyncio.sleep(0)
+        passes.append(len(exits))
+
+    assert Counter(pid for pid, _ in reaping(story)) == Counter(pids)
+    assert max(later - earlier for earlier, later in pairwise(passes)) <= 400
 
 
 def test_sweep_finds_exits_of_which_no_signal_told() -> None:
