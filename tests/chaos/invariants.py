@@ -8,7 +8,8 @@ what is wanted.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.chaos.machine import Machine
@@ -20,10 +21,15 @@ _ANSWER = 1.0
 """Seconds within which pmond answers, I7."""
 _DESCRIPTORS = 64
 """What pmond has open at most without processes; two more for each of them, I5."""
+_REST = 0.1
+"""Seconds in which a pmond that has nothing to do does nothing, I8."""
 
 
-def check(machine: Machine) -> None:
-    """I1 to I7, as far as they can be seen from outside. Nothing is asked of a machine without pmond."""
+def check(machine: Machine, *, at_rest: bool = True) -> None:
+    """I1 to I8, as far as they can be seen from outside. Nothing is asked of a machine without pmond.
+
+    `at_rest`: no process crashes any more, so that there is nothing to do.
+    """
     if machine.pmond is None:
         return
     problems: list[str] = []
@@ -36,6 +42,8 @@ def check(machine: Machine) -> None:
         until(settled, "everything is as pmond says", SETTLE)
     except AssertionError as error:
         raise AssertionError(f"{error}: {problems}") from None
+    if at_rest:
+        until(_rests(machine.pid), "pmond comes to rest", SETTLE)
     ledger = machine.ledger
     ledger.read()
     assert not ledger.doubles, f"two of one name: {ledger.doubles}"
@@ -50,6 +58,20 @@ def wrong_ends(told: list[dict[str, Any]], announced: Mapping[tuple[str, int], s
             key = line["name"], line["instance"]
             if key in announced and line["exit_code"] not in announced[key]:
                 yield f"{key}: recorded {line['exit_code']}, announced {announced[key]}"
+
+
+def _rests(pid: int) -> Callable[[], bool]:
+    """Asks whether the main thread has used no processor time for a while, from the first look on."""
+    seen, since = "", 0.0
+
+    def look() -> bool:
+        nonlocal seen, since
+        used = Path(f"/proc/{pid}/schedstat").read_text().split()[0]
+        if used != seen:
+            seen, since = used, time.monotonic()
+        return time.monotonic() - since >= _REST
+
+    return look
 
 
 def _problems(machine: Machine) -> list[str]:
