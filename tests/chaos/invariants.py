@@ -51,6 +51,15 @@ def check(machine: Machine, *, at_rest: bool = True) -> None:
     assert (wrong := list(wrong_ends(machine.told(), ledger.endings))) == [], wrong
 
 
+def checked(machine: Machine) -> Iterator[Machine]:
+    """The machine for a test, and what must hold of it afterwards: the rest of a fixture."""
+    try:
+        yield machine
+        check(machine)
+    finally:
+        machine.close()
+
+
 def wrong_ends(told: list[dict[str, Any]], announced: Mapping[tuple[str, int], set[int]]) -> Iterator[str]:
     """Ends with another code than the worker announced, I6. What announced nothing may end with any."""
     for line in told:

@@ -88,7 +88,7 @@ def signals(machine: Machine) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
-def test_signals_that_are_not_for_pmond_go_to_the_main_program(container: Machine) -> None:
+def test_55_signals_that_are_not_for_pmond_go_to_the_main_program(container: Machine) -> None:
     container.write_manifest({"main": main_program(container, LISTENER)})
     container.start(around=CONTAINER)
     until(lambda: signals(container) == ["ready"], "it runs")
@@ -105,7 +105,7 @@ def test_signals_that_are_not_for_pmond_go_to_the_main_program(container: Machin
     assert signals(container) == [*heard, str(int(signal.SIGTERM))]
 
 
-def test_signals_without_a_main_program_are_ignored(container: Machine) -> None:
+def test_55_signals_without_a_main_program_are_ignored(container: Machine) -> None:
     container.write_manifest({"main": main_program(container, LISTENER, exit_on_end=False)})
     container.start(around=CONTAINER)
     until(lambda: signals(container) == ["ready"], "it runs")
@@ -116,7 +116,7 @@ def test_signals_without_a_main_program_are_ignored(container: Machine) -> None:
     assert signals(container) == ["ready", str(int(signal.SIGTERM))]
 
 
-def test_nothing_outlives_process_1_so_all_are_asked_to_end(container: Machine) -> None:
+def test_55_nothing_outlives_process_1_so_all_are_asked_to_end(container: Machine) -> None:
     config = container.folder / "config" / "pmon3" / "config.yml"
     config.parent.mkdir(parents=True)
     config.write_text("handle_interrupts: false\n")
@@ -128,7 +128,7 @@ def test_nothing_outlives_process_1_so_all_are_asked_to_end(container: Machine) 
     assert signals(container) == ["ready", str(int(signal.SIGTERM))]
 
 
-def test_process_1_reaps_whatever_is_left_to_it(container: Machine) -> None:
+def test_55_process_1_reaps_whatever_is_left_to_it(container: Machine) -> None:
     container.write_manifest({"main": main_program(container, ORPHANS)})
     container.start(around=CONTAINER)
     until(lambda: container.rows()["main"]["status"] == "running", "it runs")
@@ -144,7 +144,7 @@ def test_process_1_reaps_whatever_is_left_to_it(container: Machine) -> None:
     until(clean, "orphans to be reaped", 10.0)
 
 
-def test_a_container_that_is_started_again_runs_its_main_program_again(container: Machine) -> None:
+def test_55_a_container_that_is_started_again_runs_its_main_program_again(container: Machine) -> None:
     again = "import os, sys; open(sys.argv[1] + '/runs', 'a').write('x'); sys.exit(5)"
     container.write_manifest({"main": main_program(container, again)})
     for runs in (1, 2, 3):
@@ -153,7 +153,7 @@ def test_a_container_that_is_started_again_runs_its_main_program_again(container
         assert (container.folder / "runs").read_text() == "x" * runs
 
 
-def test_the_end_for_good_comes_after_the_last_restart(container: Machine) -> None:
+def test_55_the_end_for_good_comes_after_the_last_restart(container: Machine) -> None:
     crash = "import os, sys; open(sys.argv[1] + '/runs', 'a').write('x'); sys.exit(9)"
     restart = {"policy": "on-failure", "max_failures": 3, "delay": "5ms", "max_delay": "5ms"}
     container.write_manifest({"main": main_program(container, crash, restart=restart)})
@@ -162,7 +162,7 @@ def test_the_end_for_good_comes_after_the_last_restart(container: Machine) -> No
     assert (container.folder / "runs").read_text() == "xxx"
 
 
-def test_a_stop_by_hand_ends_nothing(container: Machine) -> None:
+def test_55_a_stop_by_hand_ends_nothing(container: Machine) -> None:
     container.write_manifest({"main": main_program(container, LISTENER)})
     container.start(around=CONTAINER)
     until(lambda: signals(container) == ["ready"], "it runs")
@@ -177,7 +177,7 @@ def test_a_stop_by_hand_ends_nothing(container: Machine) -> None:
     ("program", "code"),
     [("raise SystemExit(42)", 42), ("raise SystemExit(0)", 0), ("import os; os.kill(os.getpid(), 9)", 137)],
 )
-def test_it_ends_with_the_code_of_its_main_program(tmp_path: Path, program: str, code: int) -> None:
+def test_55_it_ends_with_the_code_of_its_main_program(tmp_path: Path, program: str, code: int) -> None:
     machine = Machine(tmp_path)
     gate = tmp_path / "gate"
     waiting = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n{program}"

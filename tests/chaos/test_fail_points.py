@@ -278,7 +278,7 @@ OUTCOMES = {FailPoint.INTENT_WRITTEN: "up", FailPoint.INTENT_COMMITTED: "down", 
 """Where it must be the old state, or the new one."""
 
 
-def test_every_point_has_its_scene() -> None:
+def test_34_every_point_has_its_scene() -> None:
     assert SCENES.keys() | set(RENAMES) == set(FailPoint)
 
 
@@ -294,7 +294,7 @@ def ended_at(fleet: Fleet, point: FailPoint) -> None:
 
 
 @pytest.mark.parametrize("point", SCENES, ids=str)
-def test_after_a_kill_at(point: FailPoint, fleet: Fleet, fleets: list[Fleet]) -> None:
+def test_34_after_a_kill_at(point: FailPoint, fleet: Fleet, fleets: list[Fleet]) -> None:
     if point.startswith("keeper") and not tells_exits():
         pytest.skip("this kernel keeps no exit status, so there is no keeper")
     if point is FailPoint.GROUP_MADE:
@@ -312,7 +312,7 @@ def test_after_a_kill_at(point: FailPoint, fleet: Fleet, fleets: list[Fleet]) ->
 
 
 @pytest.mark.parametrize("point", RENAMES, ids=str)
-def test_a_renamed_process_lives_on_after_a_kill_at(point: FailPoint, tmp_path: Path) -> None:
+def test_34_a_renamed_process_lives_on_after_a_kill_at(point: FailPoint, tmp_path: Path) -> None:
     machine = Machine(tmp_path / "machine")
     old = {key: value for key, value in machine.worker("old", "steady").items() if key != "log"}
     machine.write_manifest({"old": old})

@@ -11,69 +11,18 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.chaos import invariants
 from tests.chaos.hosts import AS_ORDINARY, OWN_DISK, WITHOUT_PIDFDS, needs, prepared
+from tests.chaos.invariants import checked
 from tests.chaos.machine import Machine
+from tests.chaos.pair import PATIENCE, checks, fleet, is_refused, pids, recovers
 from tests.support.pmond import alive
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
 
 pytestmark = pytest.mark.slow
-
-PATIENCE = 20.0
-"""Seconds within which pmond is to have recovered."""
-
-
-def checked(machine: Machine) -> Iterator[Machine]:
-    """The machine for a test, and what must hold of it afterwards."""
-    try:
-        yield machine
-        invariants.check(machine)
-    finally:
-        machine.close()
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(tmp_path)
-    yield from checked(machine)
-
-
-def fleet(machine: Machine, *around: str, **more: Any) -> dict[str, int]:
-    """Two steady processes; their pids."""
-    # Two failures would be enough to give up: what the system refuses is no failure of the program.
-    restart = {"delay": "5ms", "max_delay": "20ms", "jitter": 0, "max_failures": 2, "stable_after": "1ms"}
-    machine.write_manifest(
-        {name: machine.worker(name, "steady", restart=restart, **more) for name in ("one", "two")}
-    )
-    machine.start(around=around)
-    until(lambda: len(pids(machine)) == 2, "both run", PATIENCE)
-    return pids(machine)
-
-
-def pids(machine: Machine) -> dict[str, int]:
-    return {row["name"]: row["pid"] for row in machine.rows().values() if row["status"] == "running"}
-
-
-def is_refused(machine: Machine, name: str, words: str) -> None:
-    """Wait until it is said why the process cannot be started."""
-    until(lambda: words in machine.rows()[name]["reason"], f"{name}: {words}", PATIENCE)
-    assert machine.rows()[name]["status"] in {"backoff", "restarting", "queued"}
-
-
-def recovers(machine: Machine, before: dict[str, int]) -> None:
-    """`one` runs again, `two` never noticed anything."""
-    seen = {None, before["one"]}
-    until(lambda: pids(machine).get("one") not in seen, "it is started again by itself", PATIENCE)
-    assert pids(machine)["two"] == before["two"]
-
-
-def checks(machine: Machine) -> dict[str, dict[str, Any]]:
-    return {check["name"]: check for check in machine.client.get("/v1/doctor")["checks"]}
 
 
 @contextmanager

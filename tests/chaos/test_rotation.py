@@ -27,7 +27,7 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_a_torrent_through_kills_of_pmond_loses_and_repeats_nothing(logs: Path, tmp_path: Path) -> None:
+def test_42_a_torrent_through_kills_of_pmond_loses_and_repeats_nothing(logs: Path, tmp_path: Path) -> None:
     torrent = Torrent(tmp_path / "machine", logs, SECONDS, rate=40.0, seed=42)
     try:
         torrent.run()
