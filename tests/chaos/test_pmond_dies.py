@@ -244,6 +244,16 @@ def test_11_a_socket_that_a_killed_pmond_left_is_replaced(machine: Machine) -> N
     assert pids(machine) == before
 
 
+def test_11_a_socket_file_that_was_removed_is_made_anew(machine: Machine) -> None:
+    """At the next look at everything, or when pmond is asked to read its files again."""
+    before = begin(machine, sleeper("one"))
+    machine.socket.unlink()
+    machine.socket.parent.rmdir()
+    os.kill(machine.pid, signal.SIGHUP)
+    until(machine.socket.exists, "the file is there again")
+    assert pids(machine) == before
+
+
 def test_11_without_its_socket_file_pmond_goes_on_and_no_second_one_starts(machine: Machine) -> None:
     before = begin(machine, sleeper("one"))
     machine.socket.unlink()

@@ -135,6 +135,7 @@ class Daemon:
     def reload(self) -> None:
         """Read config.yml and the manifest again (SIGHUP, or a change of the file)."""
         self._notifier.reloading()
+        self._keep_reachable()
         self._reload()
         self.announce_ready()
 
@@ -188,16 +189,32 @@ class Daemon:
         return left
 
     async def _listen(self) -> None:
-        queue, server, socket = self.settings.message_queue, self._parts.server, self._parts.socket
-        owner = owner_of(queue, "message_queue")
-        ensure_folder(str(Path(socket).parent), queue.directory_mode, owner)
-        uid, gid = owner or (-1, -1)
+        server, socket = self._parts.server, self._parts.socket
+        access = self._prepare_socket_folder()
         if self._handed.socket is not None and socket_name(self._handed.socket) == socket:
             await server.start(socket, fd=self._handed.socket)
             return
         if self._handed.socket is not None:
             os.close(self._handed.socket)  # the configuration names another place now
-        await server.start(socket, queue.file_mode, uid, gid)
+        await server.start(socket, *access)
+
+    def _prepare_socket_folder(self) -> tuple[int, int, int]:
+        """Make it if need be; answers mode, user and group of the socket's file."""
+        queue = self.settings.message_queue
+        owner = owner_of(queue, "message_queue")
+        ensure_folder(str(Path(self._parts.socket).parent), queue.directory_mode, owner)
+        return queue.file_mode, *(owner or (-1, -1))
+
+    def _keep_reachable(self) -> None:
+        """Somebody may have removed the socket's file, as cleaners of temporary folders do."""
+        server, socket = self._parts.server, self._parts.socket
+        if not server.lost_its_file:
+            return
+        try:
+            server.listen_anew(*self._prepare_socket_folder())
+            self._journal.warn("daemon.socket_renewed", socket=socket)
+        except (PmonError, OSError) as error:
+            self._journal.warn("daemon.socket_lost", socket=socket, error=str(error))
 
     def _set_going(self) -> None:
         parts = self._parts
@@ -244,6 +261,7 @@ class Daemon:
         if self._ending.begun:
             return
         self._parts.look_again()
+        self._keep_reachable()
         if not self.settings.disable_reloads:
             self._watcher.resync()
 

@@ -414,6 +414,29 @@ def test_somebody_elses_socket_file_is_not_deleted(path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_socket_file_that_was_removed_is_made_anew(path: Path) -> None:
+    async def story() -> None:
+        async with serving(path, echo) as server:
+            before = await Wire.open(path)
+            before.request("GET", "/")
+            assert (await before.answer())[0] == 200
+            assert not server.lost_its_file
+            path.unlink()
+            assert server.lost_its_file
+            server.listen_anew(0o640)
+            assert stat.S_IMODE(path.stat().st_mode) == 0o640
+            assert (await ask(path, "GET", "/"))[0] == 200
+            before.request("GET", "/")
+            assert (await before.answer())[0] == 200, "a connection outlives the file"
+            path.unlink()
+            server.pause()
+            server.listen_anew(0o640)
+            assert not path.exists(), "whoever paused it goes on with the old one"
+        assert not path.exists()
+
+    asyncio.run(story())
+
+
 def test_a_listening_socket_is_taken_over(path: Path) -> None:
     async def story() -> None:
         first = Server(echo, Reports())

@@ -71,6 +71,27 @@ class Server:
         self._fill_reserve()
         self._resume()
 
+    @property
+    def lost_its_file(self) -> bool:
+        """Whether the file that was made here is gone, so that nobody new can ask."""
+        made = self._socket
+        return made is not None and made.identity is not None and not os.path.lexists(made.path)
+
+    def listen_anew(self, mode: int, uid: int = -1, gid: int = -1) -> None:
+        """Listen at the same path with a new socket: the old one cannot be given another file.
+
+        Who still waits at the old one has to ask again. Does nothing while the server is paused. Raises
+        PmonError when the path cannot be used any more.
+        """
+        old = self._socket
+        if old is None or not asyncio.get_running_loop().remove_reader(old.socket):
+            return
+        try:
+            self._socket = listener.listen(old.path, mode, uid, gid)
+            old.close(keep_file=True)
+        finally:
+            self._resume()
+
     def fileno(self) -> int:
         """The listening descriptor, for handing it to a successor."""
         assert self._socket is not None
