@@ -13,7 +13,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.slow
 
 MANY = 16
-"""Processes that are planned together."""
+"""Processes, more than are planned at once."""
 
 
 def test_few_programs_that_run_once_are_in_doubt(stopped_pmond: Pmond, tmp_path: Path) -> None:
