@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -70,6 +72,27 @@ def test_7_children_and_counters_stay(machine: Machine) -> None:
     machine.act("stop", "steady1")
     until(lambda: machine.rows()["steady1"]["status"] == "stopped", "an adopted child is stopped")
     assert machine.rows()["steady1"]["exit_code"] == 0
+
+
+ENDS_WITH_ITS_PARENT = (
+    "import ctypes, time; ctypes.CDLL(None).prctl(1, 15); open('%s', 'w'); time.sleep(1000)"
+)
+"""PR_SET_PDEATHSIG, SIGTERM: the kernel takes the thread that started it for its parent."""
+
+
+def test_7_no_parent_of_a_program_dies(machine: Machine, tmp_path: Path) -> None:
+    names = [f"p{number}" for number in range(8)]
+    entries = [
+        {"name": name, "file": sys.executable, "args": ["-c", ENDS_WITH_ITS_PARENT % (tmp_path / name)]}
+        for name in names
+    ]
+    text = json.dumps({"processes": entries})
+    machine.client.post("/v1/apply", {"documents": [{"path": "/p.json", "text": text}]})
+    until(lambda: all((tmp_path / name).exists() for name in names), "all have asked for the signal", 10.0)
+    pids = {name: running(machine, name) for name in names}
+    upgrade(machine)
+    assert {name: row["pid"] for name, row in machine.rows().items()} == pids
+    assert [line for line in machine.told() if line["event"] == "process.exited"] == []
 
 
 def test_7_no_exit_code_is_lost_under_many_exits(machine: Machine) -> None:

@@ -16,7 +16,7 @@ from tests.support.waiting import until
 from pmon3_schema.process import ProcessSpec
 from pmond.runtime.processes.environment import inheritable
 from pmond.runtime.processes.failures import SpawnError
-from pmond.runtime.processes.spawn import Child, SpawnContext, lent_limit, prepare, read_report, spawn
+from pmond.runtime.processes.spawn import Child, SpawnContext, prepare, read_report, spawn
 
 MARKER = f"{uuid.uuid4()}:test:1"
 """Of this test process alone: others run the same tests beside it."""
@@ -32,9 +32,7 @@ def start(logs: Path, file: str, *args: str, trusted: bool = True, **fields: Any
     surroundings = fields.pop("context", None) or context(logs)
     marker = fields.pop("marker", MARKER)
     spec = ProcessSpec.read({"name": "test", "file": file, "args": list(args), **fields})
-    launch = prepare(spec, context=surroundings, marker=marker, trusted=trusted)
-    with lent_limit(surroundings.open_files):
-        child = spawn(launch)
+    child = spawn(prepare(spec, context=surroundings, marker=marker, trusted=trusted))
     error = report_of(child)
     if error is not None:
         reap(child.pid)

@@ -44,9 +44,6 @@ class Perform(Protocol):
 
     def perform(self, action: Action) -> None: ...
 
-    def settle(self, set_aside: Callable[[str, Exception], None]) -> None:
-        """Have it done, as far as `perform` has only begun it; `set_aside` is told of errors of our own."""
-
 
 Changed = Callable[[dict[str, State], list[Event]], None]
 """Told after a turn: the states from before it of all that changed, and the events."""
@@ -213,8 +210,6 @@ class Loop:
         self._note_deadlines(planned.wake_at)
         for action in planned.actions:
             self._perform(action)
-        assert self._performer is not None
-        self._performer.settle(self.lay_aside)
 
     def _perform(self, action: Action) -> None:
         if action.name in self.set_aside:

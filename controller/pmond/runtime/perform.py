@@ -64,7 +64,7 @@ class Performer:
         """Carry out one action; the facts are told to the loop."""
         match action:
             case Start():
-                self.starting.begin(action)
+                self.starting.start(action)
             case Stop():
                 self._stop(action)
             case Kill():
@@ -73,10 +73,6 @@ class Performer:
                 self._reload(action)
             case Forget():
                 self._forget(action.name)
-
-    def settle(self, set_aside: Callable[[str, Exception], None]) -> None:
-        """Have what was begun done; `set_aside` is told of errors of our own."""
-        self.starting.settle(set_aside)
 
     def exited(self, pid: int, status: ExitStatus) -> None:
         """A child, or an adopted process, ended; called before a child is reaped."""

@@ -2,15 +2,12 @@
 
 Theory of operation: a start is noted just before it is done, so that a pmond that is killed in between
 leaves nothing unheard of. Most programs are reached at once; where one has to be set up first
-(another user, limits), a launcher does so and reports through a pipe when it cannot. What one turn
-starts is started together, by several threads; when `settle` returns none is under way.
+(another user, limits), a launcher does so and reports through a pipe when it cannot.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 
 from pmond.core.actions import Start
 from pmond.core.facts import Spawned, SpawnFailed
@@ -24,17 +21,7 @@ from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity, boot_id
 from pmond.runtime.processes.instances import Instances, Running, tuning_of
-from pmond.runtime.processes.spawn import (
-    Child,
-    Launch,
-    SpawnContext,
-    lent_limit,
-    prepare,
-    read_report,
-    spawn,
-    spawns_in_threads,
-)
-from pmond.runtime.processes.spawn_threads import SpawnThreads
+from pmond.runtime.processes.spawn import SpawnContext, prepare, read_report, spawn
 
 _STORM = 0.005
 """Seconds; starts that follow each other sooner are many at once."""
@@ -64,67 +51,24 @@ class Starting:
         self._cgroups = cgroups
         self._state_uuid = state_uuid
         self._started_at = 0.0
-        self._begun: list[Start] = []
-        self._threads = SpawnThreads[Child]()
 
-    def begin(self, action: Start) -> None:
-        """Start an instance, together with all others that are begun before `settle`."""
-        self._begun.append(action)
-
-    def settle(self, set_aside: Callable[[str, Exception], None]) -> None:
-        """Start what was begun, and tell the loop what came of each.
-
-        `set_aside` is told of processes in whose path an error of our own occurred.
-        """
-        begun, self._begun = self._begun, []
-        if not begun:
-            return
-        together = len(begun) > 1 and spawns_in_threads() and self._threads.begin()
-        under_way = []
-        with lent_limit(self.context.open_files):
-            for action in begun:
-                try:
-                    if (child := self._spawn(action, together)) is not None:
-                        under_way.append((action, child))
-                except Exception as error:
-                    set_aside(action.name, error)
-            for action, child in under_way:
-                try:
-                    self._spawned(action, child)
-                except Exception as error:
-                    set_aside(action.name, error)
-
-    def _spawn(self, action: Start, together: bool) -> Callable[[], Child] | None:
-        """What waits for the child; None when it has been told why there is none."""
+    def start(self, action: Start) -> None:
+        """Start an instance; what came of it is told to the loop."""
         wanted = self._loop.desired.wanted[action.name]
-        marker = self._marker(action)
+        marker = environment.marker(self._state_uuid, action.name, action.number)
         bearer = self._instances.bearer(marker) if self.renames else None
         if bearer is not None:
             self._loop.tell(_borne(action, wanted, bearer.name))
-            return None
+            return
         try:
             launch = prepare(wanted.spec, context=self.context, marker=marker, trusted=wanted.trusted)
-        except SpawnError as error:
-            self._loop.tell(_failed(action.name, action.number, wanted, error))
-            return None
-        single = self._is_single_start() and not together
-        job = partial(self._noted_and_spawned, action, launch, hand_over=single)
-        return self._threads.run(job).result if together else job
-
-    def _noted_and_spawned(self, action: Start, launch: Launch, hand_over: bool) -> Child:
-        """In any thread. Noted no sooner: should pmond die, whatever is noted has perhaps run."""
-        self._starts.note(action.name, action.number)
-        reached(FailPoint.START_NOTED)
-        return spawn(launch, hand_over=hand_over)
-
-    def _spawned(self, action: Start, result: Callable[[], Child]) -> None:
-        wanted, marker = self._loop.desired.wanted[action.name], self._marker(action)
-        try:
-            child = result()
+            self._starts.note(action.name, action.number)
+            reached(FailPoint.START_NOTED)
+            child = spawn(launch, hand_over=self._is_single_start())
+            reached(FailPoint.START_SPAWNED)
         except SpawnError as error:
             self._loop.tell(_failed(action.name, action.number, wanted, error))
             return
-        reached(FailPoint.START_SPAWNED)
         identity = Identity(child.pid, child.start_ticks, boot_id())
         running = Running(action.name, action.number, identity, marker, own=True)
         running.spec, running.tuning = wanted.spec, tuning_of(wanted.spec)
@@ -134,9 +78,6 @@ class Starting:
             running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self.report, running)
         self._loop.tell(Spawned(action.name, action.number, child.pid, wanted.revision, wanted.token))
-
-    def _marker(self, action: Start) -> str:
-        return environment.marker(self._state_uuid, action.name, action.number)
 
     def _is_single_start(self) -> bool:
         """Not one of many: after a crash the new program's first instruction comes before our bookkeeping.

@@ -49,9 +49,6 @@ class Idle:
     def perform(self, action: Action) -> None:
         raise AssertionError(action)
 
-    def settle(self, set_aside: object) -> None:
-        pass
-
 
 class World:
     """What brings manifests in, over the state file of a folder."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from tests.support.factories import AT, wanted
 from tests.support.waiting import eventually
@@ -39,9 +38,6 @@ class Starter:
     def perform(self, action: Action) -> None:
         assert isinstance(action, Start)
         self._loop.tell(Spawned(action.name, action.number, 7, "r1", 0))
-
-    def settle(self, set_aside: Callable[[str, Exception], None]) -> None:
-        """All is done already."""
 
 
 def test_deadlines_of_many_are_passed_in_parts() -> None:

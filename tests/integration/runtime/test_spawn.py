@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.libraries import LIBRARIES, choose_library
 from tests.support.starting import (
     MARKER,
     context,
@@ -57,9 +56,8 @@ def report(log_dir: Path, **fields: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(autouse=True, params=LIBRARIES)
-def surroundings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    choose_library(request.param, monkeypatch)
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path: Path) -> None:
     seal_descriptors()
     # Folders that pytest makes are closed to the users that some tests switch to.
     for folder in (tmp_path, *tmp_path.parents[:2]):

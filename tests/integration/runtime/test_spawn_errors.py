@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.support.libraries import LIBRARIES, choose_library
 from tests.support.starting import (
     MARKER,
     context,
@@ -33,9 +32,8 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches use
 WAYS = pytest.mark.parametrize("way", [{}, {"umask": "0022"}], ids=["direct", "launcher"])
 
 
-@pytest.fixture(autouse=True, params=LIBRARIES)
-def surroundings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    choose_library(request.param, monkeypatch)
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path: Path) -> None:
     seal_descriptors()
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)

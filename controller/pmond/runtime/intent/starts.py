@@ -52,7 +52,7 @@ class Starts:
         return found
 
     def note(self, name: str, number: int) -> None:
-        """It is about to be started; any thread may say so."""
+        """It is about to be started."""
         self._append(f"{name}:{number}")
 
     def note_stop(self, name: str, number: int, ending: Ending) -> None:

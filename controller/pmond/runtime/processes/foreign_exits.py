@@ -147,7 +147,7 @@ def _out_of_the_way(descriptor: int) -> int:
     """The same under a high number, if it may have one.
 
     The limit of open files is a limit of numbers, and that of children is lent to pmond while it
-    starts them (`spawn.lent_limit`). The low numbers are left to what is opened meanwhile.
+    starts one (`spawn`). The low numbers are left to what is opened meanwhile.
     """
     try:
         moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH)

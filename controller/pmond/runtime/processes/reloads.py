@@ -25,7 +25,7 @@ from pmond.runtime.processes import tree
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.instances import Running
 from pmond.runtime.processes.launch import SpawnContext, prepare
-from pmond.runtime.processes.spawn import Child, lent_limit, read_report, spawn
+from pmond.runtime.processes.spawn import Child, read_report, spawn
 
 
 class _Command(Struct):
@@ -53,9 +53,7 @@ class Reloads:
         self._loop.tell(ReloadBegun(name, number, files))
         try:
             spec = _command_of(wanted.spec, running.pid)
-            launch = prepare(spec, context=context, marker=running.marker, trusted=wanted.trusted)
-            with lent_limit(context.open_files):
-                child = spawn(launch)
+            child = spawn(prepare(spec, context=context, marker=running.marker, trusted=wanted.trusted))
         except SpawnError as error:
             self._loop.tell(Reloaded(name, number, files, _said(name, error.message)))
             return

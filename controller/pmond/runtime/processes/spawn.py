@@ -1,16 +1,16 @@
 """Starts one child: what it is given, where its output goes, why it could not be started.
 
 Theory of operation: `prepare` (in `launch`) turns a spec into a `Launch`, a value that holds everything
-a start needs; `spawn` performs it, in any thread. The common case is one `posix_spawn`, which costs about
+a start needs; `spawn` performs it. The common case is one `os.posix_spawn`, which costs about
 what vfork and execve cost in C; a fork of the Python process would cost two to fifteen times as much, so
 there is none. What posix_spawn cannot set up (user, limits, umask, priority) is done by a small
 program, `launcher`, that then becomes the child. The child gets /dev/null, its log twice, a
 session of its own, no blocked or ignored signals, and no other descriptor: all of the daemon's
 are closed on execve. It holds its log itself, so output survives the daemon.
 
-Descriptors 0, 1 and 2 of the daemon must be open. Where the C library is too old for `native_spawn`,
-the working folder of the daemon changes for the moment of a start, so only one thread may start
-anything, and nothing may rely on that folder.
+Descriptors 0, 1 and 2 of the daemon must be open. Nothing else in the daemon may rely on its
+working folder, which changes for the moment of a start. Only one thread starts anything, and it is
+the one that lives as long as the process: to the kernel it is the parent of what it starts.
 """
 
 # Descriptors are the subject here.
@@ -25,9 +25,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
 from importlib.abc import InspectLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -40,20 +39,17 @@ from pmond.runtime.processes.failures import Attempt, SpawnError, explain
 from pmond.runtime.processes.identity import start_ticks
 from pmond.runtime.processes.launch import Launch, SpawnContext, log_paths, prepare
 from pmond.runtime.processes.launcher import open_log
-from pmond.runtime.processes.native_spawn import NativeSpawn
 
 __all__ = [
     "Child",
     "Launch",
     "SpawnContext",
     "SpawnError",
-    "lent_limit",
     "log_paths",
     "prepare",
     "read_report",
     "seal_descriptors",
     "spawn",
-    "spawns_in_threads",
 ]
 
 
@@ -78,21 +74,6 @@ _ABOVE_THOSE = 10
 _RESTORED_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 """To their default action: Python ignores SIGPIPE, and ignored signals would be inherited."""
 _STDIN = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
-_FOLDER_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-
-
-@cache
-def native() -> NativeSpawn | None:
-    """None where the C library cannot do it, and Python's way has to serve."""
-    try:
-        return NativeSpawn(_RESTORED_SIGNALS)
-    except OSError:
-        return None
-
-
-def spawns_in_threads() -> bool:
-    """Whether several threads may `spawn` at a time."""
-    return native() is not None
 
 
 class Child(Struct, frozen=True):
@@ -121,7 +102,6 @@ def spawn(launch: Launch, *, hand_over: bool = True) -> Child:
     """Start it. Raises SpawnError, with nothing left behind but a new log file.
 
     `hand_over`: let the child run before this returns; on a busy machine it is on our processor.
-    The limit of open files that children get must be in force: see `lent_limit`.
 
     A child with a `report_fd` is started but not yet the program: the caller watches the
     descriptor in its event loop and calls `read_report` when it is readable, or when the child's
@@ -246,72 +226,51 @@ def _posix_spawn(
     folder: str,
 ) -> int:
     """The pid of a child with `descriptors`, each (ours, its)."""
-    library = native()
-    spawn_in = library.spawn if library is not None else _spawn_from_our_folder
-    opened = _open_folder(launch, folder)
-    try:
-        return spawn_in(file, argv, environment, descriptors, opened)
-    except OSError as error:
-        number = error.errno or errno.EIO
-        closed = number == errno.EACCES and not os.access(folder, os.X_OK, effective_ids=True)
-        attempt = Attempt(launch.name, file, launch.cwd, "", launch.stdout)
-        raise explain(attempt, "cwd" if closed else "exec", number) from None
-    except ValueError:  # a NUL, or half a surrogate pair
-        raise explain(launch.attempt, "exec", errno.EINVAL) from None
-    finally:
-        os.close(opened)
-
-
-def _open_folder(launch: Launch, folder: str) -> int:
-    try:
-        return os.open(folder, _FOLDER_FLAGS)
-    except (OSError, ValueError) as error:
-        number = getattr(error, "errno", None) or errno.EINVAL
-        raise explain(launch.attempt, "cwd", number) from None
-
-
-def _spawn_from_our_folder(
-    file: str,
-    argv: Sequence[str],
-    environment: Mapping[str, str],
-    descriptors: Sequence[tuple[int, int]],
-    folder: int,
-) -> int:
-    """Lends the daemon the folder of the child: `os.posix_spawn` cannot set it."""
-    home = os.open(".", _FOLDER_FLAGS)
-    try:
-        os.fchdir(folder)
-        return os.posix_spawn(
-            file,
-            list(argv),
-            environment,
-            file_actions=[_STDIN, *((os.POSIX_SPAWN_DUP2, ours, its) for ours, its in descriptors)],
-            setsid=True,
-            setsigmask=[],
-            setsigdef=_RESTORED_SIGNALS,
-        )
-    finally:
-        os.fchdir(home)
-        os.close(home)
+    with _surroundings(launch, folder):
+        try:
+            return os.posix_spawn(
+                file,
+                argv,
+                environment,
+                file_actions=[_STDIN, *((os.POSIX_SPAWN_DUP2, ours, its) for ours, its in descriptors)],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=_RESTORED_SIGNALS,
+            )
+        except OSError as error:
+            attempt = Attempt(launch.name, file, launch.cwd, "", launch.stdout)
+            raise explain(attempt, "exec", error.errno or errno.EIO) from None
+        except ValueError:  # a NUL, or half a surrogate pair
+            raise explain(launch.attempt, "exec", errno.EINVAL) from None
 
 
 @contextmanager
-def lent_limit(open_files: int | None) -> Iterator[None]:
-    """Lends the daemon the limit of open files of its children, which posix_spawn cannot set; None: as it is.
+def _surroundings(launch: Launch, folder: str) -> Iterator[None]:
+    """Lends the daemon what the child is to inherit: its working folder, its limit of open files.
 
-    What is open stays open, and what is opened meanwhile gets a low number: descriptors that pmond
-    keeps for long are moved out of the way (see `foreign_exits`).
+    posix_spawn can set neither (its chdir action is not in Python), and forking for it would cost
+    more than everything else together. Nothing uses relative paths, and what other threads open
+    meanwhile has a low number (see `foreign_exits`), so nobody sees the change.
     """
-    if open_files is None:
-        yield
-        return
-    own = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Whoever has lowered it for pmond meanwhile means its children too.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(open_files, own[0]), own[1]))
     try:
+        home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise explain(launch.attempt, "cwd", error.errno or errno.EIO) from None
+    own = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        try:
+            os.chdir(folder)
+        except (OSError, ValueError) as error:
+            number = getattr(error, "errno", None) or errno.EINVAL
+            raise explain(launch.attempt, "cwd", number) from None
+        if launch.context.open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (launch.context.open_files, own[1]))
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, own)
+        if launch.context.open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, own)
+        os.fchdir(home)
+        os.close(home)
 
 
 def _set_oom_score(pid: int, value: int) -> None:
