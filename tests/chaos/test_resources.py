@@ -16,11 +16,12 @@ import pytest
 from tests.chaos.hosts import AS_ORDINARY, OWN_DISK, WITHOUT_PIDFDS, needs, prepared
 from tests.chaos.invariants import checked
 from tests.chaos.machine import Machine
-from tests.chaos.pair import PATIENCE, checks, fleet, is_refused, pids, recovers
+from tests.chaos.pair import PATIENCE, checks, fleet, is_refused, pids, recovers, submit
 from tests.support.pmond import alive
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
+from pmond.runtime.processes import tree
 
 pytestmark = pytest.mark.slow
 
@@ -166,6 +167,20 @@ def test_27_clients_do_not_take_the_descriptors_of_starts(machine: Machine) -> N
     assert not [line for line in machine.told() if line.get("event") == "process.start_failed"]
     for client in clients:
         client.close()
+
+
+def test_27_a_tree_is_cleared_when_there_are_descriptors_to_look_at_it(machine: Machine) -> None:
+    before = fleet(machine)
+    submit(machine, name="tree", file="/bin/sh", args=["-c", "sleep 1000 & wait"], stop={"timeout": "300ms"})
+    until(lambda: "tree" in pids(machine), "it runs", PATIENCE)
+    main = pids(machine)["tree"]
+    (left,) = until(lambda: tree.children(main), "it has a child")
+    with limit(machine.pid, "nofile", 3):
+        os.kill(main, signal.SIGKILL)
+        until(lambda: not alive(main), "its end is noticed, and it is reaped", PATIENCE)
+    until(lambda: pids(machine).get("tree") not in {None, main}, "it is started again", PATIENCE)
+    assert not alive(left), "nothing is started beside what it left"
+    assert pids(machine) == {**before, "tree": pids(machine)["tree"]}
 
 
 def disk(machine: Machine, folder: Path) -> Path:

@@ -47,8 +47,22 @@ class Clearing:
         self._table: Membership = tree.ProcessTable()
 
     def members(self, running: Running) -> frozenset[Identity]:
-        """Everything alive that belongs to an instance."""
+        """Everything alive that belongs to an instance. Raises OSError when the system lets nobody look."""
         return self._membership(running).members(running.root)
+
+    def reachable(self, running: Running) -> frozenset[Identity]:
+        """The same as far as it can be found now: without a descriptor to look with, nothing."""
+        try:
+            return self.members(running)
+        except OSError:
+            return frozenset()
+
+    def _may_live(self, running: Running) -> bool:
+        """Whether anything of it lives. What cannot be looked at may, and is killed until it can be."""
+        try:
+            return bool(self.members(running))
+        except OSError:
+            return True
 
     def leaves_tree(self, running: Running) -> bool:
         """Whether processes of the instance outlived its main program."""
@@ -61,16 +75,16 @@ class Clearing:
         instance = state.instance if state is not None else None
         stopping = instance is not None and instance.phase is Phase.STOPPING
         if not running.own or stopping:
-            return bool(self.members(running))
+            return self._may_live(running)
         # The cheap question first: after a crash nothing may stand in the way of the restart.
-        return tree.group_alive(running.pid) and bool(self.members(running))
+        return tree.group_alive(running.pid) and self._may_live(running)
 
     def expect(self, running: Running) -> None:
         """Have the end of what its main program left behind noticed."""
         self._left[running.name] = running
         if running.own:
             return  # we are told: orphans become children of pmond
-        for identity in self.members(running):
+        for identity in self.reachable(running):
             if not self._watch_stranger(identity):
                 asyncio.get_running_loop().call_soon(self.look)
 
@@ -84,7 +98,7 @@ class Clearing:
         wanted = self._loop.desired.wanted.get(running.name)
         if instance is None or instance.kill_at is None or wanted is None or not running.own:
             return
-        for identity in self.members(running):
+        for identity in self.reachable(running):
             stat = read_stat(identity.pid)
             if stat is not None and stat.group != running.pid:
                 tree.try_signal(identity, wanted.spec.stop.signal)
@@ -99,7 +113,7 @@ class Clearing:
     def look(self) -> None:
         """A stranger ended: an orphan, perhaps the last one of a tree that is being cleared."""
         for running in list(self._left.values()):
-            if not self.members(running):
+            if not self._may_live(running):
                 self._tree_empty(running)
 
     def remove(self, running: Running) -> None:
@@ -120,9 +134,11 @@ class Clearing:
 
     async def _kill_tree(self, running: Running) -> None:
         self._cgroups.kill(running.group)
-        survivors = await tree.kill_tree(
-            self._membership(running), running.root, self._loop.policy.empty_tree
-        )
+        membership, wait = self._membership(running), self._loop.policy.empty_tree
+        try:
+            survivors = await tree.kill_tree(membership, running.root, wait)
+        except OSError:  # nobody can look now; the core has it killed again
+            return
         if not survivors and running.ended:
             self._tree_empty(running)
 

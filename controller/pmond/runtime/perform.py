@@ -135,7 +135,7 @@ class Performer:
             send(running.pid, number, resume=True)
             return
         everyone = whole_tree or running.ended
-        for identity in self.clearing.members(running) if everyone else {running.identity}:
+        for identity in self.clearing.reachable(running) if everyone else {running.identity}:
             tree.try_signal(identity, number)
             tree.try_signal(identity, signal.SIGCONT)
 

@@ -6,6 +6,7 @@ import errno
 import os
 import pwd
 import resource
+import signal
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -272,3 +273,24 @@ def test_no_descriptors_left(tmp_path: Path, way: dict[str, Any]) -> None:
             assert spare >= 2, caught.value.message
         else:
             assert caught.value.transient
+
+
+@WAYS
+def test_a_child_that_could_not_be_known_again_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
+) -> None:
+    born = []
+
+    def unreadable(pid: int) -> int:
+        born.append(pid)
+        raise OSError(errno.EMFILE, "no descriptor")
+
+    before = open_descriptors()
+    monkeypatch.setattr("pmond.runtime.processes.spawn.start_ticks", unreadable)
+    spec = ProcessSpec.read({"name": "test", "file": "/bin/sleep", "args": ["1000"], **way})
+    with pytest.raises(SpawnError) as caught:
+        spawn(prepare(spec, context=context(tmp_path), marker=MARKER))
+    assert (caught.value.reason, caught.value.transient) == ("OpenFileLimit", True)
+    (pid,) = born
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert not opened_since(before)

@@ -138,7 +138,7 @@ def _spawn_directly(launch: Launch, hand_over: bool) -> Child:
             os.close(log)
     if hand_over:
         os.sched_yield()
-    return Child(pid, start_ticks(pid) or 0, launch)
+    return Child(pid, _birth(pid, launch), launch)
 
 
 def _open_logs(launch: Launch) -> tuple[int, int]:
@@ -178,8 +178,19 @@ def _spawn_launcher(launch: Launch) -> Child:
         environment = {MARKER: launch.environment[MARKER]}
         handed = zip((null, null, orders, write_end), (1, 2, *_LAUNCHER_DESCRIPTORS), strict=True)
         pid = _posix_spawn(launch, sys.executable, argv, environment, tuple(handed), "/")
+        birth = _birth(pid, launch)
         on_failure.pop_all()
-    return Child(pid, start_ticks(pid) or 0, launch, report)
+    return Child(pid, birth, launch, report)
+
+
+def _birth(pid: int, launch: Launch) -> int:
+    """When a child was started. Raises SpawnError when that cannot be read; then there is none."""
+    try:
+        return start_ticks(pid) or 0
+    except OSError as error:
+        # Nobody would know it again, and the next one would run beside it. Unreaped, it has its number alone.
+        os.kill(pid, signal.SIGKILL)
+        raise explain(launch.attempt, "exec", error.errno or errno.EIO) from None
 
 
 def _write_orders(launch: Launch) -> int:
