@@ -28,7 +28,7 @@ def count(log: Path, wrote: Mapping[int, int]) -> int:
         assert number == expected.get(run, 0), f"run {run}: {number} follows {expected.get(run, 0) - 1}"
         expected[run] = number + 1
     for run, lines in wrote.items():
-        assert expected.get(run) == lines, f"run {run} wrote {lines} lines, {expected.get(run)} are there"
+        assert expected.get(run, 0) == lines, f"run {run} wrote {lines} lines, {expected.get(run)} are there"
     return sum(expected.values())
 
 
