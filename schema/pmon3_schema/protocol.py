@@ -69,19 +69,24 @@ class Exec(Body, frozen=True):
     replace: bool = field(True, description="whether a submitted process of that name may be replaced")
 
 
-class Action(Body, frozen=True):
-    """Do one verb to the selected processes."""
+class Choice(Body, frozen=True):
+    """Some processes."""
 
     refs: list[Reference] = field([])
     groups: list[Reference] = field([])
     labels: dict[str, str] = field({})
     all: bool = False
-    changes: dict[str, Any] = field({}, description="fields of the spec that change first (restart, start)")
-    force: bool = field(False, description="with SIGKILL, or although a guard objects")
 
     @property
     def selection(self) -> Selection:
         return Selection(tuple(self.refs), tuple(self.groups), dict(self.labels), self.all)
+
+
+class Action(Choice, frozen=True):
+    """Do one verb to the selected processes."""
+
+    changes: dict[str, Any] = field({}, description="fields of the spec that change first (restart, start)")
+    force: bool = field(False, description="with SIGKILL, or although a guard objects")
 
 
 class Document(Body, frozen=True):
@@ -114,19 +119,6 @@ class Apply(Body, frozen=True):
         "", max_length=80, description="git commit of the caller's work tree; -dirty: changed since"
     )
     full: bool = field(False, description="answer with each process's whole entry, before and after")
-
-
-class Choice(Body, frozen=True):
-    """Some processes."""
-
-    refs: list[Reference] = field([])
-    groups: list[Reference] = field([])
-    labels: dict[str, str] = field({})
-    all: bool = False
-
-    @property
-    def selection(self) -> Selection:
-        return Selection(tuple(self.refs), tuple(self.groups), dict(self.labels), self.all)
 
 
 class LayHold(Choice, frozen=True):

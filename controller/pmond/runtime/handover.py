@@ -1,4 +1,4 @@
-"""What the code before an upgrade hands to the code after it, and the preflight to both.
+"""What the code before an upgrade hands to the code after it, and what the preflight leaves for that one.
 
 Theory of operation: descriptors stay open through `execve`; variables of the environment say which
 they are. Besides the listening socket and the lock of the state folder there may be one with the
