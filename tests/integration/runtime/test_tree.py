@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -254,3 +255,16 @@ def test_one_look_at_the_children_serves_all_that_end_at_once(
 
     with tree(tmp_path) as (root, _):
         asyncio.run(story(root))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a process that another may not signal")
+def test_what_may_not_be_signalled_is_there_all_the_same() -> None:
+    code = (
+        "import os, sys; from pmond.runtime.processes import tree; os.setresuid(65534, 65534, 65534);"
+        "pid = int(sys.argv[1]); print(tree.signal_group(pid, 15, resume=True), tree.signal_main(pid, 9))"
+    )
+    with subprocess.Popen(["/bin/sleep", "100"], start_new_session=True) as program:
+        asked = [sys.executable, "-c", code, str(program.pid)]
+        done = subprocess.run(asked, capture_output=True, text=True)
+        assert (done.stdout, program.poll()) == ("True True\n", None), done.stderr
+        program.kill()

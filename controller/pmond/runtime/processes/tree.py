@@ -87,6 +87,8 @@ def _signal_own(send: Callable[[int, int], None], pid: int, number: int, resume:
             send(pid, signal.SIGCONT)
     except ProcessLookupError:
         return False
+    except PermissionError:
+        pass  # it became somebody else's for good (set-user-ID): that it does not end is how that is told
     return True
 
 
