@@ -109,6 +109,7 @@ class Upgrade:
 
         `open_files`: the soft limit that pmond was started with.
         """
+        self._store.come_to_rest()
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         handed = Handover(listening, lock, in_memory(self._settings))
         try:

@@ -181,6 +181,19 @@ def test_forgetting_and_deleting(tmp_path: Path) -> None:
     assert snapshot.memberships == frozenset()
 
 
+def test_runtime_facts_that_waited_for_a_large_change_are_saved_when_it_is_given_up(tmp_path: Path) -> None:
+    """As before an upgrade, whose new code reads the file."""
+    store = opened(tmp_path)
+    staging = store.stage("many processes")
+    store.flush(Batch(events=[EventRecord(store.next_event_id(), NOW, "web", "Normal", "Exited", "code 3")]))
+    store.come_to_rest()
+    assert not staging.open
+    later = opened(tmp_path)
+    assert [event.message for event in later.events("web")] == ["code 3"]
+    later.close()
+    store.close()
+
+
 def test_events_are_bounded(tmp_path: Path) -> None:
     store = opened(tmp_path)
     for _ in range(3):

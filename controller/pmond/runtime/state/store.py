@@ -231,12 +231,16 @@ class Store:
         with closing(sqlite3.connect(path)) as copy:
             self._db.backup(copy)
 
-    def close(self) -> None:
-        """Save what is left and close the file."""
+    def come_to_rest(self) -> None:
+        """Give up a large change that is under way, and save the runtime facts that waited for its end."""
         self._end_staging()
         self._await_checkpoint()
         self._retry_at = 0.0
         self.flush(Batch())
+
+    def close(self) -> None:
+        """Save what is left and close the file."""
+        self.come_to_rest()
         with suppress(sqlite3.Error):  # a full disk keeps the log in its own file, which the next start reads
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
