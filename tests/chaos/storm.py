@@ -113,15 +113,16 @@ class Storm:
     def _hot_reload(self) -> None:
         fleet = self.fleet
         name = self.random.choice(sorted(fleet.declared))
-        if self.random.random() < 0.5:
+        others = [other for other in fleet.declared if other != name and fleet.intents[other] != "gone"]
+        if self.random.random() < 0.5 or not others:  # what an empty manifest means is another story
             fleet.declared[name]["env_vars"] = {"EDITION": str(self.random.random())}
         elif fleet.intents[name] == "gone":
             fleet.declare(name, "steady")
         else:
             fleet.intents[name] = "gone"
-        present = {name: spec for name, spec in fleet.declared.items() if fleet.intents[name] != "gone"}
         # The file is the intent here; pmond may die before it sees it.
-        self.machine.write_manifest(present or {"file0": fleet.declare("file0", "steady")})
+        present = {name: spec for name, spec in fleet.declared.items() if fleet.intents[name] != "gone"}
+        self.machine.write_manifest(present)
         self._wait(0.4)
 
     def _delete_and_submit(self) -> None:
