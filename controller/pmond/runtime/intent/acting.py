@@ -8,18 +8,14 @@ and forget. Who may do what is decided here, where the process and the caller ar
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from pmon3_schema import graph
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.fields import Refused
-from pmon3_schema.mistakes import mistakes
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import FINAL, Target
@@ -30,7 +26,8 @@ from pmond.runtime.clock import Clock
 from pmond.runtime.http import auth
 from pmond.runtime.http.auth import Peer
 from pmond.runtime.intent.changing import Choose, change_all
-from pmond.runtime.intent.registry import CLI, Declared, Edit, Registry, dump, not_found
+from pmond.runtime.intent.registry import CLI, Declared, Edit, Registry, dump
+from pmond.runtime.intent.submitted import check_dependencies, read_spec
 from pmond.runtime.long_work import in_turns
 from pmond.runtime.loop import Loop
 from pmond.runtime.state.records import Hold, ProcessRecord
@@ -314,51 +311,6 @@ def _started(spec: ProcessSpec, peer: Peer, clock: Clock, one: Declared | None =
     if one is not None:
         changes |= {"token": one.record.token + 1, "generation": one.record.generation + 1}
     return changes
-
-
-def check_dependencies(
-    specs: Sequence[ProcessSpec], processes: Mapping[str, Declared], gone: Collection[str] = ()
-) -> None:
-    """Raises PmonError when a dependency is unknown or the whole would have a cycle.
-
-    `gone` are names that will be no more.
-    """
-    if not any(spec.dependencies for spec in specs):
-        return
-    staying = [one for one in processes.values() if not one.record.deleting]
-    needs = {one.name: one.spec.dependencies for one in staying if one.name not in gone}
-    needs.update((spec.name, spec.dependencies) for spec in specs)
-    for spec in specs:
-        unknown = [name for name in spec.dependencies if name not in needs]
-        if unknown:
-            error = not_found(unknown[0], list(needs))
-            why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"
-            raise PmonError(ErrorCode.INVALID, why, error.hint)
-    concerned = graph.reachable([spec.name for spec in specs], needs)
-    for cycle in graph.cycles(concerned, needs):
-        why = f"cannot take {specs[0].name}: dependencies form a cycle: {' -> '.join(cycle)}"
-        raise PmonError(ErrorCode.INVALID, why, "remove one of these dependencies")
-
-
-def read_spec(data: Mapping[str, Any], cwd: str) -> ProcessSpec:
-    """A submitted spec in its normal form. Raises PmonError `invalid` that names the first mistake."""
-    placed = dict(data)
-    file = placed.get("file")
-    if isinstance(file, str) and "/" in file:
-        placed["file"] = os.path.normpath(Path(cwd) / file)
-    if isinstance(file, str) and not placed.get("name"):
-        placed["name"] = Path(file).name
-    for key in ("log", "log_dir", "cwd", "stderr_log"):
-        if isinstance(placed.get(key), str) and placed[key]:
-            placed[key] = str(Path(cwd) / placed[key])
-    try:
-        return ProcessSpec.read(placed)
-    except Refused as refused:
-        first = next(iter(mistakes(refused, ProcessSpec)))
-        where = ".".join(str(part) for part in first.path) or "process"
-        raise PmonError(
-            ErrorCode.INVALID, f"cannot take this process: {where}: {first.message}", first.hint
-        ) from None
 
 
 def target(one: Declared) -> Target:

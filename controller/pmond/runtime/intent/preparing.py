@@ -26,11 +26,12 @@ from pmond.core.model import State
 from pmond.core.rollout import STOP, Rollout, rollout_of
 from pmond.runtime.http import auth
 from pmond.runtime.http.auth import Peer
-from pmond.runtime.intent.acting import Acting, check_dependencies, target
+from pmond.runtime.intent.acting import Acting, target
 from pmond.runtime.intent.edit import Declared, Drafted
 from pmond.runtime.intent.intents import changed_record
 from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_entries
 from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
+from pmond.runtime.intent.submitted import check_dependencies
 from pmond.runtime.state.records import SourceRecord
 
 
