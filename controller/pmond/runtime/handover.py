@@ -81,10 +81,13 @@ def left_settings(folder: Path) -> bytes:
 
 
 def in_memory(left: bytes) -> int | None:
-    """A descriptor with what was left, for the next code."""
+    """A descriptor with what was left, for the next code; None where nothing was, or no descriptor is."""
+    if not left:
+        return None
     with suppress(OSError):
         number = os.memfd_create("pmond-settings")
-        os.write(number, left)
+        with open(number, "wb", closefd=False) as file:
+            file.write(left)
         return number
     return None
 
