@@ -13,10 +13,13 @@ from typing import Any
 
 from tests.support.waiting import until
 
+from pmon3_schema import models
 from pmon3_schema.process import ProcessSpec
 from pmond.runtime.processes.environment import inheritable
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.spawn import Child, SpawnContext, prepare, read_report, spawn
+
+models.reader_of(ProcessSpec)  # now: some tests leave no descriptor to load it with
 
 MARKER = f"{uuid.uuid4()}:test:1"
 """Of this test process alone: others run the same tests beside it."""

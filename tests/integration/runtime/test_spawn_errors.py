@@ -257,7 +257,8 @@ def open_files(limit: int) -> Iterator[None]:
 
 @WAYS
 def test_no_descriptors_left(tmp_path: Path, way: dict[str, Any]) -> None:
-    highest = max(open_descriptors())
+    before = open_descriptors()
+    highest = max(before)
     for spare in range(4):
         # From none to nearly enough: every descriptor that a start takes may be the one that fails.
         gaps = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC) for _ in range(highest + 3)]
@@ -269,6 +270,7 @@ def test_no_descriptors_left(tmp_path: Path, way: dict[str, Any]) -> None:
         finally:
             for number in gaps[: len(gaps) - spare]:
                 os.close(number)
+        assert not opened_since(before), "descriptors are left open"
         if caught.value.reason != "OpenFileLimit":
             assert spare >= 2, caught.value.message
         else:

@@ -165,10 +165,10 @@ def _spawn_launcher(launch: Launch) -> Child:
             orders = _write_orders(launch)
             opened.callback(os.close, orders)
             report, pipe_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            write_end = _moved_up(pipe_end)
-            opened.callback(os.close, write_end)
             on_failure = opened.enter_context(ExitStack())
             on_failure.callback(os.close, report)
+            write_end = _moved_up(pipe_end)
+            opened.callback(os.close, write_end)
             null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             opened.callback(os.close, null)
         except OSError as error:
