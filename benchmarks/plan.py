@@ -19,7 +19,7 @@ from pmon3_schema.process import ProcessSpec
 from pmond.core.compare import Existing, Options, compare
 from pmond.core.model import Desired, Policy
 from pmond.core.plan import plan
-from pmond.runtime import clock
+from pmond.runtime.base import clock
 from pmond.runtime.intent.acting import Acting
 from pmond.runtime.intent.edit import Declared, declared, dump
 from pmond.runtime.intent.preparing import Order, Preparing, Request, Seen

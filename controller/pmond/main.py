@@ -25,17 +25,18 @@ from pmon3_schema.diagnostics import has_errors, render_text
 from pmon3_schema.errors import PmonError
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
-from pmond.runtime import checking, clock, upgrade
-from pmond.runtime.configuration import log_level
-from pmond.runtime.daemon import Daemon, startup_problem
-from pmond.runtime.failpoints import FailPoint, reached
-from pmond.runtime.handover import Handover, leave_settings, settings_in, taken_from, version_of
-from pmond.runtime.journal import Journal
-from pmond.runtime.processes.exit_on import FORWARDED
+from pmond.runtime.base import clock
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.journal import Journal
+from pmond.runtime.base.threads import thread_pool
+from pmond.runtime.observers.exit_on import FORWARDED
+from pmond.runtime.program import checking, upgrade
+from pmond.runtime.program.configuration import log_level
+from pmond.runtime.program.daemon import Daemon, startup_problem
+from pmond.runtime.program.handover import Handover, leave_settings, settings_in, taken_from, version_of
 from pmond.runtime.state.state_lock import StateInUse
 from pmond.runtime.state.store import Store
 from pmond.runtime.state.store_error import StoreError
-from pmond.runtime.threads import thread_pool
 
 _READY_FD = "PMON3_READY_FD"
 

@@ -19,10 +19,10 @@ from tests.support.pmond import end_keepers
 from tests.support.waiting import until
 
 from pmon3.client import Client
-from pmond.runtime import failpoints
+from pmond.runtime.base import failpoints
 from pmond.runtime.processes import tree
-from pmond.runtime.processes.adopt import Survivor, survivors
 from pmond.runtime.processes.identity import read_stat, send_signal
+from pmond.runtime.supervise.adopt import Survivor, survivors
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 START_LIMIT = 20.0

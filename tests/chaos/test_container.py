@@ -16,7 +16,7 @@ from tests.support.pmond import alive, state_of
 from tests.support.waiting import until
 
 from pmond.runtime.processes import tree
-from pmond.runtime.processes.adopt import survivors
+from pmond.runtime.supervise.adopt import survivors
 
 pytestmark = pytest.mark.slow
 

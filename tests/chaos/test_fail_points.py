@@ -24,7 +24,7 @@ from tests.support.cgroup import place_or_skip
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
-from pmond.runtime.failpoints import FailPoint
+from pmond.runtime.base.failpoints import FailPoint
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.foreign_exits import tells_exits
 

@@ -138,8 +138,8 @@ def test_7_clients_queue_while_the_code_changes(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("pmond/runtime/perform.py", "def broken(:\n", "SyntaxError"),
-        ("pmond/runtime/perform.py", "import not_there_at_all\n", "ModuleNotFoundError"),
+        ("pmond/runtime/supervise/perform.py", "def broken(:\n", "SyntaxError"),
+        ("pmond/runtime/supervise/perform.py", "import not_there_at_all\n", "ModuleNotFoundError"),
         ("pmon3_schema/settings.py", "raise SystemExit(3)\n", "exited with code 3"),
     ],
 )

@@ -21,9 +21,9 @@ from tests.support.fake_daemon import default_answers, detailed, process
 from tests.support.http_client import Reports
 
 from pmon3_schema.protocol import Selection, Wait
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.http.api import Api
-from pmond.runtime.http.auth import Peer
-from pmond.runtime.http.control import LogFile
 from pmond.runtime.http.server import Server
 
 

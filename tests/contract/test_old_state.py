@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pmond.runtime import clock
+from pmond.runtime.base import clock
 from pmond.runtime.state import migrations
 from pmond.runtime.state.records import GroupRecord, HistoryRecord
 from pmond.runtime.state.store import Store

@@ -9,8 +9,8 @@ from typing import Any
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Apply, Rollback, Selection, Wait
 from pmon3_schema.status import Target
-from pmond.runtime.http.auth import Peer
-from pmond.runtime.http.control import LogFile
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.files.log_files import LogFile
 
 TARGET: Target = {"name": "web", "generation": 3, "token": 7}
 PLAN: dict[str, Any] = {

@@ -16,9 +16,9 @@ from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.http.api import Api
-from pmond.runtime.http.auth import Peer
-from pmond.runtime.http.control import LogFile
 from pmond.runtime.http.messages import Pending, Request, Response
 from pmond.runtime.http.routes import ROUTES
 

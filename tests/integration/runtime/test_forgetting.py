@@ -11,17 +11,17 @@ from tests.support.factories import spec
 
 from pmon3_schema.protocol import Selection
 from pmond.core.model import Policy
-from pmond.runtime import clock
+from pmond.runtime.base import clock
+from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.registry import CLI, Registry
-from pmond.runtime.intent.starts import Starts
-from pmond.runtime.journal import Journal, Level
-from pmond.runtime.loop import Loop
+from pmond.runtime.observers.keeping import Keeping
 from pmond.runtime.processes.instances import Instances
 from pmond.runtime.processes.keeper import Keeper
-from pmond.runtime.publish.bus import Bus
-from pmond.runtime.publish.keeping import Keeping
-from pmond.runtime.publish.publishing import Publisher
+from pmond.runtime.state.starts import Starts
 from pmond.runtime.state.store import Store
+from pmond.runtime.supervise.bus import Bus
+from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.views.publishing import Publisher
 
 NOT_ASKED = None
 

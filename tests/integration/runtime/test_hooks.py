@@ -17,12 +17,12 @@ from tests.support.waiting import eventually, until
 from pmon3_schema.settings import EventHandling
 from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, History, Instance, Policy, State
 from pmond.core.occasions import Occasion
-from pmond.runtime import clock
-from pmond.runtime.journal import Journal
-from pmond.runtime.loop import Loop
+from pmond.runtime.base import clock
+from pmond.runtime.base.journal import Journal
+from pmond.runtime.observers.hooks import AT_ONCE, Hooks
 from pmond.runtime.processes.identity import read_stat
 from pmond.runtime.processes.reaper import Reaper
-from pmond.runtime.publish.hooks import AT_ONCE, Hooks
+from pmond.runtime.supervise.loop import Loop
 
 BEFORE = State(Instance(1, 10, "r1", 0, 0.0), History(number=1, attempts=1, revision="r1"))
 AFTER = State(

@@ -13,7 +13,7 @@ import pytest
 from tests.support.orphans import reap, taking_orphans
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.journal import Journal
+from pmond.runtime.base.journal import Journal
 from pmond.runtime.processes.foreign_exits import tells_exits
 from pmond.runtime.processes.keeper import Keeper
 
@@ -24,7 +24,7 @@ pytestmark = [
 
 DYING = """
 import os, sys
-from pmond.runtime.journal import Journal
+from pmond.runtime.base.journal import Journal
 from pmond.runtime.processes.keeper import Keeper
 keeper = Keeper(sys.argv[1], Journal())
 keeper.take_over()

@@ -19,8 +19,9 @@ from pmond.core.actions import Action
 from pmond.core.compare import Options
 from pmond.core.model import Policy
 from pmond.core.rollout import Rollout
-from pmond.runtime import clock
-from pmond.runtime.http.auth import Peer
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.base import clock
+from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.acting import Acting
 from pmond.runtime.intent.applying import Applied, Applying, Order
 from pmond.runtime.intent.edit import Drafted
@@ -28,13 +29,12 @@ from pmond.runtime.intent.grouping import Grouping
 from pmond.runtime.intent.registry import CLI, Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets
-from pmond.runtime.journal import Journal, Level
-from pmond.runtime.loop import Loop
-from pmond.runtime.publish.bus import Bus
 from pmond.runtime.state.change import Statements
 from pmond.runtime.state.records import Batch, EventRecord, HistoryRecord, Hold, InstanceRecord
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store
+from pmond.runtime.supervise.bus import Bus
+from pmond.runtime.supervise.loop import Loop
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from pmond.core.actions import Action, Start
 from pmond.core.events import Event
 from pmond.core.facts import Spawned
 from pmond.core.model import Desired, Phase, Policy, State
-from pmond.runtime.journal import Journal, Level
-from pmond.runtime.loop import Loop
+from pmond.runtime.base.journal import Journal, Level
+from pmond.runtime.supervise.loop import Loop
 
 NAMES = [f"p{number}" for number in range(1000)]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pmond.runtime.journal import Journal
-from pmond.runtime.notify import Notifier
+from pmond.runtime.base.journal import Journal
+from pmond.runtime.program.notify import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

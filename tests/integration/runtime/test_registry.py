@@ -14,11 +14,11 @@ from pmon3_schema.protocol import Selection
 from pmond.core.evolve import evolve
 from pmond.core.facts import Exited, Spawned
 from pmond.core.model import ExitStatus, Policy
-from pmond.runtime import clock
+from pmond.runtime.base import clock
+from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.registry import CLI, Registry, not_found
-from pmond.runtime.journal import Journal, Level
-from pmond.runtime.loop import Loop
 from pmond.runtime.state.store import Store
+from pmond.runtime.supervise.loop import Loop
 
 
 class World:
@@ -128,7 +128,7 @@ def test_a_defect_of_ours_sets_one_process_aside(world: World, monkeypatch: pyte
             raise ZeroDivisionError("ours")
         return evolve(state, wanted, fact, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("pmond.runtime.loop.evolve", defective)
+    monkeypatch.setattr("pmond.runtime.supervise.loop.evolve", defective)
     for name in ("web", "db"):
         world.loop.tell(Spawned(name, 1, 4711, "r", 1))
         world.loop.tell(Exited(name, 1, ExitStatus(code=0)))

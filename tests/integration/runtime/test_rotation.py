@@ -12,11 +12,11 @@ import pytest
 from tests.support import rotation
 from tests.support.rotation import Steps, run, whole
 
-from pmond.runtime.doctor import Surroundings, examine
 from pmond.runtime.files import archives
 from pmond.runtime.files.log_files import Lines, open_log
 from pmond.runtime.files.log_place import Place
 from pmond.runtime.files.logs import read, read_all
+from pmond.runtime.program.doctor import Surroundings, examine
 
 SAME = b"the same line\n" * 300
 """A log that looks the same everywhere: nothing can be told from its content."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pmond.core.model import Ending
-from pmond.runtime.intent.starts import Starts
+from pmond.runtime.state.starts import Starts
 
 
 def test_what_is_noted_is_there_for_the_next_pmond_until_it_is_saved(tmp_path: Path) -> None:

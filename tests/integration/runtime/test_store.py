@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pmond.runtime import clock
+from pmond.runtime.base import clock
 from pmond.runtime.state.records import (
     Batch,
     EventRecord,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmond.runtime.http import auth
-from pmond.runtime.http.auth import Peer
+from pmond.runtime.access import auth
+from pmond.runtime.access.auth import Peer
 
 ROOT = Peer(1, 0, 0)
 NOBODY = Peer(2, pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)

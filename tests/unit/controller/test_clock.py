@@ -6,7 +6,7 @@ import re
 import time
 from datetime import UTC, datetime
 
-from pmond.runtime import clock
+from pmond.runtime.base import clock
 
 
 def test_now_is_the_monotonic_clock_of_this_boot() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pmond.runtime.configuration import ordinary_oom_score
+from pmond.runtime.program.configuration import ordinary_oom_score
 
 
 @pytest.mark.parametrize(

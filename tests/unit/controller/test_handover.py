@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pmon3_schema.settings import Settings, parse
-from pmond.runtime.handover import (
+from pmond.runtime.program.handover import (
     Handover,
     in_memory,
     leave_settings,

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from pmond.runtime.access.auth import Peer
 from pmond.runtime.http.admission import Admission, Limits
-from pmond.runtime.http.auth import Peer
 from pmond.runtime.http.messages import HttpError
 
 ROOT, ANN, BOB = Peer(1, 0, 0), Peer(2, 1001, 1001), Peer(3, 1002, 1002)

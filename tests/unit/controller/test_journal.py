@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmond.runtime.journal import Journal, Level
+from pmond.runtime.base.journal import Journal, Level
 
 
 class Pipe:

@@ -6,7 +6,7 @@ import ast
 from importlib import import_module
 from pathlib import Path
 
-from pmond.runtime.late_imports import MODULES, import_rest
+from pmond.runtime.program.late_imports import MODULES, import_rest
 
 ROOT = Path(__file__).parents[3]
 OWN = ("pmond", "pmon3_schema")

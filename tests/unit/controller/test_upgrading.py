@@ -12,10 +12,10 @@ from tests.support.starting import open_descriptors, opened_since
 
 from pmon3_schema.errors import PmonError
 from pmon3_schema.settings import Settings
-from pmond.runtime.handover import leave_settings
-from pmond.runtime.journal import Journal
-from pmond.runtime.upgrade import Upgrade
-from pmond.runtime.upgrading import Upgrading
+from pmond.runtime.base.journal import Journal
+from pmond.runtime.program.handover import leave_settings
+from pmond.runtime.program.upgrade import Upgrade
+from pmond.runtime.program.upgrading import Upgrading
 
 
 def test_what_fails_before_the_change_ends_neither_supervision_nor_the_socket(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from pmon3_schema.goals import Condition, parse
 from pmond.runtime.intent.set_conditions import standing
-from pmond.runtime.intent.verdicts import Verdict, judge_set, outcome_of
 from pmond.runtime.state.records import SourceRecord
+from pmond.runtime.views.verdicts import Verdict, judge_set, outcome_of
 
 MET, FAILED, OPEN = Verdict(met=True), Verdict(failed=True), Verdict()
 RECORD = SourceRecord("/a", "file:/a", "", b"", True, [], "", 1)

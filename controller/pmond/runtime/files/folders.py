@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.settings import Access
-from pmond.runtime.state.state_file import FileAccess
 
 
 def owner_of(access: Access, what: str) -> tuple[int, int] | None:
@@ -32,11 +31,6 @@ def group_of(name: str, what: str) -> int:
         return grp.getgrnam(name).gr_gid
     except KeyError:
         raise _unknown(what, "group", name) from None
-
-
-def access_of(data: Access, owner: tuple[int, int] | None) -> FileAccess:
-    """Who may use the state file."""
-    return FileAccess(data.file_mode, owner)
 
 
 def ensure_folder(path: str, mode: int, owner: tuple[int, int] | None) -> None:

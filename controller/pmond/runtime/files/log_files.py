@@ -16,7 +16,8 @@ import re
 import stat
 import zlib
 from collections.abc import Callable
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 from msgspec import Struct
 
@@ -56,6 +57,13 @@ Owners = frozenset[int]
 pmond reads with its own rights, which must not lend themselves to whoever chose the path of a log
 or can put a link there. So the file that was opened is asked whose it is; nothing can change that.
 """
+
+
+class LogFile(NamedTuple):
+    """A log that a caller may read, as far as the file is one of these users'."""
+
+    path: Path
+    owners: Owners | None = None
 
 
 def open_log(path: str | os.PathLike[str], owners: Owners | None = None) -> IO[bytes]:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from pmond.runtime.base.threads import start_thread
 from pmond.runtime.files.watch import Watcher
-from pmond.runtime.threads import start_thread
 
 Found = TypeVar("Found")
 Post = Callable[[Callable[[], None]], None]

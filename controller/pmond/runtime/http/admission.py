@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode
-from pmond.runtime.http.auth import Peer, is_owner
+from pmond.runtime.access.auth import Peer, is_owner
 from pmond.runtime.http.messages import HttpError
 
 _MIB = 1024 * 1024

@@ -20,12 +20,13 @@ from pmon3_schema import protocol
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import Target
-from pmond.runtime.http import auth, openapi, routes, streams
-from pmond.runtime.http.auth import Peer
+from pmond.runtime.access import auth
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.base.long_work import in_thread, in_turns, let_go
+from pmond.runtime.http import openapi, routes, streams
 from pmond.runtime.http.control import Control
 from pmond.runtime.http.long_answers import long_answer
 from pmond.runtime.http.messages import Answer, Pending, Request, Response, Stream, json_response
-from pmond.runtime.long_work import in_thread, in_turns, let_go
 
 AnyBody = TypeVar("AnyBody", bound=protocol.Body)
 

@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.http.admission import Admission, Limits
-from pmond.runtime.http.auth import Peer
 from pmond.runtime.http.messages import (
     Answer,
     HttpError,

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from pmon3_schema.protocol import Apply, Rollback, Selection, Wait
 from pmon3_schema.status import Target
-from pmond.runtime.files.log_files import Owners
-from pmond.runtime.http.auth import Peer
-
-
-class LogFile(NamedTuple):
-    """A log that a caller may read, as far as the file is one of these users'."""
-
-    path: Path
-    owners: Owners | None = None
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.files.log_files import LogFile
 
 
 class Control(Protocol):

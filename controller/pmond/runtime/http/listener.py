@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.failpoints import FailPoint, reached
 
 _BACKLOG = 512
 _LONGEST_PATH = 107  # sun_path of unix(7) is 108 bytes with its NUL

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from pmond.runtime.base.long_work import in_turns, taken
 from pmond.runtime.http.messages import Response, as_json
-from pmond.runtime.long_work import in_turns, taken
 
 _MANY = 256
 """Elements of a list from which on it is encoded in parts."""

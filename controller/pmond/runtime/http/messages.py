@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct, field
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.http.auth import Peer
+from pmond.runtime.access.auth import Peer
 
 JSON = "application/json"
 

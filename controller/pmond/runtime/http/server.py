@@ -21,9 +21,9 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 
+from pmond.runtime.access.auth import peer_of
 from pmond.runtime.http import listener
 from pmond.runtime.http.admission import Admission, Limits
-from pmond.runtime.http.auth import peer_of
 from pmond.runtime.http.connection import Connection
 from pmond.runtime.http.messages import Answer, Report, Request
 

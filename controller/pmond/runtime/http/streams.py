@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from typing import Any, cast
 
 from pmond.runtime.files import log_files, log_follow, logs
-from pmond.runtime.http.control import Control, LogFile
+from pmond.runtime.files.log_files import LogFile
+from pmond.runtime.http.control import Control
 
 
 def log(file: LogFile, lines: str, everything: bool, follow: bool) -> AsyncGenerator[bytes, None]:

@@ -22,15 +22,15 @@ from pmon3_schema.status import FINAL, Target
 from pmond.core.facts import Reset, RestartAsked
 from pmond.core.model import NOTHING_SEEN
 from pmond.core.report import report
-from pmond.runtime.clock import Clock
-from pmond.runtime.http import auth
-from pmond.runtime.http.auth import Peer
+from pmond.runtime.access import auth
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.long_work import in_turns
 from pmond.runtime.intent.changing import Choose, change_all
 from pmond.runtime.intent.registry import CLI, Declared, Edit, Registry, dump
 from pmond.runtime.intent.submitted import check_dependencies, read_spec
-from pmond.runtime.long_work import in_turns
-from pmond.runtime.loop import Loop
 from pmond.runtime.state.records import Hold, ProcessRecord
+from pmond.runtime.supervise.loop import Loop
 
 
 class Acting:

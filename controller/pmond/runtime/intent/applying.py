@@ -22,7 +22,8 @@ from msgspec.structs import replace
 
 from pmon3_schema.manifest import Document, Entry, Reading, read
 from pmon3_schema.status import Target
-from pmond.runtime.http import auth
+from pmond.runtime.access import auth
+from pmond.runtime.base.long_work import in_thread, let_go
 from pmond.runtime.intent.acting import Acting
 from pmond.runtime.intent.changing import MANY, TRIES
 from pmond.runtime.intent.edit import Declared, Edit
@@ -31,8 +32,7 @@ from pmond.runtime.intent.preparing import Order, Prepared, Preparing, Request, 
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import DONE, PROGRESSING, Sets
-from pmond.runtime.long_work import in_thread, let_go
-from pmond.runtime.loop import Loop
+from pmond.runtime.supervise.loop import Loop
 
 _LARGE = 64 * 1024
 """Bytes above which documents are read in a thread, so that the loop goes on meanwhile."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from pmond.runtime.base.long_work import in_thread, let_go
 from pmond.runtime.intent.edit import Declared, Drafted, Edit
 from pmond.runtime.intent.registry import Registry
-from pmond.runtime.long_work import in_thread, let_go
 
 MANY = 256
 """Processes from which on it is done like that."""

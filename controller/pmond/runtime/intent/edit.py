@@ -19,7 +19,7 @@ from pmond.core import model
 from pmond.core.intent import Intent, Place
 from pmond.core.model import Wanted
 from pmond.core.plan import dependants_of
-from pmond.runtime.clock import Clock
+from pmond.runtime.base.clock import Clock
 from pmond.runtime.state.change import Change, Draft
 from pmond.runtime.state.records import GroupRecord, ProcessRecord
 

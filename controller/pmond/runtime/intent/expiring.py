@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from pmon3_schema.errors import PmonError
+from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import Sets
-from pmond.runtime.journal import Journal
 
 _LONGEST_SLEEP = 3600.0
 """Seconds; the wall clock may be set meanwhile."""

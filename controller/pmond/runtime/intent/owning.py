@@ -19,9 +19,9 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import Target
 from pmond.core.compare import CLI
-from pmond.runtime.clock import Clock
-from pmond.runtime.http import auth
-from pmond.runtime.http.auth import Peer
+from pmond.runtime.access import auth
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.base.clock import Clock
 from pmond.runtime.intent.acting import Acting, target
 from pmond.runtime.intent.changing import change_all
 from pmond.runtime.intent.registry import Declared, Edit, Registry

@@ -14,7 +14,7 @@ from pmon3_schema.manifest import Reading
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import mask
 from pmond.core.compare import CREATE, Comparison, Existing, Options, Step
-from pmond.runtime.http.auth import masked
+from pmond.runtime.access.auth import masked
 from pmond.runtime.intent.edit import dump
 
 PLAN_FORMAT = "pmon3.plan/1.0"

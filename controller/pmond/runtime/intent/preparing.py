@@ -24,8 +24,8 @@ from pmond.core.compare import PRUNE, Comparison, Existing, Options, compare
 from pmond.core.intent import Intent, Place, Runs, bring_in, existing
 from pmond.core.model import State
 from pmond.core.rollout import STOP, Rollout, rollout_of
-from pmond.runtime.http import auth
-from pmond.runtime.http.auth import Peer
+from pmond.runtime.access import auth
+from pmond.runtime.access.auth import Peer
 from pmond.runtime.intent.acting import Acting, target
 from pmond.runtime.intent.edit import Declared, Drafted
 from pmond.runtime.intent.intents import changed_record

@@ -22,15 +22,15 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmond.core.model import Desired, Wanted
 from pmond.core.plan import near, neighbours
-from pmond.runtime.clock import Clock
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.intent.edit import CLI, Declared, Drafted, Edit, Inventory, declared, dump, inventory
-from pmond.runtime.loop import Loop
 from pmond.runtime.state.change import Draft
 from pmond.runtime.state.records import Batch, Snapshot
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store, explained
 from pmond.runtime.state.store_error import StoreError
+from pmond.runtime.supervise.loop import Loop
 
 _MANY = 256
 """Processes in one change from which on the cyclic collector is spared them."""

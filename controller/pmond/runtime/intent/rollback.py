@@ -16,12 +16,12 @@ from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.compare import Options
-from pmond.runtime.clock import Clock
-from pmond.runtime.http.auth import Peer
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.applying import Applied, Applying, Order
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import DONE, ROLLED_BACK, Sets
-from pmond.runtime.journal import Journal
 from pmond.runtime.state.records import RevisionRecord
 
 

@@ -20,15 +20,15 @@ from pmond.core.intent import released
 from pmond.core.model import NOTHING_SEEN, Ending
 from pmond.core.report import report
 from pmond.core.rollout import Advance, Progress, Rollout, advance, from_json, merged, to_json
-from pmond.runtime.clock import Clock
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.intents import changed_record
 from pmond.runtime.intent.registry import Declared, Edit, Registry
 from pmond.runtime.intent.sets import DONE, FAILED, Sets
-from pmond.runtime.journal import Journal
-from pmond.runtime.loop import Loop
-from pmond.runtime.publish.bus import Bus
 from pmond.runtime.state.records import SourceRecord
+from pmond.runtime.supervise.bus import Bus
+from pmond.runtime.supervise.loop import Loop
 
 PROGRESS_SECONDS = 60.0
 """A process that is not ready so long after its turn has failed; nomad's healthy_deadline is 5 min."""

@@ -23,14 +23,14 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.settings import Settings
 from pmon3_schema.work_tree import commit_of
 from pmond.core.compare import Options
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.documents import read_documents
 from pmond.runtime.intent.applying import Applying, Order
 from pmond.runtime.intent.plan_view import invalid
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import SOURCE_MISSING, Sets, digest_of, suspension_words
 from pmond.runtime.intent.withholding import INVALID_MANIFEST, place_and_kind
-from pmond.runtime.journal import Journal
 from pmond.runtime.state.records import SourceRecord
 
 _EMPTY_PLAN: dict[str, Any] = {

@@ -25,11 +25,11 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.threads import thread_pool
 from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat, runs
 from pmond.runtime.processes.tree import Membership, Root
-from pmond.runtime.threads import thread_pool
 
 _ENDED = {errno.ESRCH, errno.ENOENT, errno.ENODEV}
 """The process, or its group, was gone before it could be moved."""

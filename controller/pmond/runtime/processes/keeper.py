@@ -26,8 +26,8 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.failpoints import FailPoint, reached
-from pmond.runtime.journal import Journal
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.journal import Journal
 from pmond.runtime.processes.foreign_exits import reaped_status, tells_exits
 from pmond.runtime.processes.identity import Identity, identify, is_alive, open_pidfd, send_signal
 from pmond.runtime.processes.reaper import UNKNOWN

@@ -17,7 +17,7 @@ import signal
 from collections.abc import Callable, Container, Iterable
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.failpoints import FailPoint, reached
 
 OnExit = Callable[[int, ExitStatus], None]
 """Told the pid and how it ended."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pmond.runtime.long_work import taken
+from pmond.runtime.base.long_work import taken
 from pmond.runtime.state.records import (
     GroupRecord,
     HistoryRecord,

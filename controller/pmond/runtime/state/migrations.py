@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.failpoints import FailPoint, reached
 
 if TYPE_CHECKING:  # costs a tenth of a start, and most starts take no step
     from sqlite_utils import Database

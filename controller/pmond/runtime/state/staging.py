@@ -19,7 +19,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.state.change import Change, Statements
 
 _PAGES = 1000

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from pmond.runtime.clock import Clock
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.state import migrations
 
 _SIDE_FILES = ("", "-wal", "-journal")

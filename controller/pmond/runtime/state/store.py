@@ -26,8 +26,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from pmond.runtime.clock import Clock
-from pmond.runtime.failpoints import FailPoint, reached
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.threads import thread_pool
 from pmond.runtime.state.change import Change
 from pmond.runtime.state.records import (
     Batch,
@@ -47,7 +48,6 @@ from pmond.runtime.state.records import (
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.state_file import FileAccess, StateFile, explain, open_state_file, put_in_place
 from pmond.runtime.state.store_error import StoreError
-from pmond.runtime.threads import thread_pool
 
 KEEP_EVENTS = 10_000
 """Events kept in all."""

@@ -1,0 +1,1 @@
+"""Who calls, and what he may do to whose process: the one place that decides."""

@@ -1,0 +1,1 @@
+"""The composition root and the life of the program: parts, start, reload, check, upgrade, end."""

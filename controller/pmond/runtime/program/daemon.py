@@ -1,0 +1,288 @@
+"""The daemon: in which order its parts come up, and in which order they are given back.
+
+Start: state is locked and read, survivors are adopted, the socket answers, the manifest is
+brought in, and only then does the loop act. End: processes are stopped with it, or left running
+for the next pmond (`handle_interrupts`); what was wanted stays wanted in both cases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pmon3_schema.errors import PmonError
+from pmon3_schema.paths import Places
+from pmon3_schema.settings import Settings
+from pmond.runtime.base import clock
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.journal import Journal
+from pmond.runtime.files.folders import ensure_folder, owner_of
+from pmond.runtime.files.watch import Watcher
+from pmond.runtime.http.listener import socket_name
+from pmond.runtime.processes import tree
+from pmond.runtime.processes.spawn import seal_descriptors
+from pmond.runtime.program import late_imports
+from pmond.runtime.program.configuration import Configuration, policy_of
+from pmond.runtime.program.controller import Services
+from pmond.runtime.program.doctor import Surroundings, examine
+from pmond.runtime.program.ending import Ending
+from pmond.runtime.program.handover import Handover
+from pmond.runtime.program.notify import Notifier
+from pmond.runtime.program.parts import Calls, Parts
+from pmond.runtime.program.state_folder import StateFolder
+from pmond.runtime.program.upgrade import Upgrade
+from pmond.runtime.program.upgrading import Upgrading
+from pmond.runtime.supervise import adopt
+from pmond.runtime.supervise.resync import Resync, tune_interpreter
+
+
+class Daemon:
+    """One pmond."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        places: Places,
+        environ: Mapping[str, str],
+        journal: Journal,
+        handed: Handover = Handover(),  # noqa: B008 - frozen
+        exit_on: str = "",
+    ) -> None:
+        """`handed`: what the code before an upgrade handed over."""
+        self._environ = environ
+        self._journal = journal
+        self._open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._configuration = Configuration(settings, places, environ, self._open_files, journal)
+        self._handed = handed
+        self._exit_on_name = exit_on
+        self._notifier = Notifier(environ, journal)
+
+    async def start(self) -> None:
+        """Come up. Raises PmonError or StoreError when that cannot be done."""
+        self._seal_and_raise_limits()
+        self._folder = StateFolder(self.settings.data, clock, self._journal, self._handed.lock)
+        self._put_together()
+        left = self._adopt()
+        upgraded = self._handed.socket is not None
+        await self._listen()
+        self._watch()
+        if not upgraded:
+            await self._parts.sources.reload()
+        await adopt.end(left, self._journal)
+        self._set_going()
+        if upgraded:  # what was in force a moment ago is; nobody waits for the manifest
+            self._parts.sources.changed()
+        tune_interpreter()
+        self._journal.event("daemon.started", pid=os.getpid(), socket=self._parts.socket)
+
+    async def run(self) -> None:
+        """Return when it has ended."""
+        await self._ending.over.wait()
+
+    async def close(self) -> None:
+        """Give everything back."""
+        parts = self._parts
+        self._resync.stop()
+        parts.loop.pause()
+        parts.loop.save()
+        parts.hooks.close()
+        self._watcher.close()
+        parts.watched_files.close()
+        parts.reaper.stop()
+        parts.foreign.close()
+        await parts.server.close()
+        parts.cgroups.close()
+        parts.memory.close()
+        self._folder.close(processes_left=any(parts.performer.instances))
+        self._journal.event("daemon.ended")
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
+        return self._configuration.settings
+
+    @property
+    def exit_code(self) -> int:
+        """What pmond ends with."""
+        return self._parts.exit_on.code
+
+    def end(self, stop_processes: bool) -> None:
+        """Begin to end; asked again, do not wait for anything."""
+        self._ending.begin(stop_processes)
+
+    def interrupted(self) -> None:
+        """SIGTERM, SIGINT or SIGQUIT: `handle_interrupts` says whether processes are stopped too.
+
+        Nothing outlives process 1, so as that pmond gives them the time to end by themselves.
+        """
+        self.end(self.settings.handle_interrupts or os.getpid() == 1)
+
+    def forward(self, number: int) -> None:
+        """A signal that is not for pmond: hand it on to the processes that pmond ends with, if any."""
+        self._parts.exit_on.forward(number)
+
+    async def upgrade(self) -> None:
+        """Become the code that is installed now. Raises PmonError when it cannot be used."""
+        await self._upgrading.upgrade()
+
+    def upgrade_asked(self) -> None:
+        """SIGUSR2: the same; what is wrong is in the journal."""
+        self._upgrading.asked()
+
+    def reload(self) -> None:
+        """Read config.yml and the manifest again (SIGHUP, or a change of the file)."""
+        self._notifier.reloading()
+        self._keep_reachable()
+        self._reload()
+        self.announce_ready()
+
+    def announce_ready(self) -> None:
+        """Tell the service manager, if there is one, that all is done that it waits for."""
+        parts = self._parts
+        self._notifier.ready(f"processes declared: {len(parts.registry.processes)}; {parts.socket}")
+
+    def _seal_and_raise_limits(self) -> None:
+        seal_descriptors()
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):  # it stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self._subreaper = tree.become_subreaper()
+        if not self._subreaper:
+            self._journal.warn("daemon.no_subreaper")
+
+    def _put_together(self) -> None:
+        folder, journal = self._folder, self._journal
+        upgrade = Upgrade(folder.store, folder.path, journal, self._environ)
+        calls = Calls(
+            self.end, Services(self.end, self.upgrade, self._doctor, self._look_again), upgrade.exited
+        )
+        self._parts = parts = Parts(self._configuration, folder, clock, journal, self._exit_on_name, calls)
+        self._ending = Ending(parts.loop, parts.registry, parts.bus, clock, journal, self._notifier)
+        self._upgrading = Upgrading(upgrade, parts, self._ending, journal, folder.lock, self._open_files)
+        self._resync = Resync(self._look_again, lambda: len(parts.registry.processes))
+
+    def _adopt(self) -> list[adopt.Survivor]:
+        """Take over what earlier pmonds left; what of it is to be ended."""
+        folder, parts = self._folder, self._parts
+        adoption = adopt.Adoption(
+            parts.loop,
+            parts.performer,
+            parts.foreign,
+            clock,
+            self._journal,
+            folder.store.uuid,
+            folder.keeper.ended,
+            {record.name: record.spec for record in folder.snapshot.processes},
+        )
+        reached(FailPoint.ADOPTION_BEGUN)
+        folder.keeper.take_over()
+        adoption.histories(folder.snapshot.histories)
+        left = adoption.instances(folder.snapshot.instances, folder.starts.left(), folder.starts.stops_left())
+        parts.performer.find_left()
+        reached(FailPoint.UPGRADE_ADOPTED if self._handed.lock is not None else FailPoint.ADOPTION_DONE)
+        parts.keeping.drop(adoption.stale)
+        folder.keeper.release()
+        folder.keeper.start()
+        return left
+
+    async def _listen(self) -> None:
+        server, socket = self._parts.server, self._parts.socket
+        access = self._prepare_socket_folder()
+        if self._handed.socket is not None and socket_name(self._handed.socket) == socket:
+            await server.start(socket, fd=self._handed.socket)
+            return
+        if self._handed.socket is not None:
+            os.close(self._handed.socket)  # the configuration names another place now
+        await server.start(socket, *access)
+
+    def _prepare_socket_folder(self) -> tuple[int, int, int]:
+        """Make it if need be; answers mode, user and group of the socket's file."""
+        queue = self.settings.message_queue
+        owner = owner_of(queue, "message_queue")
+        ensure_folder(str(Path(self._parts.socket).parent), queue.directory_mode, owner)
+        return queue.file_mode, *(owner or (-1, -1))
+
+    def _keep_reachable(self) -> None:
+        """Somebody may have removed the socket's file, as cleaners of temporary folders do."""
+        server, socket = self._parts.server, self._parts.socket
+        if not server.lost_its_file:
+            return
+        try:
+            server.listen_anew(*self._prepare_socket_folder())
+            self._journal.warn("daemon.socket_renewed", socket=socket)
+        except (PmonError, OSError) as error:
+            self._journal.warn("daemon.socket_lost", socket=socket, error=str(error))
+
+    def _set_going(self) -> None:
+        parts = self._parts
+        parts.loop.start(parts.performer, parts.turn_ended)
+        parts.reaper.start()
+        parts.tuner.tune(parts.registry.processes)
+        parts.watched_files.follow(list(parts.registry.processes))
+        parts.rollouts.resume()
+        parts.expiring.look()
+        self._resync.start()
+        asyncio.get_running_loop().call_later(late_imports.AFTER, late_imports.begin)
+        parts.rotating.look_soon(0.0)
+
+    def _watch(self) -> None:
+        self._watcher = Watcher(self._files_changed, on_fallback=self._watching_fell_back)
+        self._watcher.watch(self._watched())
+
+    def _watched(self) -> list[str]:
+        return [self._configuration.places.config_file, self.settings.process_config_file]
+
+    def _files_changed(self, paths: list[str]) -> None:
+        if self.settings.disable_reloads or self._ending.begun:
+            return
+        if self._configuration.places.config_file in paths:
+            self.reload()
+        elif self.settings.process_config_file in paths:
+            self._parts.sources.changed()
+
+    def _watching_fell_back(self, error: OSError) -> None:
+        self._journal.warn("watch.polling", error=str(error))
+
+    def _reload(self) -> None:
+        parts = self._parts
+        context = self._configuration.read_again(parts.keeping.announce)
+        if context is not None:
+            self._journal.level = self._configuration.log_level()
+            parts.loop.policy = policy_of(self.settings)
+            parts.performer.starting.context = parts.publisher.context = context
+            parts.loop.touch(parts.registry.processes)
+        self._watcher.watch(self._watched())
+        parts.sources.changed()
+
+    def _look_again(self) -> None:
+        if self._ending.begun:
+            return
+        self._parts.look_again()
+        self._keep_reachable()
+        if not self.settings.disable_reloads:
+            self._watcher.resync()
+
+    def _doctor(self) -> list[dict[str, Any]]:
+        return examine(
+            Surroundings(
+                state_dir=self.settings.data.directory,
+                log_dir=self.settings.logs.directory,
+                rotated=self._parts.rotated_folders(),
+                degraded=self._folder.store.degraded,
+                subreaper=self._subreaper,
+                keeper=self._folder.keeper.problem,
+                trees=self._parts.cgroups.problem,
+                processes=len(self._parts.registry.processes),
+            )
+        )
+
+
+def startup_problem(error: Exception) -> str:
+    """What to say when pmond cannot come up."""
+    hint = error.hint if isinstance(error, PmonError) else ""
+    return f"{error} ({hint})" if hint else str(error)

@@ -1,0 +1,285 @@
+"""What pmond is made of: each part is made once, after those it needs.
+
+`Parts` only puts together; what happens when is in `daemon`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from pmon3_schema.paths import socket_path
+from pmon3_schema.process_parts import LogRotate
+from pmond.core.events import Event
+from pmond.core.model import ExitStatus, State
+from pmond.runtime.access import auth
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.journal import Journal
+from pmond.runtime.files.folders import group_of
+from pmond.runtime.http.admission import free_descriptors, limits_within
+from pmond.runtime.http.api import Api
+from pmond.runtime.http.server import Server
+from pmond.runtime.intent.acting import Acting
+from pmond.runtime.intent.applying import Applying
+from pmond.runtime.intent.expiring import Expiring
+from pmond.runtime.intent.grouping import Grouping
+from pmond.runtime.intent.owning import Owning, may_control_set
+from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.rollback import RollingBack, RolloutEnded
+from pmond.runtime.intent.rollouts import Rollouts
+from pmond.runtime.intent.sets import Sets
+from pmond.runtime.intent.sources import Sources
+from pmond.runtime.observers.exit_on import ExitOn
+from pmond.runtime.observers.hooks import Hooks
+from pmond.runtime.observers.keeping import Keeping
+from pmond.runtime.observers.process_json import Describer
+from pmond.runtime.observers.rotating import Rotating
+from pmond.runtime.observers.tuning import Tuner
+from pmond.runtime.observers.watched_files import WatchedFiles
+from pmond.runtime.processes import cgroups
+from pmond.runtime.processes.foreign_exits import ForeignExits
+from pmond.runtime.processes.memory import MemoryKills
+from pmond.runtime.processes.reaper import Reaper
+from pmond.runtime.program.configuration import Configuration, policy_of
+from pmond.runtime.program.controller import Controller, Services
+from pmond.runtime.program.state_folder import StateFolder
+from pmond.runtime.supervise.bus import Bus, set_key
+from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.supervise.perform import Performer
+from pmond.runtime.views.publishing import Publisher
+from pmond.runtime.views.set_view import SetView
+from pmond.runtime.views.waiting import Waiting
+
+
+class Calls(Struct, frozen=True):
+    """What the parts ask of pmond as a whole."""
+
+    end: Callable[[bool], None]
+    services: Services
+    exited: Callable[[int, ExitStatus], bool]
+    """Told of the end of a child that no part knows."""
+
+
+class Parts:
+    """All of them, wired; nothing has happened yet."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        folder: StateFolder,
+        clock: Clock,
+        journal: Journal,
+        exit_on: str,
+        calls: Calls,
+    ) -> None:
+        self._configuration = configuration
+        self._folder = folder
+        self._clock = clock
+        self._journal = journal
+        self._calls = calls
+        uid, group = os.geteuid(), configuration.settings.message_queue.group
+        control_group = group_of(group, "message_queue") if group else None
+        self._make_loop()
+        self._make_publishing(uid)
+        self._make_intent(uid, control_group)
+        controller = self._make_controller(uid, control_group)
+        api, limits = Api(controller, uid, control_group), limits_within(free_descriptors())
+        self.server = Server(api.handle, self._report_defect, limits, owner_uid=uid)
+        self._make_followers(exit_on)
+
+    def _make_loop(self) -> None:
+        """What is wanted, what is seen, and what acts on the difference."""
+        self.loop = Loop(self._clock, self._journal, policy_of(self._configuration.settings))
+        self.registry = Registry(self._folder.store, self.loop, self._clock)
+        for notice in self.registry.load(self._folder.snapshot):
+            self._journal.warn("state.notice", message=notice)
+        self.cgroups = cgroups.find(self._folder.store.uuid)
+        self.performer = Performer(
+            self.loop,
+            self._clock,
+            self._journal,
+            self._folder.store.uuid,
+            self._configuration.context(),
+            lambda name: self.keeping.forget(name),
+            self._folder.starts,
+            self.cgroups,
+            lambda identity: self.foreign.watch(identity),
+        )
+        self.registry.renamed = self._renamed
+        self.performer.starting.renames = any(record.born_as for record in self._folder.snapshot.instances)
+
+    def _make_publishing(self, uid: int) -> None:
+        """What is told and kept of it."""
+        store, instances = self._folder.store, self.performer.instances
+        user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
+        self.publisher = publisher = Publisher(self.registry, self.loop, instances, store, self._clock, user)
+        publisher.context = self.performer.starting.context
+        self.bus = Bus()
+        self.keeping = Keeping(
+            store, self.registry, self.loop, instances, publisher, self.bus, self._clock, self._journal,
+            lambda name: publisher.log_files(self.registry.processes[name])[0],
+            self._folder.starts, self._folder.keeper,
+        )  # fmt: skip
+        self.tuner = Tuner(self.registry, self.performer, self._journal, self.keeping.announce)
+        self.watched_files = WatchedFiles(self.registry, self.loop, self._journal, self.publisher.user_of)
+        self.registry.changed = self.bus.changed
+
+    def _make_intent(self, uid: int, control_group: int | None) -> None:
+        """Who may change what is wanted, by command and by manifest."""
+        registry, loop, clock, announce = self.registry, self.loop, self._clock, self.keeping.announce
+        self.acting = Acting(registry, loop, clock, uid, control_group)
+        self.sets = sets = Sets(self._folder.store, clock)
+        sets.load(self._folder.snapshot.sources)
+        self.publisher.content_of = sets.in_force
+        self.rollouts = Rollouts(registry, loop, self.bus, sets, clock, self._journal)
+        self.applying = Applying(registry, loop, self.acting, sets, self.rollouts, uid)
+        default_file = self._configuration.places.process_config_file
+        self.sources = Sources(
+            self.applying, registry, sets, self._journal, lambda: self._configuration.settings,
+            default_file, announce,
+        )  # fmt: skip
+        sets.followed = lambda: self.sources.owner
+        self.rolling_back = RollingBack(registry, self.applying, sets, clock, self._journal)
+        self.rollouts.ended = RolloutEnded(announce, self.rolling_back)
+        sets.tell = lambda names: self.bus.changed(set(map(set_key, names)))
+        self.owning = Owning(registry, self.acting, sets, clock, uid, control_group)
+        self.expiring = Expiring(registry, sets, self._journal, lambda name: self.sources.changed())
+        self.owning.held = sets.changed = self.expiring.look
+
+    def _make_controller(self, uid: int, control_group: int | None) -> Controller:
+        registry, loop, bus, clock = self.registry, self.loop, self.bus, self._clock
+        self.set_view = SetView(
+            registry, loop, self.sets, self.rollouts, clock,
+            lambda record, peer: may_control_set(record, peer, uid, control_group),
+        )  # fmt: skip
+        return Controller(
+            registry=registry,
+            acting=self.acting,
+            applying=self.applying,
+            grouping=Grouping(registry),
+            sources=self.sources,
+            waiting=Waiting(registry, loop, bus, self.publisher, clock, self.rollouts.active),
+            publisher=self.publisher,
+            owning=self.owning,
+            sets=self.sets,
+            set_view=self.set_view,
+            rolling_back=self.rolling_back,
+            bus=bus,
+            store=self._folder.store,
+            about=self._about(),
+            log_dir=lambda: self._configuration.settings.logs.directory,
+            daemon_uid=uid,
+            control_group=control_group,
+            services=self._calls.services,
+        )
+
+    def _make_followers(self, exit_on: str) -> None:
+        """What follows from turns and exits: scripts, rotation, the end of pmond itself."""
+        events, settings = asyncio.get_running_loop(), self._configuration.settings
+        environment = self.performer.starting.context.environment
+        self.hooks = Hooks(
+            self.loop,
+            lambda: self._configuration.settings.event_handling,
+            Describer(self.registry, self.loop, self.publisher),
+            environment,
+            self._clock,
+            self._journal,
+            quiet_until=self._clock.now() + settings.initialization_period,
+        )
+        self.rotating = Rotating(self._rotated_logs, environment, self._clock, self._journal)
+        self.exit_on = ExitOn(exit_on, self.loop, self.performer.instances, self._clock, self._calls.end)
+        self.reaper = Reaper(events, self._exited, held=self.cgroups.joining)
+        self.cgroups.joined = self.reaper.look
+        self.memory = MemoryKills()
+        self.foreign = ForeignExits(events, self._process_exited)
+
+    @property
+    def socket(self) -> str:
+        """The file on which pmond answers."""
+        queue, runtime = self._configuration.settings.message_queue, self._configuration.places.runtime
+        return socket_path(queue.directory.shmem, queue.name_suffix, runtime)
+
+    def turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
+        """Tell all who follow the loop; `before` are the states that the turn has changed."""
+        self.keeping.turn_ended(before, happened)
+        self.tuner.tune(before)
+        self.watched_files.follow(before)
+        self.hooks.turn_ended(before)
+        self.exit_on.turn_ended(before)
+        self._expect_logs(before)
+
+    def look_again(self) -> None:
+        """At what no event may have told about."""
+        self.reaper.sweep(
+            lambda: [running.pid for running in self.performer.instances if running.own and not running.ended]
+        )
+        self.performer.sweep()
+        self.keeping.look_again()
+        self.memory.forget()
+        self.rotating.look()
+        self.watched_files.resync()
+        self.loop.touch(self.registry.processes)
+
+    def _exited(self, pid: int, status: ExitStatus) -> None:
+        keeper = self._folder.keeper
+        if keeper.was(pid):
+            keeper.start()
+            keeper.refill(self.performer.instances.mains())
+        elif not any(tell(pid, status) for tell in self._followers_of_exits()):
+            self._process_exited(pid, status)
+
+    def _process_exited(self, pid: int, status: ExitStatus) -> None:
+        self.performer.exited(pid, self.memory.explained(status))
+
+    def _followers_of_exits(self) -> tuple[Callable[[int, ExitStatus], bool], ...]:
+        return self.hooks.exited, self.rotating.exited, self.performer.reloads.exited, self._calls.exited
+
+    def _expect_logs(self, names: Iterable[str]) -> None:
+        processes = self.registry.processes
+        if any((one := processes.get(name)) is not None and one.spec.log_rotate.wanted for name in names):
+            self.rotating.look_soon()
+
+    def rotated_folders(self) -> frozenset[str]:
+        """Folders with logs that are to be rotated."""
+        return frozenset(str(Path(path).parent) for path in self._rotated_logs())
+
+    def _rotated_logs(self) -> dict[str, LogRotate]:
+        running = (self.registry.processes.get(one.name) for one in self.performer.instances)
+        return {
+            path: one.spec.log_rotate
+            for one in running
+            if one is not None and one.spec.log_rotate.wanted
+            for path in self.publisher.log_files(one)
+        }
+
+    def _renamed(self, one: Declared, new: str) -> None:
+        """Carry over what is known of a process, and its log where the name alone says where it is."""
+        self.loop.rename(one.name, new)
+        self.performer.rename(one.name, new)
+        self.publisher.rename(one.name, new)
+        logs = self._configuration.settings.logs.directory
+        before, after = (Path(logs) / f"{name}.log" for name in (one.name, new))
+        if one.spec.log or one.spec.log_dir or not before.exists() or after.exists():
+            return
+        try:
+            before.rename(after)
+            reached(FailPoint.LOG_RENAMED)
+        except OSError as error:
+            self._journal.warn("log.not_renamed", path=str(before), error=str(error))
+
+    def _about(self) -> Mapping[str, Any]:
+        return {
+            "started_at": self._clock.wall(),
+            "socket": self.socket,
+            "config_file": self._configuration.places.config_file,
+            "state_dir": self._folder.path,
+        }
+
+    def _report_defect(self, identifier: str, where: str, error: BaseException) -> None:
+        self._journal.error("request.failed", error, id=identifier, where=where)

@@ -1,0 +1,49 @@
+"""The state folder of this pmond: held by a lock, opened as a whole and given back as a whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pmon3_schema.settings import Data
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.journal import Journal
+from pmond.runtime.files.folders import ensure_folder, owner_of
+from pmond.runtime.processes.keeper import Keeper
+from pmond.runtime.state.starts import Starts
+from pmond.runtime.state.state_file import FileAccess
+from pmond.runtime.state.state_lock import keep_lock, lock_state
+from pmond.runtime.state.store import Store
+
+STATE_FILE = "data.db"
+
+
+class StateFolder:
+    """`snapshot` is what an earlier pmond left; `lock` the descriptor that keeps others out."""
+
+    def __init__(self, data: Data, clock: Clock, journal: Journal, inherited_lock: int | None) -> None:
+        """Raises StateInUse when another pmond has it, PmonError when it cannot be used."""
+        self.path = data.directory
+        owner = owner_of(data, "data")
+        ensure_folder(self.path, data.directory_mode, owner)
+        self.lock = keep_lock(self.path, inherited_lock) or lock_state(
+            self.path, trusted_uid=owner[0] if owner else None
+        )
+        access = FileAccess(data.file_mode, owner)
+        self.store = Store.open(Path(self.path) / STATE_FILE, clock=clock, access=access)
+        self.snapshot = self.store.load()
+        self.store.keep_uuid()
+        self.starts = Starts(self.path)
+        self.keeper = Keeper(self.path, journal)
+        for notice in self.store.notices:
+            journal.warn("state.notice", message=notice)
+
+    def close(self, processes_left: bool) -> None:
+        """Save and give back; a keeper stays for `processes_left`, to hold their exit statuses."""
+        self.store.close()
+        self.starts.close()
+        if processes_left:
+            self.keeper.close()
+        else:
+            self.keeper.end()
+        os.close(self.lock)

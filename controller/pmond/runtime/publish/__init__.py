@@ -1,1 +1,0 @@
-"""What is told: status objects, events, and the scripts that are run on them."""

@@ -1,0 +1,249 @@
+"""The rows and descriptions that callers see, put together from what is wanted, seen and measured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pmon3_schema.effect import Effect
+from pmon3_schema.findings import Document
+from pmon3_schema.formats.export import plain
+from pmon3_schema.origins import positions
+from pmon3_schema.revision import changes
+from pmon3_schema.status import Condition, ProcessStatus, Status
+from pmond.core.model import NOTHING_SEEN, State
+from pmond.core.report import Truth, exit_words, report, truths
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.long_work import in_thread, in_turns
+from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.processes.environment import User, find_user
+from pmond.runtime.processes.failures import SpawnError
+from pmond.runtime.processes.identity import Identity
+from pmond.runtime.processes.instances import Instances
+from pmond.runtime.processes.launch import log_paths
+from pmond.runtime.processes.spawn import SpawnContext
+from pmond.runtime.processes.usage import Usage, UsageSampler
+from pmond.runtime.state.records import Hold
+from pmond.runtime.state.store import Store
+from pmond.runtime.supervise.loop import Loop
+
+_MANY = 256
+"""Processes from which on some things take milliseconds, for which a thread is worth its while."""
+
+
+class Publisher:
+    """Answers what is there."""
+
+    def __init__(
+        self, registry: Registry, loop: Loop, instances: Instances, store: Store, clock: Clock, user: str
+    ) -> None:
+        self.context: SpawnContext
+        self.content_of: Callable[[str], Sequence[Document]] = lambda owner: ()
+        """The documents in force of a set."""
+        self._registry = registry
+        self._loop = loop
+        self._instances = instances
+        self._store = store
+        self._clock = clock
+        self._user = user
+        self._sampler = UsageSampler()
+        self._updated_at: dict[str, str] = {}
+
+    def note_changes(self, names: Collection[str]) -> None:
+        """These processes changed now."""
+        now = self._clock.wall()
+        self._updated_at.update(dict.fromkeys(names, now))
+
+    def forget(self, name: str) -> None:
+        self._updated_at.pop(name, None)
+
+    async def origins(self, one: Declared) -> dict[str, str]:
+        """Where each value of a process is written, as file:line; what is not there is a default."""
+        # A thread for a large manifest, which has to be read again.
+        many = len(self._registry.processes) >= _MANY
+        found = await in_thread(self._positions, one) if many else self._positions(one)
+        return {field: f"{file}:{line}" for field, (file, line, _) in found.items()}
+
+    def _positions(self, one: Declared) -> dict[str, tuple[str, int, int]]:
+        return positions(self.content_of(one.record.owner), one.record.file, one.name)
+
+    def rename(self, old: str, new: str) -> None:
+        if old in self._updated_at:
+            self._updated_at[new] = self._updated_at.pop(old)
+
+    async def rows(self, chosen: list[Declared], usage: bool) -> list[ProcessStatus]:
+        """The status objects of some processes."""
+        measured = await self._measured(chosen) if usage else {}
+        return await in_turns(chosen, lambda one: self.row(one, measured.get(one.name)))
+
+    def row(self, one: Declared, usage: Usage | None = None) -> ProcessStatus:
+        """One status object; `usage` None: nothing is measured."""
+        now, loop, spec, record = self._clock.now(), self._loop, one.spec, one.record
+        state = loop.observed.get(one.name, NOTHING_SEEN)
+        seen = report(one.name, loop.desired, loop.observed, now, loop.policy)
+        aside = loop.set_aside.get(one.name)
+        code, signal = exit_words(state)
+        instance = state.instance
+        return {
+            "id": one.id,
+            "name": one.name,
+            "status": (Status.FAILED if aside else seen.status).word,
+            "status_code": int(Status.FAILED if aside else seen.status),
+            "pid": instance.pid if instance is not None and instance.ended_at is None else 0,
+            "restart_count": state.history.restart_count,
+            "user": spec.user or self._user,
+            "cpu_percent": usage.cpu_percent if usage else 0.0,
+            "memory_bytes": usage.memory_bytes if usage else 0,
+            "started_at": self._at(instance.started_at) if instance is not None else None,
+            "updated_at": self._updated_at.get(one.name, record.updated_at),
+            "next_start_at": self._at(seen.next_start_at) if seen.next_start_at is not None else None,
+            "file": spec.file,
+            "args": list(spec.args),
+            "env_keys": sorted(spec.env_vars),
+            "log": log_paths(spec, self.context.log_dir)[0],
+            "dependencies": list(spec.dependencies),
+            "groups": self._registry.groups_of(one),
+            "labels": dict(spec.labels),
+            "ready": seen.ready and not aside,
+            "owner": record.owner,
+            "hold": hold_json(record.hold),
+            "generation": record.generation,
+            "observed_generation": loop.decided.get(one.name, 0),
+            "exit_code": code,
+            "exit_signal": signal,
+            "reason": f"internal error, set aside: {aside}" if aside else seen.reason,
+        }
+
+    async def describe(self, one: Declared) -> dict[str, Any]:
+        """A row and what is behind it."""
+        origins = await self.origins(one)
+        return {
+            **self.row(one, self._usage(one)),
+            "declared_at": _place(one),
+            "origins": origins,
+            "spec": plain(one.spec),
+            "conditions": self._conditions(one),
+            "events": [event_json(event) for event in self._store.events(one.name, 20)],
+            "instances": self._instance_list(one),
+        }
+
+    def exported(self, one: Declared) -> dict[str, Any]:
+        """Manifest data of a process, with its groups and its user as they are now."""
+        entry = plain(one.spec)
+        entry["user"] = one.spec.user or self._user
+        groups = self._registry.groups_of(one)
+        return _in_seed_order(entry, groups)
+
+    def log_files(self, one: Declared) -> tuple[str, str]:
+        return log_paths(one.spec, self.context.log_dir)
+
+    def user_of(self, one: Declared) -> User | None:
+        """The system user that a process runs as, if it is not the daemon's own and exists."""
+        try:
+            return find_user(one.name, one.spec.user) if one.spec.user else None
+        except SpawnError:
+            return None
+
+    async def _measured(self, chosen: list[Declared]) -> dict[str, Usage]:
+        roots = self._roots(chosen)
+        if len(roots) < _MANY:
+            return self._sampler.sample(roots, self._clock.now()) if roots else {}
+        # The sampler only replaces what it keeps, so that two samples at once do each other no harm.
+        return await asyncio.to_thread(self._sampler.sample, roots, self._clock.now())
+
+    def _usage(self, one: Declared) -> Usage | None:
+        roots = self._roots([one])
+        return self._sampler.sample(roots, self._clock.now()).get(one.name) if roots else None
+
+    def _roots(self, chosen: list[Declared]) -> dict[str, Identity]:
+        """Of those that run, the process at the top of each tree."""
+        roots = {}
+        for one in chosen:
+            running = self._instances.get(one.name)
+            if running is not None and not running.ended:
+                roots[one.name] = running.identity
+        return roots
+
+    def _conditions(self, one: Declared) -> list[Condition]:
+        loop = self._loop
+        found = truths(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+        changed = self._updated_at.get(one.name, one.record.updated_at)
+        hold = one.record.hold
+        return [
+            {
+                "type": truth.type,
+                "status": truth.status,
+                "reason": truth.reason,
+                "message": truth.message + self._changed_paths(one, truth),
+                "last_transition_time": hold.at if truth.type == "Held" and hold else changed,
+                "observed_generation": loop.decided.get(one.name, 0),
+            }
+            for truth in found
+        ]
+
+    def _changed_paths(self, one: Declared, truth: Truth) -> str:
+        """Which fields wait for a restart."""
+        running = self._instances.get(one.name)
+        if truth.reason != "SpecChanged" or running is None or running.spec is None:
+            return ""
+        found = changes(running.spec, one.spec)
+        return ": " + ", ".join(change.path for change in found if change.effect is Effect.RESTART)
+
+    def _instance_list(self, one: Declared) -> list[dict[str, Any]]:
+        state: State = self._loop.observed.get(one.name, NOTHING_SEEN)
+        instance = state.instance
+        if instance is None:
+            return []
+        return [
+            {
+                "number": instance.number,
+                "pid": instance.pid,
+                "phase": instance.phase.name.lower(),
+                "started_at": self._at(instance.started_at),
+                "adopted": instance.adopted,
+                "revision": instance.revision,
+            }
+        ]
+
+    def _at(self, moment: float) -> str:
+        """A moment of the loop's clock as wall-clock text."""
+        at = datetime.now(UTC) + timedelta(seconds=moment - self._clock.now())
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event_json(event: Any) -> dict[str, Any]:
+    """One event as callers see it."""
+    return {
+        "id": event.id,
+        "time": event.at,
+        "name": event.name,
+        "reason": event.reason or event.type,
+        "message": event.message,
+        "fields": dict(event.fields),
+    }
+
+
+def hold_json(hold: Hold | None) -> dict[str, Any] | None:
+    """A hold as callers see it."""
+    if hold is None:
+        return None
+    return {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason, "until": hold.until}
+
+
+def _place(one: Declared) -> str:
+    return f"{one.record.file}:{one.record.line}" if one.record.file else ""
+
+
+def _in_seed_order(entry: Mapping[str, Any], groups: list[str]) -> dict[str, Any]:
+    ordered: dict[str, Any] = {}
+    for key, value in entry.items():
+        if key == "groups":
+            continue
+        if key == "no_auto_restart" and groups:
+            ordered["groups"] = groups
+        ordered[key] = value
+    if groups and "groups" not in ordered:
+        ordered["groups"] = groups
+    return ordered
