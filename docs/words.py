@@ -93,7 +93,7 @@ def requests() -> str:
 def places() -> str:
     """Where the two kinds of pmond keep their things."""
     home = {"HOME": "/home/you", "XDG_RUNTIME_DIR": "/run/user/1000"}
-    system, own = paths.system_places(), paths.own_places(home)
+    system, own = paths.system_places(), paths.own_places(home, 1000)
     names = {
         "config_file": "configuration",
         "process_config_file": "process config file, unless configured",

@@ -1,7 +1,7 @@
 """Which pmond a command talks to, and where one that `up` starts writes its own log.
 
-Theory of operation: `pmon3_schema.paths` knows the rules, which the daemon follows too; this
-module gives them the environment and turns what they refuse into an error for the caller.
+Theory of operation: `pmon3_schema.paths` and `which_daemon` know the rules, which the daemon follows
+too; this module gives them the environment and turns what they refuse into an error for the caller.
 """
 
 from __future__ import annotations
@@ -11,17 +11,23 @@ import os
 from pmon3.client import Client
 from pmon3_schema import paths
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.which_daemon import Daemon, which_daemon
 
 
 def connect() -> Client:
     """A client of the pmond that this caller means; nothing is sent yet. Raises PmonError."""
-    return Client(daemon().socket)
+    return client_of(daemon())
 
 
-def daemon() -> paths.Daemon:
+def client_of(which: Daemon) -> Client:
+    """A client of this pmond."""
+    return Client(which.socket, config_file=which.config_file)
+
+
+def daemon() -> Daemon:
     """The pmond that this caller means. Raises PmonError."""
     try:
-        return paths.which_daemon(os.environ, os.getuid())
+        return which_daemon(os.environ, os.geteuid())
     except paths.PathError as error:
         raise PmonError(ErrorCode.BAD_REQUEST, str(error)) from None
 
@@ -29,6 +35,6 @@ def daemon() -> paths.Daemon:
 def daemon_log() -> str:
     """Where a pmond that `up` starts writes what it has to say: the caller's own state folder."""
     try:
-        return f"{paths.own_places(os.environ).data}/pmond.log"
+        return f"{paths.own_places(os.environ, os.geteuid()).data}/pmond.log"
     except paths.PathError as error:
         raise PmonError(ErrorCode.BAD_REQUEST, str(error)) from None

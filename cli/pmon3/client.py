@@ -1,9 +1,9 @@
 """One request to pmond over its Unix socket.
 
 Theory of operation: plain `socket` and `wire`, because `http.client` alone would double the
-start-up time of `ls`. Every request is its own connection. Everything that can go wrong leaves
-as a `PmonError`: no daemon or no permission as `unreachable`, silence as `timeout`, an error
-answer as what the daemon says.
+start-up time of `ls`. Every request is its own connection, and nothing is sent on it before it is known
+who listens (`peer`). Everything that can go wrong leaves as a `PmonError`: no daemon or no permission
+as `unreachable`, a stranger as `refused`, silence as `timeout`, an error answer as what the daemon says.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from pmon3 import peer
 from pmon3.wire import MalformedResponse, ResponseParser, request_bytes
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -24,10 +25,11 @@ Query = list[tuple[str, str]]
 
 
 class Client:
-    """Speaks to the pmond whose socket is `path`."""
+    """Speaks to the pmond whose socket is `path`; `config_file` may name another owner of that."""
 
-    def __init__(self, path: str, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(self, path: str, timeout: float = DEFAULT_TIMEOUT, config_file: str = "") -> None:
         self.path = path
+        self.config_file = config_file
         self.timeout = timeout
 
     def get(self, path: str, query: Query | None = None) -> Any:
@@ -55,13 +57,7 @@ class Client:
         return _decoded(stream.status, content)
 
     def _send(self, method: str, target: str, body: bytes | None, timeout: float | None) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(timeout)
-            connection.connect(self.path)
-        except OSError as error:
-            connection.close()
-            raise _unreachable(self.path, error) from None
+        connection = self._connected(timeout)
         try:
             connection.sendall(request_bytes(method, target, body))
         except (BrokenPipeError, ConnectionResetError):
@@ -70,6 +66,21 @@ class Client:
         except OSError as error:
             connection.close()
             raise _unreachable(self.path, error) from None
+        return connection
+
+    def _connected(self, timeout: float | None) -> socket.socket:
+        peer.check_way(self.path, self.config_file)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(timeout)
+            connection.connect(self.path)
+            peer.check_listener(connection, self.path)
+        except OSError as error:
+            connection.close()
+            raise _unreachable(self.path, error) from None
+        except PmonError:
+            connection.close()
+            raise
         return connection
 
 

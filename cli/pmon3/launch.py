@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pmon3 import address, output
+from pmon3 import address, output, peer
 from pmon3.client import Client
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -30,7 +30,7 @@ _STATE_IN_USE = 5
 def ensure_running(seconds: float) -> tuple[Client, str]:
     """A client of a pmond that answers, and when it was started if that was here. Raises PmonError."""
     daemon = address.daemon()
-    client = Client(daemon.socket)
+    client = address.client_of(daemon)
     try:
         client.get("/v1/version")
     except PmonError as error:
@@ -80,10 +80,12 @@ def start(seconds: float, own: bool) -> None:
     `own`: with its places in the caller's folders, root's included.
     """
     log = address.daemon_log()
+    peer.check_way(log)
     Path(log).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    peer.check_way(log)  # again: where everybody may add things, somebody may have been faster
     ready, write_end = os.pipe()
     try:
-        with Path(log).open("ab") as written:
+        with open(log, "ab", opener=_opened_for_log) as written:
             started = subprocess.Popen(
                 # -P: nothing in the folder of the caller may be imported instead of a library.
                 [sys.executable, "-P", "-m", "pmond", *(["--own"] if own else [])],
@@ -95,6 +97,11 @@ def start(seconds: float, own: bool) -> None:
         _await_ready(started, ready, seconds, log)
     finally:
         os.close(ready)
+
+
+def _opened_for_log(path: str, flags: int) -> int:
+    """Opened as `open` does, but no link is followed and nobody else may read it."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _await_ready(started: subprocess.Popen[bytes], ready: int, seconds: float, log: str) -> None:

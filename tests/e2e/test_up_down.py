@@ -56,7 +56,8 @@ def test_up_tells_who_stays_stopped(pmond: Pmond) -> None:
 
 
 def test_up_when_pmond_cannot_start(stopped_pmond: Pmond) -> None:
-    stopped_pmond.config_file.write_text("log_level: [\n")
+    place = stopped_pmond.config_file.read_text()
+    stopped_pmond.config_file.write_text(f"{place}process_monitor_interval: often\n")
     done = stopped_pmond.run("up")
     assert done.returncode == 3
     assert "cannot start pmond" in done.stderr

@@ -201,7 +201,7 @@ def test_event_handlers_are_a_command_or_a_list_of_commands() -> None:
 
 
 def test_places_of_a_user_and_relative_paths() -> None:
-    places = own_places({"HOME": "/home/ana"})
+    places = own_places({"HOME": "/home/ana"}, 1000)
     settings, _ = parse(b"process_config_file: p.d", "/home/ana/c/config.yml", {}, places)
     assert settings.process_config_file == "/home/ana/c/p.d"
     assert settings.logs.directory == "/home/ana/.local/state/pmon3/logs"

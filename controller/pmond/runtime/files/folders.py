@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.settings import Access
+from pmon3_schema.trust import stranger
 
 
 def owner_of(access: Access, what: str) -> tuple[int, int] | None:
@@ -48,6 +49,15 @@ def ensure_folder(path: str, mode: int, owner: tuple[int, int] | None) -> None:
         raise PmonError(
             ErrorCode.INTERNAL, f"cannot create the folder {path}: {error.strerror}", "correct config.yml"
         ) from error
+
+
+def refuse_strangers(path: str, owner: tuple[int, int] | None) -> None:
+    """Raises PmonError `refused` where somebody else than root, pmond's user and the owner that is
+    configured could put another thing at this path."""
+    why = stranger(path, os.geteuid(), owner[:1] if owner else ())
+    if why:
+        hint = "name another folder: message_queue.directory in config.yml, or XDG_RUNTIME_DIR"
+        raise PmonError(ErrorCode.REFUSED, f"cannot use the folder {path}: {why}", hint)
 
 
 def _unknown(what: str, kind: str, name: str) -> PmonError:

@@ -21,7 +21,7 @@ from pmon3_schema.settings import Settings
 from pmond.runtime.base import clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.files.folders import ensure_folder, owner_of
+from pmond.runtime.files.folders import ensure_folder, owner_of, refuse_strangers
 from pmond.runtime.files.watch import Watcher
 from pmond.runtime.http.listener import socket_name
 from pmond.runtime.processes import tree
@@ -70,6 +70,7 @@ class Daemon:
         left = self._adopt()
         upgraded = self._handed.socket is not None
         await self._listen()
+        self._folder.write_down(self._parts.socket)
         self._watch()
         if not upgraded:
             await self._parts.sources.reload()
@@ -204,7 +205,12 @@ class Daemon:
         """Make it if need be; answers mode, user and group of the socket's file."""
         queue = self.settings.message_queue
         owner = owner_of(queue, "message_queue")
-        ensure_folder(str(Path(self._parts.socket).parent), queue.directory_mode, owner)
+        folder = str(Path(self._parts.socket).parent)
+        refuse_strangers(folder, owner)
+        ensure_folder(folder, queue.directory_mode, owner)
+        refuse_strangers(
+            folder, owner
+        )  # again: where everybody may add things, somebody may have been faster
         return queue.file_mode, *(owner or (-1, -1))
 
     def _keep_reachable(self) -> None:

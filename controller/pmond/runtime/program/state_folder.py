@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from pmon3_schema.settings import Data
+from pmon3_schema.which_daemon import SOCKET_FILE
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.folders import ensure_folder, owner_of
@@ -37,6 +39,17 @@ class StateFolder:
         self.keeper = Keeper(self.path, journal)
         for notice in self.store.notices:
             journal.warn("state.notice", message=notice)
+
+    def write_down(self, socket: str) -> None:
+        """Say where the socket is, for commands that know this folder and no runtime folder."""
+        file = Path(self.path) / SOCKET_FILE
+        new = file.with_name(f".{SOCKET_FILE}.new")
+        with suppress(OSError):  # such as of a full disk: most commands do without
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with open(descriptor, "wb") as written:  # noqa: PTH123
+                written.write(os.fsencode(f"{socket}\n"))
+            new.replace(file)
 
     def close(self, processes_left: bool) -> None:
         """Save and give back; a keeper stays for `processes_left`, to hold their exit statuses."""
