@@ -32,7 +32,7 @@ _WORKER = ("/bin/sh", "-c", "exec sleep infinity")
 """It is also given a number and a place for reports, of which it makes nothing."""
 
 
-class Start(NamedTuple):
+class MeasuredStart(NamedTuple):
     """One start of a pmond, in milliseconds."""
 
     elapsed: float
@@ -40,7 +40,7 @@ class Start(NamedTuple):
     """What it used of the processors, all threads; on a busy machine the steadier figure."""
 
 
-class Pmond:
+class BenchedPmond:
     """A pmond on the folders of a fleet, which is started and killed again and again."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -48,7 +48,7 @@ class Pmond:
         self._daemon: subprocess.Popen[bytes] | None = None
         self.client = Client(str(fleet.declaration.folder / "run" / "pmon3.sock"), _TIMEOUT)
 
-    def start(self) -> Start:
+    def start(self) -> MeasuredStart:
         """What it takes until the socket answers. Raises FleetError when it does not come up."""
         reading, writing = os.pipe()
         folder = self._fleet.declaration.folder
@@ -66,7 +66,7 @@ class Pmond:
             if ready.read() != b"ready\n":
                 raise FleetError(f"pmond did not come up: {folder / 'daemon.output'}")
             elapsed = (time.perf_counter() - before) * 1e3
-            return Start(elapsed, procfs.activity(self._daemon.pid).cpu / 1e6)
+            return MeasuredStart(elapsed, procfs.activity(self._daemon.pid).cpu / 1e6)
 
     def kill(self) -> None:
         assert self._daemon is not None
@@ -80,12 +80,12 @@ class Pmond:
 
 
 @contextmanager
-def pmond(count: int) -> Iterator[Pmond]:
+def pmond(count: int) -> Iterator[BenchedPmond]:
     """A killed pmond, and as many living processes of it."""
     system = Pmon3()
     with temporary_fleet(system, _WORKER, count) as fleet:
         system.write_empty(fleet.declaration)
-        one = Pmond(fleet)
+        one = BenchedPmond(fleet)
         one.start()
         declared = {"processes": processes(fleet.declaration)}
         path = str(fleet.declaration.folder / "loaded.json")
@@ -105,12 +105,12 @@ def _json(value: object) -> str:
     return json.dumps(value)
 
 
-def measure(count: int, times: int) -> tuple[list[Start], list[Start]]:
+def measure(count: int, times: int) -> tuple[list[MeasuredStart], list[MeasuredStart]]:
     """Starts with an empty state and with so many processes to adopt."""
     with ExitStack() as stack:
         bare, full = stack.enter_context(pmond(0)), stack.enter_context(pmond(count))
         pids = full.running()
-        found: tuple[list[Start], list[Start]] = [], []
+        found: tuple[list[MeasuredStart], list[MeasuredStart]] = [], []
         for _ in range(times):
             for one, times_found in zip((bare, full), found, strict=True):
                 one.kill()
@@ -138,7 +138,7 @@ def main() -> None:
         print(f"| {name} | {' | '.join(f'{figure:.0f}' for figure in figures)} |")
 
 
-def _figures(starts: list[Start]) -> list[float]:
+def _figures(starts: list[MeasuredStart]) -> list[float]:
     columns = [one.elapsed for one in starts], [one.processor for one in starts]
     return [figure for column in columns for figure in (statistics.median(column), min(column))]
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from benchmarks.reports import Report, ReportReader
+from benchmarks.reports import ReportReader, WorkerReport
 from benchmarks.systems.base import Declaration, System
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -42,7 +42,7 @@ class Fleet:
     def __init__(self, system: System, declaration: Declaration) -> None:
         self.system = system
         self.declaration = declaration
-        self.latest: dict[int, Report] = {}
+        self.latest: dict[int, WorkerReport] = {}
         self._reports = ReportReader(declaration.reports)
         self._log = declaration.folder / "daemon.output"
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -75,14 +75,14 @@ class Fleet:
                 first.setdefault(report.index, report.began)
         return max(first.values())
 
-    def wait_first(self, index: int, timeout: float) -> Report:
+    def wait_first(self, index: int, timeout: float) -> WorkerReport:
         """Wait for the first report of one worker."""
         deadline = time.monotonic() + timeout
         while index not in self.latest:
             self._read(deadline, f"worker {index} not up")
         return self.latest[index]
 
-    def wait_restarted(self, index: int, after: int, timeout: float) -> Report:
+    def wait_restarted(self, index: int, after: int, timeout: float) -> WorkerReport:
         """Wait until worker `index` reports a run that began after the time `after`, in nanoseconds."""
         deadline = time.monotonic() + timeout
         while self.latest[index].began <= after:
@@ -129,7 +129,7 @@ class Fleet:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
 
-    def _read(self, deadline: float, state: str) -> list[Report]:
+    def _read(self, deadline: float, state: str) -> list[WorkerReport]:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise FleetError(f"timeout: {state}")

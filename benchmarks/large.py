@@ -100,7 +100,7 @@ class Cost(Struct, frozen=True):
         )
 
 
-class Bench:
+class LargeBench:
     """One pmond and the steps it is taken through."""
 
     def __init__(self, folder: Path, size: int) -> None:
@@ -233,13 +233,13 @@ def one_round(size: int) -> dict[str, Cost]:
         fleet.system.write(fleet.declaration)
         fleet.start()
         wait_answering(fleet)
-        bench = Bench(fleet.declaration.folder, size)
+        bench = LargeBench(fleet.declaration.folder, size)
         found = bench.steps()
     with temporary_fleet(Watched(), ("/usr/bin/sleep",), 0) as fleet:
         fleet.system.write(fleet.declaration)
         fleet.start()
         wait_answering(fleet)
-        return {**found, **Bench(fleet.declaration.folder, size).followed()}
+        return {**found, **LargeBench(fleet.declaration.folder, size).followed()}
 
 
 def validate(size: int, rounds: int) -> tuple[float, float]:

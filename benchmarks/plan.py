@@ -14,20 +14,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pmon3_schema.manifest import Document, Entry, Reading, read
+from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
-from pmond.core.compare import Existing, Options, compare
+from pmond.core.compare import CompareOptions, Existing, compare
 from pmond.core.model import Desired, Policy
 from pmond.core.plan import plan
 from pmond.runtime.base import clock
-from pmond.runtime.intent.acting import Acting
+from pmond.runtime.intent.apply_planner import ApplyOrder, ApplyPlanner, ApplyRequest, CurrentState
+from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.edit import Declared, declared, dump
-from pmond.runtime.intent.preparing import Order, Preparing, Request, Seen
 from pmond.runtime.state.records import ProcessRecord
 
 _REPEAT = 7
 _OWNER = "file:/srv/processes.yaml"
-_NOBODY_ASKS: Acting = None  # type: ignore[assignment]
+_NOBODY_ASKS: Commands = None  # type: ignore[assignment]
 """Rights are looked at for callers only."""
 
 
@@ -49,11 +49,11 @@ def manifest(size: int, edited: bool = False) -> str:
 
 def in_process(size: int) -> dict[str, tuple[float, float]]:
     """Milliseconds of each step, elapsed and of processor time."""
-    path, options = "/srv/processes.yaml", Options(_OWNER, prune=True)
-    documents = [Document(path, manifest(size, edited=True).encode())]
+    path, options = "/srv/processes.yaml", CompareOptions(_OWNER, prune=True)
+    documents = [ManifestFile(path, manifest(size, edited=True).encode())]
     before = {
         entry.spec.name: _declared(number, entry)
-        for number, entry in enumerate(read([Document(path, manifest(size).encode())]).entries, 1)
+        for number, entry in enumerate(read([ManifestFile(path, manifest(size).encode())]).entries, 1)
     }
     # As pmond reads them: what is declared like that already keeps its spec.
     entries = [
@@ -61,11 +61,11 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
         for entry in read(documents).entries
     ]
     after = [entry.spec for entry in entries]
-    seen = Seen(0, before, {}, {}, None)
-    request = Request(documents, Reading(tuple(entries), ()), Order(options))
+    seen = CurrentState(0, before, {}, {}, None)
+    request = ApplyRequest(documents, Reading(tuple(entries), ()), ApplyOrder(options))
     existing = {name: Existing(one.spec, _OWNER) for name, one in before.items()}
     desired = Desired({name: one.wanted for name, one in before.items()})
-    preparing = Preparing(_NOBODY_ASKS, 0)
+    preparing = ApplyPlanner(_NOBODY_ASKS, 0)
     assert len(preparing.compared(seen, request).plan["actions"]) == 1
     return {
         "parse": _least(lambda: read(documents)),

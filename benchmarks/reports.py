@@ -18,7 +18,7 @@ _LAYOUT = struct.Struct("=qqq")
 _PIPE_SIZE = 1 << 20
 
 
-class Report(Struct, frozen=True):
+class WorkerReport(Struct, frozen=True):
     """One run of a worker: its pid, its number, and CLOCK_MONOTONIC at its first instruction (ns)."""
 
     pid: int
@@ -34,14 +34,14 @@ class ReportReader:
         self._fifo = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.fcntl(self._fifo, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
-    def read(self, timeout: float, also: int) -> list[Report]:
+    def read(self, timeout: float, also: int) -> list[WorkerReport]:
         """What has arrived; waits up to `timeout` seconds, or until descriptor `also` is readable."""
         select.select([self._fifo, also], [], [], max(timeout, 0))
         try:
             data = os.read(self._fifo, _PIPE_SIZE // _LAYOUT.size * _LAYOUT.size)
         except BlockingIOError:
             return []
-        return [Report(*fields) for fields in _LAYOUT.iter_unpack(data)]
+        return [WorkerReport(*fields) for fields in _LAYOUT.iter_unpack(data)]
 
     def close(self) -> None:
         os.close(self._fifo)

@@ -12,7 +12,7 @@ from benchmarks.measures import Figures
 from msgspec import Struct, field
 
 
-class Column(Struct, frozen=True):
+class FigureColumn(Struct, frozen=True):
     """One figure: its heading, unit, and the system whose figure is 1 in the ratios."""
 
     key: str
@@ -22,16 +22,16 @@ class Column(Struct, frozen=True):
 
 
 COLUMNS = (
-    Column("restart_p50", "restart p50", "ms", "floor"),
-    Column("restart_p99", "restart p99", "ms", "floor"),
-    Column("kills", "kills", "", None),
-    Column("bringup", "bring-up", "s", "floor"),
-    Column("load", "bring-up, daemon up", "s", "floor"),
-    Column("list", "list command", "ms", "pmon3"),
-    Column("idle_cpu", "idle CPU", "%", "pmon3"),
-    Column("wakeups", "wake-ups", "/s", None),
-    Column("pss", "memory PSS", "MB", "pmon3"),
-    Column("rss", "RSS", "MB", None),
+    FigureColumn("restart_p50", "restart p50", "ms", "floor"),
+    FigureColumn("restart_p99", "restart p99", "ms", "floor"),
+    FigureColumn("kills", "kills", "", None),
+    FigureColumn("bringup", "bring-up", "s", "floor"),
+    FigureColumn("load", "bring-up, daemon up", "s", "floor"),
+    FigureColumn("list", "list command", "ms", "pmon3"),
+    FigureColumn("idle_cpu", "idle CPU", "%", "pmon3"),
+    FigureColumn("wakeups", "wake-ups", "/s", None),
+    FigureColumn("pss", "memory PSS", "MB", "pmon3"),
+    FigureColumn("rss", "RSS", "MB", None),
 )
 _BASE_KEY = {"load": "bringup"}
 """The floor has no daemon that could be up before: its bring-up is the base of both."""
@@ -90,7 +90,7 @@ def _table(results: Sequence[Result], size: int) -> str:
     return "\n\n".join(parts)
 
 
-def _cell(column: Column, figures: Figures, bases: dict[str, Figures]) -> str:
+def _cell(column: FigureColumn, figures: Figures, bases: dict[str, Figures]) -> str:
     value = figures.get(column.key)
     if value is None:
         return "–"

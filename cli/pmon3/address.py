@@ -11,7 +11,7 @@ import os
 from pmon3.client import Client
 from pmon3_schema import paths
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.which_daemon import Daemon, which_daemon
+from pmon3_schema.which_daemon import DaemonAddress, which_daemon
 
 
 def connect() -> Client:
@@ -19,12 +19,12 @@ def connect() -> Client:
     return client_of(daemon())
 
 
-def client_of(which: Daemon) -> Client:
+def client_of(which: DaemonAddress) -> Client:
     """A client of this pmond."""
     return Client(which.socket, config_file=which.config_file)
 
 
-def daemon() -> Daemon:
+def daemon() -> DaemonAddress:
     """The pmond that this caller means. Raises PmonError."""
     try:
         return which_daemon(os.environ, os.geteuid())

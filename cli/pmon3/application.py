@@ -102,7 +102,7 @@ def _usage(error: Exception, words: list[str]) -> PmonError:
 def _unknown(word: str) -> PmonError:
     from difflib import get_close_matches
 
-    from pmon3.habits import SAID_HERE
+    from pmon3.tool_aliases import SAID_HERE
 
     meant = [SAID_HERE[word]] if word in SAID_HERE else get_close_matches(word, VERB_OF, n=1)
     hint = f"did you mean {meant[0]}? pmon3 help lists all" if meant else "pmon3 help lists all"

@@ -9,7 +9,7 @@ from pmon3 import documents
 from pmon3.client import Client
 
 
-class Wishes(NamedTuple):
+class ApplyOptions(NamedTuple):
     """How manifests are to be applied; the names are those of the request."""
 
     prune: bool = False
@@ -32,9 +32,9 @@ def apply(
     client: Client,
     paths: list[str] | None,
     set_name: str | None,
-    wishes: Wishes,
+    apply_options: ApplyOptions,
     choice: dict[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Apply each named manifest in order; gives the answers. All are read before any is sent."""
     requests = documents.bodies(paths, set_name, choice)
-    return [client.post("/v1/apply", body | wishes.body()) for body in requests]
+    return [client.post("/v1/apply", body | apply_options.body()) for body in requests]

@@ -44,15 +44,15 @@ class Client:
         """The decoded answer of a DELETE. Raises PmonError."""
         return self._answer("DELETE", path, None, self.timeout)
 
-    def stream(self, path: str, query: Query | None = None) -> Stream:
+    def stream(self, path: str, query: Query | None = None) -> ResponseStream:
         """Open an answer that is read as it comes: logs and events. Raises PmonError."""
-        stream = Stream(self._send("GET", _target(path, query), None, self.timeout), self.path)
+        stream = ResponseStream(self._send("GET", _target(path, query), None, self.timeout), self.path)
         stream.open(self.timeout)
         return stream
 
     def _answer(self, method: str, target: str, body: bytes | None, timeout: float | None) -> Any:
         with self._send(method, target, body, timeout) as connection:
-            stream = Stream(connection, self.path)
+            stream = ResponseStream(connection, self.path)
             content = b"".join(stream)
         return _decoded(stream.status, content)
 
@@ -84,7 +84,7 @@ class Client:
         return connection
 
 
-class Stream:
+class ResponseStream:
     """The body of one answer, in pieces as they arrive. Iterate it, or `receive` when readable."""
 
     def __init__(self, connection: socket.socket, path: str) -> None:

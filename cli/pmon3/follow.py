@@ -11,7 +11,7 @@ import selectors
 from collections.abc import Mapping
 
 from pmon3 import output
-from pmon3.client import Stream
+from pmon3.client import ResponseStream
 from pmon3.table import width
 
 _COLOURS = (51, 142, 46, 214, 177, 75, 203, 228)
@@ -46,7 +46,7 @@ def prefixes(names: list[str], coloured: bool) -> dict[str, bytes]:
     return made
 
 
-def interleave(streams: Mapping[str, Stream], coloured: bool) -> None:
+def interleave(streams: Mapping[str, ResponseStream], coloured: bool) -> None:
     """Print the lines of all streams as they come, until every one has ended."""
     labels = prefixes(list(streams), coloured)
     with selectors.DefaultSelector() as selector:
@@ -61,7 +61,7 @@ def interleave(streams: Mapping[str, Stream], coloured: bool) -> None:
                     selector.unregister(stream)
 
 
-def _forward(stream: Stream, log: Prefixed) -> bool:
+def _forward(stream: ResponseStream, log: Prefixed) -> bool:
     data = stream.receive()
     output.write_bytes(log.end() if data is None else log.feed(data))
     return data is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pmon3_schema.diagnostics import Diagnostic, Severity
-from pmon3_schema.manifest import Document, Entry, Reading
+from pmon3_schema.manifest import Entry, ManifestFile, Reading
 from pmon3_schema.origins import ranges
 
 
@@ -27,7 +27,7 @@ def search_path() -> str:
     return os.environ.get("PATH", os.defpath)
 
 
-def check(documents: Sequence[Document], reading: Reading) -> Iterator[Diagnostic]:
+def check(documents: Sequence[ManifestFile], reading: Reading) -> Iterator[Diagnostic]:
     """What the entries need that this host does not have, at the fields that name it."""
     by_path = {document.path: document for document in documents}
     for entry in reading.entries:

@@ -117,7 +117,7 @@ def _await_ready(started: subprocess.Popen[bytes], ready: int, seconds: float, l
         raise PmonError(code, f"cannot start pmond: {why}", f"see {log}")
 
 
-class Ending:
+class ExitWatch:
     """Watches one process for its end, from before it is asked to end."""
 
     def __init__(self, pid: int) -> None:

@@ -28,7 +28,7 @@ def pids(client: Client) -> set[int]:
     return found | {client.get("/v1/version")["pid"]}
 
 
-class Top:
+class NativeTop:
     """`top` while its `with` block runs. Raises PmonError on entering where it cannot be run."""
 
     def __init__(self, seconds: int) -> None:

@@ -17,7 +17,7 @@ LONGEST_WAIT = 7 * 86400.0
 """Seconds; what `--timeout none` means, the longest wait that pmond accepts."""
 
 
-class Shape(StrEnum):
+class OutputFormat(StrEnum):
     """The shapes of an answer."""
 
     TABLE = "table"
@@ -26,7 +26,7 @@ class Shape(StrEnum):
     NAME = "name"
 
 
-class PlanShape(StrEnum):
+class PlanFormat(StrEnum):
     """The shapes of a plan, which has no names to list."""
 
     TABLE = "table"
@@ -38,7 +38,7 @@ References = Annotated[
     list[str] | None,
     typer.Argument(metavar="[ID|NAME|GLOB]...", help="Which: ids, names or globs such as 'web*'."),
 ]
-Output = Annotated[Shape, typer.Option("--output", "-o", help="The shape of the answer.")]
+Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="The shape of the answer.")]
 Groups = Annotated[list[str] | None, typer.Option("--group", "-g", metavar="GROUP", help="Those of a group.")]
 Labels = Annotated[
     list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="Only those with this label.")
@@ -55,7 +55,7 @@ Manifests = Annotated[
     list[str] | None,
     typer.Option("--file", "-f", metavar="PATH", help="A manifest, or a folder of them; repeatable."),
 ]
-PlanOutput = Annotated[PlanShape, typer.Option("--output", "-o", help="The shape of the answer.")]
+PlanOutput = Annotated[PlanFormat, typer.Option("--output", "-o", help="The shape of the answer.")]
 Profiles = Annotated[
     list[str] | None,
     typer.Option(

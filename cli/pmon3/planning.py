@@ -6,7 +6,7 @@ from typing import Any
 
 from pmon3 import documents, exit_codes, output, plan_files
 from pmon3.address import connect
-from pmon3.applying import Wishes
+from pmon3.applying import ApplyOptions
 from pmon3.client import Client
 from pmon3.render_plan import is_change, plan_text
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -15,7 +15,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 def show_plan(
     paths: list[str] | None,
     set_name: str | None,
-    wishes: Wishes,
+    apply_options: ApplyOptions,
     shape: str,
     exit_zero: bool,
     out: str | None = None,
@@ -24,7 +24,7 @@ def show_plan(
     """Print what applying these manifests would do; 0 for nothing, 1 for differences. Raises PmonError."""
     client = connect()
     named = paths or _process_config_file(client)
-    requests = [body | wishes.body() for body in documents.bodies(named, set_name, choice)]
+    requests = [body | apply_options.body() for body in documents.bodies(named, set_name, choice)]
     if out is not None and len(requests) > 1:
         raise PmonError(ErrorCode.BAD_REQUEST, "cannot save one plan of several sets", "plan each by itself")
     full = {"full": True} if shape == output.YAML else {}

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from pmon3_schema._version import __version__
 from pmon3_schema.diagnostics import CODES, Diagnostic, render_concise, render_text
-from pmon3_schema.manifest import Document, Entry, texts
+from pmon3_schema.manifest import Entry, ManifestFile, texts
 
 _NO_PROCESS = "(file)"
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -25,7 +25,7 @@ class Checked:
     """What was checked and what was found."""
 
     def __init__(
-        self, documents: Sequence[Document], entries: Sequence[Entry], diagnostics: Sequence[Diagnostic]
+        self, documents: Sequence[ManifestFile], entries: Sequence[Entry], diagnostics: Sequence[Diagnostic]
     ) -> None:
         self.entries = entries
         self.diagnostics = diagnostics

@@ -22,7 +22,7 @@ SYSTEM_CONFIG = "/etc/pmon3/config"
 _SYSTEM_LOGS = "/var/log/pmond"
 
 
-class State(StrEnum):
+class FileState(StrEnum):
     """What is at the place of a file."""
 
     ABSENT = "absent"
@@ -45,16 +45,16 @@ class ServiceFile(Struct, frozen=True):
         """The text as it is written: a configuration as it is, anything else below its mark."""
         return self.text if self.kept else f"{_MARK}{_digest(self.text)}\n{self.text}"
 
-    def state(self) -> State:
+    def state(self) -> FileState:
         """What is there now. Raises OSError when it cannot be read."""
         try:
             found = self.path.read_text("utf-8", "surrogateescape")
         except FileNotFoundError:
-            return State.ABSENT
+            return FileState.ABSENT
         if found == self.marked:
-            return State.OURS
+            return FileState.OURS
         mark, _, text = found.partition("\n")
-        return State.OLD if mark == f"{_MARK}{_digest(text)}" else State.CHANGED
+        return FileState.OLD if mark == f"{_MARK}{_digest(text)}" else FileState.CHANGED
 
     def write(self) -> None:
         """Put it there, whole at once. Raises OSError."""

@@ -21,14 +21,14 @@ _ANSWER_MARGIN = 10.0
 READY, STOPPED, DELETED, COMPLETED = "ready", "stopped", "deleted", "completed"
 
 
-class Patience(NamedTuple):
+class WaitOptions(NamedTuple):
     """Whether and how many seconds to wait."""
 
     seconds: float
     no_wait: bool = False
 
 
-class Settled(NamedTuple):
+class WaitResult(NamedTuple):
     """What is there after waiting, and the error that it amounts to, if any."""
 
     processes: list[dict[str, Any]]
@@ -41,26 +41,26 @@ class Settled(NamedTuple):
 
 
 def wait(
-    client: Client, targets: list[dict[str, Any]], until: str, patience: Patience, set_name: str = ""
-) -> Settled:
+    client: Client, targets: list[dict[str, Any]], until: str, wait_options: WaitOptions, set_name: str = ""
+) -> WaitResult:
     """Wait for targets, and a set where one is named. Raises PmonError only when pmond cannot be asked."""
-    if patience.no_wait or not (targets or set_name):
-        return Settled(touched(client, targets))
-    body: dict[str, Any] = {"targets": targets, "until": until, "timeout": patience.seconds}
+    if wait_options.no_wait or not (targets or set_name):
+        return WaitResult(touched(client, targets))
+    body: dict[str, Any] = {"targets": targets, "until": until, "timeout": wait_options.seconds}
     if set_name:
         body["set"] = set_name
-    answer = client.post("/v1/wait", body, timeout=patience.seconds + _ANSWER_MARGIN)
-    return Settled(answer["processes"], missed(answer, until, patience))
+    answer = client.post("/v1/wait", body, timeout=wait_options.seconds + _ANSWER_MARGIN)
+    return WaitResult(answer["processes"], missed(answer, until, wait_options))
 
 
-def missed(answer: dict[str, Any], until: str, patience: Patience) -> PmonError | None:
+def missed(answer: dict[str, Any], until: str, wait_options: WaitOptions) -> PmonError | None:
     """The error that the answer of a wait amounts to, if any."""
     failures = answer["failures"]
     names = ", ".join(failure["name"] for failure in failures)
     if answer["outcome"] == "met":
         return None
     if answer["outcome"] == "timeout":
-        message = f"cannot see {names or 'all'} {until}: {patience.seconds:g} s have passed"
+        message = f"cannot see {names or 'all'} {until}: {wait_options.seconds:g} s have passed"
         return output.MissedGoal(ErrorCode.TIMEOUT, message, failures)
     return output.MissedGoal(ErrorCode.UNMET, f"cannot get {names} {until}: see below", failures)
 
@@ -71,18 +71,18 @@ def touched(client: Client, targets: list[dict[str, Any]]) -> list[dict[str, Any
     return [process for process in measured(client) if process["name"] in names] if names else []
 
 
-def act(client: Client, verb: str, body: dict[str, Any], until: str, patience: Patience) -> Settled:
+def act(client: Client, verb: str, body: dict[str, Any], until: str, wait_options: WaitOptions) -> WaitResult:
     """Do a verb to the selected processes and wait for its outcome."""
-    return wait(client, client.post(f"/v1/actions/{verb}", body)["targets"], until, patience)
+    return wait(client, client.post(f"/v1/actions/{verb}", body)["targets"], until, wait_options)
 
 
-def show_all(client: Client, settled: Settled, shape: str) -> None:
+def show_all(client: Client, settled: WaitResult, shape: str) -> None:
     """Print the table of all processes, as the seed does after most verbs, then check."""
     output.emit_processes(measured(client), shape)
     settled.check()
 
 
-def show_brought_up(client: Client, settled: Settled, shape: str) -> None:
+def show_brought_up(client: Client, settled: WaitResult, shape: str) -> None:
     """The table of all for people, as the seed prints it; for programs what they have asked for."""
     if shape == output.TABLE:
         show_all(client, settled, shape)
@@ -90,15 +90,15 @@ def show_brought_up(client: Client, settled: Settled, shape: str) -> None:
         show_touched(settled, shape)
 
 
-def show_touched(settled: Settled, shape: str) -> None:
+def show_touched(settled: WaitResult, shape: str) -> None:
     """Print the processes that were meant, then check."""
     output.emit_processes(settled.processes, shape)
     settled.check()
 
 
-def deleted(before: list[dict[str, Any]], settled: Settled) -> Settled:
+def deleted(before: list[dict[str, Any]], settled: WaitResult) -> WaitResult:
     """What to show of processes that are gone: as they were, but stopped, as the seed does."""
     if settled.error:
         return settled
     gone = {"status": "stopped", "status_code": 3, "pid": 0, "cpu_percent": 0.0, "memory_bytes": 0}
-    return Settled([process | gone for process in before])
+    return WaitResult([process | gone for process in before])

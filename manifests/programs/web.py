@@ -9,7 +9,7 @@ from itertools import count
 _numbers = count(1)
 
 
-class Clock(BaseHTTPRequestHandler):
+class TimePage(BaseHTTPRequestHandler):
     """Answers GET."""
 
     def do_GET(self) -> None:
@@ -24,4 +24,4 @@ class Clock(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     port = int(os.environ.get("PORT", "18371"))
     print(f"web: listening on port {port}")
-    HTTPServer(("127.0.0.1", port), Clock).serve_forever()
+    HTTPServer(("127.0.0.1", port), TimePage).serve_forever()

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from pmon3_schema import graph
 from pmon3_schema.diagnostics import Severity
-from pmon3_schema.findings import Item, Source
-from pmon3_schema.mistakes import did_you_mean
+from pmon3_schema.field_diagnostics import did_you_mean
+from pmon3_schema.path_diagnostics import Item, Source
 
 
 def check_together(

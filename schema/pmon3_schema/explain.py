@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from pmon3_schema.effect import Effect
-from pmon3_schema.fields import Declared
+from pmon3_schema.fields import FieldStruct
 from pmon3_schema.formats.export import written
 from pmon3_schema.jsonschema import definitions, manifest_schema
 from pmon3_schema.process import ProcessSpec
@@ -56,7 +56,7 @@ def explain(path: str = ROOT) -> Explanation:
         return _beside(parts[1:])
     if parts[:1] in ([ROOT], ["processes"]):
         parts = parts[1:]
-    declared: type[Declared] = ProcessSpec
+    declared: type[FieldStruct] = ProcessSpec
     found, at = _process(), ROOT
     schema = definitions()
     for place, part in enumerate(parts):
@@ -100,7 +100,7 @@ def _keys(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _field(path: str, name: str, declared: type[Declared], schema: dict[str, Any]) -> Explanation:
+def _field(path: str, name: str, declared: type[FieldStruct], schema: dict[str, Any]) -> Explanation:
     field = declared.declared[name]
     inner, effect = field.inner, field.effect or Effect.RESTART
     title = "Process" if declared is ProcessSpec else declared.__name__
@@ -117,7 +117,7 @@ def _field(path: str, name: str, declared: type[Declared], schema: dict[str, Any
     )
 
 
-def _fields(path: str, declared: type[Declared], schema: dict[str, Any]) -> Iterator[Explanation]:
+def _fields(path: str, declared: type[FieldStruct], schema: dict[str, Any]) -> Iterator[Explanation]:
     for name in declared.declared:
         yield _field(f"{path}.{name}", name, declared, schema)
 

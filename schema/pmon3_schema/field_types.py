@@ -11,10 +11,10 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pmon3_schema import as_written
-from pmon3_schema.fields import Declared, Rule, mistake
-from pmon3_schema.filled import Filled, as_number, as_text, as_truth, as_whole
+from pmon3_schema import input_schema
+from pmon3_schema.fields import Conversion, FieldStruct, mistake
 from pmon3_schema.scalars import parse_duration, parse_signal, parse_size
+from pmon3_schema.substituted_text import SubstitutedText, as_number, as_text, as_truth, as_whole
 
 _QUOTING = re.compile(r"['\"\\]")
 _WORD = re.compile(r"[^ \t\r\n]+")
@@ -89,7 +89,7 @@ def _environment(value: Any) -> Any:
     for word in words:
         key, equals, content = word.partition("=")
         if not equals or not key:
-            shown = value if isinstance(value, Filled) else word
+            shown = value if isinstance(value, SubstitutedText) else word
             raise mistake("env_vars", f"{shown!r} is not NAME=value (quote values that have spaces)")
         pairs[key] = content
     return pairs
@@ -102,7 +102,7 @@ def check_variables(names: Iterable[str]) -> None:
             raise mistake("env_vars", f"{name!r} is not the name of a variable")
 
 
-def _converted(convert: Any, code: str, written: Mapping[str, Any]) -> Rule:
+def _converted(convert: Any, code: str, written: Mapping[str, Any]) -> Conversion:
     def validate(value: Any) -> Any:
         if value is None or not isinstance(value, str | int | float):
             return value
@@ -111,7 +111,7 @@ def _converted(convert: Any, code: str, written: Mapping[str, Any]) -> Rule:
         except ValueError as error:
             raise mistake(code, str(error)) from None
 
-    return Rule(validate, written)
+    return Conversion(validate, written)
 
 
 def _tuple(value: Any) -> Any:
@@ -134,31 +134,31 @@ def _prune(value: Any) -> Any:
     raise mistake("choice", "`prune` must be true, false or confirm")
 
 
-Name = Annotated[str, Rule(_name, as_written.NAME)]
-Text = Annotated[str, Rule(_no_nul)]
-Flag = Annotated[bool, Rule(as_truth)]
-Whole = Annotated[int, Rule(as_whole)]
-Number = Annotated[float, Rule(as_number)]
-FromText = Rule(as_text)
+Name = Annotated[str, Conversion(_name, input_schema.NAME)]
+Text = Annotated[str, Conversion(_no_nul)]
+Flag = Annotated[bool, Conversion(as_truth)]
+Whole = Annotated[int, Conversion(as_whole)]
+Number = Annotated[float, Conversion(as_number)]
+FromText = Conversion(as_text)
 """For a choice of words."""
-Prune = Annotated[bool | Literal["confirm"], Rule(_prune)]
-Duration = Annotated[float, _converted(parse_duration, "duration", as_written.DURATION)]
-Size = Annotated[int, _converted(parse_size, "size", as_written.SIZE)]
-SignalNumber = Annotated[int, _converted(parse_signal, "signal", as_written.SIGNAL)]
-ExitCodes = Annotated[tuple[Whole, ...], Rule(_tuple, as_written.EXIT_CODES)]
+Prune = Annotated[bool | Literal["confirm"], Conversion(_prune)]
+Duration = Annotated[float, _converted(parse_duration, "duration", input_schema.DURATION)]
+Size = Annotated[int, _converted(parse_size, "size", input_schema.SIZE)]
+SignalNumber = Annotated[int, _converted(parse_signal, "signal", input_schema.SIGNAL)]
+ExitCodes = Annotated[tuple[Whole, ...], Conversion(_tuple, input_schema.EXIT_CODES)]
 Texts = Annotated[
     tuple[Text, ...],
-    Rule(lambda v: (v,) if isinstance(v, str) else _tuple(v), as_written.TEXTS),
+    Conversion(lambda v: (v,) if isinstance(v, str) else _tuple(v), input_schema.TEXTS),
 ]
-Words = Annotated[tuple[Text, ...], Rule(_words, as_written.WORDS)]
+Words = Annotated[tuple[Text, ...], Conversion(_words, input_schema.WORDS)]
 """Arguments: one string in shell quoting, or a list."""
-Environment = Annotated[dict[Text, Text], Rule(_environment, as_written.VARIABLES)]
-Mask = Annotated[int | None, Rule(_octal, as_written.MASK)]
+Environment = Annotated[dict[Text, Text], Conversion(_environment, input_schema.VARIABLES)]
+Mask = Annotated[int | None, Conversion(_octal, input_schema.MASK)]
 """File permissions, in octal where it is text."""
-Names = Annotated[tuple[Name, ...], Rule(_tuple, as_written.NAMES)]
+Names = Annotated[tuple[Name, ...], Conversion(_tuple, input_schema.NAMES)]
 
 
-class Part(Declared, frozen=True):
+class Part(FieldStruct, frozen=True):
     """What can be declared in a manifest: no unknown keys, no conversions but those of the types here."""
 
     reading: ClassVar[Mapping[str, Any]] = {"strict": True}

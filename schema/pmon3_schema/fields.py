@@ -37,12 +37,12 @@ class Field(Struct, frozen=True):
         return self.default is ...
 
     @property
-    def inner(self) -> type[Declared] | None:
+    def inner(self) -> type[FieldStruct] | None:
         """The class of a field that is itself made of fields, such as `restart`."""
-        return type(self.default) if isinstance(self.default, Declared) else None
+        return type(self.default) if isinstance(self.default, FieldStruct) else None
 
 
-class Rule(Struct, frozen=True, eq=False):
+class Conversion(Struct, frozen=True, eq=False):
     """How what is written becomes a value of a type; stands in `Annotated`."""
 
     read: Callable[[Any], Any]
@@ -61,7 +61,7 @@ class Bounds(Struct, frozen=True):
     description: str | None = None
 
 
-class Refused(ValueError):
+class InvalidValue(ValueError):
     """What was written means no value."""
 
     def __init__(self, count: int, errors: Sequence[Mapping[str, Any]]) -> None:
@@ -92,18 +92,18 @@ def mistake(code: str, message: str) -> Exception:
     return PydanticCustomError(code, "{why}", {"why": message})
 
 
-def inner_of(declared: type[Declared], name: str) -> type[Declared] | None:
+def inner_of(declared: type[FieldStruct], name: str) -> type[FieldStruct] | None:
     """The class of a field that is itself made of fields; None where there is no such field."""
     field = declared.declared.get(name)
     return field.inner if field else None
 
 
-class _Declaring(StructMeta):
+class _FieldStructMeta(StructMeta):
     """Leaves the defaults of `field` to msgspec, and keeps the rest that it says."""
 
     def __new__(
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
-    ) -> _Declaring:
+    ) -> _FieldStructMeta:
         said = dict(namespace)
         for key, value in said.items():
             if isinstance(value, Field):
@@ -120,7 +120,7 @@ class _Declaring(StructMeta):
         return made
 
 
-class Declared(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_Declaring):
+class FieldStruct(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_FieldStructMeta):
     """A value with declared fields. Fields without a default come first."""
 
     declared: ClassVar[Mapping[str, Field]] = {}
@@ -166,7 +166,7 @@ class Declared(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_Decla
             raise ValueError(str(error)) from None
 
 
-def _known(record: Any, declared: type[Declared]) -> Any:
+def _known(record: Any, declared: type[FieldStruct]) -> Any:
     """A kept record without the fields that are not declared here."""
     if not isinstance(record, Mapping):
         return record
@@ -179,6 +179,6 @@ def _known(record: Any, declared: type[Declared]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Declared):
+    if isinstance(value, FieldStruct):
         return value.to_record()
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -21,7 +21,7 @@ _MOST_CODE = 255
 _STATUSES = ("True", "False", "Unknown")
 
 
-class Condition(NamedTuple):
+class WaitCondition(NamedTuple):
     """One of the words; `code` of `exited`, `type` and `status` of `condition`, which may be the set's."""
 
     word: str
@@ -34,7 +34,7 @@ class Condition(NamedTuple):
 class Goal(NamedTuple):
     """All of the conditions, or any of them."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[WaitCondition, ...]
     any: bool = False
 
     def part(self, *, of_set: bool) -> Goal:
@@ -54,9 +54,9 @@ def joined(conditions: list[str], any_of: bool) -> str:
     return ("|" if any_of else ",").join(conditions)
 
 
-def _condition(text: str, of_set: bool) -> Condition:
+def _condition(text: str, of_set: bool) -> WaitCondition:
     if text in PLAIN:
-        return Condition(text)
+        return WaitCondition(text)
     found = _WITH_VALUE.match(text)
     if found is None:
         raise ValueError(
@@ -65,12 +65,12 @@ def _condition(text: str, of_set: bool) -> Condition:
     if found["code"] is not None:
         if int(found["code"]) > _MOST_CODE:
             raise ValueError(f"{text!r} cannot be waited for: exit codes end at {_MOST_CODE}")
-        return Condition("exited", code=int(found["code"]))
+        return WaitCondition("exited", code=int(found["code"]))
     status = (found["status"] or "True").capitalize()
     if status not in _STATUSES:
         raise ValueError(f"{text!r} cannot be waited for: a condition is True, False or Unknown")
     type = _type(found["type"], of_set)
-    return Condition("condition", type=type, status=status, of_set=of_set and type in SET_CONDITIONS)
+    return WaitCondition("condition", type=type, status=status, of_set=of_set and type in SET_CONDITIONS)
 
 
 def _type(word: str, of_set: bool) -> str:

@@ -1,6 +1,6 @@
 """The JSON Schema of manifests, for editors and other tools, made from the model itself.
 
-Theory of operation: pydantic describes what a field may be *written* as (`as_written`, through
+Theory of operation: pydantic describes what a field may be *written* as (`input_schema`, through
 the types of `field_types`). Added here is what readers do before the model sees an entry: the manifest around
 the list of processes, keys in the spellings of the Go pmon3 (`spelling`), empty values, text that
 YAML would take for a number, and values made of variables. The schema is never stricter than
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmon3_schema import as_written
+from pmon3_schema import input_schema
 from pmon3_schema.jsonschema_parts import (
     ANNOTATIONS,
     in_all_spellings,
@@ -101,8 +101,8 @@ def manifest_schema(draft: str = "7") -> dict[str, Any]:
         "else": {"properties": {"processes": {"items": {"$ref": "#/$defs/WithoutVariables"}}}},
         "$defs": {
             **sections,
-            "Reference": as_written.REFERENCE,
-            "NamedByItself": {"properties": {"name": {"not": as_written.REFERENCE}}},
+            "Reference": input_schema.REFERENCE,
+            "NamedByItself": {"properties": {"name": {"not": input_schema.REFERENCE}}},
             "WithoutVariables": literal,
         },
     }
@@ -118,7 +118,7 @@ def _as_readers_take_it(process: dict[str, Any]) -> None:
         _also(properties[key], _PLAIN | ({"minimum": 0} if key in ("file", "name") else {}))
     for key in [key for key in properties if key != "file"]:
         _also(properties[key], {"type": "null"})
-    _also(properties["no_auto_restart"], as_written.YES_NO)
+    _also(properties["no_auto_restart"], input_schema.YES_NO)
     _also(properties["name"], {"const": ""})
     del process["required"]
     process["anyOf"] = some_of("file")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pmon3_schema.as_written import any_case
+from pmon3_schema.input_schema import any_case
 
 ANNOTATIONS = frozenset({"$comment", "default", "description", "effect", "since", "title"})
 """The keys of a field's schema that refuse no value."""

@@ -23,11 +23,11 @@ from msgspec import Struct
 
 from pmon3_schema.checks import check_together
 from pmon3_schema.diagnostics import Diagnostic, has_errors
-from pmon3_schema.fields import Refused
-from pmon3_schema.findings import Document, Item, Layer, Source, diagnostics
+from pmon3_schema.field_diagnostics import FieldDiagnostic, mistakes, type_name
+from pmon3_schema.fields import InvalidValue
 from pmon3_schema.formats import format_of
-from pmon3_schema.formats.source import Lines, Path, Unreadable, decode
-from pmon3_schema.mistakes import Mistake, mistakes, type_name
+from pmon3_schema.formats.source import LineIndex, Path, Unreadable, decode
+from pmon3_schema.path_diagnostics import Item, Layer, ManifestFile, Source, diagnostics
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import OPTIONS, gather, merged
 from pmon3_schema.spelling import SEED_TEXT_KEYS
@@ -37,7 +37,7 @@ from pmon3_schema.variables import references_hint
 _LARGE = 256 * 1024
 _PATH_FIELDS = ("log", "log_dir", "cwd", "stderr_log")
 
-__all__ = ["Document", "Entry", "Reading", "read", "texts"]
+__all__ = ["Entry", "ManifestFile", "Reading", "read", "texts"]
 
 
 class Entry(Struct, frozen=True):
@@ -62,7 +62,7 @@ class Reading(Struct, frozen=True):
 
 
 def read(
-    documents: Iterable[Document],
+    documents: Iterable[ManifestFile],
     *,
     search_path: str | None = None,
     base: str | None = None,
@@ -97,7 +97,7 @@ def read(
         return reading
 
 
-def texts(documents: Iterable[Document]) -> dict[str, str]:
+def texts(documents: Iterable[ManifestFile]) -> dict[str, str]:
     """The text of each file by its path, for rendering diagnostics; not what a caller gave by option."""
     return {
         document.path: document.content.decode("utf-8", "replace").removeprefix("\ufeff")
@@ -144,14 +144,14 @@ def _validate(
         placed["file"] = found or placed["file"]
     try:
         item.spec = ProcessSpec.read(placed)
-    except Refused as refused:
+    except InvalidValue as refused:
         _report(item, placed, list(mistakes(refused, ProcessSpec)))
         return
     if user_exists is not None and item.spec.user and not user_exists(item.spec.user):
         item.report("PM030", f"no user `{item.spec.user}` on this host", "user")
 
 
-def _report(item: Item, placed: dict[str, Any], found: list[Mistake]) -> None:
+def _report(item: Item, placed: dict[str, Any], found: list[FieldDiagnostic]) -> None:
     # A name taken from the file is wrong because the file is: say it once.
     derived = item.name_field() == "file" and any(mistake.path == ("file",) for mistake in found)
     for mistake in found:
@@ -217,7 +217,7 @@ def _absolute(path: str, folder: str) -> str:
 def _entries(source: Source) -> Iterator[Entry]:
     if source.loaded is None or source.top is None or source.format is None:
         return
-    lines, starts = Lines(source.text), source.loaded.starts
+    lines, starts = LineIndex(source.text), source.loaded.starts
     for index, item in enumerate(source.items):
         if item.spec is None:
             continue

@@ -26,11 +26,11 @@ from pydantic import (
 )
 
 from pmon3_schema import fields
-from pmon3_schema.fields import Bounds, Declared, Refused, Rule
+from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue
 
-Value = TypeVar("Value", bound=Declared)
+Value = TypeVar("Value", bound=FieldStruct)
 
-_classes: dict[type[BaseModel], type[Declared]] = {}
+_classes: dict[type[BaseModel], type[FieldStruct]] = {}
 """Of which class each model is."""
 _MOST = 10_000
 """More errors than that are only counted."""
@@ -55,7 +55,7 @@ def read_json(declared: type[Value], text: bytes) -> Value:
 
 
 @cache
-def model_of(declared: type[Declared]) -> type[BaseModel]:
+def model_of(declared: type[FieldStruct]) -> type[BaseModel]:
     """The model; its JSON Schema describes what may be written."""
     kinds = get_type_hints(declared, include_extras=True)
     members: dict[str, Any] = {
@@ -74,13 +74,13 @@ def model_of(declared: type[Declared]) -> type[BaseModel]:
 
 
 @cache
-def reader_of(declared: type[Declared]) -> TypeAdapter[Any]:
+def reader_of(declared: type[FieldStruct]) -> TypeAdapter[Any]:
     """What reads a class of fields; it takes milliseconds to make."""
     kind: Any = Annotated[model_of(declared), AfterValidator(_taken)]
     return TypeAdapter(kind)
 
 
-def _taken(model: BaseModel) -> Declared:
+def _taken(model: BaseModel) -> FieldStruct:
     """The value of what was read, once its fields are known to agree."""
     value = _value(model)
     value.check(_given(model))
@@ -93,7 +93,7 @@ def _agreeing(model: BaseModel) -> BaseModel:
     return model
 
 
-def _value(model: BaseModel) -> Declared:
+def _value(model: BaseModel) -> FieldStruct:
     values = model.__dict__
     given = {}
     for name in model.__pydantic_fields_set__:
@@ -119,9 +119,9 @@ def _given(model: BaseModel) -> set[str]:
 
 def _translated(kind: Any) -> Any:
     """A type in pydantic's words."""
-    if isinstance(kind, type) and issubclass(kind, Declared):
+    if isinstance(kind, type) and issubclass(kind, FieldStruct):
         model = model_of(kind)
-        return model if kind.check is Declared.check else Annotated[model, AfterValidator(_agreeing)]
+        return model if kind.check is FieldStruct.check else Annotated[model, AfterValidator(_agreeing)]
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return Annotated[(_translated(arguments[0]), *map(_marker, arguments[1:]))]
@@ -133,7 +133,7 @@ def _translated(kind: Any) -> Any:
 
 
 def _marker(said: Any) -> Any:
-    if isinstance(said, Rule):
+    if isinstance(said, Conversion):
         if said.check:
             return AfterValidator(said.read)
         if said.written is None:
@@ -151,6 +151,6 @@ def _described(field: fields.Field) -> Any:
     return Field(default, description=field.description or None, json_schema_extra=extra, **bounds)
 
 
-def _refused(error: ValidationError) -> Refused:
+def _refused(error: ValidationError) -> InvalidValue:
     count = error.error_count()
-    return Refused(count, error.errors(include_url=False) if count <= _MOST else [])
+    return InvalidValue(count, error.errors(include_url=False) if count <= _MOST else [])

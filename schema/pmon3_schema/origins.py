@@ -13,9 +13,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from pmon3_schema.findings import Document
 from pmon3_schema.formats import Format, format_of
-from pmon3_schema.formats.source import Lines, Path, Place, Unreadable, decode
+from pmon3_schema.formats.source import LineIndex, Path, Position, Unreadable, decode
+from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.profiles import OPTIONS
 from pmon3_schema.spelling import SEED_TEXT_KEYS, Spelling
 from pmon3_schema.top import Top, read_top
@@ -43,12 +43,12 @@ class Written(Struct, frozen=True):
         """The path of a field, spelt as in the file."""
         return (*self.path, *self.spelling.source_path(tuple(field)))
 
-    def places(self, fields: Iterable[Sequence[str | int]]) -> dict[Path, Place]:
+    def places(self, fields: Iterable[Sequence[str | int]]) -> dict[Path, Position]:
         """Places of fields that are written, by the path of the field in the file."""
         return self.format.locate(self.text, [self.path_of(field) for field in fields])
 
 
-def find(document: Document, name: str) -> Written | None:
+def find(document: ManifestFile, name: str) -> Written | None:
     """The entry of the process `name`; None where the document cannot be read or has no such entry.
 
     An entry of a profile is looked for last, and only where it could stand by itself.
@@ -65,7 +65,7 @@ def find(document: Document, name: str) -> Written | None:
     return next((one for one in found if one is not None and one.name == name), None)
 
 
-def positions(documents: Sequence[Document], file: str, name: str) -> dict[str, tuple[str, int, int]]:
+def positions(documents: Sequence[ManifestFile], file: str, name: str) -> dict[str, tuple[str, int, int]]:
     """File, line and column of everything that is written of `name`, by dotted field; nothing else.
 
     `file` has its entry; what the profiles in use change of it is where they say it.
@@ -81,9 +81,9 @@ def positions(documents: Sequence[Document], file: str, name: str) -> dict[str, 
     return found
 
 
-def _positions(document: Document, written: Written) -> dict[str, tuple[str, int, int]]:
+def _positions(document: ManifestFile, written: Written) -> dict[str, tuple[str, int, int]]:
     fields = list(_leaves(written.spelling.plain))
-    places, lines = written.places(fields), Lines(written.text)
+    places, lines = written.places(fields), LineIndex(written.text)
     found = {}
     for field in fields:
         place = places.get(written.path_of(field))
@@ -93,7 +93,7 @@ def _positions(document: Document, written: Written) -> dict[str, tuple[str, int
     return found
 
 
-def _changes(documents: Sequence[Document], name: str) -> Iterator[tuple[Document, Written]]:
+def _changes(documents: Sequence[ManifestFile], name: str) -> Iterator[tuple[ManifestFile, Written]]:
     """What the profiles in use say of a process, in the order in which it counts."""
     # Reading every file of a large manifest for one process would take long, and few speak of profiles.
     speaking = [one for one in documents if b"profiles" in one.content.lower()]
@@ -110,7 +110,7 @@ def _changes(documents: Sequence[Document], name: str) -> Iterator[tuple[Documen
                     yield document, written
 
 
-def _load(document: Document) -> tuple[str, Format, Top] | None:
+def _load(document: ManifestFile) -> tuple[str, Format, Top] | None:
     try:
         text = decode(document.content)
         format = format_of(document.path, text, text_keys=SEED_TEXT_KEYS)
@@ -129,12 +129,12 @@ def _written(text: str, format: Format, top: Top, path: Path, entry: Any) -> Wri
     return Written(text, format, path, entry, Spelling(entry, format.name), top.variables is not None)
 
 
-def ranges(document: Document, name: str, field: Sequence[str]) -> tuple[int, int, int, int]:
+def ranges(document: ManifestFile, name: str, field: Sequence[str]) -> tuple[int, int, int, int]:
     """Line and column of the start and end of a field's value, or of the entry where it is not written."""
     written = find(document, name)
     if written is None:
         return 1, 1, 1, 1
-    places, lines = written.places([field]), Lines(written.text)
+    places, lines = written.places([field]), LineIndex(written.text)
     path = written.path_of(field)
     place = next((places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in places), None)
     if place is None:

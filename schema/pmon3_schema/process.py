@@ -30,7 +30,7 @@ from pmon3_schema.field_types import (
     check_variables,
 )
 from pmon3_schema.fields import field, mistake
-from pmon3_schema.process_parts import Limits, LogRotate, Reload, Restart, Stop, Watch
+from pmon3_schema.process_parts import LimitsSpec, LogRotateSpec, ReloadSpec, RestartSpec, StopSpec, WatchSpec
 
 
 class ProcessSpec(Part, frozen=True):
@@ -69,21 +69,25 @@ class ProcessSpec(Part, frozen=True):
         None, effect=Effect.RESTART, ge=0, le=0o777, description="file mode creation mask, octal text"
     )
     priority: Whole | None = field(None, effect=Effect.IN_PLACE, ge=-20, le=19, description="nice value")
-    limits: Limits = field(Limits(), effect=Effect.RESTART, description="resource limits")
-    log_rotate: LogRotate = field(
-        LogRotate(), effect=Effect.IN_PLACE, description="rotation of the log without losing a line"
+    limits: LimitsSpec = field(LimitsSpec(), effect=Effect.RESTART, description="resource limits")
+    log_rotate: LogRotateSpec = field(
+        LogRotateSpec(), effect=Effect.IN_PLACE, description="rotation of the log without losing a line"
     )
     stderr_log: Text = field("", effect=Effect.RESTART, description="separate file for standard error")
     autostart: Flag = field(True, effect=Effect.IN_PLACE, description="start it without being asked")
-    restart: Restart = field(Restart(), effect=Effect.IN_PLACE, description="restart policy and delays")
-    stop: Stop = field(Stop(), effect=Effect.IN_PLACE, description="stop signal and time limit")
+    restart: RestartSpec = field(
+        RestartSpec(), effect=Effect.IN_PLACE, description="restart policy and delays"
+    )
+    stop: StopSpec = field(StopSpec(), effect=Effect.IN_PLACE, description="stop signal and time limit")
     exit_on_end: Flag = field(
         False,
         effect=Effect.IN_PLACE,
         description="the main program of a container: when it ends for good, pmond ends, with its exit code",
     )
-    watch: Watch = field(Watch(), effect=Effect.IN_PLACE, description="files whose changes count")
-    reload: Reload = field(Reload(), effect=Effect.IN_PLACE, description="how it is told of such a change")
+    watch: WatchSpec = field(WatchSpec(), effect=Effect.IN_PLACE, description="files whose changes count")
+    reload: ReloadSpec = field(
+        ReloadSpec(), effect=Effect.IN_PLACE, description="how it is told of such a change"
+    )
     on_change: Annotated[Literal["restart", "reload", "signal", "none"], FromText] = field(
         "restart",
         effect=Effect.IN_PLACE,
@@ -123,7 +127,7 @@ class ProcessSpec(Part, frozen=True):
         return self.policy != "always" or restart.max_failures > 0 or bool(restart.no_restart_exit_codes)
 
     @property
-    def watched(self) -> Watch:
+    def watched(self) -> WatchSpec:
         """What counts when it changes: `watch`, and with it `env_file` where `on_change` may restart it.
 
         A program that runs cannot be given another environment, so telling it of one is no use.

@@ -23,7 +23,7 @@ from pmon3_schema.field_types import (
 from pmon3_schema.fields import field, mistake
 
 
-class Restart(Part, frozen=True):
+class RestartSpec(Part, frozen=True):
     """When a process that ended by itself is started again, and how soon."""
 
     policy: Annotated[Literal["always", "on-failure", "never"], FromText] = field(
@@ -62,7 +62,7 @@ class Restart(Part, frozen=True):
     window: Duration = field(60.0, effect=Effect.IN_PLACE, description="the window of max_failures")
 
 
-class Stop(Part, frozen=True):
+class StopSpec(Part, frozen=True):
     """How a process is asked to end, and how long it may take."""
 
     signal: SignalNumber = field(15, effect=Effect.IN_PLACE, description="the signal that asks it to end")
@@ -72,7 +72,7 @@ class Stop(Part, frozen=True):
     )
 
 
-class Watch(Part, frozen=True):
+class WatchSpec(Part, frozen=True):
     """Files that the program reads: what happens when they change says `on_change`."""
 
     paths: Texts = field(
@@ -96,7 +96,7 @@ class Watch(Part, frozen=True):
         return any(fnmatch(path.rpartition("/")[2], pattern) for pattern in self.ignore)
 
 
-class Reload(Part, frozen=True):
+class ReloadSpec(Part, frozen=True):
     """How the program is told to read its files again."""
 
     command: Words = field(
@@ -112,7 +112,7 @@ class Reload(Part, frozen=True):
     )
 
 
-class LogRotate(Part, frozen=True):
+class LogRotateSpec(Part, frozen=True):
     """When pmond rotates the log, and what it keeps. Off unless a size or an age is given."""
 
     size: Size = field(0, effect=Effect.IN_PLACE, description="rotate at this size; 0: whatever its size")
@@ -137,7 +137,7 @@ class LogRotate(Part, frozen=True):
         return self.size > 0 or self.age > 0
 
 
-class Limits(Part, frozen=True):
+class LimitsSpec(Part, frozen=True):
     """Resource limits (soft and hard alike) of the started program."""
 
     nofile: Whole | None = field(None, effect=Effect.IN_PLACE, ge=0, description="open files")

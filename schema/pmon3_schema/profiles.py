@@ -16,11 +16,11 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from pmon3_schema.field_diagnostics import did_you_mean, type_name
 from pmon3_schema.field_types import env_map
-from pmon3_schema.findings import Document, Finding, Item, Layer, Source
 from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import Path, Unreadable, decode
-from pmon3_schema.mistakes import did_you_mean, type_name
+from pmon3_schema.path_diagnostics import Item, Layer, ManifestFile, PathDiagnostic, Source
 from pmon3_schema.spelling import Spelling
 from pmon3_schema.top import Top, Use, read_top
 from pmon3_schema.variables import Values, check_known, substituted
@@ -36,18 +36,18 @@ class Items(Struct, frozen=True):
     """Names of other processes, and the profiles that would bring them."""
 
 
-def options_document(profiles: Sequence[str], variables: Mapping[str, str]) -> Document:
+def options_document(profiles: Sequence[str], variables: Mapping[str, str]) -> ManifestFile:
     """The document of a choice. No profile and no variable is a choice too."""
     use = {"profiles": list(profiles), "variables": dict(variables)}
-    return Document(OPTIONS, json.dumps({"use": use}, ensure_ascii=False).encode())
+    return ManifestFile(OPTIONS, json.dumps({"use": use}, ensure_ascii=False).encode())
 
 
-def chosen_by_caller(documents: Sequence[Document]) -> Document | None:
+def chosen_by_caller(documents: Sequence[ManifestFile]) -> ManifestFile | None:
     """The document that says what the caller chose, if there is one."""
     return next((document for document in documents if document.path == OPTIONS), None)
 
 
-def chosen_words(document: Document | None) -> dict[str, list[str]] | None:
+def chosen_words(document: ManifestFile | None) -> dict[str, list[str]] | None:
     """The profiles of a choice, and the names of its variables; their values may be secrets."""
     if document is None:
         return None
@@ -89,7 +89,7 @@ def in_use(tops: Sequence[tuple[Source, Top]]) -> Use:
         related = ((found[0][0], found[0][1].path, "first given here"),)
         message = "`use` is given in two files"
         source.findings.append(
-            Finding("PM002", message, use.path, True, "remove one of them", related=related)
+            PathDiagnostic("PM002", message, use.path, True, "remove one of them", related=related)
         )
     return found[0][1] if found else Use(())
 
@@ -137,12 +137,12 @@ def _layer(source: Source, at: Path, value: Any, values: Values | None) -> Layer
     layer.spelling = spelling = Spelling(value, source.format.name)
     for path, name in spelling.twice:
         message = f"duplicate key: `{path[-1]}` is another spelling of `{name}`"
-        source.findings.append(Finding("PM002", message, (*at, *path), True))
+        source.findings.append(PathDiagnostic("PM002", message, (*at, *path), True))
     layer.entry = spelling.plain
     if values is not None:
 
         def report(code: str, message: str, path: Path, hint: str) -> None:
-            source.findings.append(Finding(code, message, layer.path(*path), hint=hint))
+            source.findings.append(PathDiagnostic(code, message, layer.path(*path), hint=hint))
 
         if "${" in str(spelling.plain.get("name", "")):
             report("PM012", "a name is not made of variables", ("name",), "everything is known by its name")
@@ -178,10 +178,10 @@ def _lay_over(
         layer = _layer(source, (*profile.processes_path, index), value, values)
         if layer.spelling is None:
             message = f"a process is a mapping, not {type_name(value)}"
-            source.findings.append(Finding("PM010", message, layer.at))
+            source.findings.append(PathDiagnostic("PM010", message, layer.at))
         elif layer.name in changed:
             message = f"the profile `{name}` changes `{layer.name}` twice"
-            source.findings.append(Finding("PM022", message, layer.path("name"), hint="join the two"))
+            source.findings.append(PathDiagnostic("PM022", message, layer.path("name"), hint="join the two"))
         elif layer.name in items:
             items[layer.name].layers.append(layer)
         elif layer.entry.get("file"):
@@ -190,11 +190,11 @@ def _lay_over(
         elif layer.name not in elsewhere:
             hint = did_you_mean(layer.name, items) or "a process that the profile adds needs a `file`"
             message = f"the profile `{name}` changes `{layer.name}`, which is not declared"
-            source.findings.append(Finding("PM023", message, layer.path("name"), hint=hint))
+            source.findings.append(PathDiagnostic("PM023", message, layer.path("name"), hint=hint))
         changed.add(layer.name)
         if "profiles" in layer.entry:
             message, path = "`profiles` means nothing inside a profile", layer.path("profiles")
-            source.findings.append(Finding("PM012", message, path, True, "remove it"))
+            source.findings.append(PathDiagnostic("PM012", message, path, True, "remove it"))
 
 
 def _check_use(tops: Sequence[tuple[Source, Top]], use: Use) -> None:
@@ -212,15 +212,15 @@ def _check_use(tops: Sequence[tuple[Source, Top]], use: Use) -> None:
             if name not in known:
                 hint = did_you_mean(name, known) or "`profiles` of a manifest, or of a process, declares it"
                 message = f"no file declares the profile `{name}`"
-                source.findings.append(Finding("PM023", message, (*use.path, "profiles"), hint=hint))
+                source.findings.append(PathDiagnostic("PM023", message, (*use.path, "profiles"), hint=hint))
 
 
-def profile_names(documents: Sequence[Document]) -> list[str]:
+def profile_names(documents: Sequence[ManifestFile]) -> list[str]:
     """Every profile that documents or their processes name, sorted; unreadable documents name none."""
     return sorted({name for document in documents for name in _names_in(document)})
 
 
-def _names_in(document: Document) -> Iterator[str]:
+def _names_in(document: ManifestFile) -> Iterator[str]:
     if b"profiles" not in document.content.lower():
         return
     try:

@@ -17,7 +17,7 @@ from msgspec import field as member
 
 from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.fields import Bounds, Declared, Refused, Rule, field
+from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue, field
 
 
 def goal(text: str) -> str:
@@ -27,7 +27,7 @@ def goal(text: str) -> str:
 
 
 Verb = Literal["start", "restart", "stop", "delete", "kill", "drop", "reset"]
-Until = Annotated[str, Bounds(1, 512), Rule(goal, check=True)]
+Until = Annotated[str, Bounds(1, 512), Conversion(goal, check=True)]
 Reference = Annotated[str, Bounds(1, 256, "id, name or glob (web*)")]
 
 _LONGEST_WAIT = 7 * 86400.0
@@ -47,7 +47,7 @@ class Selection(Struct, frozen=True):
     all: bool = False
 
 
-class Body(Declared, frozen=True):
+class Body(FieldStruct, frozen=True):
     """What all bodies share: no unknown keys, no conversions, no infinite numbers."""
 
     reading: ClassVar[Mapping[str, Any]] = {"strict": True, "allow_inf_nan": False}
@@ -208,11 +208,11 @@ def read_body(body: type[AnyBody], text: bytes) -> AnyBody:
 
     try:
         return models.read_json(body, text or b"{}")
-    except Refused as refused:
+    except InvalidValue as refused:
         raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read the request: {_first_of(refused)}") from None
 
 
-def _first_of(refused: Refused) -> str:
+def _first_of(refused: InvalidValue) -> str:
     problems = refused.errors
     if not problems:  # too many to look at
         return f"{refused.count} values are wrong"

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.effect import Effect
-from pmon3_schema.fields import Declared
+from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import ProcessSpec
 
 PREFIX = "h1:"
@@ -29,7 +29,7 @@ _STRENGTH = {effect: number for number, effect in enumerate(Effect)}
 _NO_EXTRA: Mapping[str, str] = {}
 
 
-class Change(Struct, frozen=True):
+class SpecChange(Struct, frozen=True):
     """One leaf that differs. `path` is a JSON pointer; None stands for "not there"."""
 
     path: str
@@ -62,20 +62,20 @@ def revision(spec: ProcessSpec, extra: Mapping[str, str] = _NO_EXTRA) -> str:
     return PREFIX + blake2b(text.encode("ascii"), digest_size=16).hexdigest()
 
 
-def changes(before: Declared, after: Declared) -> list[Change]:
+def changes(before: FieldStruct, after: FieldStruct) -> list[SpecChange]:
     """The leaves that differ between two values of one class, in the order of its fields."""
     if before is after or before == after:
         return []
-    found: list[Change] = []
+    found: list[SpecChange] = []
     for leaf in _leaves(type(before)):
         old, new = _value(before, leaf.path), _value(after, leaf.path)
         if old != new:
             pointer = _pointer(leaf.path)
-            found.extend(Change(pointer + p, o, n, leaf.effect) for p, o, n in _differences(old, new))
+            found.extend(SpecChange(pointer + p, o, n, leaf.effect) for p, o, n in _differences(old, new))
     return found
 
 
-def fields_that_differ(before: Declared, after: Declared) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+def fields_that_differ(before: FieldStruct, after: FieldStruct) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
     """Path, old and new value of each field that differs; lists and maps as a whole."""
     for leaf in _leaves(type(before)):
         old, new = _value(before, leaf.path), _value(after, leaf.path)
@@ -83,7 +83,7 @@ def fields_that_differ(before: Declared, after: Declared) -> Iterator[tuple[tupl
             yield leaf.path, old, new
 
 
-def mask(change: Change) -> Change:
+def mask(change: SpecChange) -> SpecChange:
     """The change with secrets hidden; that something changed stays to be seen."""
     if not change.path.startswith(_SECRET_FIELDS):
         return change
@@ -92,7 +92,7 @@ def mask(change: Change) -> Change:
     return replace(change, before=hidden_before, after=hidden_after)
 
 
-def strongest(found: Sequence[Change]) -> Effect:
+def strongest(found: Sequence[SpecChange]) -> Effect:
     """The most expensive effect among the changes; NONE when there are none."""
     return max((change.effect for change in found), key=_STRENGTH.__getitem__, default=Effect.NONE)
 
@@ -117,7 +117,7 @@ def _pointer(path: tuple[str, ...]) -> str:
 
 
 @cache
-def _leaves(declared: type[Declared]) -> tuple[_Leaf, ...]:
+def _leaves(declared: type[FieldStruct]) -> tuple[_Leaf, ...]:
     """Every field that is not itself made of fields, in order."""
     found: list[_Leaf] = []
     for name, field in declared.declared.items():
@@ -133,7 +133,7 @@ def _restart_leaves() -> tuple[_Leaf, ...]:
     return tuple(leaf for leaf in _leaves(ProcessSpec) if leaf.effect is Effect.RESTART)
 
 
-def _value(declared: Declared, path: tuple[str, ...]) -> Any:
+def _value(declared: FieldStruct, path: tuple[str, ...]) -> Any:
     value: Any = declared
     for part in path:
         value = getattr(value, part)

@@ -21,8 +21,8 @@ from msgspec.structs import replace
 from pmon3_schema import paths
 from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.effect import Effect
-from pmon3_schema.fields import Declared, Rule, field, mistake
-from pmon3_schema.settings_reading import Layer, read_layers
+from pmon3_schema.fields import Conversion, FieldStruct, field, mistake
+from pmon3_schema.settings_reading import SettingsText, read_layers
 
 _LIVE, _START = Effect.IN_PLACE, Effect.RESTART
 
@@ -74,12 +74,12 @@ def _folder(value: Any) -> Any:
     return {"shmem": value} if isinstance(value, str) else value
 
 
-Mode = Annotated[int, Rule(_octal)]
-Commands = Annotated[tuple[tuple[str, ...], ...], Rule(_commands)]
-LogLevel = Annotated[Literal["debug", "info", "warn", "error"], Rule(_level)]
+Mode = Annotated[int, Conversion(_octal)]
+Commands = Annotated[tuple[tuple[str, ...], ...], Conversion(_commands)]
+LogLevel = Annotated[Literal["debug", "info", "warn", "error"], Conversion(_level)]
 
 
-class Wait(Declared, frozen=True):
+class WaitSettings(FieldStruct, frozen=True):
     """Waits of the command line and between processes."""
 
     cmd_exec_response: int = field(
@@ -97,7 +97,7 @@ class Wait(Declared, frozen=True):
     )
 
 
-class Access(Declared, frozen=True):
+class PermissionSettings(FieldStruct, frozen=True):
     """Who owns the files of a folder, and their modes."""
 
     user: str = field("", effect=_START, description="owner of the folder and its files")
@@ -106,14 +106,14 @@ class Access(Declared, frozen=True):
     file_mode: Mode = field(0o660, effect=_START, description="mode of the files in it, octal")
 
 
-class Logs(Access, frozen=True):
+class Logs(PermissionSettings, frozen=True):
     """The folder of the log files."""
 
     directory: str = field(paths.SYSTEM_LOGS, effect=_LIVE, description="folder of the log files")
     directory_mode: Mode = field(0o775, effect=_START, description="mode of the folder, octal")
 
 
-class Data(Access, frozen=True):
+class Data(PermissionSettings, frozen=True):
     """The folder of the database."""
 
     directory: str = field(paths.SYSTEM_DATA, effect=_START, description="folder of the database")
@@ -122,17 +122,17 @@ class Data(Access, frozen=True):
     )
 
 
-class QueueDirectory(Declared, frozen=True):
+class QueueDirectory(FieldStruct, frozen=True):
     """The folder of the socket; the seed's shared memory folders stand for the default."""
 
     shmem: str = field("/dev/shm/", effect=_START, description="folder of the socket")
     posix_mq: str = field("/dev/mqueue/", effect=_START, description="accepted, without effect")
 
 
-class MessageQueue(Access, frozen=True):
+class MessageQueue(PermissionSettings, frozen=True):
     """The socket that commands talk to."""
 
-    directory: Annotated[QueueDirectory, Rule(_folder)] = field(
+    directory: Annotated[QueueDirectory, Conversion(_folder)] = field(
         QueueDirectory(), effect=_START, description="folder of the socket"
     )
     name_suffix: str = field("", effect=_START, description="appended to the socket's name after a _")
@@ -140,7 +140,7 @@ class MessageQueue(Access, frozen=True):
     file_mode: Mode = field(0o666, effect=_START, description="mode of the socket, octal")
 
 
-class EventHandling(Declared, frozen=True):
+class EventHandling(FieldStruct, frozen=True):
     """Programs run on events, with the process as JSON for their last argument.
 
     Each is one command, or a list of commands that are run one after the other.
@@ -154,7 +154,7 @@ class EventHandling(Declared, frozen=True):
     )
 
 
-class FlapDetection(Declared, frozen=True):
+class FlapDetection(FieldStruct, frozen=True):
     """When restarts are paused; intervals are those of process_monitor_interval."""
 
     is_enabled: bool = field(False, effect=_LIVE, description="whether restarts are ever paused")
@@ -165,7 +165,7 @@ class FlapDetection(Declared, frozen=True):
     )
 
 
-class Settings(Declared, frozen=True):
+class Settings(FieldStruct, frozen=True):
     """The configuration of one pmond."""
 
     log_level: LogLevel = field("info", effect=_LIVE, description="least level that pmond logs")
@@ -183,8 +183,8 @@ class Settings(Declared, frozen=True):
         effect=_LIVE,
         description="whether changes that need a restart of a process get one at reload",
     )
-    wait: Wait = Wait()
-    permissions: Access = Access()
+    wait: WaitSettings = WaitSettings()
+    permissions: PermissionSettings = PermissionSettings()
     logs: Logs = Logs()
     data: Data = Data()
     message_queue: MessageQueue = MessageQueue()
@@ -211,7 +211,7 @@ def parse(
     content: bytes, path: str, environ: Mapping[str, str], defaults: paths.Places | None = None
 ) -> tuple[Settings, tuple[Diagnostic, ...]]:
     """As `load`, for content that is already read."""
-    layer = Layer(path, content, environ)
+    layer = SettingsText(path, content, environ)
     settings, diagnostics = read_layers(layer, Settings)
     settings = _inherit(settings, layer)
     return _placed(
@@ -219,7 +219,7 @@ def parse(
     ), diagnostics
 
 
-def _inherit(settings: Settings, layer: Layer) -> Settings:
+def _inherit(settings: Settings, layer: SettingsText) -> Settings:
     """Fill the sections from `permissions`: a section's own value, else an explicit one there, else default.
 
     A section's key that is present but empty takes the value of `permissions`, explicit or not.
@@ -229,18 +229,22 @@ def _inherit(settings: Settings, layer: Layer) -> Settings:
     for name in ("logs", "data", "message_queue"):
         taken = {
             key: getattr(general, key)
-            for key in Access.declared
+            for key in PermissionSettings.declared
             if not layer.says(name, key) and (layer.says("permissions", key) or (name, key) in layer.emptied)
         }
         sections[name] = replace(getattr(settings, name), **taken)
     data = sections["data"]
     if data.user and not (layer.says("data", "file_mode") or layer.says("permissions", "file_mode")):
-        sections["data"] = replace(data, file_mode=Access().file_mode)
+        sections["data"] = replace(data, file_mode=PermissionSettings().file_mode)
     return replace(settings, **sections)
 
 
 def _placed(
-    settings: Settings, layer: Layer, folder: str, environ: Mapping[str, str], defaults: paths.Places | None
+    settings: Settings,
+    layer: SettingsText,
+    folder: str,
+    environ: Mapping[str, str],
+    defaults: paths.Places | None,
 ) -> Settings:
     """Default folders by kind of pmond; relative paths from the folder of config.yml."""
     where = defaults or paths.system_places()

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from pmon3_schema.diagnostics import Diagnostic, Severity
-from pmon3_schema.fields import Declared, Refused, inner_of
-from pmon3_schema.formats.source import Lines, Path, Place, Problem, Span, Unreadable, decode
-from pmon3_schema.mistakes import Mistake, mistakes
+from pmon3_schema.field_diagnostics import FieldDiagnostic, mistakes
+from pmon3_schema.fields import FieldStruct, InvalidValue, inner_of
+from pmon3_schema.formats.source import LineIndex, Path, Position, Span, TextDiagnostic, Unreadable, decode
 
-Value = TypeVar("Value", bound=Declared)
+Value = TypeVar("Value", bound=FieldStruct)
 Keys: TypeAlias = tuple[str, ...]
 
 _PREFIXES = ("CONFIGOR_", "PMON3_")
@@ -27,7 +27,7 @@ _FALSE = frozenset({"0", "f", "false"})
 _DEBUG_LEVELS = {"true": "debug", "debug": "debug", "info": "info", "warn": "warn", "error": "error"}
 
 
-class Layer:
+class SettingsText:
     """The text of one configuration file and the environment laid over it."""
 
     def __init__(self, path: str, content: bytes, environ: Mapping[str, str]) -> None:
@@ -35,7 +35,7 @@ class Layer:
         self.environ = environ
         self.text = ""
         self.data: dict[str, Any] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[TextDiagnostic] = []
         self.variables: dict[Keys, str] = {}
         """Which variable gave the value at a path."""
         self.emptied: frozenset[Keys] = frozenset()
@@ -60,9 +60,9 @@ class Layer:
             self.data = _without_empty(loaded.data, (), empty)
             self.emptied = frozenset(empty)
         elif loaded.data is not None:
-            self.problems.append(Problem("PM010", "a configuration is a mapping", Span(0, 1)))
+            self.problems.append(TextDiagnostic("PM010", "a configuration is a mapping", Span(0, 1)))
 
-    def overlay(self, declared: type[Declared]) -> None:
+    def overlay(self, declared: type[FieldStruct]) -> None:
         """Lay the environment over the file. Empty variables are ignored, as the Go pmon3 did."""
         for path, is_flag in _leaves(declared):
             for name in variable_names(path):
@@ -102,14 +102,14 @@ class Layer:
             node.pop(path[-1], None)
 
 
-def read_layers(layer: Layer, declared: type[Value]) -> tuple[Value, tuple[Diagnostic, ...]]:
+def read_layers(layer: SettingsText, declared: type[Value]) -> tuple[Value, tuple[Diagnostic, ...]]:
     """The value that the layers describe, and what was wrong with them."""
     layer.overlay(declared)
-    found: list[tuple[Mistake, Severity]] = []
+    found: list[tuple[FieldDiagnostic, Severity]] = []
     while layer.data:  # what is refused is taken out of it
         try:
             return declared.read(layer.data), _diagnostics(layer, found)
-        except Refused as refused:
+        except InvalidValue as refused:
             for item, mistake in zip(refused.errors, mistakes(refused, declared), strict=False):
                 path = tuple(str(part) for part in item["loc"])
                 found.append(_judged(mistake, str(item["type"]), path))
@@ -131,7 +131,7 @@ def variable_names(path: Keys) -> list[str]:
     return [prefix + name for prefix in _PREFIXES for name in names]
 
 
-def _leaves(declared: type[Declared], above: Keys = ()) -> Iterator[tuple[Keys, bool]]:
+def _leaves(declared: type[FieldStruct], above: Keys = ()) -> Iterator[tuple[Keys, bool]]:
     for name, field in declared.declared.items():
         if field.inner is not None:
             yield from _leaves(field.inner, (*above, name))
@@ -149,7 +149,7 @@ def _without_empty(data: Mapping[str, Any], above: Keys, empty: set[Keys]) -> di
     return kept
 
 
-def _judged(mistake: Mistake, kind: str, path: Keys) -> tuple[Mistake, Severity]:
+def _judged(mistake: FieldDiagnostic, kind: str, path: Keys) -> tuple[FieldDiagnostic, Severity]:
     """The mistake in the words of a configuration, and whether it is more than a warning."""
     if kind == "extra_forbidden":
         return mistake, Severity.WARNING
@@ -157,18 +157,18 @@ def _judged(mistake: Mistake, kind: str, path: Keys) -> tuple[Mistake, Severity]
         message = f"{mistake.message}; the default is used"
         if kind == "range":
             message = f"`{'.'.join(path)}` {message}"
-        return Mistake("PM042", message, path, hint=mistake.hint), Severity.WARNING
+        return FieldDiagnostic("PM042", message, path, hint=mistake.hint), Severity.WARNING
     if kind.startswith(("int_", "bool_")):
         what = "a whole number" if kind.startswith("int_") else "true or false"
-        return Mistake("PM010", f"`{'.'.join(path)}` must be {what}", path), Severity.ERROR
+        return FieldDiagnostic("PM010", f"`{'.'.join(path)}` must be {what}", path), Severity.ERROR
     if kind == "command":
-        return Mistake("PM012", f"`{'.'.join(path)}` {mistake.message}", path), Severity.ERROR
+        return FieldDiagnostic("PM012", f"`{'.'.join(path)}` {mistake.message}", path), Severity.ERROR
     return mistake, Severity.ERROR
 
 
-def _setting(path: Keys, declared: type[Declared]) -> Keys:
+def _setting(path: Keys, declared: type[FieldStruct]) -> Keys:
     """The whole setting that a path is in: one wrong word takes out its command."""
-    current: type[Declared] | None = declared
+    current: type[FieldStruct] | None = declared
     for length, part in enumerate(path, start=1):
         current = inner_of(current, part) if current else None
         if current is None:
@@ -176,15 +176,15 @@ def _setting(path: Keys, declared: type[Declared]) -> Keys:
     return path
 
 
-def _instead(path: Keys, declared: type[Declared]) -> Any:
-    current: type[Declared] | None = declared
+def _instead(path: Keys, declared: type[FieldStruct]) -> Any:
+    current: type[FieldStruct] | None = declared
     for part in path[:-1]:
         current = inner_of(current, part) if current else None
     field = current.declared.get(path[-1]) if current and path else None
     return field.instead if field else None
 
 
-def _places(text: str, paths: list[Path]) -> Mapping[Path, Place]:
+def _places(text: str, paths: list[Path]) -> Mapping[Path, Position]:
     if not paths or not text:
         return {}
     from pmon3_schema.formats import yaml_places
@@ -192,8 +192,10 @@ def _places(text: str, paths: list[Path]) -> Mapping[Path, Place]:
     return yaml_places.locate(text, paths)
 
 
-def _diagnostics(layer: Layer, found: list[tuple[Mistake, Severity]]) -> tuple[Diagnostic, ...]:
-    lines = Lines(layer.text)
+def _diagnostics(
+    layer: SettingsText, found: list[tuple[FieldDiagnostic, Severity]]
+) -> tuple[Diagnostic, ...]:
+    lines = LineIndex(layer.text)
     result = [_at(layer.path, lines, problem) for problem in layer.problems]
     places = _places(layer.text, [mistake.path for mistake, _ in found])
     for mistake, severity in found:
@@ -210,12 +212,12 @@ def _diagnostics(layer: Layer, found: list[tuple[Mistake, Severity]]) -> tuple[D
     return tuple(sorted(result, key=lambda d: (d.file, d.line, d.column)))
 
 
-def _at(file: str, lines: Lines, problem: Problem) -> Diagnostic:
+def _at(file: str, lines: LineIndex, problem: TextDiagnostic) -> Diagnostic:
     position = (*lines.at(problem.span.start), *lines.at(problem.span.end))
     return Diagnostic(Severity.ERROR, problem.code, problem.message, file, *position, hint=problem.hint)
 
 
-def _span(places: Mapping[Any, Place], mistake: Mistake) -> Span:
+def _span(places: Mapping[Any, Position], mistake: FieldDiagnostic) -> Span:
     for length in range(len(mistake.path), 0, -1):
         place = places.get(mistake.path[:length])
         if place is not None:

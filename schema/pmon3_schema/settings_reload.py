@@ -7,9 +7,9 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from pmon3_schema.effect import Effect
-from pmon3_schema.fields import Declared
+from pmon3_schema.fields import FieldStruct
 
-Value = TypeVar("Value", bound=Declared)
+Value = TypeVar("Value", bound=FieldStruct)
 
 
 def live_part(present: Value, read: Value) -> tuple[Value, tuple[str, ...]]:
@@ -25,7 +25,7 @@ def _live_part(present: Value, read: Value, above: str, waiting: list[str]) -> V
     kept: dict[str, object] = {}
     for name, field in read.declared.items():
         old, new = getattr(present, name), getattr(read, name)
-        if isinstance(new, Declared):
+        if isinstance(new, FieldStruct):
             kept[name] = _live_part(old, new, f"{above}{name}.", waiting)
         elif old != new and field.effect is Effect.RESTART:
             kept[name] = old

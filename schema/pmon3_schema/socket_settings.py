@@ -147,20 +147,20 @@ def _text(text: str, data: Any, path: tuple[str, ...]) -> str:
 
 def _wrong(text: str, path: tuple[str, ...], wanted: str) -> UnreadableSettings:
     from pmon3_schema.formats import yaml_places
-    from pmon3_schema.formats.source import Lines
+    from pmon3_schema.formats.source import LineIndex
 
     place = yaml_places.locate(text, [path]).get(path) if path else None
     what = ".".join(path) or "it"
     return UnreadableSettings(
-        f"{what} must be {wanted}", *(Lines(text).at(place.value.start) if place else (1, 1))
+        f"{what} must be {wanted}", *(LineIndex(text).at(place.value.start) if place else (1, 1))
     )
 
 
 def _unreadable(content: bytes, text: str, problem: Any) -> UnreadableSettings:
-    from pmon3_schema.formats.source import Lines
+    from pmon3_schema.formats.source import LineIndex
 
     seen = text or content.decode("utf-8", "replace").removeprefix("\ufeff")
-    return UnreadableSettings(problem.message, *Lines(seen).at(problem.span.start))
+    return UnreadableSettings(problem.message, *LineIndex(seen).at(problem.span.start))
 
 
 def _is_printable(comment: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pmon3_schema.fields import Declared, inner_of
+from pmon3_schema.fields import FieldStruct, inner_of
 from pmon3_schema.formats.source import Path
 from pmon3_schema.process import ProcessSpec
 
@@ -48,7 +48,7 @@ class Spelling:
             return path
         return tuple(self.written.get(path[: i + 1], part) for i, part in enumerate(path))
 
-    def _renamed(self, data: Mapping[str, Any], declared: type[Declared], path: Path) -> dict[str, Any]:
+    def _renamed(self, data: Mapping[str, Any], declared: type[FieldStruct], path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, value in data.items():
             name = key
@@ -67,7 +67,7 @@ class Spelling:
 
 
 @cache
-def _spellings(declared: type[Declared], format_name: str) -> dict[str, str]:
+def _spellings(declared: type[FieldStruct], format_name: str) -> dict[str, str]:
     if format_name != "toml":
         return {name: name for name in SEED_FIELDS}
     return {spelt: name for name in declared.declared for spelt in (name, name.replace("_", ""))}

@@ -13,9 +13,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from pmon3_schema import variables
-from pmon3_schema.findings import Finding
+from pmon3_schema.field_diagnostics import did_you_mean, type_name
 from pmon3_schema.formats.source import Path
-from pmon3_schema.mistakes import did_you_mean, type_name
+from pmon3_schema.path_diagnostics import PathDiagnostic
 
 _EMPTY_LIST = "an empty list is `processes: []`"
 _KEYS = ("processes", "variables", "profiles", "use")
@@ -50,24 +50,24 @@ class Top(Struct):
     variables_path: Path = ("variables",)
     profiles: dict[str, Profile] = field(default_factory=dict)
     use: Use | None = None
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[PathDiagnostic] = field(default_factory=list)
 
 
 def read_top(data: Any, format_name: str) -> Top:
     """The parts of a document's data. Wrong parts are left out and said in `findings`."""
     top = Top()
     if data is None:
-        top.findings.append(Finding("PM011", "the file is empty", (), hint=_EMPTY_LIST))
+        top.findings.append(PathDiagnostic("PM011", "the file is empty", (), hint=_EMPTY_LIST))
         return top
     if not isinstance(data, dict):
         message = f"a manifest is a mapping with `processes`, not {type_name(data)}"
-        top.findings.append(Finding("PM010", message, ()))
+        top.findings.append(PathDiagnostic("PM010", message, ()))
         return top
     written = {_folded(key, format_name): key for key in reversed(data)}
     for key in data:
         if key != "$schema" and (written[_folded(key, format_name)] != key or not _known(key, format_name)):
             top.findings.append(
-                Finding("PM014", f"unknown field `{key}`", (key,), True, did_you_mean(key, _KEYS))
+                PathDiagnostic("PM014", f"unknown field `{key}`", (key,), True, did_you_mean(key, _KEYS))
             )
     if "variables" in written:
         top.variables_path = (written["variables"],)
@@ -80,7 +80,7 @@ def read_top(data: Any, format_name: str) -> Top:
         top.key = written["processes"]
         top.processes = _list(data[top.key], (top.key,), top)
     elif "profiles" not in written and "use" not in written:
-        top.findings.append(Finding("PM011", "`processes` is missing", (), hint=_EMPTY_LIST))
+        top.findings.append(PathDiagnostic("PM011", "`processes` is missing", (), hint=_EMPTY_LIST))
     return top
 
 
@@ -102,7 +102,7 @@ def _use(value: Any, path: Path, format_name: str, top: Top) -> Use:
     for index, name in enumerate(names):
         if not isinstance(name, str):
             message = f"a profile is named by text, not by {type_name(name)}"
-            top.findings.append(Finding("PM010", message, (*where, index)))
+            top.findings.append(PathDiagnostic("PM010", message, (*where, index)))
     given = variables.declared(*parts["variables"], top.findings) if "variables" in parts else {}
     return Use(path, tuple(name for name in names if isinstance(name, str)), given)
 
@@ -118,14 +118,16 @@ def _parts(
             found[name] = content, (*path, key)
         else:
             hint = did_you_mean(key, known)
-            top.findings.append(Finding("PM014", f"unknown field `{key}`", (*path, key), True, hint))
+            top.findings.append(PathDiagnostic("PM014", f"unknown field `{key}`", (*path, key), True, hint))
     return found
 
 
 def _mapping(value: Any, path: Path, top: Top) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
-    top.findings.append(Finding("PM010", f"`{path[-1]}` must be a mapping, not {type_name(value)}", path))
+    top.findings.append(
+        PathDiagnostic("PM010", f"`{path[-1]}` must be a mapping, not {type_name(value)}", path)
+    )
     return {}
 
 
@@ -134,7 +136,7 @@ def _list(value: Any, path: Path, top: Top) -> list[Any]:
         return value
     hint = _EMPTY_LIST if path[-1] == "processes" else ""
     top.findings.append(
-        Finding("PM010", f"`processes` must be a list, not {type_name(value)}", path, hint=hint)
+        PathDiagnostic("PM010", f"`processes` must be a list, not {type_name(value)}", path, hint=hint)
     )
     return []
 

@@ -14,10 +14,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pmon3_schema.filled import Filled
-from pmon3_schema.findings import NO_VALUE, Finding
+from pmon3_schema.field_diagnostics import did_you_mean, type_name
 from pmon3_schema.formats.source import Path
-from pmon3_schema.mistakes import did_you_mean, type_name
+from pmon3_schema.path_diagnostics import NO_VALUE, PathDiagnostic
+from pmon3_schema.substituted_text import SubstitutedText
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?\Z", re.S)
@@ -30,33 +30,39 @@ Report = Callable[[str, str, Path, str], None]
 """Takes the code, message, path and hint of a mistake."""
 
 
-def declared(value: Any, path: Path, findings: list[Finding]) -> dict[str, str | None]:
+def declared(value: Any, path: Path, findings: list[PathDiagnostic]) -> dict[str, str | None]:
     """The variables of a mapping as text. What is wrong with them is added to the findings."""
     if not isinstance(value, dict):
-        findings.append(Finding("PM010", f"`{path[-1]}` must be a mapping, not {type_name(value)}", path))
+        findings.append(
+            PathDiagnostic("PM010", f"`{path[-1]}` must be a mapping, not {type_name(value)}", path)
+        )
         return {}
     result: dict[str, str | None] = {}
     for name, content in value.items():
         if not _NAME.match(name):
-            findings.append(Finding("PM012", f"{name!r} is not the name of a variable", (*path, name), True))
+            findings.append(
+                PathDiagnostic("PM012", f"{name!r} is not the name of a variable", (*path, name), True)
+            )
         elif isinstance(content, bool):
             result[name] = "true" if content else "false"
         elif content is None or isinstance(content, str | int):
             result[name] = None if content is None else str(content)
         else:
             message = f"the variable `{name}` must be text, not {type_name(content)}"
-            findings.append(Finding("PM010", message, (*path, name), hint="write it in quotes"))
+            findings.append(PathDiagnostic("PM010", message, (*path, name), hint="write it in quotes"))
     return result
 
 
-def check_known(names: Iterable[str], known: Iterable[str], path: Path, findings: list[Finding]) -> None:
+def check_known(
+    names: Iterable[str], known: Iterable[str], path: Path, findings: list[PathDiagnostic]
+) -> None:
     """Each of the names is one of the known variables."""
     known = list(known)
     for name in names:
         if name not in known:
             message = f"no file declares the variable `{name}`"
             hint = did_you_mean(name, known) or "declare it in `variables` of the file that uses it"
-            findings.append(Finding(NO_VALUE, message, (*path, name), True, hint))
+            findings.append(PathDiagnostic(NO_VALUE, message, (*path, name), True, hint))
 
 
 def substituted(value: Any, values: Values, report: Report, path: Path = ()) -> Any:
@@ -74,7 +80,7 @@ def references_hint(value: Any) -> str:
     """What to do about a wrong value that is made of variables, or was meant to be; else nothing."""
     if not isinstance(value, str):
         return ""
-    if isinstance(value, Filled):
+    if isinstance(value, SubstitutedText):
         found = (_INSIDE.match(inside) for inside, _ in _REFERENCE.findall(value.written))
         names = " and ".join(dict.fromkeys(f"`{one[1]}`" for one in found if one))
         return f"give {names} another value: in `variables`, in a profile, or with --var" if names else ""
@@ -108,4 +114,4 @@ def _replaced(text: str, values: Values, report: Report, path: Path) -> str:
             report(NO_VALUE, f"the variable `{name}` has no value", path, f"give it with --var {name}=VALUE")
         return ""
 
-    return Filled(_REFERENCE.sub(replacement, text), text)
+    return SubstitutedText(_REFERENCE.sub(replacement, text), text)

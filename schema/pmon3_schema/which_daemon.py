@@ -26,7 +26,7 @@ SOCKET_FILE = "socket"
 _SETTINGS = {"DIRECTORY": "directory", "DIRECTORY_SHMEM": "directory", "NAMESUFFIX": "name_suffix"}
 
 
-class Daemon(NamedTuple):
+class DaemonAddress(NamedTuple):
     """A pmond as a command sees it: its socket, its configuration, whether it is the caller's own."""
 
     socket: str
@@ -52,7 +52,7 @@ class Disk:
 _DISK = Disk()
 
 
-def which_daemon(environ: Mapping[str, str], uid: int, disk: Disk = _DISK) -> Daemon:
+def which_daemon(environ: Mapping[str, str], uid: int, disk: Disk = _DISK) -> DaemonAddress:
     """The pmond that a command of this user talks to. Raises PathError.
 
     Root's own is the system's where that has a configuration.
@@ -67,18 +67,18 @@ def which_daemon(environ: Mapping[str, str], uid: int, disk: Disk = _DISK) -> Da
     return system if uid == 0 and not disk.exists(own.socket) and disk.exists(system.config_file) else own
 
 
-def own_daemon(environ: Mapping[str, str], uid: int, disk: Disk = _DISK) -> Daemon:
+def own_daemon(environ: Mapping[str, str], uid: int, disk: Disk = _DISK) -> DaemonAddress:
     """The caller's own pmond, the one that `pmon3 up` starts. Raises PathError."""
     return _first_there(own_places(environ, uid, disk.owner), environ, uid, disk)
 
 
-def _first_there(where: Places, environ: Mapping[str, str], uid: int, disk: Disk) -> Daemon:
+def _first_there(where: Places, environ: Mapping[str, str], uid: int, disk: Disk) -> DaemonAddress:
     """The first socket that exists of those that this user's pmond may have made; else the expected one."""
     settings = _settings(where.config_file, environ, disk)
     made = _candidates(where, settings, uid, disk)
     expected = next(made)
     found = expected if disk.exists(expected) else next(filter(disk.exists, made), expected)
-    return Daemon(found, where.config_file, own=True)
+    return DaemonAddress(found, where.config_file, own=True)
 
 
 def _candidates(where: Places, settings: SocketSettings, uid: int, disk: Disk) -> Iterator[str]:
@@ -102,8 +102,10 @@ def _written_down(where: Places, settings: SocketSettings, uid: int, disk: Disk)
         yield path
 
 
-def _at(where: Places, environ: Mapping[str, str], disk: Disk, *, own: bool) -> Daemon:
-    return Daemon(_socket(_settings(where.config_file, environ, disk), where.runtime), where.config_file, own)
+def _at(where: Places, environ: Mapping[str, str], disk: Disk, *, own: bool) -> DaemonAddress:
+    return DaemonAddress(
+        _socket(_settings(where.config_file, environ, disk), where.runtime), where.config_file, own
+    )
 
 
 def _socket(settings: SocketSettings, runtime: str) -> str:

@@ -14,23 +14,23 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pmon3_schema.append import with_entry
-from pmon3_schema.cut import without_field
-from pmon3_schema.findings import Document
+from pmon3_schema.add_entry import with_entry
+from pmon3_schema.edit_text import BY_HAND, CannotEdit, set_value
 from pmon3_schema.formats.export import plain
 from pmon3_schema.manifest import read
 from pmon3_schema.origins import find
+from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.remove_field import without_field
 from pmon3_schema.revision import fields_that_differ
-from pmon3_schema.splice import BY_HAND, CannotSplice, set_value
 from pmon3_schema.variables import literal
 
 _MAPS = (("env_vars",), ("labels",))
 
 
 def written_back(
-    document: Document,
-    others: Sequence[Document],
+    document: ManifestFile,
+    others: Sequence[ManifestFile],
     in_force: Mapping[str, ProcessSpec],
     *,
     known: Collection[str] = (),
@@ -48,31 +48,31 @@ def written_back(
             entry = {key: value for key, value in plain(spec).items() if value not in ("", False)}
             if spec.user in own_users:
                 entry.pop("user", None)
-            document = Document(document.path, with_entry(document, entry))
+            document = ManifestFile(document.path, with_entry(document, entry))
             continue
         target = _as_written(spec, present, own_users)
         for path, _, value in fields_that_differ(present, target):
-            document = Document(document.path, _with_field(document, target, path, value))
+            document = ManifestFile(document.path, _with_field(document, target, path, value))
     after = declared_in(document, others, known)
     for name, spec in in_force.items():
         wrong = list(fields_that_differ(after[name], _as_written(spec, after[name], own_users)))
         if wrong:
             field = ".".join(wrong[0][0])
-            raise CannotSplice(f"{field} of {name} comes from a profile or another file (change it there)")
+            raise CannotEdit(f"{field} of {name} comes from a profile or another file (change it there)")
     if any(after.get(name) != spec for name, spec in before.items() if name not in in_force):
-        raise CannotSplice(f"another process would change with it ({BY_HAND})")
+        raise CannotEdit(f"another process would change with it ({BY_HAND})")
     return document.content
 
 
 def declared_in(
-    document: Document, others: Sequence[Document], known: Collection[str] = ()
+    document: ManifestFile, others: Sequence[ManifestFile], known: Collection[str] = ()
 ) -> dict[str, ProcessSpec]:
-    """The processes that a document declares, by name. Raises CannotSplice where there are mistakes."""
+    """The processes that a document declares, by name. Raises CannotEdit where there are mistakes."""
     reading = read([document, *others], known_names=known)
     for diagnostic in reading.diagnostics:
         if diagnostic.is_error:
             place = f"{diagnostic.file}:{diagnostic.line}:{diagnostic.column}"
-            raise CannotSplice(f"{place}: {diagnostic.message}")
+            raise CannotEdit(f"{place}: {diagnostic.message}")
     return {entry.spec.name: entry.spec for entry in reading.entries if entry.file == document.path}
 
 
@@ -83,7 +83,7 @@ def _as_written(spec: ProcessSpec, present: ProcessSpec, own_users: Collection[s
     return spec
 
 
-def _with_field(document: Document, spec: ProcessSpec, path: tuple[str, ...], value: Any) -> bytes:
+def _with_field(document: ManifestFile, spec: ProcessSpec, path: tuple[str, ...], value: Any) -> bytes:
     written = find(document, spec.name)
     raw: Any = written.spelling.entry if written is not None else {}
     for part in path:
@@ -97,13 +97,13 @@ def _with_field(document: Document, spec: ProcessSpec, path: tuple[str, ...], va
         for index, (old, new) in enumerate(zip(raw, shown, strict=True)):
             if old != new:
                 changed = set_value(document, spec.name, [*path, index], _literal(document, spec, new))
-                document = Document(document.path, changed)
+                document = ManifestFile(document.path, changed)
         return document.content
     return set_value(document, spec.name, path, _literal(document, spec, shown))
 
 
 def _with_keys(
-    document: Document,
+    document: ManifestFile,
     spec: ProcessSpec,
     path: tuple[str, ...],
     raw: Mapping[str, Any],
@@ -113,10 +113,10 @@ def _with_keys(
     for key, content in value.items():
         if raw.get(key) != content:
             changed = set_value(document, spec.name, [*path, key], _literal(document, spec, content))
-            document = Document(document.path, changed)
+            document = ManifestFile(document.path, changed)
     for key in raw:
         if key not in value:
-            document = Document(document.path, without_field(document, spec.name, [*path, key]))
+            document = ManifestFile(document.path, without_field(document, spec.name, [*path, key]))
     return document.content
 
 
@@ -132,7 +132,7 @@ def _shown(spec: ProcessSpec, path: tuple[str, ...], value: Any, raw: Any) -> An
     return value if shown is None else shown
 
 
-def _literal(document: Document, spec: ProcessSpec, value: Any) -> Any:
+def _literal(document: ManifestFile, spec: ProcessSpec, value: Any) -> Any:
     """The value as the document has to write it: with variables in it, `${` must be meant."""
     written = find(document, spec.name)
     return literal(value) if written is not None and written.has_variables else value

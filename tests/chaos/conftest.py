@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.invariants import checked
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[ChaosMachine]:
     """Nothing runs on it yet."""
-    yield from checked(Machine(tmp_path))
+    yield from checked(ChaosMachine(tmp_path))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, field
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.support.waiting import until
 
 SETTLE = 20.0
@@ -21,7 +21,7 @@ _LONG_LIVED = ("steady", "stubborn", "tree", "writer")
 _ONE_MAIN = ("steady", "stubborn", "writer")
 
 
-class Figures(Struct):
+class StormFigures(Struct):
     """What a storm has seen."""
 
     kills: int = 0
@@ -42,12 +42,12 @@ class Figures(Struct):
     most_descriptors: int = 0
 
 
-class Fleet:
+class WorkerFleet:
     """Workers of one machine; `declared` are those of its process config file."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: ChaosMachine) -> None:
         self.machine = machine
-        self.figures = Figures()
+        self.figures = StormFigures()
         self.modes: dict[str, str] = {}
         self.intents: dict[str, str | None] = {}
         """`up`, `down`, `gone`, or None: in doubt, because pmond died before it answered."""

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 
 ORDINARY = 40_000 + os.getpid() % 10_000
 """A user without any other process, whose limit of processes is therefore this pmond's alone."""
@@ -43,9 +43,9 @@ def needs(*command: str) -> None:
         pytest.skip(f"cannot {' '.join(command[:2])} here")
 
 
-def prepared(folder: Path, code: str, around: tuple[str, ...] = ()) -> Machine:
+def prepared(folder: Path, code: str, around: tuple[str, ...] = ()) -> ChaosMachine:
     """A machine whose pmond is told this by its interpreter."""
     site = folder / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(code)
-    return Machine(folder / "machine", around, PYTHONPATH=str(site))
+    return ChaosMachine(folder / "machine", around, PYTHONPATH=str(site))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.support.waiting import until
 
 SETTLE = 20.0
@@ -25,7 +25,7 @@ _REST = 0.1
 """Seconds in which a pmond that has nothing to do does nothing, I8."""
 
 
-def check(machine: Machine, *, at_rest: bool = True) -> None:
+def check(machine: ChaosMachine, *, at_rest: bool = True) -> None:
     """I1 to I8, as far as they can be seen from outside. Nothing is asked of a machine without pmond.
 
     `at_rest`: no process crashes any more, so that there is nothing to do.
@@ -51,7 +51,7 @@ def check(machine: Machine, *, at_rest: bool = True) -> None:
     assert (wrong := list(wrong_ends(machine.told(), ledger.endings))) == [], wrong
 
 
-def checked(machine: Machine) -> Iterator[Machine]:
+def checked(machine: ChaosMachine) -> Iterator[ChaosMachine]:
     """The machine for a test, and what must hold of it afterwards: the rest of a fixture."""
     try:
         yield machine
@@ -83,7 +83,7 @@ def _rests(pid: int) -> Callable[[], bool]:
     return look
 
 
-def _problems(machine: Machine) -> list[str]:
+def _problems(machine: ChaosMachine) -> list[str]:
     """What is not as it must be at this moment."""
     asked = time.monotonic()
     rows = machine.rows()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from msgspec.structs import asdict
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.chaos.storm import Storm
 
 _MANY = 500
@@ -19,7 +19,7 @@ def main(kills: int, seed: int) -> None:
     """Kill pmond so often and print the figures. Raises AssertionError at the first violation."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
-        machine = Machine(Path(folder))
+        machine = ChaosMachine(Path(folder))
         storm = Storm(machine, seed)
         try:
             storm.begin()

@@ -22,14 +22,14 @@ from pmon3.client import Client
 from pmond.runtime.base import failpoints
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.identity import read_stat, send_signal
-from pmond.runtime.supervise.adopt import Survivor, survivors
+from pmond.runtime.supervise.adoption import Survivor, survivors
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 START_LIMIT = 20.0
 """Seconds for pmond to come up on a busy machine."""
 
 
-class Machine:
+class ChaosMachine:
     """Folders, a pmond (or none at the moment), and the ledger of its workers."""
 
     def __init__(self, folder: Path, around: tuple[str, ...] = (), **environment: str) -> None:

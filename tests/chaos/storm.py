@@ -2,7 +2,7 @@
 
 Theory of operation: a round picks a scene (a command in flight, a burst of restarts, a bring-up, a
 rotation, an upgrade), lets it run for a random time, kills pmond with SIGKILL and starts the next one.
-`Fleet` knows what must then be so.
+`WorkerFleet` knows what must then be so.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos import numbered
-from tests.chaos.fleet import Figures, Fleet
-from tests.chaos.machine import Machine
+from tests.chaos.fleet import StormFigures, WorkerFleet
+from tests.chaos.machine import ChaosMachine
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
@@ -33,10 +33,10 @@ _ROTATED = {"log_rotate": {"size": "32KiB", "keep": 1_000_000}}
 class Storm:
     """Drives one machine."""
 
-    def __init__(self, machine: Machine, seed: int) -> None:
+    def __init__(self, machine: ChaosMachine, seed: int) -> None:
         self.machine = machine
         self.random = random.Random(seed)
-        self.fleet = Fleet(machine)
+        self.fleet = WorkerFleet(machine)
         self._rotates = numbered.can_rotate(machine.folder)
         self._stranger = subprocess.Popen(["/bin/sleep", "100000"], start_new_session=True)
         self._scenes: list[Callable[[], None]] = [
@@ -51,7 +51,7 @@ class Storm:
         ]
 
     @property
-    def figures(self) -> Figures:
+    def figures(self) -> StormFigures:
         return self.fleet.figures
 
     def begin(self) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.chaos.pair import PATIENCE, fleet, pids
 from tests.support.waiting import until
 
@@ -31,14 +31,14 @@ SLOW = b"GET /v1/version HTTP/1.1\r\nHo"
 WHOLE = b"GET /v1/processes HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def memory(machine: Machine) -> int:
+def memory(machine: ChaosMachine) -> int:
     status = Path(f"/proc/{machine.pid}/status").read_text()
     (line,) = [text for text in status.splitlines() if text.startswith("VmRSS")]
     return int(line.split()[1]) * 1024
 
 
 @contextmanager
-def clients(machine: Machine, count: int, said: bytes) -> Iterator[list[socket.socket]]:
+def clients(machine: ChaosMachine, count: int, said: bytes) -> Iterator[list[socket.socket]]:
     """So many, who have all said this, as far as pmond took it."""
     connected = []
     try:
@@ -55,7 +55,7 @@ def clients(machine: Machine, count: int, said: bytes) -> Iterator[list[socket.s
             client.close()
 
 
-def serves(machine: Machine) -> None:
+def serves(machine: ChaosMachine) -> None:
     began = time.monotonic()
     assert machine.rows()
     assert time.monotonic() - began < SERVED
@@ -64,7 +64,7 @@ def serves(machine: Machine) -> None:
 @pytest.mark.parametrize(
     "said", [GARBAGE, HALF, HUGE, SLOW, b"\r\n" * 20_000], ids=lambda said: f"{len(said)}"
 )
-def test_53_hostile_clients_keep_nobody_from_being_served(machine: Machine, said: bytes) -> None:
+def test_53_hostile_clients_keep_nobody_from_being_served(machine: ChaosMachine, said: bytes) -> None:
     before = fleet(machine)
     grown, descriptors = memory(machine), machine.descriptors()
     with clients(machine, 100, said):
@@ -75,7 +75,7 @@ def test_53_hostile_clients_keep_nobody_from_being_served(machine: Machine, said
     assert pids(machine) == before
 
 
-def test_53_hundreds_that_say_nothing_to_the_end(machine: Machine) -> None:
+def test_53_hundreds_that_say_nothing_to_the_end(machine: ChaosMachine) -> None:
     before = fleet(machine)
     with clients(machine, 600, SLOW):
         serves(machine)
@@ -83,7 +83,7 @@ def test_53_hundreds_that_say_nothing_to_the_end(machine: Machine) -> None:
     assert pids(machine) == before
 
 
-def test_53_clients_that_are_killed_in_the_middle_of_their_answer(machine: Machine) -> None:
+def test_53_clients_that_are_killed_in_the_middle_of_their_answer(machine: ChaosMachine) -> None:
     before = fleet(machine)
     descriptors = machine.descriptors()
     for _ in range(200):
@@ -96,7 +96,7 @@ def test_53_clients_that_are_killed_in_the_middle_of_their_answer(machine: Machi
     assert not [line for line in machine.told() if line["level"] == "error"]
 
 
-def test_54_the_same_request_twice(machine: Machine) -> None:
+def test_54_the_same_request_twice(machine: ChaosMachine) -> None:
     fleet(machine)
     for _ in range(2):
         machine.act("stop", "one")
@@ -106,7 +106,7 @@ def test_54_the_same_request_twice(machine: Machine) -> None:
     until(lambda: "one" in pids(machine), "it runs", PATIENCE)
 
 
-def test_54_everybody_wants_something_else(machine: Machine) -> None:
+def test_54_everybody_wants_something_else(machine: ChaosMachine) -> None:
     fleet(machine)
 
     def insist(verb: str) -> None:
@@ -136,7 +136,7 @@ def test_54_everybody_wants_something_else(machine: Machine) -> None:
     assert history == expected, "each life begins after the end of the one before"
 
 
-def lives(machine: Machine) -> Iterator[tuple[bool, int]]:
+def lives(machine: ChaosMachine) -> Iterator[tuple[bool, int]]:
     """Starts (true) and ends of `one` that were told since the last look, with the number of the instance."""
     events = {"process.started": True, "process.exited": False, "process.stopped": False}
     for line in machine.told():

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.support.pmond import alive, state_of
 from tests.support.waiting import until
 
 from pmond.runtime.processes import tree
-from pmond.runtime.supervise.adopt import survivors
+from pmond.runtime.supervise.adoption import survivors
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ time.sleep(60)
 """
 
 
-def main_program(machine: Machine, code: str, **more: Any) -> dict[str, Any]:
+def main_program(machine: ChaosMachine, code: str, **more: Any) -> dict[str, Any]:
     """A process with which pmond ends."""
     return {
         "name": "main",
@@ -59,7 +59,7 @@ def main_program(machine: Machine, code: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def ends(machine: Machine) -> int:
+def ends(machine: ChaosMachine) -> int:
     """Wait for pmond to end; its exit code."""
     assert machine.pmond is not None
     code = machine.pmond.wait(30)
@@ -67,28 +67,28 @@ def ends(machine: Machine) -> int:
     return code
 
 
-def first_process(machine: Machine) -> int:
+def first_process(machine: ChaosMachine) -> int:
     """The number that pmond has outside of its namespace."""
     (pid,) = tree.children(machine.pid)
     return pid
 
 
 @pytest.fixture
-def container(tmp_path: Path) -> Iterator[Machine]:
+def container(tmp_path: Path) -> Iterator[ChaosMachine]:
     """A machine whose pmond is to be process 1."""
     if subprocess.run([*CONTAINER, "true"], stderr=subprocess.DEVNULL).returncode != 0:
         pytest.skip("no pid namespaces are to be had")
-    machine = Machine(tmp_path)
+    machine = ChaosMachine(tmp_path)
     yield machine
     machine.close()
 
 
-def signals(machine: Machine) -> list[str]:
+def signals(machine: ChaosMachine) -> list[str]:
     file = machine.folder / "signals"
     return file.read_text().split() if file.exists() else []
 
 
-def test_55_signals_that_are_not_for_pmond_go_to_the_main_program(container: Machine) -> None:
+def test_55_signals_that_are_not_for_pmond_go_to_the_main_program(container: ChaosMachine) -> None:
     container.write_manifest({"main": main_program(container, LISTENER)})
     container.start(around=CONTAINER)
     until(lambda: signals(container) == ["ready"], "it runs")
@@ -105,7 +105,7 @@ def test_55_signals_that_are_not_for_pmond_go_to_the_main_program(container: Mac
     assert signals(container) == [*heard, str(int(signal.SIGTERM))]
 
 
-def test_55_signals_without_a_main_program_are_ignored(container: Machine) -> None:
+def test_55_signals_without_a_main_program_are_ignored(container: ChaosMachine) -> None:
     container.write_manifest({"main": main_program(container, LISTENER, exit_on_end=False)})
     container.start(around=CONTAINER)
     until(lambda: signals(container) == ["ready"], "it runs")
@@ -116,7 +116,7 @@ def test_55_signals_without_a_main_program_are_ignored(container: Machine) -> No
     assert signals(container) == ["ready", str(int(signal.SIGTERM))]
 
 
-def test_55_nothing_outlives_process_1_so_all_are_asked_to_end(container: Machine) -> None:
+def test_55_nothing_outlives_process_1_so_all_are_asked_to_end(container: ChaosMachine) -> None:
     config = container.folder / "config" / "pmon3" / "config.yml"
     config.parent.mkdir(parents=True)
     config.write_text("handle_interrupts: false\n")
@@ -128,7 +128,7 @@ def test_55_nothing_outlives_process_1_so_all_are_asked_to_end(container: Machin
     assert signals(container) == ["ready", str(int(signal.SIGTERM))]
 
 
-def test_55_process_1_reaps_whatever_is_left_to_it(container: Machine) -> None:
+def test_55_process_1_reaps_whatever_is_left_to_it(container: ChaosMachine) -> None:
     container.write_manifest({"main": main_program(container, ORPHANS)})
     container.start(around=CONTAINER)
     until(lambda: container.rows()["main"]["status"] == "running", "it runs")
@@ -144,7 +144,7 @@ def test_55_process_1_reaps_whatever_is_left_to_it(container: Machine) -> None:
     until(clean, "orphans to be reaped", 10.0)
 
 
-def test_55_a_container_that_is_started_again_runs_its_main_program_again(container: Machine) -> None:
+def test_55_a_container_that_is_started_again_runs_its_main_program_again(container: ChaosMachine) -> None:
     again = "import os, sys; open(sys.argv[1] + '/runs', 'a').write('x'); sys.exit(5)"
     container.write_manifest({"main": main_program(container, again)})
     for runs in (1, 2, 3):
@@ -153,7 +153,7 @@ def test_55_a_container_that_is_started_again_runs_its_main_program_again(contai
         assert (container.folder / "runs").read_text() == "x" * runs
 
 
-def test_55_the_end_for_good_comes_after_the_last_restart(container: Machine) -> None:
+def test_55_the_end_for_good_comes_after_the_last_restart(container: ChaosMachine) -> None:
     crash = "import os, sys; open(sys.argv[1] + '/runs', 'a').write('x'); sys.exit(9)"
     restart = {"policy": "on-failure", "max_failures": 3, "delay": "5ms", "max_delay": "5ms"}
     container.write_manifest({"main": main_program(container, crash, restart=restart)})
@@ -162,7 +162,7 @@ def test_55_the_end_for_good_comes_after_the_last_restart(container: Machine) ->
     assert (container.folder / "runs").read_text() == "xxx"
 
 
-def test_55_a_stop_by_hand_ends_nothing(container: Machine) -> None:
+def test_55_a_stop_by_hand_ends_nothing(container: ChaosMachine) -> None:
     container.write_manifest({"main": main_program(container, LISTENER)})
     container.start(around=CONTAINER)
     until(lambda: signals(container) == ["ready"], "it runs")
@@ -178,7 +178,7 @@ def test_55_a_stop_by_hand_ends_nothing(container: Machine) -> None:
     [("raise SystemExit(42)", 42), ("raise SystemExit(0)", 0), ("import os; os.kill(os.getpid(), 9)", 137)],
 )
 def test_55_it_ends_with_the_code_of_its_main_program(tmp_path: Path, program: str, code: int) -> None:
-    machine = Machine(tmp_path)
+    machine = ChaosMachine(tmp_path)
     gate = tmp_path / "gate"
     waiting = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)\n{program}"
     main = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.chaos.hosts import prepared
 from tests.chaos.invariants import checked
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.chaos.pair import PATIENCE, fleet, pids, recovers
 from tests.support.pmond import alive
 from tests.support.waiting import until
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 STUBBORN = 20
 
 
-def stubborn(machine: Machine, **more: object) -> dict[str, int]:
+def stubborn(machine: ChaosMachine, **more: object) -> dict[str, int]:
     """Programs that ignore SIGTERM, all up; their pids."""
     names = [f"stubborn{number}" for number in range(STUBBORN)]
     machine.write_manifest({name: machine.worker(name, "stubborn", **more) for name in names})
@@ -30,19 +30,19 @@ def stubborn(machine: Machine, **more: object) -> dict[str, int]:
     return pids(machine)
 
 
-def begins_to_end(machine: Machine) -> None:
+def begins_to_end(machine: ChaosMachine) -> None:
     os.kill(machine.pid, signal.SIGTERM)
     until(lambda: "daemon.ending" in machine.journal.read_text(), "it begins to end", PATIENCE)
 
 
-def ends(machine: Machine) -> int:
+def ends(machine: ChaosMachine) -> int:
     assert machine.pmond is not None
     code = machine.pmond.wait(PATIENCE)
     machine.pmond = None
     return code
 
 
-def test_48_signals_without_number_in_an_end(machine: Machine) -> None:
+def test_48_signals_without_number_in_an_end(machine: ChaosMachine) -> None:
     before = stubborn(machine)
     begins_to_end(machine)
     for _ in range(2000):
@@ -53,7 +53,7 @@ def test_48_signals_without_number_in_an_end(machine: Machine) -> None:
     assert machine.journal.read_text().count('"daemon.ending"') == 1
 
 
-def test_49_stubborn_programs_are_killed_together(machine: Machine) -> None:
+def test_49_stubborn_programs_are_killed_together(machine: ChaosMachine) -> None:
     before = stubborn(machine)
     begins_to_end(machine)
     assert ends(machine) == 0
@@ -63,7 +63,7 @@ def test_49_stubborn_programs_are_killed_together(machine: Machine) -> None:
     assert not set(before.values()) & set(pids(machine).values())
 
 
-def test_49_a_second_signal_waits_for_nobody(machine: Machine) -> None:
+def test_49_a_second_signal_waits_for_nobody(machine: ChaosMachine) -> None:
     before = stubborn(machine, stop={"timeout": "1h"})
     begins_to_end(machine)
     os.kill(machine.pid, signal.SIGTERM)
@@ -75,7 +75,7 @@ def test_49_a_second_signal_waits_for_nobody(machine: Machine) -> None:
     until(lambda: not any(alive(pid) for pid in before.values()), "force ends them", PATIENCE)
 
 
-def test_49_an_end_that_a_kill_cuts_short_is_gone_through_or_taken_back(machine: Machine) -> None:
+def test_49_an_end_that_a_kill_cuts_short_is_gone_through_or_taken_back(machine: ChaosMachine) -> None:
     stubborn(machine)
     begins_to_end(machine)
     machine.kill()
@@ -98,12 +98,12 @@ os.waitid = waitid
 
 
 @pytest.fixture
-def robbed(tmp_path: Path) -> Iterator[Machine]:
+def robbed(tmp_path: Path) -> Iterator[ChaosMachine]:
     """A machine whose pmond loses its next exit when there is a file `go`."""
     yield from checked(prepared(tmp_path, THIEF.format(path=str(tmp_path / "go"))))
 
 
-def test_50_an_end_that_somebody_else_reaped_is_unknown(robbed: Machine, tmp_path: Path) -> None:
+def test_50_an_end_that_somebody_else_reaped_is_unknown(robbed: ChaosMachine, tmp_path: Path) -> None:
     before, go = fleet(robbed), tmp_path / "go"
     go.touch()
     os.kill(before["one"], signal.SIGKILL)

@@ -18,19 +18,19 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.chaos.fleet import Fleet
-from tests.chaos.machine import Machine
+from tests.chaos.fleet import WorkerFleet
+from tests.chaos.machine import ChaosMachine
 from tests.support.cgroup import place_or_skip
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
 from pmond.runtime.base.failpoints import FailPoint
 from pmond.runtime.processes import tree
-from pmond.runtime.processes.foreign_exits import tells_exits
+from pmond.runtime.processes.adopted_exits import tells_exits
 
 pytestmark = pytest.mark.slow
 
-Scene = Callable[[Fleet, FailPoint], None]
+Scene = Callable[[WorkerFleet, FailPoint], None]
 """Starts a pmond that will end at the point, and leads it there."""
 WORKERS = {"steady0": "steady", "steady1": "steady", "stubborn0": "stubborn", "tree0": "tree"}
 _PR_SET_CHILD_SUBREAPER = 36
@@ -38,9 +38,9 @@ _DEATH = 15.0
 """Seconds within which pmond must have come to the point."""
 
 
-def new_fleet(folder: Path) -> Fleet:
+def new_fleet(folder: Path) -> WorkerFleet:
     """All workers up, under a pmond that is killed by the first test."""
-    fleet = Fleet(Machine(folder))
+    fleet = WorkerFleet(ChaosMachine(folder))
     for number in range(2):
         fleet.declare(f"file{number}", "steady")
     fleet.machine.write_manifest(fleet.declared)
@@ -49,7 +49,7 @@ def new_fleet(folder: Path) -> Fleet:
     return fleet
 
 
-def revive(fleet: Fleet) -> None:
+def revive(fleet: WorkerFleet) -> None:
     """Bring up what a test has left stopped or deleted."""
     for name, mode in WORKERS.items():
         if fleet.intents.get(name, "gone") == "gone":
@@ -61,16 +61,16 @@ def revive(fleet: Fleet) -> None:
 
 
 @pytest.fixture(scope="module")
-def fleets() -> Iterator[list[Fleet]]:
+def fleets() -> Iterator[list[WorkerFleet]]:
     """The fleet that the last test has left; none at the beginning, and after a failure."""
-    left: list[Fleet] = []
+    left: list[WorkerFleet] = []
     yield left
     for fleet in left:
         fleet.machine.close()
 
 
 @pytest.fixture
-def fleet(fleets: list[Fleet], tmp_path: Path) -> Iterator[Fleet]:
+def fleet(fleets: list[WorkerFleet], tmp_path: Path) -> Iterator[WorkerFleet]:
     """All workers up, and no pmond."""
     fleet = fleets.pop() if fleets else new_fleet(tmp_path / "machine")
     fleet.machine.kill()
@@ -85,24 +85,24 @@ def attempt(command: Callable[[], object]) -> None:
         command()
 
 
-def come_up(fleet: Fleet, point: FailPoint) -> None:
+def come_up(fleet: WorkerFleet, point: FailPoint) -> None:
     fleet.machine.start(wait=False, fail_point=point)
 
 
 def stop(*names: str, count: int = 1) -> Scene:
-    def scene(fleet: Fleet, point: FailPoint) -> None:
+    def scene(fleet: WorkerFleet, point: FailPoint) -> None:
         fleet.machine.start(fail_point=f"{point}:{count}")
         attempt(lambda: fleet.act("stop", list(names)))
 
     return scene
 
 
-def restart(fleet: Fleet, point: FailPoint) -> None:
+def restart(fleet: WorkerFleet, point: FailPoint) -> None:
     fleet.machine.start(fail_point=point)
     attempt(lambda: fleet.act("restart", ["steady0"]))
 
 
-def in_group(fleet: Fleet, point: FailPoint) -> None:
+def in_group(fleet: WorkerFleet, point: FailPoint) -> None:
     restart(fleet, point)
     ended_at(fleet, point)
     fleet.machine.start()
@@ -111,7 +111,7 @@ def in_group(fleet: Fleet, point: FailPoint) -> None:
     fleet.machine.kill()
 
 
-def crash(fleet: Fleet, point: FailPoint) -> None:
+def crash(fleet: WorkerFleet, point: FailPoint) -> None:
     """A child of this very pmond ends."""
     fleet.machine.start(fail_point=point)
     before = fleet.machine.rows()["steady0"]["pid"]
@@ -120,12 +120,12 @@ def crash(fleet: Fleet, point: FailPoint) -> None:
     os.kill(fleet.machine.rows()["steady0"]["pid"], signal.SIGKILL)
 
 
-def delete(fleet: Fleet, point: FailPoint) -> None:
+def delete(fleet: WorkerFleet, point: FailPoint) -> None:
     fleet.machine.start(fail_point=point)
     attempt(lambda: fleet.delete("steady1"))
 
 
-def edit_manifest(fleet: Fleet, point: FailPoint) -> None:
+def edit_manifest(fleet: WorkerFleet, point: FailPoint) -> None:
     """While pmond is there, so that this is a hot reload, which the point must survive: the second one."""
     fleet.machine.start(fail_point=f"{point}:2")
     fleet.intents["file1"] = "gone" if fleet.intents["file1"] == "up" else "up"
@@ -135,7 +135,7 @@ def edit_manifest(fleet: Fleet, point: FailPoint) -> None:
     fleet.machine.write_manifest(present)
 
 
-def roll_out(fleet: Fleet, point: FailPoint) -> None:
+def roll_out(fleet: WorkerFleet, point: FailPoint) -> None:
     """A change of several processes, one at a time."""
     fleet.machine.start(fail_point=point)
     for spec in fleet.declared.values():
@@ -148,7 +148,7 @@ def roll_out(fleet: Fleet, point: FailPoint) -> None:
     fleet.machine.manifest.write_text(text)
 
 
-def declare_many(fleet: Fleet, point: FailPoint) -> None:
+def declare_many(fleet: WorkerFleet, point: FailPoint) -> None:
     """More than is written in one turn: nothing of it counts before the last."""
     fleet.machine.start(fail_point=f"{point}:2")
     entries = [{"name": f"many{number}", "file": "/bin/true", "autostart": False} for number in range(1200)]
@@ -160,7 +160,7 @@ def declare_many(fleet: Fleet, point: FailPoint) -> None:
     fleet.machine.kill()
 
 
-def with_stray(fleet: Fleet, point: FailPoint) -> None:
+def with_stray(fleet: WorkerFleet, point: FailPoint) -> None:
     """Something bears our marker and belongs to no instance."""
     marker = {"PMON3_INSTANCE": f"{fleet.machine.ledger.uuid()}:nobody:1"}
     subprocess.Popen(["/bin/sleep", "1000"], env=marker, start_new_session=True)
@@ -168,7 +168,7 @@ def with_stray(fleet: Fleet, point: FailPoint) -> None:
     come_up(fleet, point)
 
 
-def without_keeper(fleet: Fleet, point: FailPoint) -> None:
+def without_keeper(fleet: WorkerFleet, point: FailPoint) -> None:
     file = fleet.machine.state / "keeper"
     os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
     file.unlink()
@@ -189,17 +189,17 @@ def subreaper() -> Iterator[None]:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
-def without_uuid(fleet: Fleet, point: FailPoint) -> None:
+def without_uuid(fleet: WorkerFleet, point: FailPoint) -> None:
     (fleet.machine.state / "uuid").unlink()
     come_up(fleet, point)
 
 
-def upgrade(fleet: Fleet, point: FailPoint) -> None:
+def upgrade(fleet: WorkerFleet, point: FailPoint) -> None:
     fleet.machine.start(fail_point=point)
     attempt(lambda: fleet.machine.client.post("/v1/upgrade", {}))
 
 
-def placed_again(fleet: Fleet, point: FailPoint) -> None:
+def placed_again(fleet: WorkerFleet, point: FailPoint) -> None:
     """Another program has the state file, so that pmond goes on with a copy."""
     with closing(sqlite3.connect(fleet.machine.state / "data.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -207,7 +207,7 @@ def placed_again(fleet: Fleet, point: FailPoint) -> None:
         ended_at(fleet, point)
 
 
-def _lost(fleet: Fleet) -> None:
+def _lost(fleet: WorkerFleet) -> None:
     """Only what the manifest declares is known again, under new numbers."""
     fleet.intents.update({name: "gone" for name in fleet.intents if name not in fleet.declared})
     for name in fleet.declared:
@@ -215,14 +215,14 @@ def _lost(fleet: Fleet) -> None:
             fleet.declare(name, "steady")
 
 
-def begin_anew(fleet: Fleet, point: FailPoint) -> None:
+def begin_anew(fleet: WorkerFleet, point: FailPoint) -> None:
     for file in fleet.machine.state.glob("data.db*"):
         file.unlink()
     _lost(fleet)
     come_up(fleet, point)
 
 
-def damaged(fleet: Fleet, point: FailPoint) -> None:
+def damaged(fleet: WorkerFleet, point: FailPoint) -> None:
     for file in fleet.machine.state.glob("data.db*"):
         file.write_bytes(b"no database" * 1000)
     _lost(fleet)
@@ -282,7 +282,7 @@ def test_34_every_point_has_its_scene() -> None:
     assert SCENES.keys() | set(RENAMES) == set(FailPoint)
 
 
-def ended_at(fleet: Fleet, point: FailPoint) -> None:
+def ended_at(fleet: WorkerFleet, point: FailPoint) -> None:
     """Wait until pmond has ended, and check that it was there."""
     pmond = fleet.machine.pmond
     assert pmond is not None
@@ -294,7 +294,7 @@ def ended_at(fleet: Fleet, point: FailPoint) -> None:
 
 
 @pytest.mark.parametrize("point", SCENES, ids=str)
-def test_34_after_a_kill_at(point: FailPoint, fleet: Fleet, fleets: list[Fleet]) -> None:
+def test_34_after_a_kill_at(point: FailPoint, fleet: WorkerFleet, fleets: list[WorkerFleet]) -> None:
     if point.startswith("keeper") and not tells_exits():
         pytest.skip("this kernel keeps no exit status, so there is no keeper")
     if point is FailPoint.GROUP_MADE:
@@ -313,7 +313,7 @@ def test_34_after_a_kill_at(point: FailPoint, fleet: Fleet, fleets: list[Fleet])
 
 @pytest.mark.parametrize("point", RENAMES, ids=str)
 def test_34_a_renamed_process_lives_on_after_a_kill_at(point: FailPoint, tmp_path: Path) -> None:
-    machine = Machine(tmp_path / "machine")
+    machine = ChaosMachine(tmp_path / "machine")
     old = {key: value for key, value in machine.worker("old", "steady").items() if key != "log"}
     machine.write_manifest({"old": old})
     machine.start(fail_point=point)

@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 from tests.chaos import invariants
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.support.orphans import reap, taking_orphans
 from tests.support.waiting import until
 
-from pmond.runtime.processes.foreign_exits import tells_exits
+from pmond.runtime.processes.adopted_exits import tells_exits
 from pmond.runtime.processes.identity import read_stat
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(tmp_path)
+def machine(tmp_path: Path) -> Iterator[ChaosMachine]:
+    machine = ChaosMachine(tmp_path)
     machine.write_manifest({name: machine.worker(name, "steady") for name in ("one", "two")})
     machine.start()
     until(lambda: len(pids(machine)) == 2, "both run")
@@ -35,12 +35,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.close()
 
 
-def pids(machine: Machine) -> dict[str, int]:
+def pids(machine: ChaosMachine) -> dict[str, int]:
     rows = machine.rows().values()
     return {row["name"]: row["pid"] for row in rows if row["status"] == "running"}
 
 
-def test_1_survivors_are_adopted_unchanged(machine: Machine) -> None:
+def test_1_survivors_are_adopted_unchanged(machine: ChaosMachine) -> None:
     before = pids(machine)
     machine.kill()
     machine.start()
@@ -48,7 +48,7 @@ def test_1_survivors_are_adopted_unchanged(machine: Machine) -> None:
     assert all(row["restart_count"] == 0 for row in machine.rows().values())
 
 
-def test_5_without_pmond_and_keeper_an_end_is_unknown_and_a_failure(machine: Machine) -> None:
+def test_5_without_pmond_and_keeper_an_end_is_unknown_and_a_failure(machine: ChaosMachine) -> None:
     before = pids(machine)
     record = machine.state / "keeper"
     keeper = json.loads(record.read_text())["pid"] if record.exists() else 0
@@ -65,7 +65,7 @@ def test_5_without_pmond_and_keeper_an_end_is_unknown_and_a_failure(machine: Mac
     assert machine.rows()["two"]["pid"] == before["two"]
 
 
-def test_6_a_stopped_pmond_sees_all_ends_when_it_goes_on(machine: Machine) -> None:
+def test_6_a_stopped_pmond_sees_all_ends_when_it_goes_on(machine: ChaosMachine) -> None:
     before = pids(machine)
     os.kill(machine.pid, signal.SIGSTOP)
     for pid in before.values():
@@ -75,7 +75,7 @@ def test_6_a_stopped_pmond_sees_all_ends_when_it_goes_on(machine: Machine) -> No
     assert [row["restart_count"] for row in machine.rows().values()] == [1, 1]
 
 
-def test_10_of_several_pmonds_one_runs(machine: Machine) -> None:
+def test_10_of_several_pmonds_one_runs(machine: ChaosMachine) -> None:
     before, first = pids(machine), machine.pmond
     for _ in range(3):
         machine.start(wait=False)
@@ -84,7 +84,7 @@ def test_10_of_several_pmonds_one_runs(machine: Machine) -> None:
     assert pids(machine) == before
 
 
-def test_12_a_stranger_with_a_recorded_pid_is_left_alone(machine: Machine) -> None:
+def test_12_a_stranger_with_a_recorded_pid_is_left_alone(machine: ChaosMachine) -> None:
     machine.kill()
     stranger = subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True)
     try:
@@ -102,7 +102,7 @@ def test_12_a_stranger_with_a_recorded_pid_is_left_alone(machine: Machine) -> No
         stranger.wait()
 
 
-def test_35_a_state_file_of_zeros_is_moved_aside_and_survivors_found(machine: Machine) -> None:
+def test_35_a_state_file_of_zeros_is_moved_aside_and_survivors_found(machine: ChaosMachine) -> None:
     before = pids(machine)
     machine.kill()
     database = machine.state / "data.db"
@@ -120,7 +120,7 @@ def test_35_a_state_file_of_zeros_is_moved_aside_and_survivors_found(machine: Ma
         assert stat is None or stat.state == "Z", "what ran before is ended before it is started anew"
 
 
-def test_48_a_storm_of_signals_ends_nothing(machine: Machine) -> None:
+def test_48_a_storm_of_signals_ends_nothing(machine: ChaosMachine) -> None:
     before = pids(machine)
     for _ in range(2000):
         os.kill(machine.pid, signal.SIGCHLD)
@@ -128,7 +128,7 @@ def test_48_a_storm_of_signals_ends_nothing(machine: Machine) -> None:
     until(lambda: pids(machine) == before, "it answers and they run", 20.0)
 
 
-def test_a_renamed_process_outlives_every_pmond_after_that(machine: Machine) -> None:
+def test_a_renamed_process_outlives_every_pmond_after_that(machine: ChaosMachine) -> None:
     before = pids(machine)
     two = machine.worker("two", "steady")
     machine.write_manifest({"new": machine.worker("new", "steady", renamed_from="one"), "two": two})
@@ -140,7 +140,7 @@ def test_a_renamed_process_outlives_every_pmond_after_that(machine: Machine) -> 
 
 
 @pytest.mark.skipif(not tells_exits(), reason="this kernel keeps no exit status")
-def test_4_a_new_keeper_keeps_the_exit_statuses_of_the_adopted(machine: Machine) -> None:
+def test_4_a_new_keeper_keeps_the_exit_statuses_of_the_adopted(machine: ChaosMachine) -> None:
     before = pids(machine)
     with taking_orphans():
         machine.kill()

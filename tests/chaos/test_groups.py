@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.chaos import invariants
 from tests.chaos.hosts import WITHOUT_GROUPS, needs
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.support.cgroup import place_or_skip
 from tests.support.pmond import alive
 from tests.support.waiting import until
@@ -46,10 +46,10 @@ while time.monotonic() < ends:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[ChaosMachine]:
     folder = Path(place_or_skip("none").folder)
     folder.rmdir()
-    machine = Machine(tmp_path)
+    machine = ChaosMachine(tmp_path)
     try:
         yield machine
         invariants.check(machine)
@@ -58,7 +58,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.close()
 
 
-def run(machine: Machine, code: str) -> int:
+def run(machine: ChaosMachine, code: str) -> int:
     """Have the program run, in its group; its pid."""
     spec = machine.worker("one", "steady", stop={"timeout": "200ms"})
     spec["args"] = ["-I", "-S", "-c", code, str(machine.folder)]
@@ -70,13 +70,13 @@ def run(machine: Machine, code: str) -> int:
     return pid
 
 
-def bare(machine: Machine) -> int:
+def bare(machine: ChaosMachine) -> int:
     file = machine.folder / "bare"
     until(lambda: file.exists() and file.read_text().endswith("."), "it forks away")
     return int(file.read_text()[:-1])
 
 
-def stop(machine: Machine) -> None:
+def stop(machine: ChaosMachine) -> None:
     machine.act("stop", "one")
     until(lambda: machine.rows()["one"]["status"] == "stopped", "it is stopped", 20.0)
 
@@ -88,14 +88,14 @@ def group_of(pid: int) -> Path:
     return Path(place.group_of(pid))
 
 
-def test_14_what_left_its_main_program_without_a_trace_is_ended(machine: Machine) -> None:
+def test_14_what_left_its_main_program_without_a_trace_is_ended(machine: ChaosMachine) -> None:
     main = run(machine, LEAVER)
     left = bare(machine)
     os.kill(main, signal.SIGKILL)
     until(lambda: not alive(left), "the stray is ended", 20.0)
 
 
-def test_15_a_pmond_that_was_killed_finds_again_what_has_no_marker(machine: Machine) -> None:
+def test_15_a_pmond_that_was_killed_finds_again_what_has_no_marker(machine: ChaosMachine) -> None:
     main = run(machine, LEAVER)
     left, group = bare(machine), group_of(main)
     machine.kill()
@@ -106,7 +106,7 @@ def test_15_a_pmond_that_was_killed_finds_again_what_has_no_marker(machine: Mach
     until(lambda: not group.exists(), "the group is removed")
 
 
-def test_15_what_was_left_while_no_pmond_was_there_is_ended(machine: Machine) -> None:
+def test_15_what_was_left_while_no_pmond_was_there_is_ended(machine: ChaosMachine) -> None:
     main = run(machine, LEAVER)
     left = bare(machine)
     machine.kill()
@@ -115,7 +115,7 @@ def test_15_what_was_left_while_no_pmond_was_there_is_ended(machine: Machine) ->
     until(lambda: not alive(left), "the stray is ended", 20.0)
 
 
-def test_15_an_upgrade_knows_the_groups(machine: Machine) -> None:
+def test_15_an_upgrade_knows_the_groups(machine: ChaosMachine) -> None:
     main = run(machine, LEAVER)
     left = bare(machine)
     machine.client.post("/v1/upgrade", {})
@@ -129,7 +129,7 @@ def test_15_an_upgrade_knows_the_groups(machine: Machine) -> None:
     assert not alive(left)
 
 
-def test_16_comets_are_ended_whole(machine: Machine) -> None:
+def test_16_comets_are_ended_whole(machine: ChaosMachine) -> None:
     group = group_of(run(machine, COMETS))
     members = group / "cgroup.procs"
     until(lambda: len(members.read_text().split()) > 10, "they fly")
@@ -139,14 +139,14 @@ def test_16_comets_are_ended_whole(machine: Machine) -> None:
     assert machine.rows()["one"]["reason"] != "StopFailed"
 
 
-def test_doctor_says_that_trees_are_ended_by_groups(machine: Machine) -> None:
+def test_doctor_says_that_trees_are_ended_by_groups(machine: ChaosMachine) -> None:
     machine.write_manifest({})
     machine.start()
     checks = {check["name"]: check for check in machine.client.get("/v1/doctor")["checks"]}
     assert checks["process trees"]["in_use"] == "control groups"
 
 
-def test_an_orderly_end_leaves_no_groups(machine: Machine) -> None:
+def test_an_orderly_end_leaves_no_groups(machine: ChaosMachine) -> None:
     group = group_of(run(machine, "import time; time.sleep(60)"))
     machine.client.post("/v1/shutdown", {"stop_processes": True})
     assert machine.pmond is not None
@@ -155,7 +155,7 @@ def test_an_orderly_end_leaves_no_groups(machine: Machine) -> None:
     assert not group.parent.exists()
 
 
-def test_without_a_hierarchy_the_search_goes_on_alone(machine: Machine) -> None:
+def test_without_a_hierarchy_the_search_goes_on_alone(machine: ChaosMachine) -> None:
     """The same machine with nothing mounted, as in a container."""
     needs(*WITHOUT_GROUPS)
     machine.write_manifest({"one": machine.worker("one", "tree")})
@@ -168,7 +168,7 @@ def test_without_a_hierarchy_the_search_goes_on_alone(machine: Machine) -> None:
     assert machine.marked() == []
 
 
-def test_groups_of_earlier_runs_are_removed(machine: Machine) -> None:
+def test_groups_of_earlier_runs_are_removed(machine: ChaosMachine) -> None:
     machine.write_manifest(
         {"one": machine.worker("one", "steady"), "quick": machine.worker("quick", "quick")}
     )

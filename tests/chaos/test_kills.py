@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.hosts import AS_ORDINARY, WITHOUT_GROUPS, WITHOUT_PIDFDS, needs, prepared
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.chaos.storm import Storm
 
-from pmond.runtime.processes.foreign_exits import tells_exits
+from pmond.runtime.processes.adopted_exits import tells_exits
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ KILLS_OF_A_VARIANT = 10
 
 
 def test_2_3_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path) -> None:
-    storm = Storm(Machine(tmp_path), seed=1)
+    storm = Storm(ChaosMachine(tmp_path), seed=1)
     with raging(storm):
         while storm.figures.kills < KILLS:
             storm.round()
@@ -37,16 +37,16 @@ def raging(storm: Storm) -> Iterator[None]:
         storm.end()
 
 
-def without_pidfds(folder: Path) -> Machine:
+def without_pidfds(folder: Path) -> ChaosMachine:
     return prepared(folder, WITHOUT_PIDFDS.format(name="ENOSYS"))
 
 
-def without_groups(folder: Path) -> Machine:
+def without_groups(folder: Path) -> ChaosMachine:
     needs(*WITHOUT_GROUPS)
-    return Machine(folder / "machine", WITHOUT_GROUPS)
+    return ChaosMachine(folder / "machine", WITHOUT_GROUPS)
 
 
-def with_nothing(folder: Path) -> Machine:
+def with_nothing(folder: Path) -> ChaosMachine:
     around = (*WITHOUT_GROUPS, *AS_ORDINARY)
     needs(*around)
     return prepared(folder, WITHOUT_PIDFDS.format(name="EPERM"), around)
@@ -66,7 +66,7 @@ SEARCHED = {"process trees": "subreaper"}
     ],
 )
 def test_56_invariants_hold_but_for_what_doctor_says(
-    poor: Callable[[Path], Machine], said: dict[str, str], tmp_path: Path
+    poor: Callable[[Path], ChaosMachine], said: dict[str, str], tmp_path: Path
 ) -> None:
     machine = poor(tmp_path)
     storm = Storm(machine, seed=2)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.chaos.pair import PATIENCE, checks, fleet, pids, recovers, submit
 from tests.support.pmond import alive
 from tests.support.waiting import until
@@ -30,7 +30,7 @@ MOST_MEMORY = 16 << 20
 """By which pmond may grow while somebody reads ten million bytes without a newline."""
 
 
-def counting(machine: Machine) -> Path:
+def counting(machine: ChaosMachine) -> Path:
     """The log of a program that writes a number each millisecond."""
     machine.write_manifest({})
     machine.start()
@@ -45,12 +45,12 @@ def numbers(text: str) -> list[int]:
     return [int(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def lines(machine: Machine, name: str, last: int) -> list[bytes]:
+def lines(machine: ChaosMachine, name: str, last: int) -> list[bytes]:
     """The last lines as pmond tells them."""
     return b"".join(machine.client.stream(f"/v1/logs/{name}", [("lines", str(last))])).splitlines()
 
 
-def test_43_a_log_folder_that_is_deleted(machine: Machine) -> None:
+def test_43_a_log_folder_that_is_deleted(machine: ChaosMachine) -> None:
     before = fleet(machine)
     shutil.rmtree(machine.log("one").parent)
     assert pids(machine) == before, "they write to a file without a name"
@@ -59,7 +59,7 @@ def test_43_a_log_folder_that_is_deleted(machine: Machine) -> None:
     assert machine.log("one").exists() and not machine.log("two").exists()
 
 
-def test_43_a_log_that_another_program_moves_away(machine: Machine) -> None:
+def test_43_a_log_that_another_program_moves_away(machine: ChaosMachine) -> None:
     log = counting(machine)
     before = pids(machine)["count"]
     moved = log.rename(log.with_name("count.log.1"))
@@ -75,7 +75,7 @@ def test_43_a_log_that_another_program_moves_away(machine: Machine) -> None:
     assert numbers(log.read_text())[0] == 0
 
 
-def test_43_a_log_that_another_program_copies_and_cuts(machine: Machine) -> None:
+def test_43_a_log_that_another_program_copies_and_cuts(machine: ChaosMachine) -> None:
     log = counting(machine)
     until(lambda: log.stat().st_size > 1000, "there is something to cut")
     os.truncate(log, 0)
@@ -93,7 +93,7 @@ def memory(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-def test_45_bytes_of_any_kind_without_a_newline(machine: Machine) -> None:
+def test_45_bytes_of_any_kind_without_a_newline(machine: ChaosMachine) -> None:
     machine.write_manifest({})
     machine.start()
     machine.rows()
@@ -119,7 +119,7 @@ def test_45_bytes_of_any_kind_without_a_newline(machine: Machine) -> None:
     assert checks(machine)["state"]["status"] == "ok"
 
 
-def test_46_an_end_is_noticed_though_others_hold_its_output(machine: Machine) -> None:
+def test_46_an_end_is_noticed_though_others_hold_its_output(machine: ChaosMachine) -> None:
     machine.write_manifest({})
     machine.start()
     kept = machine.folder / "kept"
@@ -133,7 +133,7 @@ def test_46_an_end_is_noticed_though_others_hold_its_output(machine: Machine) ->
     os.kill(int(kept.read_text()), 9)
 
 
-def test_46_a_program_without_output_is_a_program(machine: Machine) -> None:
+def test_46_a_program_without_output_is_a_program(machine: ChaosMachine) -> None:
     machine.write_manifest({})
     machine.start()
     submit(machine, name="one", file="/bin/sh", args=["-c", "exec sleep 1000 >&- 2>&-"])

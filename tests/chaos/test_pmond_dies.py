@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from tests.chaos import invariants
-from tests.chaos.fleet import Fleet
-from tests.chaos.machine import Machine
+from tests.chaos.fleet import WorkerFleet
+from tests.chaos.machine import ChaosMachine
 from tests.support.orphans import reap, taking_orphans
 from tests.support.waiting import until
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.processes.foreign_exits import tells_exits
+from pmond.runtime.processes.adopted_exits import tells_exits
 from pmond.runtime.processes.identity import boot_id, identify
 
 pytestmark = pytest.mark.slow
@@ -29,8 +29,8 @@ PATIENCE = 20.0
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(tmp_path)
+def machine(tmp_path: Path) -> Iterator[ChaosMachine]:
+    machine = ChaosMachine(tmp_path)
     machine.write_manifest({})
     try:
         yield machine
@@ -39,7 +39,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.close()
 
 
-def pids(machine: Machine) -> dict[str, int]:
+def pids(machine: ChaosMachine) -> dict[str, int]:
     return {row["name"]: row["pid"] for row in machine.rows().values() if row["status"] == "running"}
 
 
@@ -47,7 +47,7 @@ def sleeper(name: str) -> dict[str, Any]:
     return {"name": name, "file": "/bin/sleep", "args": ["1000"]}
 
 
-def begin(machine: Machine, *specs: dict[str, Any]) -> dict[str, int]:
+def begin(machine: ChaosMachine, *specs: dict[str, Any]) -> dict[str, int]:
     """Declare them and start pmond; their pids when all run."""
     machine.write_manifest({spec["name"]: spec for spec in specs})
     machine.start()
@@ -55,7 +55,7 @@ def begin(machine: Machine, *specs: dict[str, Any]) -> dict[str, int]:
     return pids(machine)
 
 
-def test_1_a_hundred_are_adopted_unchanged(machine: Machine) -> None:
+def test_1_a_hundred_are_adopted_unchanged(machine: ChaosMachine) -> None:
     before = begin(machine, *(sleeper(f"p{number}") for number in range(100)))
     machine.kill()
     machine.start()
@@ -67,19 +67,19 @@ def test_1_a_hundred_are_adopted_unchanged(machine: Machine) -> None:
 # --- 3: in the middle of a command --------------------------------------------------------------
 
 
-def stop(fleet: Fleet) -> None:
+def stop(fleet: WorkerFleet) -> None:
     fleet.act("stop", ["one"])
 
 
-def restart(fleet: Fleet) -> None:
+def restart(fleet: WorkerFleet) -> None:
     fleet.act("restart", ["one"])
 
 
-def delete(fleet: Fleet) -> None:
+def delete(fleet: WorkerFleet) -> None:
     fleet.delete("one")
 
 
-def reload(fleet: Fleet) -> None:
+def reload(fleet: WorkerFleet) -> None:
     """It vanishes from the manifest, another one comes."""
     fleet.declared.pop("one")
     fleet.intents["one"] = "gone"
@@ -89,10 +89,10 @@ def reload(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("command", [stop, restart, delete, reload])
 def test_3_what_was_begun_is_finished_by_the_next_pmond(
-    tmp_path: Path, command: Callable[[Fleet], None]
+    tmp_path: Path, command: Callable[[WorkerFleet], None]
 ) -> None:
     """`one` takes its time to end, so that pmond surely dies between the two ends of the command."""
-    fleet = Fleet(machine := Machine(tmp_path))
+    fleet = WorkerFleet(machine := ChaosMachine(tmp_path))
     if command is reload:
         fleet.declare("one", "stubborn")
     fleet.declare("two", "steady")
@@ -127,7 +127,7 @@ SIGNALS = {
 
 
 @pytest.mark.skipif(not tells_exits(), reason="this kernel keeps no exit status")
-def test_4_how_each_ended_while_no_pmond_was_there_is_known(machine: Machine) -> None:
+def test_4_how_each_ended_while_no_pmond_was_there_is_known(machine: ChaosMachine) -> None:
     pipes = {name: machine.folder / name for name in (*CODES, *SIGNALS)}
     specs = []
     for name, pipe in pipes.items():
@@ -161,7 +161,7 @@ STATE = "6f1d0c1e-0000-4000-8000-000000000001"
 """The name of the states in that folder."""
 
 
-def change(machine: Machine, *statements: str) -> None:
+def change(machine: ChaosMachine, *statements: str) -> None:
     """Edit the state of a machine without pmond."""
     with closing(sqlite3.connect(machine.state / "data.db", isolation_level=None)) as database:
         for statement in statements:
@@ -186,7 +186,7 @@ def foreign_sleeper(**environment: str) -> Iterator[tuple[int, str]]:
         process.wait()
 
 
-def test_9_what_a_newer_pmond_has_recorded_is_adopted(machine: Machine) -> None:
+def test_9_what_a_newer_pmond_has_recorded_is_adopted(machine: ChaosMachine) -> None:
     before = begin(machine, sleeper("one"), sleeper("two"))
     machine.kill()
     change(
@@ -201,7 +201,7 @@ def test_9_what_a_newer_pmond_has_recorded_is_adopted(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(OLD_STATES.glob("v*.db.sql")), ids=lambda file: file.name)
-def test_9_what_an_older_pmond_has_recorded_is_adopted(machine: Machine, file: Path) -> None:
+def test_9_what_an_older_pmond_has_recorded_is_adopted(machine: ChaosMachine, file: Path) -> None:
     machine.state.mkdir(parents=True, mode=0o700)
     with closing(sqlite3.connect(machine.state / "data.db")) as database:
         database.executescript(file.read_text())
@@ -216,7 +216,7 @@ def test_9_what_an_older_pmond_has_recorded_is_adopted(machine: Machine, file: P
         assert machine.rows()["web"]["pid"] == pid
 
 
-def test_13_of_another_boot_nothing_is_adopted_and_nothing_signalled(machine: Machine) -> None:
+def test_13_of_another_boot_nothing_is_adopted_and_nothing_signalled(machine: ChaosMachine) -> None:
     """Pid, start time and inode are those of a living process, as chance may have it."""
     before = begin(machine, sleeper("one"), sleeper("two"))
     with taking_orphans():
@@ -236,7 +236,7 @@ def test_13_of_another_boot_nothing_is_adopted_and_nothing_signalled(machine: Ma
 # --- 11: files that are left, or removed --------------------------------------------------------
 
 
-def test_11_a_socket_that_a_killed_pmond_left_is_replaced(machine: Machine) -> None:
+def test_11_a_socket_that_a_killed_pmond_left_is_replaced(machine: ChaosMachine) -> None:
     before = begin(machine, sleeper("one"))
     machine.kill()
     assert machine.socket.exists()
@@ -244,7 +244,7 @@ def test_11_a_socket_that_a_killed_pmond_left_is_replaced(machine: Machine) -> N
     assert pids(machine) == before
 
 
-def test_11_a_socket_file_that_was_removed_is_made_anew(machine: Machine) -> None:
+def test_11_a_socket_file_that_was_removed_is_made_anew(machine: ChaosMachine) -> None:
     """At the next look at everything, or when pmond is asked to read its files again."""
     before = begin(machine, sleeper("one"))
     machine.socket.unlink()
@@ -254,7 +254,7 @@ def test_11_a_socket_file_that_was_removed_is_made_anew(machine: Machine) -> Non
     assert pids(machine) == before
 
 
-def test_11_without_its_socket_file_pmond_goes_on_and_no_second_one_starts(machine: Machine) -> None:
+def test_11_without_its_socket_file_pmond_goes_on_and_no_second_one_starts(machine: ChaosMachine) -> None:
     before = begin(machine, sleeper("one"))
     machine.socket.unlink()
     with pytest.raises(PmonError) as caught:
@@ -293,7 +293,7 @@ def memory_limit(pid: int, size: int) -> Iterator[None]:
 
 
 def test_29_a_pmond_that_the_kernel_killed_for_want_of_memory_is_followed_by_the_next(
-    machine: Machine,
+    machine: ChaosMachine,
 ) -> None:
     before = begin(machine, sleeper("one"), sleeper("two"))
     document = {"path": "/x.yaml", "text": "a: " + "x" * 4_000_000}

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from tests.chaos import invariants
-from tests.chaos.fleet import Fleet
-from tests.chaos.machine import Machine
+from tests.chaos.fleet import WorkerFleet
+from tests.chaos.machine import ChaosMachine
 from tests.support.pmond import alive, state_of
 from tests.support.programs import script, sleeper
 from tests.support.waiting import until
@@ -27,8 +27,8 @@ PATIENCE = 20.0
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(tmp_path)
+def machine(tmp_path: Path) -> Iterator[ChaosMachine]:
+    machine = ChaosMachine(tmp_path)
     try:
         yield machine
         invariants.check(machine)
@@ -36,7 +36,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.close()
 
 
-def begin(machine: Machine, *specs: dict[str, Any]) -> dict[str, int]:
+def begin(machine: ChaosMachine, *specs: dict[str, Any]) -> dict[str, int]:
     """Declare them and start pmond; their pids when all run."""
     machine.write_manifest({spec["name"]: spec for spec in specs})
     machine.start()
@@ -44,17 +44,17 @@ def begin(machine: Machine, *specs: dict[str, Any]) -> dict[str, int]:
     return pids(machine)
 
 
-def pids(machine: Machine) -> dict[str, int]:
+def pids(machine: ChaosMachine) -> dict[str, int]:
     return {row["name"]: row["pid"] for row in machine.rows().values() if row["status"] == "running"}
 
 
-def stop(machine: Machine, name: str) -> dict[str, Any]:
+def stop(machine: ChaosMachine, name: str) -> dict[str, Any]:
     machine.act("stop", name)
     until(lambda: machine.rows()[name]["status"] == "stopped", "it is stopped", PATIENCE)
     return machine.rows()[name]
 
 
-def test_17_one_that_ignores_its_stop_signal_is_killed_after_its_grace(machine: Machine) -> None:
+def test_17_one_that_ignores_its_stop_signal_is_killed_after_its_grace(machine: ChaosMachine) -> None:
     begin(machine, machine.worker("one", "stubborn"))
     until(lambda: machine.ledger.is_alive("one"), "it ignores the signal")
     assert stop(machine, "one")["exit_signal"] == "SIGKILL"
@@ -65,7 +65,9 @@ def test_17_one_that_ignores_its_stop_signal_is_killed_after_its_grace(machine: 
 
 
 @pytest.mark.parametrize("adopted", [False, True], ids=["own", "adopted"])
-def test_18_one_that_was_stopped_by_a_signal_ends_in_its_own_way(machine: Machine, adopted: bool) -> None:
+def test_18_one_that_was_stopped_by_a_signal_ends_in_its_own_way(
+    machine: ChaosMachine, adopted: bool
+) -> None:
     before = begin(machine, machine.worker("one", "steady", stop={"timeout": "1h"}))
     until(lambda: machine.ledger.is_alive("one"), "it listens to signals")
     os.kill(before["one"], signal.SIGSTOP)
@@ -106,7 +108,7 @@ def frozen(pid: int) -> Iterator[Callable[[], None]]:
 
 
 def test_19_beside_one_that_cannot_die_no_other_is_started(tmp_path: Path) -> None:
-    fleet = Fleet(machine := Machine(tmp_path))
+    fleet = WorkerFleet(machine := ChaosMachine(tmp_path))
     machine.write_manifest({})
     try:
         machine.start()
@@ -141,7 +143,7 @@ ctypes.CDLL(None).syscall(60, 0)  # exit of this thread alone, on x86-64
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the number of the system call is that of x86-64")
-def test_20_one_whose_first_thread_ended_runs_is_adopted_and_stopped(machine: Machine) -> None:
+def test_20_one_whose_first_thread_ended_runs_is_adopted_and_stopped(machine: ChaosMachine) -> None:
     before = begin(machine, {"name": "one", "file": sys.executable, "args": ["-c", LEADERLESS]})
     until(lambda: state_of(before["one"]) == "Z", "its first thread ends")
     assert pids(machine) == before
@@ -153,7 +155,7 @@ def test_20_one_whose_first_thread_ended_runs_is_adopted_and_stopped(machine: Ma
     assert not alive(before["one"])
 
 
-def test_21_ends_in_the_first_instant_are_all_seen_and_slow_the_next_start(machine: Machine) -> None:
+def test_21_ends_in_the_first_instant_are_all_seen_and_slow_the_next_start(machine: ChaosMachine) -> None:
     """The second start is at once, the third an hour later."""
     count, restart = 200, {"delay": "1h", "max_delay": "1h"}
     names = [f"p{number}" for number in range(count)]
@@ -174,7 +176,7 @@ def test_21_ends_in_the_first_instant_are_all_seen_and_slow_the_next_start(machi
     assert {line["exit_code"] for line in ends} == {1}
 
 
-def test_23_a_thousand_killed_at_once_come_back_and_pmond_answers_meanwhile(machine: Machine) -> None:
+def test_23_a_thousand_killed_at_once_come_back_and_pmond_answers_meanwhile(machine: ChaosMachine) -> None:
     before = begin(machine, *(sleeper(f"p{number}") for number in range(1000)))
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
@@ -196,7 +198,7 @@ def test_23_a_thousand_killed_at_once_come_back_and_pmond_answers_meanwhile(mach
     assert {line["exit_signal"] for line in ends} == {"SIGKILL"}
 
 
-def test_24_why_a_program_cannot_be_executed_is_said_and_is_no_exit(machine: Machine) -> None:
+def test_24_why_a_program_cannot_be_executed_is_said_and_is_no_exit(machine: ChaosMachine) -> None:
     folder = machine.folder
     (folder / "loop").symlink_to("loop")
     cases = {

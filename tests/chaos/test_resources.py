@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.chaos.hosts import AS_ORDINARY, OWN_DISK, WITHOUT_PIDFDS, needs, prepared
 from tests.chaos.invariants import checked
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.chaos.pair import PATIENCE, checks, fleet, is_refused, pids, recovers, submit
 from tests.support.pmond import alive
 from tests.support.waiting import until
@@ -38,7 +38,7 @@ def limit(pid: int, kind: str, value: int, *whoever: str) -> Iterator[None]:
         subprocess.run([*whoever, "prlimit", f"--pid={pid}", f"--{kind}={soft}:"], check=True)
 
 
-def test_25_no_process_is_to_be_had(machine: Machine) -> None:
+def test_25_no_process_is_to_be_had(machine: ChaosMachine) -> None:
     needs(*AS_ORDINARY)
     before = fleet(machine, *AS_ORDINARY)
     with limit(machine.pid, "nproc", 1, *AS_ORDINARY):
@@ -48,7 +48,7 @@ def test_25_no_process_is_to_be_had(machine: Machine) -> None:
     recovers(machine, before)
 
 
-def test_26_no_memory_is_to_be_had(machine: Machine) -> None:
+def test_26_no_memory_is_to_be_had(machine: ChaosMachine) -> None:
     before = fleet(machine)
     size = int(Path(f"/proc/{machine.pid}/statm").read_text().split()[0]) * resource.getpagesize()
     with limit(machine.pid, "as", size - (1 << 20)):
@@ -64,7 +64,7 @@ def test_26_no_memory_is_to_be_had(machine: Machine) -> None:
     assert machine.pmond.poll() is None
 
 
-def test_30_a_kill_for_want_of_memory_is_told_from_others(machine: Machine) -> None:
+def test_30_a_kill_for_want_of_memory_is_told_from_others(machine: ChaosMachine) -> None:
     counter = machine.folder / "vmstat"
     counter.write_text("nr_free_pages 1\noom_kill 3\n")
     counting = (
@@ -118,7 +118,7 @@ def failing(pid: int, calls: str, error: str) -> Iterator[None]:
         (28, "EAGAIN", "kernel.pid_max"),
     ],
 )
-def test_26_28_the_kernel_makes_no_process(machine: Machine, fault: int, error: str, words: str) -> None:
+def test_26_28_the_kernel_makes_no_process(machine: ChaosMachine, fault: int, error: str, words: str) -> None:
     before = fleet(machine)
     with failing(machine.pid, "clone,clone3,fork,vfork", error):
         os.kill(before["one"], signal.SIGKILL)
@@ -127,7 +127,7 @@ def test_26_28_the_kernel_makes_no_process(machine: Machine, fault: int, error: 
     recovers(machine, before)
 
 
-def test_28_the_system_has_no_open_file_left(machine: Machine) -> None:
+def test_28_the_system_has_no_open_file_left(machine: ChaosMachine) -> None:
     before = fleet(machine)
     with failing(machine.pid, "openat", "ENFILE"):
         os.kill(before["one"], signal.SIGKILL)
@@ -135,7 +135,7 @@ def test_28_the_system_has_no_open_file_left(machine: Machine) -> None:
     recovers(machine, before)
 
 
-def test_27_no_descriptor_is_to_be_had(machine: Machine) -> None:
+def test_27_no_descriptor_is_to_be_had(machine: ChaosMachine) -> None:
     before = fleet(machine)
     used = machine.descriptors()
     clients = []
@@ -153,7 +153,7 @@ def test_27_no_descriptor_is_to_be_had(machine: Machine) -> None:
     recovers(machine, before)
 
 
-def test_27_clients_do_not_take_the_descriptors_of_starts(machine: Machine) -> None:
+def test_27_clients_do_not_take_the_descriptors_of_starts(machine: ChaosMachine) -> None:
     needs("prlimit", "--nofile=64:64")
     before = fleet(machine, "prlimit", "--nofile=64:64")
     clients = []
@@ -169,7 +169,7 @@ def test_27_clients_do_not_take_the_descriptors_of_starts(machine: Machine) -> N
         client.close()
 
 
-def test_27_a_tree_is_cleared_when_there_are_descriptors_to_look_at_it(machine: Machine) -> None:
+def test_27_a_tree_is_cleared_when_there_are_descriptors_to_look_at_it(machine: ChaosMachine) -> None:
     before = fleet(machine)
     submit(machine, name="tree", file="/bin/sh", args=["-c", "sleep 1000 & wait"], stop={"timeout": "300ms"})
     until(lambda: "tree" in pids(machine), "it runs", PATIENCE)
@@ -183,7 +183,7 @@ def test_27_a_tree_is_cleared_when_there_are_descriptors_to_look_at_it(machine: 
     assert pids(machine) == {**before, "tree": pids(machine)["tree"]}
 
 
-def disk(machine: Machine, folder: Path) -> Path:
+def disk(machine: ChaosMachine, folder: Path) -> Path:
     """A folder as pmond sees it, in its own mount namespace."""
     return Path(f"/proc/{machine.pid}/root{folder}")
 
@@ -203,7 +203,7 @@ def full(folder: Path) -> Iterator[None]:
         filler.unlink()
 
 
-def test_31_a_full_disk_under_the_state(machine: Machine) -> None:
+def test_31_a_full_disk_under_the_state(machine: ChaosMachine) -> None:
     around = (*OWN_DISK, str(machine.state), "size=4m,mode=755")
     needs(*OWN_DISK, str(machine.folder / "try"), "size=4m,mode=755")
     before = fleet(machine, *around)
@@ -219,7 +219,7 @@ def test_31_a_full_disk_under_the_state(machine: Machine) -> None:
     until(lambda: checks(machine)["state"]["status"] == "ok", "the state is on the disk again", PATIENCE)
 
 
-def test_32_a_full_disk_under_the_logs(machine: Machine) -> None:
+def test_32_a_full_disk_under_the_logs(machine: ChaosMachine) -> None:
     logs = machine.folder / "logs"
     needs(*OWN_DISK, str(machine.folder / "try"), "size=64k,nr_inodes=4")
     before = fleet(machine, *OWN_DISK, str(logs), "size=64k,nr_inodes=4", log_dir=str(logs))
@@ -245,7 +245,7 @@ def full_of_files(folder: Path) -> Iterator[None]:
             file.unlink()
 
 
-def test_32_a_program_that_fills_the_disk_harms_no_other(machine: Machine) -> None:
+def test_32_a_program_that_fills_the_disk_harms_no_other(machine: ChaosMachine) -> None:
     logs = machine.folder / "logs"
     needs(*OWN_DISK, str(machine.folder / "try"), "size=64k")
     before = fleet(machine, *OWN_DISK, str(logs), "size=64k", log_dir=str(logs))
@@ -255,7 +255,7 @@ def test_32_a_program_that_fills_the_disk_harms_no_other(machine: Machine) -> No
     assert pids(machine) == before
 
 
-def test_33_a_state_folder_that_cannot_be_written(machine: Machine) -> None:
+def test_33_a_state_folder_that_cannot_be_written(machine: ChaosMachine) -> None:
     needs(*OWN_DISK, str(machine.folder / "try"), "ro")
     machine.write_manifest({"one": machine.worker("one", "steady")})
     machine.start(around=(*OWN_DISK, str(machine.state), "ro,mode=755"), wait=False)
@@ -266,7 +266,7 @@ def test_33_a_state_folder_that_cannot_be_written(machine: Machine) -> None:
     assert machine.ledger.uuid() == "", "without the memory of what runs nothing is started"
 
 
-def test_33_a_disk_that_fails(machine: Machine) -> None:
+def test_33_a_disk_that_fails(machine: ChaosMachine) -> None:
     before = fleet(machine)
     with failing(machine.pid, "pwrite64,fsync,fdatasync", "EIO"):
         os.kill(before["one"], signal.SIGKILL)
@@ -279,7 +279,7 @@ def test_33_a_disk_that_fails(machine: Machine) -> None:
     until(lambda: checks(machine)["state"]["status"] == "ok", "the state is on the disk again", PATIENCE)
 
 
-def test_33_a_state_folder_that_is_removed(machine: Machine) -> None:
+def test_33_a_state_folder_that_is_removed(machine: ChaosMachine) -> None:
     before = fleet(machine)
     for file in machine.state.glob("data.db*"):
         file.unlink()
@@ -314,13 +314,13 @@ time.time = jumping
 
 
 @pytest.fixture
-def jumping(tmp_path: Path) -> Iterator[Machine]:
+def jumping(tmp_path: Path) -> Iterator[ChaosMachine]:
     machine = prepared(tmp_path, CLOCK.format(path=str(tmp_path / "jump")))
     yield from checked(machine)
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600, 10 * 365 * 86400, -10 * 365 * 86400])
-def test_40_the_wall_clock_jumps(jumping: Machine, tmp_path: Path, seconds: int) -> None:
+def test_40_the_wall_clock_jumps(jumping: ChaosMachine, tmp_path: Path, seconds: int) -> None:
     before = fleet(jumping)
     year = int(jumping.rows()["two"]["started_at"][:4])
     (tmp_path / "jump").write_text(str(seconds))
@@ -337,12 +337,14 @@ def test_40_the_wall_clock_jumps(jumping: Machine, tmp_path: Path, seconds: int)
 
 
 @pytest.fixture(params=["ENOSYS", "EPERM"])
-def without_pidfds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
+def without_pidfds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ChaosMachine]:
     machine = prepared(tmp_path, WITHOUT_PIDFDS.format(name=request.param))
     yield from checked(machine)
 
 
-def test_56_without_pidfds_an_adopted_process_is_kept_alive_all_the_same(without_pidfds: Machine) -> None:
+def test_56_without_pidfds_an_adopted_process_is_kept_alive_all_the_same(
+    without_pidfds: ChaosMachine,
+) -> None:
     machine = without_pidfds
     before = fleet(machine)
     machine.kill()
@@ -356,7 +358,7 @@ def test_56_without_pidfds_an_adopted_process_is_kept_alive_all_the_same(without
     assert not alive(before["two"])
 
 
-def test_56_as_an_ordinary_user_and_with_other_processes_hidden(machine: Machine) -> None:
+def test_56_as_an_ordinary_user_and_with_other_processes_hidden(machine: ChaosMachine) -> None:
     hidden = (
         "unshare",
         "-m",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.chaos.pair import PATIENCE, fleet, pids
 from tests.support.waiting import until
 
@@ -50,7 +50,7 @@ def give_back(state: Path) -> None:
     ],
 )
 def test_36_a_state_that_may_be_somebody_elses(
-    machine: Machine, harm: Callable[[Path], None], why: str
+    machine: ChaosMachine, harm: Callable[[Path], None], why: str
 ) -> None:
     before = fleet(machine)
     machine.kill()
@@ -83,12 +83,12 @@ HOSTILE = {
 }
 
 
-def rejected(machine: Machine) -> list[str]:
+def rejected(machine: ChaosMachine) -> list[str]:
     events = machine.client.get("/v1/events?limit=1000")
     return [event["message"] for event in events if event["reason"] == "ManifestRejected"]
 
 
-def is_refused(machine: Machine, content: bytes) -> str:
+def is_refused(machine: ChaosMachine, content: bytes) -> str:
     """Replace the manifest, and wait until it is refused; what is said of it."""
     told = len(rejected(machine))
     fresh = machine.manifest.with_suffix(".new")
@@ -98,7 +98,7 @@ def is_refused(machine: Machine, content: bytes) -> str:
     return rejected(machine)[-1]
 
 
-def test_37_38_no_wrong_manifest_touches_what_runs(machine: Machine) -> None:
+def test_37_38_no_wrong_manifest_touches_what_runs(machine: ChaosMachine) -> None:
     before = fleet(machine)
     good = machine.manifest.read_bytes()
     for kind, content in HOSTILE.items():
@@ -112,7 +112,7 @@ def test_37_38_no_wrong_manifest_touches_what_runs(machine: Machine) -> None:
     assert pids(machine) == before
 
 
-def test_39_an_edit_of_everything_at_once_touches_what_it_names(machine: Machine) -> None:
+def test_39_an_edit_of_everything_at_once_touches_what_it_names(machine: ChaosMachine) -> None:
     names = ("same", "gone", "old", "changed")
     specs = {name: machine.worker(name, "steady") for name in names}
     machine.write_manifest(specs)
@@ -134,7 +134,7 @@ def test_39_an_edit_of_everything_at_once_touches_what_it_names(machine: Machine
     }
 
 
-def test_52_what_needs_a_program_that_fails_waits_for_it(machine: Machine) -> None:
+def test_52_what_needs_a_program_that_fails_waits_for_it(machine: ChaosMachine) -> None:
     program = machine.folder / "program"
     restart = {"delay": "5ms", "max_delay": "20ms", "jitter": 0}
     first = {"name": "first", "file": str(program), "args": ["1000"], "restart": restart}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.chaos.hosts import AS_ORDINARY, needs, prepared
 from tests.chaos.invariants import checked
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.chaos.pair import PATIENCE, fleet, pids, recovers, stop, submit
 from tests.support.pmond import alive
 from tests.support.waiting import until
@@ -40,7 +40,7 @@ INTERNAL = 3 << 31 | 1 << 12 | 1 << 24
 DIRTY = ("sh", "-c", 'trap "" HUP INT USR2 WINCH; exec "$@" 7</dev/zero 9</dev/zero', "sh")
 
 
-def test_41_a_machine_that_was_asleep_finds_everything_as_it_was(machine: Machine) -> None:
+def test_41_a_machine_that_was_asleep_finds_everything_as_it_was(machine: ChaosMachine) -> None:
     before = fleet(machine)
     asleep = [machine.pid, *before.values()]
     for pid in asleep:
@@ -53,7 +53,7 @@ def test_41_a_machine_that_was_asleep_finds_everything_as_it_was(machine: Machin
     assert [row["restart_count"] for row in machine.rows().values()] == [0, 0]
 
 
-def test_47_a_program_inherits_nothing_of_what_pmond_was_started_with(machine: Machine) -> None:
+def test_47_a_program_inherits_nothing_of_what_pmond_was_started_with(machine: ChaosMachine) -> None:
     machine.write_manifest({})
     machine.start(around=DIRTY)
     spec = {"name": "one", "file": sys.executable, "args": ["-I", "-S", "-c", TELLS]}
@@ -66,7 +66,7 @@ def test_47_a_program_inherits_nothing_of_what_pmond_was_started_with(machine: M
     assert (told["cwd"], told["ready"], told["session"]) == (str(machine.folder), None, True)
 
 
-def test_57_a_program_with_the_rights_of_another_user_is_adopted_and_stopped(machine: Machine) -> None:
+def test_57_a_program_with_the_rights_of_another_user_is_adopted_and_stopped(machine: ChaosMachine) -> None:
     needs(*AS_ORDINARY)
     program = machine.folder / "asleep"
     shutil.copy("/bin/sleep", program)
@@ -98,13 +98,13 @@ pwd.getpwnam = getpwnam
 
 
 @pytest.fixture
-def forgetful(tmp_path: Path) -> Iterator[Machine]:
+def forgetful(tmp_path: Path) -> Iterator[ChaosMachine]:
     """A machine that knows the user `guest` as long as there is a file `known`."""
     yield from checked(prepared(tmp_path, USERS.format(path=str(tmp_path / "known"))))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root switches users")
-def test_57_a_user_that_is_deleted_is_named(forgetful: Machine, tmp_path: Path) -> None:
+def test_57_a_user_that_is_deleted_is_named(forgetful: ChaosMachine, tmp_path: Path) -> None:
     known = tmp_path / "known"
     known.touch()
     before = fleet(forgetful)
@@ -117,18 +117,18 @@ def test_57_a_user_that_is_deleted_is_named(forgetful: Machine, tmp_path: Path) 
     until(lambda: "three" in pids(forgetful), "the next good start works", PATIENCE)
 
 
-def crashing(machine: Machine, program: Path, **more: Any) -> None:
+def crashing(machine: ChaosMachine, program: Path, **more: Any) -> None:
     """A process of this program, killed as soon as it runs."""
     restart = {"delay": "5ms", "max_delay": "20ms", "jitter": 0}
     submit(machine, name="three", file=str(program), args=["1000"], restart=restart, **more)
     until(lambda: "three" in pids(machine), "it runs", PATIENCE)
 
 
-def kill(machine: Machine) -> None:
+def kill(machine: ChaosMachine) -> None:
     os.kill(pids(machine)["three"], signal.SIGKILL)
 
 
-def test_58_a_program_that_is_replaced_while_it_restarts(machine: Machine) -> None:
+def test_58_a_program_that_is_replaced_while_it_restarts(machine: ChaosMachine) -> None:
     before = fleet(machine)
     program = machine.folder / "program"
     shutil.copy("/bin/sleep", program)
@@ -147,7 +147,7 @@ def test_58_a_program_that_is_replaced_while_it_restarts(machine: Machine) -> No
     assert {name: pid for name, pid in pids(machine).items() if name != "three"} == before
 
 
-def test_58_a_working_folder_that_is_removed(machine: Machine) -> None:
+def test_58_a_working_folder_that_is_removed(machine: ChaosMachine) -> None:
     machine.write_manifest({})
     machine.start()
     folder = machine.folder / "work"
@@ -177,7 +177,7 @@ def test_59_a_process_that_ends_while_it_is_opened_is_gone_and_no_error() -> Non
         assert identify(pid) is None and open_pidfd(pid) is None
 
 
-def test_61_one_busy_processor_for_all(machine: Machine) -> None:
+def test_61_one_busy_processor_for_all(machine: ChaosMachine) -> None:
     around = ("taskset", "-c", "0", "nice", "-n", "5")
     needs(*around)
     before = fleet(machine, *around, restart={"delay": "5ms", "max_delay": "20ms", "jitter": 0})
@@ -196,7 +196,7 @@ def test_61_one_busy_processor_for_all(machine: Machine) -> None:
     assert slowest < 2.0
 
 
-def test_62_pipes_that_nobody_reads_or_writes_hold_nothing_up(machine: Machine) -> None:
+def test_62_pipes_that_nobody_reads_or_writes_hold_nothing_up(machine: ChaosMachine) -> None:
     before = fleet(machine)
     pipe = machine.folder / "pipe"
     os.mkfifo(pipe)
@@ -229,12 +229,12 @@ grp.getgrnam, grp.getgrgid = waiting(grp.getgrnam), waiting(grp.getgrgid)
 
 
 @pytest.fixture
-def cut_off(tmp_path: Path) -> Iterator[Machine]:
+def cut_off(tmp_path: Path) -> Iterator[ChaosMachine]:
     """A machine whose user database is silent when there is a file `silent`."""
     yield from checked(prepared(tmp_path, SILENCE.format(path=str(tmp_path / "silent"))))
 
 
-def test_62_a_restart_as_pmond_itself_asks_no_user_database(cut_off: Machine, tmp_path: Path) -> None:
+def test_62_a_restart_as_pmond_itself_asks_no_user_database(cut_off: ChaosMachine, tmp_path: Path) -> None:
     before = fleet(cut_off)
     submit(cut_off, name="three", file="/bin/sleep", args=["1000"])
     until(lambda: "three" in pids(cut_off), "it runs", PATIENCE)

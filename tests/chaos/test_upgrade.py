@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos import invariants
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.support.waiting import until
 
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -25,13 +25,13 @@ PACKAGES = ("schema/pmon3_schema", "controller/pmond")
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[ChaosMachine]:
     """Runs from a copy of the code, which a test may break."""
     code = tmp_path / "code"
     for package in PACKAGES:
         source = Path(__file__).parents[2] / package
         shutil.copytree(source, code / Path(package).name, ignore=shutil.ignore_patterns("__pycache__"))
-    machine = Machine(tmp_path / "machine", PYTHONPATH=str(code))
+    machine = ChaosMachine(tmp_path / "machine", PYTHONPATH=str(code))
     machine.write_manifest({})
     try:
         machine.start()
@@ -41,17 +41,17 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         machine.close()
 
 
-def submit(machine: Machine, name: str, mode: str) -> None:
+def submit(machine: ChaosMachine, name: str, mode: str) -> None:
     machine.client.post("/v1/processes", {"spec": machine.worker(name, mode), "cwd": "/", "replace": False})
 
 
-def running(machine: Machine, name: str) -> int:
+def running(machine: ChaosMachine, name: str) -> int:
     return int(
         until(lambda: machine.rows()[name]["status"] == "running" and machine.rows()[name]["pid"], name)
     )
 
 
-def upgrade(machine: Machine) -> None:
+def upgrade(machine: ChaosMachine) -> None:
     before = machine.client.get("/v1/version")
     machine.client.post("/v1/upgrade", {})
     after = machine.client.get("/v1/version")
@@ -59,7 +59,7 @@ def upgrade(machine: Machine) -> None:
     assert after["started_at"] != before["started_at"]
 
 
-def test_7_children_and_counters_stay(machine: Machine) -> None:
+def test_7_children_and_counters_stay(machine: ChaosMachine) -> None:
     for number in range(3):
         submit(machine, f"steady{number}", "steady")
     pids = {f"steady{number}": running(machine, f"steady{number}") for number in range(3)}
@@ -80,7 +80,7 @@ ENDS_WITH_ITS_PARENT = (
 """PR_SET_PDEATHSIG, SIGTERM: the kernel takes the thread that started it for its parent."""
 
 
-def test_7_no_parent_of_a_program_dies(machine: Machine, tmp_path: Path) -> None:
+def test_7_no_parent_of_a_program_dies(machine: ChaosMachine, tmp_path: Path) -> None:
     names = [f"p{number}" for number in range(8)]
     entries = [
         {"name": name, "file": sys.executable, "args": ["-c", ENDS_WITH_ITS_PARENT % (tmp_path / name)]}
@@ -95,7 +95,7 @@ def test_7_no_parent_of_a_program_dies(machine: Machine, tmp_path: Path) -> None
     assert [line for line in machine.told() if line["event"] == "process.exited"] == []
 
 
-def test_7_no_exit_code_is_lost_under_many_exits(machine: Machine) -> None:
+def test_7_no_exit_code_is_lost_under_many_exits(machine: ChaosMachine) -> None:
     for number in range(6):
         submit(machine, f"quick{number}", "quick")
     for _ in range(2):
@@ -112,7 +112,7 @@ def test_7_no_exit_code_is_lost_under_many_exits(machine: Machine) -> None:
     assert wrong == []
 
 
-def test_7_clients_queue_while_the_code_changes(machine: Machine) -> None:
+def test_7_clients_queue_while_the_code_changes(machine: ChaosMachine) -> None:
     times: list[float] = []
     failures: list[str] = []
     over = threading.Event()
@@ -143,7 +143,7 @@ def test_7_clients_queue_while_the_code_changes(machine: Machine) -> None:
         ("pmon3_schema/settings.py", "raise SystemExit(3)\n", "exited with code 3"),
     ],
 )
-def test_8_a_broken_install_is_refused(machine: Machine, file: str, content: str, said: str) -> None:
+def test_8_a_broken_install_is_refused(machine: ChaosMachine, file: str, content: str, said: str) -> None:
     submit(machine, "steady0", "steady")
     pid = running(machine, "steady0")
     before = machine.client.get("/v1/version")
@@ -156,13 +156,13 @@ def test_8_a_broken_install_is_refused(machine: Machine, file: str, content: str
     assert machine.rows()["steady0"]["pid"] == pid
 
 
-def test_sigusr2_upgrades_too(machine: Machine) -> None:
+def test_sigusr2_upgrades_too(machine: ChaosMachine) -> None:
     before = machine.client.get("/v1/version")["started_at"]
     os.kill(machine.pid, signal.SIGUSR2)
     until(lambda: machine.client.get("/v1/version")["started_at"] != before, "the code changes", 10.0)
 
 
-def test_signals_in_the_gap_are_kept(machine: Machine) -> None:
+def test_signals_in_the_gap_are_kept(machine: ChaosMachine) -> None:
     machine.client.post("/v1/upgrade", {})
     assert machine.pmond is not None
     machine.pmond.send_signal(signal.SIGTERM)
@@ -170,7 +170,7 @@ def test_signals_in_the_gap_are_kept(machine: Machine) -> None:
     machine.pmond = None
 
 
-def test_what_a_killed_trial_left_is_removed(machine: Machine) -> None:
+def test_what_a_killed_trial_left_is_removed(machine: ChaosMachine) -> None:
     left = machine.state / "upgrade-of-a-killed-pmond"
     left.mkdir()
     (left / "data.db").write_text("a copy of the state")

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.chaos.machine import Machine
+from tests.chaos.machine import ChaosMachine
 from tests.support import rotation
 from tests.support.waiting import until
 
@@ -59,7 +59,7 @@ asyncio.run(follow())
 
 
 @dataclass
-class Figures:
+class TorrentFigures:
     """What a torrent has seen."""
 
     lines: int = 0
@@ -76,10 +76,10 @@ class Torrent:
     """One writer, one pmond after the other."""
 
     def __init__(self, folder: Path, logs: Path, seconds: float, rate: float, seed: int) -> None:
-        self.machine = Machine(folder)
+        self.machine = ChaosMachine(folder)
         self.log = logs / "web.log"
         self.random = random.Random(seed)
-        self.figures = Figures()
+        self.figures = TorrentFigures()
         spec = {
             "name": "web",
             "file": sys.executable,

@@ -95,7 +95,7 @@ def test_an_example_is_valid(language: str, kind: str, text: str) -> None:
     if kind == "config":
         assert settings.parse(text.encode(), "/etc/pmon3/config/config.yml", {})[1] == ()
     elif kind != "other":
-        found = manifest.read([manifest.Document(f"/etc/example.{language}", text.encode())])
+        found = manifest.read([manifest.ManifestFile(f"/etc/example.{language}", text.encode())])
         elsewhere = {"PM023", "PM024"} if kind == "part" else set()
         assert {diagnostic.code for diagnostic in found.diagnostics} <= elsewhere
 

@@ -43,7 +43,7 @@ def test_ci_runs_all_that_make_alone_checks() -> None:
     "path", [*MANIFESTS, *sorted(ROOT.glob("manifests/*.json"))], ids=lambda path: str(path.name)
 )
 def test_a_sample_manifest_is_valid(path: Path) -> None:
-    reading = manifest.read([manifest.Document(str(path), path.read_bytes())])
+    reading = manifest.read([manifest.ManifestFile(str(path), path.read_bytes())])
     assert reading.diagnostics == ()
     for entry in reading.entries:
         words = [word for word in entry.spec.args if word.startswith("programs/")]
@@ -57,7 +57,7 @@ def test_a_sample_manifest_opens_with_the_reason_for_it(path: Path) -> None:
 
 def test_the_samples_of_the_go_pmon3_say_the_same_in_every_format() -> None:
     read = [
-        manifest.read([manifest.Document(str(path), path.read_bytes())])
+        manifest.read([manifest.ManifestFile(str(path), path.read_bytes())])
         for path in sorted(ROOT.glob("manifests/happac.*"))
     ]
     assert len(read) == 3

@@ -12,7 +12,7 @@ import pytest
 from tests.support.pmond import Pmond, temporary_pmond
 from tests.support.waiting import until
 
-from pmon3_schema.manifest import Document, read
+from pmon3_schema.manifest import ManifestFile, read
 from pmon3_schema.profiles import options_document
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "gitops.md"
@@ -73,7 +73,7 @@ def test_a_commit_is_all_there_is_to_do() -> None:
 def test_the_pages_development_and_production_are_one_manifest() -> None:
     page = PAGE.read_text("utf-8")
     files = re.findall(r"```yaml(?: part)?\n# (processes/\w+\.yaml)\n(.*?)```", page, re.S)
-    documents = [Document(f"/srv/deploy/{name}", text.encode()) for name, text in files]
+    documents = [ManifestFile(f"/srv/deploy/{name}", text.encode()) for name, text in files]
     here = {name: read([*documents, options_document([name], {})]) for name in ("dev", "prod")}
     assert all(reading.ok for reading in here.values())
     dev, prod = ({entry.spec.name: entry.spec for entry in reading.entries} for reading in here.values())

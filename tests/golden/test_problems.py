@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from pmon3_schema.diagnostics import CODES, render_text
-from pmon3_schema.manifest import Document, read, texts
+from pmon3_schema.manifest import ManifestFile, read, texts
 
 PROBLEMS = Path(__file__).parent / "problems"
 FILES = sorted(path.name for path in PROBLEMS.iterdir() if path.suffix != ".txt")
 
 
 def shown(name: str) -> str:
-    documents = [Document(name, (PROBLEMS / name).read_bytes())]
+    documents = [ManifestFile(name, (PROBLEMS / name).read_bytes())]
     return render_text(read(documents, base="/etc/app").diagnostics, texts(documents))
 
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from tests.support.factories import wanted
 from tests.support.simulated_loop import SimulatedLoop
-from tests.support.simulation import Machine, Program
+from tests.support.simulation import Program, SimulatedMachine
 
 from pmond.core.model import ExitStatus, Policy
 
@@ -33,7 +33,7 @@ def test_an_hour_of_crashes_is_as_many_starts_as_the_delays_allow(
         numbers.append(number)
         return Program(lives=lives, exit=ExitStatus(1))
 
-    loop = SimulatedLoop(Machine(program), Policy(), Random(22))
+    loop = SimulatedLoop(SimulatedMachine(program), Policy(), Random(22))
     restart = {"delay": delay, "max_delay": longest, "jitter": 0.0}
     loop.want({"web": wanted("web", restart=restart)})
     loop.run(HOUR)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.support.factories import desired, wanted
-from tests.support.histories import History, broken_by, generate, live, shortened
+from tests.support.histories import GeneratedHistory, broken_by, generate, live, shortened
 from tests.support.laws import is_up
 from tests.support.simulated_loop import Disturbance, SimulatedLoop
 
@@ -25,7 +25,7 @@ HISTORIES = 2_000
 _BATCH = 250
 
 
-def check(history: History) -> None:
+def check(history: GeneratedHistory) -> None:
     if broken_by(history) is None:
         return
     least = shortened(history)

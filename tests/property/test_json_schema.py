@@ -18,7 +18,7 @@ from tests.property.test_schema import MANIFESTS
 from pmon3_schema.formats import format_of
 from pmon3_schema.formats.export import plain
 from pmon3_schema.jsonschema import DRAFTS, manifest_schema
-from pmon3_schema.manifest import Document, read
+from pmon3_schema.manifest import ManifestFile, read
 from pmon3_schema.process import ProcessSpec
 
 ROOT = Path(__file__).parents[2]
@@ -51,9 +51,9 @@ def accepts(draft: str, data: Any) -> bool:
 def model_accepts(data: Any) -> bool:
     """Whether it is a manifest in one of the formats: JSON is YAML too, and TOML has no null."""
     text = json.dumps(data)
-    documents = [Document("/p.json", text.encode()), Document("/p.yaml", text.encode())]
+    documents = [ManifestFile("/p.json", text.encode()), ManifestFile("/p.yaml", text.encode())]
     if "null" not in text:
-        documents.append(Document("/p.toml", tomlkit.dumps(data).encode()))
+        documents.append(ManifestFile("/p.toml", tomlkit.dumps(data).encode()))
     return any(read([document]).ok for document in documents)
 
 
@@ -236,7 +236,7 @@ def test_what_the_schema_cannot_say_only_validate_refuses(unsaid: str) -> None:
 @settings(max_examples=60, deadline=None)
 def test_what_the_model_takes_the_schema_takes(draft: str, entries: list[dict[str, Any]]) -> None:
     written = {"processes": entries}
-    assert read([Document("/p.json", json.dumps(written).encode())]).ok
+    assert read([ManifestFile("/p.json", json.dumps(written).encode())]).ok
     assert accepts(draft, written)
     assert accepts(draft, {"processes": [plain(ProcessSpec.read(entry)) for entry in entries]})
 
@@ -262,7 +262,7 @@ def test_the_schema_is_one_itself(draft: str) -> None:
     ],
 )  # fmt: skip
 def test_what_an_editor_should_underline_is_refused_by_both(wrong: Any) -> None:
-    assert not read([Document("/p.json", json.dumps(wrong).encode())]).ok
+    assert not read([ManifestFile("/p.json", json.dumps(wrong).encode())]).ok
     assert not any(accepts(draft, wrong) for draft in DRAFTS)
 
 
@@ -278,7 +278,7 @@ def test_what_an_editor_should_underline_is_refused_by_both(wrong: Any) -> None:
 )  # fmt: skip
 def test_whatever_way_it_is_written(draft: str, fields: dict[str, Any]) -> None:
     written = {"processes": [{"file": "/a", **fields}], "variables": {"T": "1s"}}
-    assert read([Document("/p.json", json.dumps(written).encode())]).ok
+    assert read([ManifestFile("/p.json", json.dumps(written).encode())]).ok
     assert accepts(draft, written)
 
 

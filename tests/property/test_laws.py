@@ -18,15 +18,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from msgspec import to_builtins
 from msgspec.structs import replace
 from tests.property.test_schema import MANIFESTS
-from tests.support.declared_world import Refused, World
+from tests.support.declared_world import DeclaredWorld, Rejected
 
 from pmon3_schema.effect import Effect
 from pmon3_schema.formats.export import FORMATS, plain, render
-from pmon3_schema.manifest import Document, read
+from pmon3_schema.manifest import ManifestFile, read
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import merged, options_document
 from pmon3_schema.revision import changes, revision
-from pmond.core.compare import CREATE, PRUNE, Options
+from pmond.core.compare import CREATE, PRUNE, CompareOptions
 from pmond.core.model import Hold
 
 pytestmark = pytest.mark.slow
@@ -59,12 +59,12 @@ def specs(draw: st.DrawFn, name: str, earlier: list[str]) -> ProcessSpec:
     return ProcessSpec.read(data)
 
 
-def options(owner: str = A, **changed: Any) -> Options:
-    return replace(Options(owner, prune=True, allow_empty=True, prune_limit="100%"), **changed)
+def options(owner: str = A, **changed: Any) -> CompareOptions:
+    return replace(CompareOptions(owner, prune=True, allow_empty=True, prune_limit="100%"), **changed)
 
 
-def world_after(*steps: tuple[ProcessSpec, ...]) -> World:
-    world = World()
+def world_after(*steps: tuple[ProcessSpec, ...]) -> DeclaredWorld:
+    world = DeclaredWorld()
     for manifest in steps:
         world.apply(manifest, options())
     return world
@@ -117,7 +117,7 @@ def test_p03_applying_what_is_exported_changes_nothing(
 ) -> None:
     world = world_after(manifest)
     text = render([plain(world.intents[name].spec) for name in sorted(world.intents)], format_name)
-    reading = read([Document(f"/p.{format_name}", text.encode())])
+    reading = read([ManifestFile(f"/p.{format_name}", text.encode())])
     assert world.compare([entry.spec for entry in reading.entries], options()).steps == ()
 
 
@@ -125,7 +125,7 @@ def test_p03_applying_what_is_exported_changes_nothing(
 @settings(max_examples=60, deadline=None)
 def test_p04_export_is_a_fixed_point(manifest: tuple[ProcessSpec, ...], format_name: str) -> None:
     text = render([plain(spec) for spec in manifest], format_name)
-    reading = read([Document(f"/p.{format_name}", text.encode())])
+    reading = read([ManifestFile(f"/p.{format_name}", text.encode())])
     assert render([plain(entry.spec) for entry in reading.entries], format_name) == text
 
 
@@ -134,12 +134,12 @@ def test_p04_export_is_a_fixed_point(manifest: tuple[ProcessSpec, ...], format_n
 def test_p05_what_others_own_is_untouched(
     theirs: tuple[ProcessSpec, ...], ours: tuple[ProcessSpec, ...]
 ) -> None:
-    world = World()
+    world = DeclaredWorld()
     world.apply(theirs, options(B))
     before = {name: one for name, one in world.picture().items() if one[0].owner == B}
     try:
         world.apply(ours, options(A))
-    except Refused:
+    except Rejected:
         assert {one.name for one in theirs} & {one.name for one in ours}
     assert {name: one for name, one in world.picture().items() if one[0].owner == B} == before
 
@@ -147,7 +147,7 @@ def test_p05_what_others_own_is_untouched(
 @given(st.lists(manifests(), min_size=2, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_p06_a_protected_process_outlives_all_manifests(history: list[tuple[ProcessSpec, ...]]) -> None:
-    world = World()
+    world = DeclaredWorld()
     protected: set[str] = set()
     for manifest in history:
         world.apply(manifest, options())
@@ -185,8 +185,8 @@ def test_p09_p10_formatting_format_and_files_mean_nothing(
     shuffled = [dict(reversed(entry.items())) for entry in entries[at:] + entries[:at]]
     text = json.dumps({"processes": shuffled}, indent=at)
     halves = [render(entries[:at], format_name), render(entries[at:], format_name)]
-    files = [Document(f"/{n}.{format_name}", half.encode()) for n, half in enumerate(reversed(halves))]
-    for documents in ([Document("/p.json", text.encode())], files):
+    files = [ManifestFile(f"/{n}.{format_name}", half.encode()) for n, half in enumerate(reversed(halves))]
+    for documents in ([ManifestFile("/p.json", text.encode())], files):
         reading = read(documents)
         assert reading.ok
         assert world.compare([entry.spec for entry in reading.entries], options()).steps == ()
@@ -200,10 +200,10 @@ def test_p11_a_torn_or_empty_source_takes_nothing_away(manifest: tuple[ProcessSp
     world = world_after(manifest)
     before = world.picture()
     text = render([plain(spec) for spec in manifest], "json")
-    reading = read([Document("/p.json", text[: min(cut, len(text) - 3)].encode())])
+    reading = read([ManifestFile("/p.json", text[: min(cut, len(text) - 3)].encode())])
     assert not reading.ok
-    with pytest.raises(Refused):
-        world.apply((), Options(A, prune=True))
+    with pytest.raises(Rejected):
+        world.apply((), CompareOptions(A, prune=True))
     assert world.picture() == before
 
 
@@ -246,7 +246,7 @@ def test_p14_going_back_brings_the_same_specs(
 @settings(max_examples=60, deadline=None)
 def test_p16_prunes_go_in_the_reverse_order_of_creates(manifest: tuple[ProcessSpec, ...]) -> None:
     manifest = tuple(replace(spec, prune=True) for spec in manifest)
-    world = World()
+    world = DeclaredWorld()
     created = [s.wave for s in world.compare(manifest, options()).steps if s.action == CREATE]
     world.apply(manifest, options())
     pruned = {s.name: s.wave for s in world.compare((), options()).steps if s.action == PRUNE}
@@ -360,9 +360,9 @@ def test_p23_a_profile_is_what_merging_says_in_any_file_and_format(
         name: {"processes": [{"name": "web", **change}]} for name, change in {"a": one, "b": two}.items()
     }
     use = {"profiles": ["a", "b"]}
-    together = [Document("/m/p.json", json.dumps({**base, "profiles": profiles, "use": use}).encode())]
+    together = [ManifestFile("/m/p.json", json.dumps({**base, "profiles": profiles, "use": use}).encode())]
     apart = [
-        Document(f"/m/{n}.json", json.dumps(part).encode())
+        ManifestFile(f"/m/{n}.json", json.dumps(part).encode())
         for n, part in enumerate([{"profiles": {"b": profiles["b"]}}, {"use": use}, base,
                                   {"profiles": {"a": profiles["a"]}}])
     ]  # fmt: skip
@@ -402,7 +402,7 @@ def test_p23_a_value_may_be_a_variable_whatever_its_type(
         "toml": lambda body: f"{body}\n{tomlkit.dumps({'variables': declared})}",
     }[format_name](render(made, format_name))
     chosen = options_document([], variables)
-    reading = read([Document(f"/m.{format_name}", text.encode()), chosen])
+    reading = read([ManifestFile(f"/m.{format_name}", text.encode()), chosen])
     assert reading.ok, reading.diagnostics
     assert [entry.spec for entry in reading.entries] == specs
 
@@ -425,7 +425,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = DeclaredWorld()
         self.last: dict[str, tuple[ProcessSpec, ...]] = {}
 
     @rule(manifest=manifests(), owner=st.sampled_from([A, B]), restart=st.booleans(), take=st.booleans())
@@ -433,7 +433,7 @@ class Histories(RuleBasedStateMachine):
         before = self.world.picture()
         try:
             self.world.apply(manifest, options(owner, restart=restart, take_over=take))
-        except Refused:
+        except Rejected:
             assert self.world.picture() == before
             return
         self.last[owner] = manifest

@@ -14,7 +14,7 @@ from pmon3_schema.diagnostics import Diagnostic, render_text
 from pmon3_schema.field_types import split_words
 from pmon3_schema.formats.export import FORMATS, plain, render
 from pmon3_schema.formats.yaml import core_scalar
-from pmon3_schema.manifest import Document, read, texts
+from pmon3_schema.manifest import ManifestFile, read, texts
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import changes, revision
 
@@ -60,7 +60,7 @@ MANIFESTS = st.lists(ENTRIES, max_size=3, unique_by=lambda entry: entry["name"])
 
 
 def specs_of(text: str, path: str) -> list[ProcessSpec]:
-    reading = read([Document(path, text.encode())])
+    reading = read([ManifestFile(path, text.encode())])
     assert reading.ok, render_text(reading.diagnostics, {path: text})
     return [entry.spec for entry in reading.entries]
 
@@ -110,7 +110,7 @@ BROKEN = st.one_of(
 @given(BROKEN, st.sampled_from(["yaml", "toml", "json", "conf"]))
 @settings(max_examples=600, deadline=None)
 def test_whatever_the_text_every_place_lies_inside_it(text: str, suffix: str) -> None:
-    document = Document(f"/p.{suffix}", text.encode())
+    document = ManifestFile(f"/p.{suffix}", text.encode())
     shown = texts([document])
     reading = read([document])
     for diagnostic in reading.diagnostics:
@@ -136,7 +136,7 @@ def test_the_text_at_the_place_is_the_offending_key_or_value(
     text = render(specs, suffix)
     if key == "args" and suffix == "yaml":
         return  # the seed's text keys take numbers in YAML
-    reading = read([Document(f"/p.{suffix}", text.encode())])
+    reading = read([ManifestFile(f"/p.{suffix}", text.encode())])
     (found,) = (diagnostic for diagnostic in reading.diagnostics if diagnostic.is_error)
     assert_inside(found, text)
     there = text.split("\n")[found.line - 1][found.column - 1 : found.column + 8]

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.support.waiting import until
 
-from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
+from pmond.runtime.processes.cgroup_root import CgroupRoot, NoCgroups, find_place
 from pmond.runtime.processes.cgroups import Cgroups
 
 
-def place_or_skip(state: str) -> Place:
+def place_or_skip(state: str) -> CgroupRoot:
     """Where the groups of a state are; without control groups the test is skipped."""
     try:
         return find_place(state)

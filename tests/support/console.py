@@ -31,7 +31,7 @@ _BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.M | re.S)
 _LONGEST = 60
 
 
-class Step(Struct, frozen=True):
+class ConsoleStep(Struct, frozen=True):
     """One command and what the page says that it shows."""
 
     command: str
@@ -76,7 +76,7 @@ class Session:
         self.run("pmon3 down")
 
 
-def steps(text: str) -> Iterator[Step]:
+def steps(text: str) -> Iterator[ConsoleStep]:
     """The commands of a page, in order."""
     for block in _BLOCK.findall(text):
         for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
@@ -84,10 +84,10 @@ def steps(text: str) -> Iterator[Step]:
             command = [lines.pop(0)]
             while lines and lines[0].startswith("> "):
                 command.append(lines.pop(0)[2:])
-            yield Step("\n".join(command), tuple(lines))
+            yield ConsoleStep("\n".join(command), tuple(lines))
 
 
-def missing(step: Step, shown: str) -> str:
+def missing(step: ConsoleStep, shown: str) -> str:
     """The first line of the page that the command does not show, where it should; else nothing."""
     rest = iter([_alike(line) for line in shown.splitlines()])
     for line in step.shown:

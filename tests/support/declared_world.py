@@ -16,7 +16,7 @@ from pmon3_schema.revision import revision
 from pmond.core import pruning
 from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
 from pmond.core.case import changed_files
-from pmond.core.compare import Comparison, Options, compare
+from pmond.core.compare import CompareOptions, Comparison, compare
 from pmond.core.evolve import evolve
 from pmond.core.facts import (
     DeadlinePassed,
@@ -38,11 +38,11 @@ from pmond.core.rollout import Progress, Rollout, advance, rollout_of
 _MOST_ROUNDS = 2_000
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A conflict or a guard; nothing was changed."""
 
 
-class World(Struct):
+class DeclaredWorld(Struct):
     """All that is declared and all that runs."""
 
     intents: dict[str, Intent] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class World(Struct):
     log: list[str] = field(default_factory=list)
     """Names in the order in which they were started (`+`) and stopped (`-`)."""
 
-    def compare(self, specs: Sequence[ProcessSpec], options: Options) -> Comparison:
+    def compare(self, specs: Sequence[ProcessSpec], options: CompareOptions) -> Comparison:
         """The plan. Raises Refused."""
         running = {
             name: Runs(
@@ -65,16 +65,20 @@ class World(Struct):
         }
         comparison = compare(specs, existing(self.intents, running), options)
         if comparison.conflicts or pruning.refusal(comparison, options):
-            raise Refused
+            raise Rejected
         return comparison
 
-    def apply(self, specs: Sequence[ProcessSpec], options: Options, on_failure: str = "stop") -> Comparison:
+    def apply(
+        self, specs: Sequence[ProcessSpec], options: CompareOptions, on_failure: str = "stop"
+    ) -> Comparison:
         """Bring a manifest in and let everything come to rest. Raises Refused."""
         comparison = self.begin(specs, options, on_failure)
         self.settle()
         return comparison
 
-    def begin(self, specs: Sequence[ProcessSpec], options: Options, on_failure: str = "stop") -> Comparison:
+    def begin(
+        self, specs: Sequence[ProcessSpec], options: CompareOptions, on_failure: str = "stop"
+    ) -> Comparison:
         """Bring a manifest in; nothing has happened yet."""
         comparison = self.compare(specs, options)
         self.rollout: Rollout | None = rollout_of(comparison, 1, on_failure)

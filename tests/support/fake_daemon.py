@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 
-class Request(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request as it came."""
 
     method: str
@@ -32,14 +32,14 @@ class Chunks(NamedTuple):
     pieces: list[bytes]
 
 
-class Answer(NamedTuple):
+class CannedAnswer(NamedTuple):
     """One answer; `content` is sent as JSON, or as it is when it is bytes or chunks."""
 
     content: Any
     status: int = 200
 
 
-Reply = Answer | Callable[[Request], Answer]
+Reply = CannedAnswer | Callable[[ReceivedRequest], CannedAnswer]
 
 
 def process(number: int, name: str, status: str = "running", **changes: Any) -> dict[str, Any]:
@@ -108,11 +108,11 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
     """A daemon with the processes `web` and `db`, to whom everything succeeds."""
     processes = [process(1, "web"), process(2, "db", "stopped")]
     actions: dict[tuple[str, str], Reply] = {
-        ("POST", f"/v1/actions/{verb}"): Answer({"targets": TARGETS})
+        ("POST", f"/v1/actions/{verb}"): CannedAnswer({"targets": TARGETS})
         for verb in ("start", "restart", "stop", "delete", "kill", "drop", "reset")
     }
     return actions | {
-        ("GET", "/v1/version"): Answer(
+        ("GET", "/v1/version"): CannedAnswer(
             {
                 "version": "9.9",
                 "api": 1,
@@ -126,17 +126,17 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
                 "host": "h",
             }
         ),
-        ("GET", "/v1/processes"): Answer(processes),
-        ("GET", "/v1/processes/web"): Answer(detailed(1, "web")),
-        ("POST", "/v1/processes"): Answer({"targets": TARGETS}),
-        ("POST", "/v1/wait"): Answer({"outcome": "met", "processes": processes[:1], "failures": []}),
-        ("POST", "/v1/apply"): Answer({"plan": PLAN, "targets": TARGETS, "revision": 0}),
-        ("POST", "/v1/init"): Answer({"plan": PLAN, "targets": TARGETS, "revision": 0, "lifted": []}),
-        ("POST", "/v1/plan"): Answer(PLAN),
-        ("GET", "/v1/logs/web"): Answer(Chunks([b"one\n", b"two"])),
-        ("GET", "/v1/logs/db"): Answer(Chunks([b"three\nfo", b"ur\n"])),
-        ("GET", "/v1/events"): Answer(detailed(1, "web")["events"]),
-        ("GET", "/v1/graph"): Answer(
+        ("GET", "/v1/processes"): CannedAnswer(processes),
+        ("GET", "/v1/processes/web"): CannedAnswer(detailed(1, "web")),
+        ("POST", "/v1/processes"): CannedAnswer({"targets": TARGETS}),
+        ("POST", "/v1/wait"): CannedAnswer({"outcome": "met", "processes": processes[:1], "failures": []}),
+        ("POST", "/v1/apply"): CannedAnswer({"plan": PLAN, "targets": TARGETS, "revision": 0}),
+        ("POST", "/v1/init"): CannedAnswer({"plan": PLAN, "targets": TARGETS, "revision": 0, "lifted": []}),
+        ("POST", "/v1/plan"): CannedAnswer(PLAN),
+        ("GET", "/v1/logs/web"): CannedAnswer(Chunks([b"one\n", b"two"])),
+        ("GET", "/v1/logs/db"): CannedAnswer(Chunks([b"three\nfo", b"ur\n"])),
+        ("GET", "/v1/events"): CannedAnswer(detailed(1, "web")["events"]),
+        ("GET", "/v1/graph"): CannedAnswer(
             {
                 "order": ["db", "web", "cron"],
                 "dependents": ["db", "web"],
@@ -144,14 +144,14 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
                 "cycles": [],
             }
         ),
-        ("GET", "/v1/export"): Answer({"processes": [{"file": "/usr/bin/web", "name": "web"}]}),
-        ("GET", "/v1/groups"): Answer([{"id": 1, "name": "front", "processes": ["web"]}]),
-        ("GET", "/v1/groups/front"): Answer({"id": 1, "name": "front", "processes": processes[:1]}),
-        ("POST", "/v1/groups"): Answer({"id": 1, "name": "front", "processes": []}),
-        ("POST", "/v1/groups/assign"): Answer({"groups": ["front"]}),
-        ("POST", "/v1/groups/remove"): Answer({"groups": ["front"]}),
-        ("DELETE", "/v1/groups/front"): Answer({}),
-        ("POST", "/v1/shutdown"): Answer({}),
+        ("GET", "/v1/export"): CannedAnswer({"processes": [{"file": "/usr/bin/web", "name": "web"}]}),
+        ("GET", "/v1/groups"): CannedAnswer([{"id": 1, "name": "front", "processes": ["web"]}]),
+        ("GET", "/v1/groups/front"): CannedAnswer({"id": 1, "name": "front", "processes": processes[:1]}),
+        ("POST", "/v1/groups"): CannedAnswer({"id": 1, "name": "front", "processes": []}),
+        ("POST", "/v1/groups/assign"): CannedAnswer({"groups": ["front"]}),
+        ("POST", "/v1/groups/remove"): CannedAnswer({"groups": ["front"]}),
+        ("DELETE", "/v1/groups/front"): CannedAnswer({}),
+        ("POST", "/v1/shutdown"): CannedAnswer({}),
     }
 
 
@@ -160,17 +160,19 @@ class FakeDaemon:
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
-        self.requests: list[Request] = []
+        self.requests: list[ReceivedRequest] = []
         self.answers = default_answers(self.path)
         self._server = _Server(self.path, self)
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: ReceivedRequest) -> CannedAnswer:
         self.requests.append(request)
         reply = self.answers.get((request.method, request.path))
         if reply is None:
             message = f"cannot find {request.path}: there is none"
-            return Answer({"error": {"code": "not_found", "message": message, "hint": "see pmon3 ls"}}, 404)
-        return reply if isinstance(reply, Answer) else reply(request)
+            return CannedAnswer(
+                {"error": {"code": "not_found", "message": message, "hint": "see pmon3 ls"}}, 404
+            )
+        return reply if isinstance(reply, CannedAnswer) else reply(request)
 
     def bodies(self, path: str) -> list[Any]:
         """The bodies of all requests for this path that had one."""
@@ -207,12 +209,12 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
-        request = Request(self.command, unquote(parts.path), parse_qsl(parts.query), body)
+        request = ReceivedRequest(self.command, unquote(parts.path), parse_qsl(parts.query), body)
         self._send(self.server.owner.answer(request))
 
     do_GET = do_POST = do_DELETE = handle_any
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: CannedAnswer) -> None:
         self.send_response(answer.status)
         if isinstance(answer.content, Chunks):
             self.send_header("Transfer-Encoding", "chunked")

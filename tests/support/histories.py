@@ -1,6 +1,6 @@
 """Generated histories: what people, manifests and misfortune do to a daemon over some minutes.
 
-A `History` is data made from a seed: steps at random times. The behaviour of each run depends on the
+A `GeneratedHistory` is data made from a seed: steps at random times. The behaviour of each run depends on the
 seed, the name and the number of the run alone, so a history can be cut down without changing the rest.
 `live` runs one and judges its end; `shortened` cuts a failing one down to what matters.
 """
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from tests.support.factories import hold, spec
 from tests.support.laws import is_up
 from tests.support.simulated_loop import Disturbance, SimulatedLoop
-from tests.support.simulation import NEVER, Machine, Program, Violation
+from tests.support.simulation import NEVER, Program, SimulatedMachine, Violation
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Status
@@ -43,7 +43,7 @@ CALM = 250.0
 """Long enough, in seconds, for every delay, grace and stop in order to have passed."""
 
 
-class Step(Struct, frozen=True):
+class HistoryStep(Struct, frozen=True):
     """What happens `after` seconds to `name`."""
 
     after: float
@@ -56,11 +56,11 @@ class Step(Struct, frozen=True):
         return f"{self.after:g} s later: {self.verb} {self.name} {values}"
 
 
-class History(Struct, frozen=True):
+class GeneratedHistory(Struct, frozen=True):
     seed: int
     policy: Policy
     disturbance: Disturbance
-    steps: tuple[Step, ...]
+    steps: tuple[HistoryStep, ...]
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}, {self.policy.flap}, {self.disturbance}", *map(str, self.steps)]
@@ -171,7 +171,7 @@ VERBS = (
 )
 
 
-def generate(seed: int, kinds: tuple[str, ...] = KINDS) -> History:
+def generate(seed: int, kinds: tuple[str, ...] = KINDS) -> GeneratedHistory:
     """The history of a seed."""
     random = Random(seed)
     names = [f"p{index}" for index in range(random.randint(1, 6))]
@@ -182,25 +182,25 @@ def generate(seed: int, kinds: tuple[str, ...] = KINDS) -> History:
         random.choice((30.0, 0.0, 7.0)),
     )
     disturbance = Disturbance(0.1, 0.1, 0.1) if random.random() < 0.3 else Disturbance()
-    steps = [Step(0.0, "edit", name, _put(random, names, i, kinds)) for i, name in enumerate(names)]
+    steps = [HistoryStep(0.0, "edit", name, _put(random, names, i, kinds)) for i, name in enumerate(names)]
     for _ in range(random.randint(1, 14)):
         index, verb = random.randrange(len(names)), random.choice(VERBS)
         after = random.choice((0.0, 0.1, 0.3, 1.5, 5.0, 11.0, 40.0)) * random.random()
         values = _put(random, names, index, kinds) if verb in {"edit", "put back"} else {}
         if verb == "daemon dies":
             values = {"keeps_histories": random.random() < 0.6}
-        steps.append(Step(after, verb, names[index], values))
+        steps.append(HistoryStep(after, verb, names[index], values))
     if random.random() < 0.85:
-        steps.append(Step(5.0 * random.random(), "boot", names[0], {}))
-    return History(seed, Policy(flap=flap), disturbance, tuple(steps))
+        steps.append(HistoryStep(5.0 * random.random(), "boot", names[0], {}))
+    return GeneratedHistory(seed, Policy(flap=flap), disturbance, tuple(steps))
 
 
 # --- living ----------------------------------------------------------------------------------
 
 
-def live(history: History, *, full: bool = False) -> SimulatedLoop:
+def live(history: GeneratedHistory, *, full: bool = False) -> SimulatedLoop:
     """Run a history to its end and through a calm after it; raises `Violation`."""
-    machine = Machine(partial(program, history.seed))
+    machine = SimulatedMachine(partial(program, history.seed))
     loop = SimulatedLoop(machine, history.policy, Random(history.seed), full=full)
     loop.disturbance = history.disturbance
     for number, step in enumerate(history.steps):
@@ -225,7 +225,7 @@ def _recover(loop: SimulatedLoop) -> None:
     loop.turn()
 
 
-def _edit(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _edit(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     old, values = loop.wanted.get(step.name), step.values
     revision = f"{values['kind']} {number}"
     if old is None:
@@ -249,7 +249,7 @@ def _edit(loop: SimulatedLoop, step: Step, number: int) -> None:
     loop.want({step.name: new})
 
 
-def _intend(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _intend(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     """What a person asks for, where there is such a process."""
     old = loop.wanted.get(step.name)
     if old is None or old.deleting:
@@ -269,43 +269,43 @@ _INTENTIONS: dict[str, Callable[[Wanted], Wanted]] = {
 }
 
 
-def _murder(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _murder(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     for run in list(loop.machine.of(step.name)):
         loop.machine.murder(run)
 
 
-def _reset(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _reset(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     if step.name in loop.wanted:
         loop.tell(Reset(step.name))
 
 
-def _shutdown(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _shutdown(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     loop.want({}, ending=True)
 
 
-def _boot(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _boot(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     if loop.ending:
         loop.die_and_return(keeps_histories=True)
 
 
-def _dies(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _dies(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     loop.die_and_return(step.values["keeps_histories"])
 
 
-def _dies_at_start(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _dies_at_start(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     loop.dies_at_next_start = True
 
 
-def _write(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _write(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     if step.name in loop.wanted:
         loop.write(step.name, (("/a", str(number)), ("/b", str(number // 4))))
 
 
-def _resync(loop: SimulatedLoop, step: Step, number: int) -> None:
+def _resync(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     loop.resync()
 
 
-_DO: dict[str, Callable[[SimulatedLoop, Step, int], None]] = {
+_DO: dict[str, Callable[[SimulatedLoop, HistoryStep, int], None]] = {
     "edit": _edit,
     "put back": _edit,
     "murder": _murder,
@@ -371,7 +371,7 @@ def _expected(loop: SimulatedLoop, name: str) -> Status | None:
 # --- cutting down --------------------------------------------------------------------------------
 
 
-def broken_by(history: History) -> str | None:
+def broken_by(history: GeneratedHistory) -> str | None:
     """The law that a history breaks, if any."""
     try:
         live(history)
@@ -380,7 +380,7 @@ def broken_by(history: History) -> str | None:
     return None
 
 
-def shortened(history: History) -> History:
+def shortened(history: GeneratedHistory) -> GeneratedHistory:
     """A failing history without the steps that its failure does not need."""
     for smaller in _smaller(history):
         if broken_by(smaller) is not None:
@@ -388,7 +388,7 @@ def shortened(history: History) -> History:
     return history
 
 
-def _smaller(history: History) -> Iterator[History]:
+def _smaller(history: GeneratedHistory) -> Iterator[GeneratedHistory]:
     for index in reversed(range(len(history.steps))):
         yield replace(history, steps=history.steps[:index] + history.steps[index + 1 :])
     if history.disturbance.is_any:

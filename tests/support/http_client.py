@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from pmond.runtime.http.admission import Limits
+from pmond.runtime.http.admission import ServerLimits
 from pmond.runtime.http.server import Handler, Server
 
 PATIENCE = 5.0
@@ -27,7 +27,7 @@ class Reports(list[tuple[str, str, BaseException]]):
 async def serving(
     path: Path,
     handle: Handler,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     reports: Reports | None = None,
     owner_uid: int = 0,
 ) -> AsyncIterator[Server]:

@@ -14,13 +14,13 @@ from tests.support.simulation import Living, Violation
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Status
-from pmond.core.actions import Forget, Kill, Plan, Reload, Start, Stop
+from pmond.core.actions import Forget, Kill, Reload, Start, Stop, TurnPlan
 from pmond.core.decide import decide
 from pmond.core.events import events
 from pmond.core.facts import Adopted, Exited, Fact, KillSent, Reset, Spawned, SpawnFailed, StopSent, TreeEmpty
 from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, Phase, State, Wanted
 from pmond.core.plan import plan
-from pmond.core.report import report, truths
+from pmond.core.report import condition_values, report
 
 if TYPE_CHECKING:
     from tests.support.simulated_loop import SimulatedLoop
@@ -285,10 +285,10 @@ class Laws:
 
     # --- plans and turns ---------------------------------------------------------------
 
-    def planned(self, decided: Plan) -> None:
+    def planned(self, decided: TurnPlan) -> None:
         self._planned |= decided.wake_at.keys()
-        acting = [action.name for action in decided.actions]
-        _require(len(acting) == len(set(acting)), f"two actions for one name: {decided.actions}")
+        commands = [action.name for action in decided.actions]
+        _require(len(commands) == len(set(commands)), f"two actions for one name: {decided.actions}")
         for name, at in decided.wake_at.items():
             _require(at is None or at > self.loop.now, f"{name}: wakes at {at}, now is {self.loop.now}")
 
@@ -306,7 +306,7 @@ class Laws:
     def _reported(self, name: str) -> None:
         loop = self.loop
         seen = report(name, loop.desired, loop.observed, loop.now, loop.policy)
-        list(truths(name, loop.desired, loop.observed, loop.now, loop.policy))
+        list(condition_values(name, loop.desired, loop.observed, loop.now, loop.policy))
         instance = loop.observed.get(name, NOTHING_SEEN).instance
         alive = instance is not None and instance.ended_at is None
         if seen.status in {Status.RUNNING, Status.INIT}:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pmond
-from pmond.runtime.files import holes
+from pmond.runtime.files import hole_punching
 
 ROOT = str(Path(pmond.__file__).parents[1])
 RUN = """
@@ -99,7 +99,7 @@ def compress(log: Path) -> subprocess.Popen[bytes]:
 def mechanism(folder: Path) -> str:
     """How logs are rotated there."""
     with tempfile.TemporaryFile(dir=folder) as file:
-        return holes.mechanism(file.fileno())
+        return hole_punching.mechanism(file.fileno())
 
 
 def parts(log: Path) -> Iterator[IO[bytes]]:

@@ -13,7 +13,7 @@ from random import Random
 
 from msgspec import Struct
 from tests.support.laws import Laws
-from tests.support.simulation import NEVER, Living, Machine, Program, Violation, refused
+from tests.support.simulation import NEVER, Living, Program, SimulatedMachine, Violation, refused
 
 from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
 from pmond.core.evolve import evolve
@@ -56,7 +56,9 @@ class Disturbance(Struct, frozen=True):
 class SimulatedLoop:
     """A daemon without effects. `full` plans every name in every turn."""
 
-    def __init__(self, machine: Machine, policy: Policy, random: Random, *, full: bool = False) -> None:
+    def __init__(
+        self, machine: SimulatedMachine, policy: Policy, random: Random, *, full: bool = False
+    ) -> None:
         self.machine, self.policy, self.full = machine, policy, full
         self.random, self.disturbance = random, Disturbance()
         self.faithful = True

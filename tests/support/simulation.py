@@ -1,6 +1,6 @@
 """A simulated machine: processes that live, crash, disobey and leave others behind, and a clock.
 
-Theory of operation: a `Program` says how one run behaves. `Machine` keeps what really lives, and a
+Theory of operation: a `Program` says how one run behaves. `SimulatedMachine` keeps what really lives, and a
 queue of what will happen; `advance` moves its clock and answers with the facts that a kernel would
 report. It knows nothing of the core and is the truth that the core's picture is compared with. It
 refuses to be misused: a second main program of one name is a `Violation` at once.
@@ -76,7 +76,7 @@ def refused(name: str, number: int, revision: str, token: int, program: Program)
     return SpawnFailed(name, number, revision, token, program.refusal, why, program.transient)
 
 
-class Machine(Struct):
+class SimulatedMachine(Struct):
     """The truth. `living` is keyed by pid."""
 
     programs: Programs

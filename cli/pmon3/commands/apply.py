@@ -9,7 +9,7 @@ import typer
 
 from pmon3 import options, output, plan_files, waiting
 from pmon3.address import connect
-from pmon3.applying import Wishes, apply
+from pmon3.applying import ApplyOptions, apply
 from pmon3.client import Client
 from pmon3.render_plan import plan_text
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -47,7 +47,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, do nothing.")] = False,
     timeout: options.Timeout = "60s",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the outcome.")] = True,
-    shape: options.PlanOutput = options.PlanShape.TABLE,
+    shape: options.PlanOutput = options.PlanFormat.TABLE,
 ) -> None:
     """Make what is there be what manifests say.
 
@@ -55,17 +55,17 @@ def command(
     deletes those the set no longer declares. What protects a process or belongs to another set is
     left alone.
     """
-    patience = waiting.Patience(options.seconds(timeout), not wait or dry_run)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), not wait or dry_run)
     choice = options.choice(profiles, variables)
     client = connect()
-    wishes = Wishes(
+    apply_options = ApplyOptions(
         prune, prune_limit, allow_empty, take_ownership, if_version, on_failure.value, max_parallel,
         restart or [], message, dry_run,
     )  # fmt: skip
     if plan_file is None:
-        applied = apply(client, files, set_name, wishes, choice)
+        applied = apply(client, files, set_name, apply_options, choice)
     else:
-        applied = [_apply_saved(client, plan_file, files, wishes, choice)]
+        applied = [_apply_saved(client, plan_file, files, apply_options, choice)]
     plans: list[dict[str, Any]] = [answer["plan"] for answer in applied]
 
     def shown(colour: bool) -> str:
@@ -73,8 +73,8 @@ def command(
 
     output.emit(applied[0] if len(applied) == 1 else applied, shape.value, shown)
     targets = [target for answer in applied for target in answer["targets"]]
-    if not patience.no_wait:
-        settled = waiting.wait(client, targets, waiting.READY, patience)
+    if not wait_options.no_wait:
+        settled = waiting.wait(client, targets, waiting.READY, wait_options)
         if settled.error and on_failure is OnFailure.ROLLBACK:
             output.note("what was in force before is put back; pmon3 history and pmon3 status tell how far")
         settled.check()
@@ -96,7 +96,11 @@ def _check_outcome(client: Client, answer: dict[str, Any]) -> None:
 
 
 def _apply_saved(
-    client: Client, path: str, files: list[str] | None, wishes: Wishes, choice: dict[str, str] | None
+    client: Client,
+    path: str,
+    files: list[str] | None,
+    apply_options: ApplyOptions,
+    choice: dict[str, str] | None,
 ) -> dict[str, Any]:
     if choice:
         hint = "they are in the plan; leave them out"
@@ -105,7 +109,7 @@ def _apply_saved(
         raise PmonError(ErrorCode.BAD_REQUEST, "cannot apply both a saved plan and -f", "use one of them")
     saved = plan_files.read(path)
     request = plan_files.request(saved)
-    how = {key: value for key, value in wishes.body().items() if key not in request}
+    how = {key: value for key, value in apply_options.body().items() if key not in request}
     try:
         answer: dict[str, Any] = client.post("/v1/apply", request | how)
     except PmonError as error:

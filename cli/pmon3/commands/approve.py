@@ -16,8 +16,8 @@ def command(
     """Delete processes that wait to be confirmed.
 
     Those with `prune: confirm` that their manifest no longer declares."""
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     client = connect()
     targets = client.post("/v1/approve", options.selection(references, groups, labels))["targets"]
-    waiting.wait(client, targets, waiting.DELETED, patience).check()
+    waiting.wait(client, targets, waiting.DELETED, wait_options).check()
     output.write("".join(f"{target['name']} approved\n" for target in targets))

@@ -13,7 +13,7 @@ from pmon3 import exit_codes, output
 from pmon3_schema.errors import ErrorCode, PmonError
 
 
-class Kind(StrEnum):
+class SourceKind(StrEnum):
     """What can be read."""
 
     PMON3 = "pmon3"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
     SYSTEMD = "systemd"
 
 
-class Format(StrEnum):
+class TargetFormat(StrEnum):
     """What can be written."""
 
     YAML = "yaml"
@@ -34,9 +34,11 @@ class Format(StrEnum):
 def command(
     path: Annotated[str, typer.Argument(metavar="FILE", help="The file; - for stdin.")],
     kind: Annotated[
-        Kind | None, typer.Option("--from", help="What it is; told from its name and text by default.")
+        SourceKind | None, typer.Option("--from", help="What it is; told from its name and text by default.")
     ] = None,
-    form: Annotated[Format, typer.Option("--to", help="The format of the manifest.")] = Format.YAML,
+    form: Annotated[
+        TargetFormat, typer.Option("--to", help="The format of the manifest.")
+    ] = TargetFormat.YAML,
     strict: Annotated[bool, typer.Option("--strict", help="Print nothing if something is left out.")] = False,
 ) -> int:
     """Print a manifest in another format, or what another tool has as a manifest.

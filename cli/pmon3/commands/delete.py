@@ -12,12 +12,12 @@ def command(
     force: options.Force = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    output: options.Output = options.Shape.TABLE,
+    output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Delete processes: stop them, then forget them."""
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     client = connect()
     chosen = options.selection(references, groups, labels)
     before = client.get("/v1/processes", query(chosen))
-    settled = waiting.act(client, "delete", chosen | {"force": force}, waiting.DELETED, patience)
+    settled = waiting.act(client, "delete", chosen | {"force": force}, waiting.DELETED, wait_options)
     waiting.show_touched(waiting.deleted(before, settled), output.value)

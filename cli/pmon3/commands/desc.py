@@ -14,7 +14,7 @@ def command(
     references: options.References = None,
     groups: options.Groups = None,
     labels: options.Labels = None,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Show all that is known about a process."""
     client = connect()

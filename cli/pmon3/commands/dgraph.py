@@ -13,7 +13,7 @@ from pmon3.address import connect
 from pmon3.draw_graph import dot, listing, mermaid
 
 
-class Shape(StrEnum):
+class GraphFormat(StrEnum):
     """The shapes of a graph."""
 
     TABLE = "table"
@@ -24,19 +24,21 @@ class Shape(StrEnum):
     DOT = "dot"
 
 
-_DRAWN: dict[Shape, Callable[[dict[str, Any]], str]] = {
-    Shape.TABLE: listing,
-    Shape.JSON: output.json_text,
-    Shape.YAML: output.yaml_text,
-    Shape.NAME: lambda graph: "".join(f"{name}\n" for name in graph["order"]),
-    Shape.MERMAID: mermaid,
-    Shape.DOT: dot,
+_DRAWN: dict[GraphFormat, Callable[[dict[str, Any]], str]] = {
+    GraphFormat.TABLE: listing,
+    GraphFormat.JSON: output.json_text,
+    GraphFormat.YAML: output.yaml_text,
+    GraphFormat.NAME: lambda graph: "".join(f"{name}\n" for name in graph["order"]),
+    GraphFormat.MERMAID: mermaid,
+    GraphFormat.DOT: dot,
 }
 
 
 def command(
     config_only: options.ConfigOnly = False,
-    shape: Annotated[Shape, typer.Option("--output", "-o", help="The shape of the answer.")] = Shape.TABLE,
+    shape: Annotated[
+        GraphFormat, typer.Option("--output", "-o", help="The shape of the answer.")
+    ] = GraphFormat.TABLE,
 ) -> int:
     """Show the order in which processes start."""
     graph = connect().get("/v1/graph", [("process_config_only", "1" if config_only else "0")])

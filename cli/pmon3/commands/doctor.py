@@ -8,7 +8,7 @@ from pmon3 import exit_codes, options, output
 from pmon3.address import connect
 
 
-def command(shape: options.Output = options.Shape.TABLE) -> int:
+def command(shape: options.Output = options.OutputFormat.TABLE) -> int:
     """Show which mechanisms pmond found and uses here.
 
     Exit code 1 when one of them has failed.

@@ -28,7 +28,7 @@ def command(
             output.note(f"no pmond answers on {client.path}: nothing to do")
             return
         raise
-    with launch.Ending(version["pid"]) as ending:
+    with launch.ExitWatch(version["pid"]) as ending:
         client.post("/v1/shutdown", {"stop_processes": not keep})
         ending.wait(seconds)
     output.note(f"pmond (pid {version['pid']}) has ended")

@@ -8,10 +8,10 @@ def command(
     force: options.Force = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    output: options.Output = options.Shape.TABLE,
+    output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Stop and delete all processes."""
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     client = connect()
-    settled = waiting.act(client, "drop", {"all": True, "force": force}, waiting.DELETED, patience)
+    settled = waiting.act(client, "drop", {"all": True, "force": force}, waiting.DELETED, wait_options)
     waiting.show_all(client, settled, output.value)

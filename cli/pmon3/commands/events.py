@@ -18,7 +18,7 @@ def command(
     references: options.References = None,
     limit: Annotated[int, typer.Option("--lines", "-n", min=0, help="The last so many.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "--watch", "-w", help="Go on with new ones.")] = False,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Show what has happened to processes, oldest first."""
     query: Query = [("ref", reference) for reference in references or []]

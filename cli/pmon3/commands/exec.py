@@ -15,7 +15,7 @@ from pmon3.address import connect
 from pmon3_schema.errors import ErrorCode, PmonError
 
 
-class Policy(StrEnum):
+class RestartPolicy(StrEnum):
     """The restart policies."""
 
     ALWAYS = "always"
@@ -60,7 +60,9 @@ def command(
         str | None, typer.Option("--description", help="Free text, shown by desc.")
     ] = None,
     label: Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A label.")] = None,
-    restart: Annotated[Policy | None, typer.Option("--restart", help="When it is started again.")] = None,
+    restart: Annotated[
+        RestartPolicy | None, typer.Option("--restart", help="When it is started again.")
+    ] = None,
     stop_signal: Annotated[
         str | None, typer.Option("--stop-signal", metavar="SIGNAL", help="The signal that asks it to end.")
     ] = None,
@@ -72,7 +74,7 @@ def command(
     ] = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    output: options.Output = options.Shape.TABLE,
+    output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Start a new process."""
     if args is not None and rest:
@@ -96,10 +98,10 @@ def command(
         "restart": {"policy": restart.value} if restart else None,
         "stop": _given({"signal": stop_signal, "timeout": stop_timeout}),
     }
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     client = connect()
     answer = client.post("/v1/processes", {"spec": _given(spec), "cwd": str(Path.cwd()), "replace": replace})
-    settled = waiting.wait(client, answer["targets"], waiting.READY, patience)
+    settled = waiting.wait(client, answer["targets"], waiting.READY, wait_options)
     waiting.show_brought_up(client, settled, output.value)
 
 

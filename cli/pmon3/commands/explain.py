@@ -21,7 +21,7 @@ def command(
     recursive: Annotated[
         bool, typer.Option("--recursive", help="The fields below the fields as well.")
     ] = False,
-    shape: options.PlanOutput = options.PlanShape.TABLE,
+    shape: options.PlanOutput = options.PlanFormat.TABLE,
 ) -> None:
     """Say what a field of a manifest means.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pmon3 import options, output, respec, waiting
+from pmon3 import options, output, spec_overrides, waiting
 from pmon3.address import connect
 from pmon3.client import Client, path_segment
 from pmon3.names import query
@@ -23,7 +23,7 @@ Members = Annotated[str, typer.Argument(metavar="PROCESSES", help="Ids, names or
 
 @group.command("ls")
 @group.command("list", hidden=True)
-def ls(shape: options.Output = options.Shape.TABLE) -> None:
+def ls(shape: options.Output = options.OutputFormat.TABLE) -> None:
     """List groups."""
     _show_groups(connect(), shape.value)
 
@@ -31,7 +31,7 @@ def ls(shape: options.Output = options.Shape.TABLE) -> None:
 @group.command("create")
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new group.")],
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Create a group."""
     client = connect()
@@ -41,7 +41,7 @@ def create(
 
 @group.command("del")
 @group.command("delete", hidden=True)
-def delete(name: Name, shape: options.Output = options.Shape.TABLE) -> None:
+def delete(name: Name, shape: options.Output = options.OutputFormat.TABLE) -> None:
     """Delete a group; its processes stay."""
     client = connect()
     client.delete(f"/v1/groups/{path_segment(name)}")
@@ -50,19 +50,19 @@ def delete(name: Name, shape: options.Output = options.Shape.TABLE) -> None:
 
 @group.command("desc")
 @group.command("show", hidden=True)
-def desc(name: Name, shape: options.Output = options.Shape.TABLE) -> None:
+def desc(name: Name, shape: options.Output = options.OutputFormat.TABLE) -> None:
     """Show a group and its processes."""
     _show_group(connect(), name, shape.value)
 
 
 @group.command("assign")
-def assign(names: Names, processes: Members, shape: options.Output = options.Shape.TABLE) -> None:
+def assign(names: Names, processes: Members, shape: options.Output = options.OutputFormat.TABLE) -> None:
     """Put processes into groups."""
     _change_membership("assign", names, processes, shape.value)
 
 
 @group.command("remove")
-def remove(names: Names, processes: Members, shape: options.Output = options.Shape.TABLE) -> None:
+def remove(names: Names, processes: Members, shape: options.Output = options.OutputFormat.TABLE) -> None:
     """Take processes out of groups."""
     _change_membership("remove", names, processes, shape.value)
 
@@ -73,35 +73,35 @@ def stop(
     force: options.Force = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Stop all processes of a group."""
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     body = options.selection(None, [name]) | {"force": force}
-    waiting.show_touched(waiting.act(connect(), "stop", body, waiting.STOPPED, patience), shape.value)
+    waiting.show_touched(waiting.act(connect(), "stop", body, waiting.STOPPED, wait_options), shape.value)
 
 
 @group.command("restart")
 @group.command("start", hidden=True)
 def restart(
     name: Name,
-    args: respec.Arguments = None,
-    user: respec.User = None,
+    args: spec_overrides.Arguments = None,
+    user: spec_overrides.User = None,
     log: Annotated[str | None, typer.Option("--log", "-l", metavar="FILE", help="New log file.")] = None,
     log_dir: Annotated[
         str | None,
         typer.Option("--log-dir", "--log_dir", "-d", metavar="FOLDER", help="New folder of the log files."),
     ] = None,
-    no_autorestart: respec.NoAutorestart = None,
-    env_vars: respec.Environment = None,
+    no_autorestart: spec_overrides.NoAutorestart = None,
+    env_vars: spec_overrides.Environment = None,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Restart all processes of a group."""
-    changes = respec.Changes(args, user, log, log_dir, no_autorestart, env_vars)
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
-    respec.bring_up("restart", options.selection(None, [name]), changes, patience, shape.value)
+    changes = spec_overrides.SpecOverrides(args, user, log, log_dir, no_autorestart, env_vars)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
+    spec_overrides.bring_up("restart", options.selection(None, [name]), changes, wait_options, shape.value)
 
 
 @group.command("drop")
@@ -110,14 +110,14 @@ def drop(
     force: options.Force = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Stop and delete all processes of a group; the group stays."""
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     client = connect()
     chosen = options.selection(None, [name])
     before = client.get("/v1/processes", query(chosen))
-    settled = waiting.act(client, "delete", chosen | {"force": force}, waiting.DELETED, patience)
+    settled = waiting.act(client, "delete", chosen | {"force": force}, waiting.DELETED, wait_options)
     waiting.show_touched(waiting.deleted(before, settled), shape.value)
 
 

@@ -16,7 +16,7 @@ def command(
     reference: options.SetArgument = None,
     set_name: options.OneSet = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The newest so many.")] = 20,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Show what was applied to a set, and how it ended.
 
@@ -25,7 +25,7 @@ def command(
     if set_name or reference:
         query.append(("set", options.set_reference(set_name or reference or "")))
     revisions = connect().get("/v1/history", query)
-    if shape is options.Shape.NAME:  # what `rollback --to` is given
+    if shape is options.OutputFormat.NAME:  # what `rollback --to` is given
         output.write("".join(f"{one['revision']}\n" for one in revisions))
         return
     output.emit(revisions, shape.value, lambda colour: history_text(revisions, colour))

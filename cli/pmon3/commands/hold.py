@@ -19,16 +19,16 @@ def command(
     duration: options.For = None,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    output: options.Output = options.Shape.TABLE,
+    output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Keep processes down, whatever their manifests say, until unhold.
 
     That is what `stop` does too; `hold` adds why and until when.
     """
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     body = options.selection(references, groups, labels)
     body |= {"up": up, "reason": reason, "seconds": options.duration(duration)}
     client = connect()
     targets = client.post("/v1/holds", body)["targets"]
     until = waiting.READY if up else waiting.STOPPED
-    waiting.show_touched(waiting.wait(client, targets, until, patience), output.value)
+    waiting.show_touched(waiting.wait(client, targets, until, wait_options), output.value)

@@ -18,18 +18,18 @@ def command(
     ] = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Read the process config file again, start what should run.
 
     What a person has stopped is started too, and said with whose stop it was; reconcile leaves it stopped.
     """
-    patience = waiting.Patience(options.seconds(timeout), no_wait and not blocking)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait and not blocking)
     client = connect()
     answer = client.post("/v1/init", {"process_config_only": config_only})
     for lifted in answer["lifted"]:
         output.note(visible(f"{lifted['name']}: {_held(lifted['hold'])}: lifted"))
-    settled = waiting.wait(client, answer["targets"], waiting.READY, patience)
+    settled = waiting.wait(client, answer["targets"], waiting.READY, wait_options)
     waiting.show_all(client, settled, shape.value)
 
 

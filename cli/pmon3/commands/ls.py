@@ -7,7 +7,7 @@ def command(
     references: options.References = None,
     groups: options.Groups = None,
     labels: options.Labels = None,
-    output: options.Output = options.Shape.TABLE,
+    output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """List processes."""
     options.label_map(labels)

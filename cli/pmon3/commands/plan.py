@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pmon3 import options, output, planning
-from pmon3.applying import Wishes
+from pmon3.applying import ApplyOptions
 from pmon3_schema.errors import PmonError
 
 
@@ -28,7 +28,7 @@ def command(
         typer.Option("--detailed-exitcode", help="As Terraform: 0 no changes, 1 error, 2 changes."),
     ] = False,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit code 0 for differences too.")] = False,
-    shape: options.PlanOutput = options.PlanShape.TABLE,
+    shape: options.PlanOutput = options.PlanFormat.TABLE,
 ) -> int:
     """Show what applying a manifest would do, in order.
 
@@ -36,11 +36,13 @@ def command(
     all; it contains the manifests, secrets included, and only its owner can read it.
     """
     choice = options.choice(profiles, variables)
-    wishes = Wishes(prune, prune_limit, allow_empty, take_ownership, if_version, restart=restart or ())
+    apply_options = ApplyOptions(
+        prune, prune_limit, allow_empty, take_ownership, if_version, restart=restart or ()
+    )
     if not detailed:
-        return planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out, choice)
+        return planning.show_plan(files, set_name, apply_options, shape.value, exit_zero, out, choice)
     try:
-        return 2 * planning.show_plan(files, set_name, wishes, shape.value, exit_zero, out, choice)
+        return 2 * planning.show_plan(files, set_name, apply_options, shape.value, exit_zero, out, choice)
     except PmonError as error:
-        output.report(error, shape is options.PlanShape.JSON)
+        output.report(error, shape is options.PlanFormat.JSON)
         return 1

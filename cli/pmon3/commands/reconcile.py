@@ -10,16 +10,16 @@ from pmon3.commands import status
 def command(
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> int:
     """Look again at the process config file and at all processes, and do what is due.
 
     pmond does so by itself when something changes; this is for whoever does not want to rely on that.
     Unlike init it lifts no hold. Exit code 1 while a source is not accepted, as of status.
     """
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     client = connect()
-    settled = waiting.wait(client, client.post("/v1/reconcile", {})["targets"], waiting.READY, patience)
+    settled = waiting.wait(client, client.post("/v1/reconcile", {})["targets"], waiting.READY, wait_options)
     code = status.show(client, [], shape)
     settled.check()
     return code

@@ -10,7 +10,7 @@ def command(
     references: options.References = None,
     groups: options.Groups = None,
     labels: options.Labels = None,
-    output: options.Output = options.Shape.TABLE,
+    output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Reset the restart counters of all, or of those named."""
     named = references or groups or labels

@@ -22,7 +22,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, do nothing.")] = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    shape: options.PlanOutput = options.PlanShape.TABLE,
+    shape: options.PlanOutput = options.PlanFormat.TABLE,
 ) -> None:
     """Go back to an earlier revision of a set.
 
@@ -32,9 +32,9 @@ def command(
     body: dict[str, Any] = {"to": to, "stable": stable, "dry_run": dry_run, "message": message}
     if set_name or reference:
         body["set"] = options.set_reference(set_name or reference or "")
-    patience = waiting.Patience(options.seconds(timeout), no_wait or dry_run)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait or dry_run)
     client = connect()
     answer = client.post("/v1/rollback", body)
     output.emit(answer, shape.value, lambda colour: plan_text(answer["plan"], colour))
-    if not patience.no_wait:
-        waiting.wait(client, answer["targets"], waiting.READY, patience).check()
+    if not wait_options.no_wait:
+        waiting.wait(client, answer["targets"], waiting.READY, wait_options).check()

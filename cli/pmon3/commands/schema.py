@@ -10,7 +10,7 @@ import typer
 from pmon3 import output
 
 
-class Draft(StrEnum):
+class SchemaDraft(StrEnum):
     """The drafts of JSON Schema."""
 
     SEVEN = "7"
@@ -18,7 +18,7 @@ class Draft(StrEnum):
 
 
 def command(
-    draft: Annotated[Draft, typer.Option("--draft", help="Editors want 7.")] = Draft.SEVEN,
+    draft: Annotated[SchemaDraft, typer.Option("--draft", help="Editors want 7.")] = SchemaDraft.SEVEN,
 ) -> None:
     """Print the JSON Schema of manifests."""
     from pmon3_schema.jsonschema import manifest_schema

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pmon3 import exit_codes, options, output, service_files
-from pmon3.service_files import ServiceFile, State
+from pmon3.service_files import FileState, ServiceFile
 from pmon3.service_manager import ServiceManager
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -72,7 +72,7 @@ def uninstall(
     _refuse_changed(found, force, "uninstall")
     manager = ServiceManager(user, dry_run)
     systemd = root == "/" and manager.runs()
-    if systemd and found[0].state() is not State.ABSENT:
+    if systemd and found[0].state() is not FileState.ABSENT:
         manager.do("disable", "--now", "pmond.service")
     for file in found:
         _remove(file, dry_run)
@@ -81,7 +81,7 @@ def uninstall(
 
 
 @group.command("status")
-def status(user: User = False, root: Root = "/", shape: options.Output = options.Shape.TABLE) -> int:
+def status(user: User = False, root: Root = "/", shape: options.Output = options.OutputFormat.TABLE) -> int:
     """Show which files are installed and whether the service runs.
 
     Exit code 1 when something is missing, or the service does not run.
@@ -95,7 +95,9 @@ def status(user: User = False, root: Root = "/", shape: options.Output = options
     )
     answer: dict[str, Any] = {"name": "pmond.service", "files": files, **unit}
     output.emit(answer, shape.value, lambda _: _text(answer))
-    there = all(file["state"] != State.ABSENT for file in files) and unit.get("active", "active") == "active"
+    there = (
+        all(file["state"] != FileState.ABSENT for file in files) and unit.get("active", "active") == "active"
+    )
     return exit_codes.DONE if there else exit_codes.NEGATIVE
 
 
@@ -128,7 +130,7 @@ def _files(user: bool, root: str, dry_run: bool) -> list[ServiceFile]:
 
 
 def _refuse_changed(found: list[ServiceFile], force: bool, verb: str) -> None:
-    changed = [str(file.path) for file in found if not file.kept and file.state() is State.CHANGED]
+    changed = [str(file.path) for file in found if not file.kept and file.state() is FileState.CHANGED]
     if changed and not force:
         message = f"cannot {verb} the service: {', '.join(changed)} was changed by somebody"
         raise PmonError(ErrorCode.REFUSED, message, "--force does it all the same and keeps a copy")
@@ -136,7 +138,7 @@ def _refuse_changed(found: list[ServiceFile], force: bool, verb: str) -> None:
 
 def _install(file: ServiceFile, dry_run: bool) -> None:
     state = file.state()
-    if state is State.OURS or (file.kept and state is not State.ABSENT):
+    if state is FileState.OURS or (file.kept and state is not FileState.ABSENT):
         output.note(f"kept {file.path}: {'it is yours' if file.kept else 'it is up to date'}")
         return
     if not dry_run:
@@ -147,7 +149,7 @@ def _install(file: ServiceFile, dry_run: bool) -> None:
 
 def _remove(file: ServiceFile, dry_run: bool) -> None:
     state = file.state()
-    if state is State.ABSENT:
+    if state is FileState.ABSENT:
         return
     if file.kept:
         output.note(f"kept {file.path}: it is yours")
@@ -158,8 +160,8 @@ def _remove(file: ServiceFile, dry_run: bool) -> None:
     output.note(f"{'would remove' if dry_run else 'removed'} {file.path}")
 
 
-def _keep_copy(file: ServiceFile, state: State) -> None:
-    if state is State.CHANGED:
+def _keep_copy(file: ServiceFile, state: FileState) -> None:
+    if state is FileState.CHANGED:
         copy = file.path.with_name(f"{file.path.name}.old")
         copy.write_bytes(file.path.read_bytes())
         output.note(f"kept a copy of {file.path} as {copy}")

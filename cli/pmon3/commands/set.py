@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pmon3 import exit_codes, output, replacing
+from pmon3 import atomic_write, exit_codes, output
 from pmon3.address import connect
 from pmon3.client import path_segment
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -33,26 +33,26 @@ def command(
 
     Without --write the change is shown as a diff. Comments, quoting and order stay as they are.
     """
-    from pmon3_schema.manifest import Document, read
-    from pmon3_schema.splice import CannotSplice, set_value
+    from pmon3_schema.edit_text import CannotEdit, set_value
+    from pmon3_schema.manifest import ManifestFile, read
 
     path = os.path.realpath(file or _declared_in(name))
     before = Path(path).read_bytes()
-    document = Document(path, before)
+    document = ManifestFile(path, before)
     for field, value in _in_order([_change(change) for change in changes], name):
         try:
-            document = Document(path, set_value(document, name, field, value))
-        except CannotSplice as error:
+            document = ManifestFile(path, set_value(document, name, field, value))
+        except CannotEdit as error:
             raise PmonError(ErrorCode.INVALID, f"cannot set {'.'.join(field)} of {name}: {error}") from None
     found = read([document], known_names=_known(document))
     if not found.ok:
         first = found.diagnostics[0]
         raise PmonError(ErrorCode.INVALID, f"cannot set that: {first.message}", "nothing was written")
     if write:
-        replacing.replace_content(path, before, document.content)
+        atomic_write.replace_content(path, before, document.content)
         output.note(f"wrote {path}")
         return exit_codes.DONE
-    output.write(replacing.difference(path, before, document.content))
+    output.write(atomic_write.difference(path, before, document.content))
     return exit_codes.DONE
 
 

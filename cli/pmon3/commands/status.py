@@ -18,7 +18,7 @@ def command(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[SET]...", help="Sets, by name or path; all by default.")
     ] = None,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> int:
     """Show for each set whether it is in sync and well.
 
@@ -28,7 +28,7 @@ def command(
     return show(connect(), names or [], shape)
 
 
-def show(client: Client, names: Sequence[str], shape: options.Shape) -> int:
+def show(client: Client, names: Sequence[str], shape: options.OutputFormat) -> int:
     """Print these sets, or all; the exit code says whether all are accepted."""
     sets = chosen_sets(client, names)
     output.emit(sets, shape.value, lambda colour: sets_text(sets, colour))

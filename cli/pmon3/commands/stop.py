@@ -11,9 +11,9 @@ def command(
     force: options.Force = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    output: options.Output = options.Shape.TABLE,
+    output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Stop processes; they stay stopped until they are started."""
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     body = options.selection(references, groups, labels) | {"force": force}
-    waiting.show_touched(waiting.act(connect(), "stop", body, waiting.STOPPED, patience), output.value)
+    waiting.show_touched(waiting.act(connect(), "stop", body, waiting.STOPPED, wait_options), output.value)

@@ -17,7 +17,7 @@ from pmon3.screen import DOWN, ESCAPE, PAGE_DOWN, PAGE_UP, QUIT, UP, Screen
 from pmon3_schema.errors import PmonError
 
 
-class Order(StrEnum):
+class SortKey(StrEnum):
     """What can be sorted by."""
 
     CPU = "cpu"
@@ -34,7 +34,7 @@ def command(
     seconds: Annotated[
         float, typer.Option("--seconds", "-s", min=0.5, max=3600, metavar="N", help="Between two looks.")
     ] = 2.0,
-    order: Annotated[Order, typer.Option("--sort", help="What to sort by.")] = Order.CPU,
+    order: Annotated[SortKey, typer.Option("--sort", help="What to sort by.")] = SortKey.CPU,
 ) -> None:
     """Show processes live, with what their whole trees use.
 

@@ -27,11 +27,11 @@ def command(
     """
     client = connect()
     pids = native_top.pids(client)
-    with Screen("top", "pmon3 ls prints processes once") as screen, native_top.Top(seconds) as top:
+    with Screen("top", "pmon3 ls prints processes once") as screen, native_top.NativeTop(seconds) as top:
         show(client, screen, top, pids)
 
 
-def show(client: Client, screen: Screen, top: native_top.Top, pids: set[int]) -> None:
+def show(client: Client, screen: Screen, top: native_top.NativeTop, pids: set[int]) -> None:
     """Draw each picture as it comes, until the person wants to leave."""
     by_cpu, key = False, None
     while key not in ("q", ESCAPE, QUIT):

@@ -13,14 +13,14 @@ def command(
     labels: options.Labels = None,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    output: options.Output = options.Shape.TABLE,
+    output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Lift what stop, start or hold laid over processes.
 
     Their manifests count again."""
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     client = connect()
     targets = client.post("/v1/unhold", options.selection(references, groups, labels))["targets"]
     if not targets:
         note("nothing to do: none of them is held")
-    waiting.show_touched(waiting.wait(client, targets, waiting.READY, patience), output.value)
+    waiting.show_touched(waiting.wait(client, targets, waiting.READY, wait_options), output.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmon3 import launch, options, output, waiting
-from pmon3.applying import Wishes, apply
+from pmon3.applying import ApplyOptions, apply
 from pmon3.client import Client
 from pmon3.render_plan import is_change, summary
 
@@ -17,22 +17,22 @@ def command(
     prune: options.Prune = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Start pmond if need be, apply manifests, wait until ready."""
-    patience = waiting.Patience(options.seconds(timeout), no_wait)
+    wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     choice = options.choice(profiles, variables)
-    client, started_at = launch.ensure_running(patience.seconds)
+    client, started_at = launch.ensure_running(wait_options.seconds)
     targets: list[dict[str, Any]] = []
     if files:
-        for answer in apply(client, files, None, Wishes(prune=prune), choice):
+        for answer in apply(client, files, None, ApplyOptions(prune=prune), choice):
             plan = answer["plan"]
             outcome = _by_itself(client, plan, started_at) or summary(plan)
             output.note(f"applied {plan['set']}: {outcome}")
             for remark in plan["notes"]:
                 output.note(remark["message"])
             targets += answer["targets"]
-    waiting.show_all(client, waiting.wait(client, targets, waiting.READY, patience), shape.value)
+    waiting.show_all(client, waiting.wait(client, targets, waiting.READY, wait_options), shape.value)
 
 
 def _by_itself(client: Client, plan: dict[str, Any], started_at: str) -> str:

@@ -28,7 +28,7 @@ class Form(StrEnum):
     JUNIT = "junit"
 
 
-class Severity(StrEnum):
+class FailureThreshold(StrEnum):
     """From which severity on a finding is a failure."""
 
     ERROR = "error"
@@ -46,8 +46,8 @@ def command(
         bool, typer.Option("--host", help="Check users, programs and folders on this host too.")
     ] = False,
     fail_on: Annotated[
-        Severity, typer.Option("--fail-on", help="From which severity on the exit code is 1.")
-    ] = Severity.WARNING,
+        FailureThreshold, typer.Option("--fail-on", help="From which severity on the exit code is 1.")
+    ] = FailureThreshold.WARNING,
     stdin_name: Annotated[
         str, typer.Option("--stdin-filename", metavar="PATH", help="What to call stdin; tells its format.")
     ] = "stdin.yaml",
@@ -77,14 +77,14 @@ def command(
     return exit_codes.NEGATIVE if _fails(checked.diagnostics, fail_on) and not exit_zero else exit_codes.DONE
 
 
-def _documents(path: str, stdin_name: str) -> list[manifest.Document]:
+def _documents(path: str, stdin_name: str) -> list[manifest.ManifestFile]:
     if path == documents.STDIN:
-        return [manifest.Document(stdin_name, sys.stdin.buffer.read())]
-    return [manifest.Document(file, content) for file, content in documents.contents(path)]
+        return [manifest.ManifestFile(stdin_name, sys.stdin.buffer.read())]
+    return [manifest.ManifestFile(file, content) for file, content in documents.contents(path)]
 
 
 def _read_in_all_profiles(
-    found: list[manifest.Document], host: bool, profiles: list[str] | None, variables: list[str] | None
+    found: list[manifest.ManifestFile], host: bool, profiles: list[str] | None, variables: list[str] | None
 ) -> manifest.Reading:
     """What they say as they are chosen; without a choice also what is wrong only in some profile."""
     from pmon3_schema.profiles import profile_names
@@ -102,11 +102,11 @@ def _read_in_all_profiles(
     return manifest.Reading(reading.entries, tuple(in_order))
 
 
-def _with(found: list[manifest.Document], choice: dict[str, str] | None) -> list[manifest.Document]:
-    return [*found, manifest.Document(choice["path"], choice["text"].encode())] if choice else found
+def _with(found: list[manifest.ManifestFile], choice: dict[str, str] | None) -> list[manifest.ManifestFile]:
+    return [*found, manifest.ManifestFile(choice["path"], choice["text"].encode())] if choice else found
 
 
-def _read(found: list[manifest.Document], host: bool) -> manifest.Reading:
+def _read(found: list[manifest.ManifestFile], host: bool) -> manifest.Reading:
     if not host:
         return manifest.read(found)
     from pmon3.host import check, search_path, user_exists
@@ -115,8 +115,8 @@ def _read(found: list[manifest.Document], host: bool) -> manifest.Reading:
     return manifest.Reading(reading.entries, (*reading.diagnostics, *check(found, reading)))
 
 
-def _fails(diagnostics: Sequence[Diagnostic], fail_on: Severity) -> bool:
-    return has_errors(diagnostics) if fail_on is Severity.ERROR else bool(diagnostics)
+def _fails(diagnostics: Sequence[Diagnostic], fail_on: FailureThreshold) -> bool:
+    return has_errors(diagnostics) if fail_on is FailureThreshold.ERROR else bool(diagnostics)
 
 
 def _counted(checked: reports.Checked) -> str:

@@ -14,7 +14,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 
 def command(
     client_only: Annotated[bool, typer.Option("--client", help="Do not ask pmond.")] = False,
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
     """Show the versions of pmon3 and of pmond."""
     daemon = None if client_only else _daemon()

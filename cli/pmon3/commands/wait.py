@@ -32,7 +32,7 @@ def command(
         str | None, typer.Option("--set", metavar="NAME", help="This set, and all of its processes.")
     ] = None,
     timeout: options.Timeout = "60s",
-    shape: options.Output = options.Shape.TABLE,
+    shape: options.Output = options.OutputFormat.TABLE,
 ) -> int:
     """Wait until processes are in a state.
 
@@ -41,12 +41,12 @@ def command(
     """
     goal = _goal(until or [waiting.READY], any_of, of_set=bool(set_name))
     text = goals.joined(until or [waiting.READY], any_of)
-    patience = waiting.Patience(options.seconds(timeout))
+    wait_options = waiting.WaitOptions(options.seconds(timeout))
     every: dict[str, Any] = {"refs": [], "groups": [], "labels": {}}
     chosen = every if set_name and not references else options.selection(references, groups, labels)
     client = connect()
     if set_name and not goal.part(of_set=False).conditions:
-        return _wait_for_set(client, options.set_reference(set_name), text, patience, shape)
+        return _wait_for_set(client, options.set_reference(set_name), text, wait_options, shape)
     try:
         if set_name:
             set_name = _accepted_set(client, set_name, goal)
@@ -60,26 +60,26 @@ def command(
     # Token 0: the present state counts; what a person waits for may be there already.
     targets = [{"name": p["name"], "generation": p["generation"], "token": 0} for p in processes]
     of_set = set_name if set_name and goal.part(of_set=True).conditions else ""
-    settled = waiting.wait(client, targets, text, patience, of_set)
+    settled = waiting.wait(client, targets, text, wait_options, of_set)
     output.emit_processes(settled.processes, shape.value)
     return _ended(settled, shape)
 
 
 def _wait_for_set(
-    client: Client, set_name: str, goal: str, patience: waiting.Patience, shape: options.Shape
+    client: Client, set_name: str, goal: str, wait_options: waiting.WaitOptions, shape: options.OutputFormat
 ) -> int:
     """Wait for the set alone, whatever becomes of its processes, and print it as `status` does."""
     from pmon3.render_sets import sets_text
 
-    settled = waiting.wait(client, [], goal, patience, set_name)
+    settled = waiting.wait(client, [], goal, wait_options, set_name)
     sets = [one for one in client.get("/v1/sets") if one["name"] == set_name]
     output.emit(sets, shape.value, lambda colour: sets_text(sets, colour))
     return _ended(settled, shape)
 
 
-def _ended(settled: waiting.Settled, shape: options.Shape) -> int:
+def _ended(settled: waiting.WaitResult, shape: options.OutputFormat) -> int:
     if settled.error and settled.error.code is ErrorCode.UNMET:
-        output.report(settled.error, shape is options.Shape.JSON)
+        output.report(settled.error, shape is options.OutputFormat.JSON)
         return exit_codes.NEGATIVE
     settled.check()
     return exit_codes.DONE

@@ -7,7 +7,7 @@ from typing import Any
 
 from pmon3.converting import CannotConvert
 from pmon3_schema.formats import export
-from pmon3_schema.manifest import Document, read
+from pmon3_schema.manifest import ManifestFile, read
 
 
 def text_of(manifest: dict[str, Any], form: str) -> str:
@@ -19,7 +19,7 @@ def text_of(manifest: dict[str, Any], form: str) -> str:
 
 def mistakes(manifest: dict[str, Any]) -> list[str]:
     """What is wrong with it, in words without places: nobody has seen its text yet."""
-    found = read([Document("converted.json", json.dumps(manifest, default=str).encode())]).diagnostics
+    found = read([ManifestFile("converted.json", json.dumps(manifest, default=str).encode())]).diagnostics
     return [f"{one.path.lstrip('/') or 'manifest'}: {one.message}" for one in found]
 
 

@@ -56,7 +56,7 @@ class Forget(Struct, frozen=True):
 Action = Start | Stop | Kill | Reload | Forget
 
 
-class Plan(Struct, frozen=True):
+class TurnPlan(Struct, frozen=True):
     """What to do now, and for each name looked at, when to look again (None: only after a fact)."""
 
     actions: tuple[Action, ...] = ()

@@ -12,14 +12,14 @@ from __future__ import annotations
 from zlib import crc32
 
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.process_parts import Restart
+from pmon3_schema.process_parts import RestartSpec
 from pmond.core.model import ExitStatus, History
 
 _LEAST = 0.01  # seconds; with `delay: 0` a program that cannot start would be tried without end
 _MOST_DOUBLINGS = 40  # 2**40 times any delay is past every cap; keeps the power finite
 
 
-def delay(restart: Restart, streak: int, name: str) -> float:
+def delay(restart: RestartSpec, streak: int, name: str) -> float:
     """Seconds to wait before a restart, after `streak` ends in a row without a stable run."""
     if streak <= 1:
         return 0.0
@@ -33,7 +33,7 @@ def succeeded(spec: ProcessSpec, exit: ExitStatus | None) -> bool:
     return exit is not None and exit.code is not None and exit.code in spec.restart.success_exit_codes
 
 
-def failures_in_window(restart: Restart, failures: tuple[float, ...], now: float) -> tuple[float, ...]:
+def failures_in_window(restart: RestartSpec, failures: tuple[float, ...], now: float) -> tuple[float, ...]:
     """The failures that still count at `now`; no more of them than a decision can need."""
     recent = tuple(at for at in failures if at > now - restart.window)
     return recent[-restart.max_failures :] if restart.max_failures else ()

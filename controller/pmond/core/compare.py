@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from pmon3_schema import graph
 from pmon3_schema.effect import Effect
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.revision import Change, changes, revision, strongest
+from pmon3_schema.revision import SpecChange, changes, revision, strongest
 
 CREATE, UPDATE, RESTART, ADOPT, PRUNE, MOVE = "create", "update", "restart", "adopt", "prune", "move"
 _ORDER = (MOVE, PRUNE, ADOPT, UPDATE, RESTART, CREATE)
@@ -48,7 +48,7 @@ class Existing(NamedTuple):
         return bool(self.runs)
 
 
-class Options(Struct, frozen=True):
+class CompareOptions(Struct, frozen=True):
     """How a manifest is to be brought in, and for whom."""
 
     owner: str
@@ -76,7 +76,7 @@ class Step(Struct, frozen=True):
     action: str
     name: str
     effect: str
-    changes: tuple[Change, ...] = ()
+    changes: tuple[SpecChange, ...] = ()
     causes: tuple[str, ...] = ()
     spec: ProcessSpec | None = None
     """What is declared afterwards; None where nothing is."""
@@ -119,7 +119,7 @@ class Comparison(Struct, frozen=True):
         return sum(step.action == PRUNE for step in self.steps)
 
 
-class _Work(Struct):
+class _Comparing(Struct):
     steps: list[Step] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -127,11 +127,13 @@ class _Work(Struct):
     unchanged: int = 0
 
 
-def compare(specs: Iterable[ProcessSpec], existing: Mapping[str, Existing], options: Options) -> Comparison:
+def compare(
+    specs: Iterable[ProcessSpec], existing: Mapping[str, Existing], options: CompareOptions
+) -> Comparison:
     """Compare the specs of one owner with what is declared."""
     declared = {spec.name: spec for spec in specs}
     moved = dict(_moves(declared, existing, options))
-    work = _Work()
+    work = _Comparing()
     for new, old in moved.items():
         work.steps.append(_moved(existing[old], declared[new]))
     gone = [n for n, one in existing.items() if one.owner == options.owner and n not in declared]
@@ -155,7 +157,7 @@ def compare(specs: Iterable[ProcessSpec], existing: Mapping[str, Existing], opti
     )
 
 
-def _is_the_same(present: Existing, spec: ProcessSpec, options: Options) -> bool:
+def _is_the_same(present: Existing, spec: ProcessSpec, options: CompareOptions) -> bool:
     """Whether there is plainly nothing to say: of thousands, this is what most of them are."""
     return (
         present.spec is spec
@@ -166,7 +168,7 @@ def _is_the_same(present: Existing, spec: ProcessSpec, options: Options) -> bool
 
 
 def _moves(
-    declared: Mapping[str, ProcessSpec], existing: Mapping[str, Existing], options: Options
+    declared: Mapping[str, ProcessSpec], existing: Mapping[str, Existing], options: CompareOptions
 ) -> Iterator[tuple[str, str]]:
     """(new name, old name) of what is only called something else; each old name moves once."""
     taken: set[str] = set()
@@ -189,7 +191,7 @@ def _moved(present: Existing, spec: ProcessSpec) -> Step:
     return Step(MOVE, spec.name, effect.value, tuple(found), tuple(causes), spec, moved_from=old)
 
 
-def _leave(work: _Work, name: str, present: Existing, options: Options) -> None:
+def _leave(work: _Comparing, name: str, present: Existing, options: CompareOptions) -> None:
     """The owner no longer declares it: prune it, or say why it stays."""
     protection = present.spec.prune
     if protection is True and options.prune:
@@ -207,7 +209,7 @@ def _leave(work: _Work, name: str, present: Existing, options: Options) -> None:
         work.notes.append(Note("orphan", name, f"{name} is no longer declared; --prune deletes it"))
 
 
-def _bring(work: _Work, present: Existing | None, spec: ProcessSpec, options: Options) -> None:
+def _bring(work: _Comparing, present: Existing | None, spec: ProcessSpec, options: CompareOptions) -> None:
     if present is None:
         effect = "start" if spec.autostart else "none"
         work.steps.append(Step(CREATE, spec.name, effect, causes=("it is new",), spec=spec))
@@ -225,7 +227,7 @@ def _bring(work: _Work, present: Existing | None, spec: ProcessSpec, options: Op
         work.notes.append(Note("held", spec.name, text))
 
 
-def _may_take(present: Existing, options: Options, step: Step | None) -> bool:
+def _may_take(present: Existing, options: CompareOptions, step: Step | None) -> bool:
     """Processes of the command line go to a manifest that says the same, or that was told to."""
     if options.take_over or present.owner in options.predecessors:
         return True
@@ -233,7 +235,7 @@ def _may_take(present: Existing, options: Options, step: Step | None) -> bool:
     return present.owner == CLI and (options.take_submitted or same)
 
 
-def _changed(present: Existing, spec: ProcessSpec, options: Options) -> Step | None:
+def _changed(present: Existing, spec: ProcessSpec, options: CompareOptions) -> Step | None:
     found = tuple(changes(present.spec, spec))
     causes = [f"taken over from {present.owner}"] if present.owner != options.owner else []
     causes += [f"{change.path} changed" for change in found]

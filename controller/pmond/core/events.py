@@ -45,7 +45,7 @@ class EventType(StrEnum):
     """A pmond that started found it running and took it over."""
 
 
-class Event(Struct, frozen=True):
+class ProcessEvent(Struct, frozen=True):
     """One line of history. `fields` has what a program would want to know."""
 
     name: str
@@ -54,7 +54,7 @@ class Event(Struct, frozen=True):
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-def events(name: str, before: State, after: State) -> Iterator[Event]:
+def events(name: str, before: State, after: State) -> Iterator[ProcessEvent]:
     """The lines that the step from `before` to `after` means."""
     if before is after:
         return
@@ -67,44 +67,48 @@ def events(name: str, before: State, after: State) -> Iterator[Event]:
     elif old is not None:
         yield _ended(name, old, after.history)
     if after.history.error and after.history.number != before.history.number:
-        yield Event(name, EventType.START_FAILED, after.history.error, {"code": after.history.error_code})
+        yield ProcessEvent(
+            name, EventType.START_FAILED, after.history.error, {"code": after.history.error_code}
+        )
 
 
-def _appeared(name: str, history: History, new: Instance) -> Event:
+def _appeared(name: str, history: History, new: Instance) -> ProcessEvent:
     fields = {"pid": new.pid, "instance": new.number}
     if new.adopted:
-        return Event(name, EventType.ADOPTED, f"found running as pid {new.pid} and taken over", fields)
+        return ProcessEvent(name, EventType.ADOPTED, f"found running as pid {new.pid} and taken over", fields)
     again = history.ending is Ending.ITSELF or bool(history.error)
-    return Event(
+    return ProcessEvent(
         name, EventType.STARTED, f"{'started again' if again else 'started'} as pid {new.pid}", fields
     )
 
 
-def _moved(name: str, old: Instance, new: Instance) -> Iterator[Event]:
+def _moved(name: str, old: Instance, new: Instance) -> Iterator[ProcessEvent]:
     fields = {"pid": new.pid, "instance": new.number}
     if old.phase is Phase.STARTING and new.phase is Phase.RUNNING:
-        yield Event(name, EventType.RUNNING, "running", fields)
+        yield ProcessEvent(name, EventType.RUNNING, "running", fields)
     if new.ended_at is not None and old.ended_at is None:
-        yield Event(name, EventType.TREE_LEFT, f"{_described(new)}; other processes of it are left", fields)
+        yield ProcessEvent(
+            name, EventType.TREE_LEFT, f"{_described(new)}; other processes of it are left", fields
+        )
     if new.killed_at is not None and old.killed_at != new.killed_at:
-        yield Event(name, EventType.KILLED, "killed with SIGKILL", fields)
+        yield ProcessEvent(name, EventType.KILLED, "killed with SIGKILL", fields)
     elif new.kill_at is not None and old.kill_at is None:
-        yield Event(name, EventType.STOPPING, _why(new), fields)
+        yield ProcessEvent(name, EventType.STOPPING, _why(new), fields)
 
 
-def _reread(name: str, before: State, after: State, old: Instance, new: Instance) -> Iterator[Event]:
+def _reread(name: str, before: State, after: State, old: Instance, new: Instance) -> Iterator[ProcessEvent]:
     fields = {"pid": new.pid, "instance": new.number}
     changed = changed_files(after)
     if changed and before.files != after.files:
-        yield Event(name, EventType.FILES_CHANGED, f"{', '.join(changed)} changed", fields)
+        yield ProcessEvent(name, EventType.FILES_CHANGED, f"{', '.join(changed)} changed", fields)
     if old.reloading is not None and new.reloading is None:
         if new.reload_error:
-            yield Event(name, EventType.RELOAD_FAILED, new.reload_error, fields)
+            yield ProcessEvent(name, EventType.RELOAD_FAILED, new.reload_error, fields)
         else:
-            yield Event(name, EventType.RELOADED, "told to read its files again", fields)
+            yield ProcessEvent(name, EventType.RELOADED, "told to read its files again", fields)
 
 
-def _ended(name: str, old: Instance, history: History) -> Event:
+def _ended(name: str, old: Instance, history: History) -> ProcessEvent:
     exit = history.exit
     fields: dict[str, Any] = {"pid": old.pid, "instance": old.number, "ran_for": round(history.ran_for, 3)}
     if exit is not None:
@@ -114,7 +118,7 @@ def _ended(name: str, old: Instance, history: History) -> Event:
     if exit is not None and exit.out_of_memory and not asked:
         fields["out_of_memory"] = True
     message = describe_exit(exit) if asked else describe_end(exit)
-    return Event(name, EventType.STOPPED if asked else EventType.EXITED, message, fields)
+    return ProcessEvent(name, EventType.STOPPED if asked else EventType.EXITED, message, fields)
 
 
 def _described(ended: Instance) -> str:

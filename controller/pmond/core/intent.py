@@ -15,11 +15,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core.compare import ADOPT, MOVE, PRUNE, RESTART, Comparison, Existing, Options, Step
+from pmond.core.compare import ADOPT, MOVE, PRUNE, RESTART, CompareOptions, Comparison, Existing, Step
 from pmond.core.model import Hold
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """Where a process is declared; empty for one of the command line."""
 
     file: str = ""
@@ -27,7 +27,7 @@ class Place(NamedTuple):
     column: int = 0
 
 
-NOWHERE = Place()
+NOWHERE = SourceLocation()
 
 
 class Intent(Struct, frozen=True):
@@ -35,7 +35,7 @@ class Intent(Struct, frozen=True):
 
     spec: ProcessSpec
     owner: str
-    place: Place = NOWHERE
+    place: SourceLocation = NOWHERE
     generation: int = 1
     """Counts changes of the spec and of what a person asked for."""
     token: int = 1
@@ -89,8 +89,8 @@ def _is_held(intent: Intent) -> bool:
 def bring_in(
     comparison: Comparison,
     intents: Mapping[str, Intent],
-    places: Mapping[str, Place],
-    options: Options,
+    places: Mapping[str, SourceLocation],
+    options: CompareOptions,
     *,
     trusted: bool = True,
     staged: bool = False,
@@ -117,7 +117,12 @@ def bring_in(
 
 
 def _after(
-    step: Step, before: Intent | None, place: Place, options: Options, trusted: bool, staged: bool
+    step: Step,
+    before: Intent | None,
+    place: SourceLocation,
+    options: CompareOptions,
+    trusted: bool,
+    staged: bool,
 ) -> Intent:
     if step.action == PRUNE:
         assert before is not None
@@ -146,7 +151,7 @@ def _after(
     return after
 
 
-def _deferred(step: Step, before: Intent, options: Options, staged: bool) -> bool:
+def _deferred(step: Step, before: Intent, options: CompareOptions, staged: bool) -> bool:
     if step.action == RESTART:
         return staged
     stays = step.spec is not None and step.spec.on_change == "none"

@@ -14,7 +14,7 @@ from msgspec import Struct
 from pmon3_schema import graph
 
 
-class Order(Struct, frozen=True):
+class StartOrder(Struct, frozen=True):
     """Who starts when."""
 
     waves: tuple[tuple[str, ...], ...]
@@ -35,7 +35,7 @@ class Order(Struct, frozen=True):
         return self.dependent + self.independent
 
 
-def order(dependencies: Mapping[str, Iterable[str]]) -> Order:
+def order(dependencies: Mapping[str, Iterable[str]]) -> StartOrder:
     """The order of processes, given the dependencies of each name, in order of declaration.
 
     Dependencies on names that do not exist count for nothing here; they are diagnosed elsewhere.
@@ -45,7 +45,7 @@ def order(dependencies: Mapping[str, Iterable[str]]) -> Order:
     }
     needed = graph.dependents(needs)
     related = [name for name in needs if needs[name] or name in needed]
-    return Order(
+    return StartOrder(
         waves=tuple(tuple(layer) for layer in graph.layers(related, needs)),
         independent=tuple(name for name in needs if not needs[name] and name not in needed),
         cycles=tuple(tuple(cycle) for cycle in graph.cycles(related, needs)),

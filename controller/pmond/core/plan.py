@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
-from pmond.core.actions import Action, Plan
+from pmond.core.actions import Action, TurnPlan
 from pmond.core.decide import decide
 from pmond.core.model import Desired, Observed, Policy
 
 
 def plan(
     desired: Desired, observed: Observed, now: float, policy: Policy, names: Iterable[str] | None = None
-) -> Plan:
+) -> TurnPlan:
     """The next actions for `names` (all when None) and when to look at each of them again."""
     actions: list[Action] = []
     wake_at: dict[str, float | None] = {}
@@ -27,7 +27,7 @@ def plan(
         if decision.action is not None:
             actions.append(decision.action)
         wake_at[name] = decision.wake_at
-    return Plan(tuple(actions), wake_at)
+    return TurnPlan(tuple(actions), wake_at)
 
 
 def neighbours(desired: Desired, name: str) -> set[str]:

@@ -6,7 +6,7 @@ system or a wrong path looks like. Such a manifest is refused as a whole; a pers
 
 from __future__ import annotations
 
-from pmond.core.compare import Comparison, Options
+from pmond.core.compare import CompareOptions, Comparison
 
 AT_LEAST = 3
 """So many may always be pruned at once."""
@@ -14,7 +14,7 @@ SHARE = 0.5
 """Beyond that, this share of what the owner has."""
 
 
-def refusal(comparison: Comparison, options: Options) -> tuple[str, str] | None:
+def refusal(comparison: Comparison, options: CompareOptions) -> tuple[str, str] | None:
     """Why the prunes of a comparison are refused and what to do, or None."""
     if not options.prune or not comparison.owned:
         return None

@@ -49,7 +49,7 @@ class Report(Struct, frozen=True):
     """When it is started again, in the loop's time, if that is known."""
 
 
-class Truth(Struct, frozen=True):
+class ConditionValue(Struct, frozen=True):
     """A condition without its history: what is true now, and why."""
 
     type: str
@@ -82,14 +82,16 @@ def _status(decision: Decision, desired: Desired, name: str, state: State) -> St
     return Status.RESTARTING if desired.up(name) else Status.STOPPING
 
 
-def truths(name: str, desired: Desired, observed: Observed, now: float, policy: Policy) -> Iterator[Truth]:
+def condition_values(
+    name: str, desired: Desired, observed: Observed, now: float, policy: Policy
+) -> Iterator[ConditionValue]:
     """The conditions of `name`."""
     seen = report(name, desired, observed, now, policy)
     wanted = desired.wanted.get(name)
     state = observed.get(name, NOTHING_SEEN)
     word = seen.status.word.capitalize()
-    yield Truth("Ready", _truth(seen.ready), word, seen.reason)
-    yield Truth(
+    yield ConditionValue("Ready", _truth(seen.ready), word, seen.reason)
+    yield ConditionValue(
         "Progressing",
         _truth(
             seen.status in {Status.QUEUED, Status.INIT, Status.RESTARTING, Status.STOPPING, Status.WAITING}
@@ -103,41 +105,41 @@ def truths(name: str, desired: Desired, observed: Observed, now: float, policy: 
     if policy.flap.enabled:
         used = flap.used(state.history.flap, policy.flap, now)
         held_back = flap.current(state.history.flap, policy.flap, now).since is not None
-        yield Truth(
+        yield ConditionValue(
             "Flapping", _truth(held_back), "Restarts", f"{used} of {policy.flap.threshold} restarts used"
         )
 
 
-def _stop_failed(state: State, now: float, policy: Policy) -> Truth | None:
+def _stop_failed(state: State, now: float, policy: Policy) -> ConditionValue | None:
     instance = state.instance
     if instance is None or instance.killed_at is None or instance.kill_at is None:
         return None
     if now < instance.kill_at + policy.empty_tree:
         return None
     message = "SIGKILL did not end it (it waits for a device, or is out of reach); it is sent again and again"
-    return Truth("Stalled", "True", "StopFailed", message)
+    return ConditionValue("Stalled", "True", "StopFailed", message)
 
 
-def _stalled(seen: Report, wanted: Wanted | None) -> Truth:
+def _stalled(seen: Report, wanted: Wanted | None) -> ConditionValue:
     if seen.status is Status.FAILED:
-        return Truth("Stalled", "True", "Failed", seen.reason)
-    return Truth("Stalled", "False", "Moving" if wanted is not None else "Deleted")
+        return ConditionValue("Stalled", "True", "Failed", seen.reason)
+    return ConditionValue("Stalled", "False", "Moving" if wanted is not None else "Deleted")
 
 
-def _held(hold: Hold | None) -> Truth:
+def _held(hold: Hold | None) -> ConditionValue:
     if hold is None:
-        return Truth("Held", "False", "NoHold")
+        return ConditionValue("Held", "False", "NoHold")
     side = "Started" if hold.up else "Stopped"
-    return Truth("Held", "True", side, f"{side.lower()} by {hold.by} at {hold.at}{why_held(hold)}")
+    return ConditionValue("Held", "True", side, f"{side.lower()} by {hold.by} at {hold.at}{why_held(hold)}")
 
 
-def _restart_required(wanted: Wanted, state: State) -> Truth:
+def _restart_required(wanted: Wanted, state: State) -> ConditionValue:
     instance = state.instance
     outdated = (
         instance is not None and instance.revision != wanted.revision and instance.phase < Phase.STOPPING
     )
     if outdated and wanted.deferred:
-        return Truth(
+        return ConditionValue(
             "RestartRequired",
             "True",
             "SpecChanged",
@@ -146,11 +148,11 @@ def _restart_required(wanted: Wanted, state: State) -> Truth:
     changed = changed_files(state) if wanted.spec.on_change == "none" else ()
     if changed:
         message = f"{', '.join(changed)} changed since it was started; a restart brings the new contents"
-        return Truth("RestartRequired", "True", "FilesChanged", message)
+        return ConditionValue("RestartRequired", "True", "FilesChanged", message)
     if instance is not None and instance.reload_error:
         message = f"it was told of a change and that failed: {instance.reload_error}"
-        return Truth("RestartRequired", "True", "ReloadFailed", message)
-    return Truth("RestartRequired", "False", "UpToDate")
+        return ConditionValue("RestartRequired", "True", "ReloadFailed", message)
+    return ConditionValue("RestartRequired", "False", "UpToDate")
 
 
 def _truth(value: bool) -> str:

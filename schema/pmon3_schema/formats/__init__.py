@@ -14,7 +14,7 @@ from pathlib import PurePath
 from msgspec import Struct
 
 from pmon3_schema.discovery import SUFFIXES
-from pmon3_schema.formats.source import Loaded, Path, Place
+from pmon3_schema.formats.source import Loaded, Path, Position
 
 
 class Format(Struct, frozen=True):
@@ -22,7 +22,7 @@ class Format(Struct, frozen=True):
 
     name: str
     load: Callable[[str], Loaded]
-    locate: Callable[[str, Iterable[Path]], dict[Path, Place]]
+    locate: Callable[[str, Iterable[Path]], dict[Path, Position]]
 
 
 def format_name(file: str, text: str = "") -> str:

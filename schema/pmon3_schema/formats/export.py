@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from pmon3_schema.fields import Declared
+from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration, parse_duration, signal_name
 from pmon3_schema.spelling import SEED_FIELDS
@@ -65,14 +65,14 @@ def _seed_value(spec: ProcessSpec, name: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _plain(value: Declared, skip: Collection[str] = ()) -> dict[str, Any]:
+def _plain(value: FieldStruct, skip: Collection[str] = ()) -> dict[str, Any]:
     """What of it is not the default, as a person would write it."""
     entry: dict[str, Any] = {}
     for name, field in value.declared.items():
         given = getattr(value, name)
         if given is field.default or given == field.default or name in skip:
             continue
-        plain = _plain(given) if isinstance(given, Declared) else written(name, given)
+        plain = _plain(given) if isinstance(given, FieldStruct) else written(name, given)
         if plain is not None and plain != {}:
             entry[name] = plain
     return entry

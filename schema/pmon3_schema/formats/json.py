@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 from pmon3_schema.formats.source import (
     Loaded,
     Path,
-    Place,
-    Problem,
+    Position,
     Span,
+    TextDiagnostic,
     Tree,
     Unreadable,
     check_depth,
@@ -42,35 +42,39 @@ def load(text: str) -> Loaded:
 
     def constant(name: str) -> NoReturn:
         start = text.find(name)
-        raise Unreadable(Problem("PM012", f"{name} is not a number of JSON", Span(start, start + len(name))))
+        raise Unreadable(
+            TextDiagnostic("PM012", f"{name} is not a number of JSON", Span(start, start + len(name)))
+        )
 
     if not text.strip():
         return Loaded(None)
     try:
         data = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except json.JSONDecodeError as error:
-        raise Unreadable(Problem("PM001", _message(error), Span(error.pos, error.pos + 1))) from None
+        raise Unreadable(TextDiagnostic("PM001", _message(error), Span(error.pos, error.pos + 1))) from None
     except RecursionError:
-        raise Unreadable(Problem("PM004", "the nesting is too deep", Span(0, 1))) from None
+        raise Unreadable(TextDiagnostic("PM004", "the nesting is too deep", Span(0, 1))) from None
     except ValueError:
         found = _HUGE.search(text)
         span = Span(found.start(), found.end()) if found else Span(0, 1)
-        raise Unreadable(Problem("PM012", "the number is too large", span)) from None
+        raise Unreadable(TextDiagnostic("PM012", "the number is too large", span)) from None
     check_depth(data)
     problems = tuple(_duplicates(text)) if duplicates else ()
     return Loaded(data, _starts(text, data), problems)
 
 
-def locate(text: str, paths: Iterable[Path]) -> dict[Path, Place]:
+def locate(text: str, paths: Iterable[Path]) -> dict[Path, Position]:
     """Places of those of the paths, and of the values on the way to them, that the text has."""
-    found: dict[Path, Place] = {}
+    found: dict[Path, Position] = {}
     start = _blank(text, 0)
     if start < len(text):
         _walk(text, start, (), tree(paths), None, found)
     return found
 
 
-def _walk(text: str, start: int, path: Path, wanted: Tree, key: Span | None, found: dict[Path, Place]) -> int:
+def _walk(
+    text: str, start: int, path: Path, wanted: Tree, key: Span | None, found: dict[Path, Position]
+) -> int:
     if wanted and text[start] in "{[":
         at, index = _blank(text, start + 1), 0
         while text[at] not in "}]":
@@ -83,7 +87,7 @@ def _walk(text: str, start: int, path: Path, wanted: Tree, key: Span | None, fou
         end = at + 1
     else:
         end = _skip(text, start)[1]
-    found.setdefault(path, Place(key, Span(start, end)))
+    found.setdefault(path, Position(key, Span(start, end)))
     return end
 
 
@@ -110,8 +114,8 @@ def _starts(text: str, data: Any) -> list[int]:
     return [places[path].value.start if path in places else 0 for path in paths]
 
 
-def _duplicates(text: str) -> list[Problem]:
-    problems: list[Problem] = []
+def _duplicates(text: str) -> list[TextDiagnostic]:
+    problems: list[TextDiagnostic] = []
 
     def walk(start: int) -> int:
         if text[start] not in "{[":
@@ -123,7 +127,7 @@ def _duplicates(text: str) -> list[Problem]:
             if span is not None and name in seen:
                 related = ((seen[name], "first given here"),)
                 message = f"duplicate key `{name}`"
-                problems.append(Problem("PM002", message, span, "remove one of them", related))
+                problems.append(TextDiagnostic("PM002", message, span, "remove one of them", related))
             elif span is not None:
                 seen[name] = span
             at = _next(text, walk(at))
@@ -132,7 +136,7 @@ def _duplicates(text: str) -> list[Problem]:
     try:
         walk(_blank(text, 0))
     except RecursionError:
-        problems.append(Problem("PM004", "the nesting is too deep", Span(0, 1)))
+        problems.append(TextDiagnostic("PM004", "the nesting is too deep", Span(0, 1)))
     return problems
 
 

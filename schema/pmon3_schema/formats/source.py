@@ -1,7 +1,7 @@
 """What the three formats share: places in a text, problems found while reading, limits.
 
 Every place is a range of character offsets, the one unit that all three parsers can give exactly;
-`Lines` turns offsets into lines and columns for people.
+`LineIndex` turns offsets into lines and columns for people.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Span(Struct, frozen=True):
     end: int
 
 
-class Place(Struct, frozen=True):
+class Position(Struct, frozen=True):
     """Where a value is, and its key where it has one."""
 
     key: Span | None
     value: Span
 
 
-class Problem(Struct, frozen=True):
+class TextDiagnostic(Struct, frozen=True):
     """Something wrong with a text, before anything is known about processes."""
 
     code: str
@@ -54,7 +54,7 @@ class Problem(Struct, frozen=True):
 class Unreadable(Exception):
     """The text cannot be read at all; `problem` says why."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: TextDiagnostic) -> None:
         super().__init__(problem.message)
         self.problem = problem
 
@@ -64,10 +64,10 @@ class Loaded(Struct, frozen=True):
 
     data: Any
     starts: Sequence[int] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[TextDiagnostic, ...] = ()
 
 
-class Lines:
+class LineIndex:
     """Line and column of an offset, both counted from 1."""
 
     def __init__(self, text: str) -> None:
@@ -92,19 +92,21 @@ def decode(content: bytes) -> str:
     Raises Unreadable when it is too large, not UTF-8 or has control characters.
     """
     if len(content) > MAX_BYTES:
-        raise Unreadable(Problem("PM004", f"the file has more than {MAX_BYTES >> 20} MiB", Span(0, 0)))
+        raise Unreadable(TextDiagnostic("PM004", f"the file has more than {MAX_BYTES >> 20} MiB", Span(0, 0)))
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         place = len(content[: error.start].decode("utf-8").removeprefix("\ufeff"))
         byte = content[error.start]
         message = f"byte 0x{byte:02x} is not UTF-8 (save the file as UTF-8)"
-        raise Unreadable(Problem("PM003", message, Span(place, place + 1))) from None
+        raise Unreadable(TextDiagnostic("PM003", message, Span(place, place + 1))) from None
     text = text.removeprefix("\ufeff")
     found = _CONTROL.search(text)
     if found:
         what = "a NUL" if found[0] == "\0" else f"control character U+{ord(found[0]):04X}"
-        raise Unreadable(Problem("PM003", f"the file contains {what}", Span(found.start(), found.end())))
+        raise Unreadable(
+            TextDiagnostic("PM003", f"the file contains {what}", Span(found.start(), found.end()))
+        )
     return text
 
 
@@ -125,7 +127,7 @@ def check_depth(data: Any) -> None:
         level = [item for value in level for item in _items(value)]
         if not level:
             return
-    raise Unreadable(Problem("PM004", f"more than {MAX_DEPTH} levels of nesting", Span(0, 1)))
+    raise Unreadable(TextDiagnostic("PM004", f"more than {MAX_DEPTH} levels of nesting", Span(0, 1)))
 
 
 def _items(value: Any) -> Iterable[Any]:

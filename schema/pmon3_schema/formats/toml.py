@@ -15,12 +15,12 @@ from typing import Any
 
 from pmon3_schema.formats.source import (
     MAX_DEPTH,
-    Lines,
+    LineIndex,
     Loaded,
     Path,
-    Place,
-    Problem,
+    Position,
     Span,
+    TextDiagnostic,
     Tree,
     Unreadable,
     check_depth,
@@ -45,11 +45,13 @@ def load(text: str) -> Loaded:
     """The text as plain data. Raises Unreadable."""
     found = _DEEP_KEY.search(text) and _DEEP_KEY.search(re.sub(_STRING, _masked, text, flags=re.S))
     if found:
-        raise Unreadable(Problem("PM004", f"a key of more than {MAX_DEPTH} parts", Span(*found.span())))
+        raise Unreadable(
+            TextDiagnostic("PM004", f"a key of more than {MAX_DEPTH} parts", Span(*found.span()))
+        )
     try:
         data = tomllib.loads(text)
     except RecursionError:
-        raise Unreadable(Problem("PM004", "the nesting is too deep", Span(0, 1))) from None
+        raise Unreadable(TextDiagnostic("PM004", "the nesting is too deep", Span(0, 1))) from None
     except ValueError as error:
         raise Unreadable(_problem(text, str(error))) from None
     check_depth(data)
@@ -60,12 +62,12 @@ def _masked(found: re.Match[str]) -> str:
     return "_" * len(found[0])
 
 
-def _problem(text: str, message: str) -> Problem:
+def _problem(text: str, message: str) -> TextDiagnostic:
     at = _POSITION.search(message)
-    start = Lines(text).offset(int(at[1]), int(at[2])) if at else len(text)
+    start = LineIndex(text).offset(int(at[1]), int(at[2])) if at else len(text)
     message = _POSITION.sub("", message).removesuffix(" (at end of document)")
     code = "PM002" if "overwrite" in message or "declare" in message else "PM001"
-    return Problem(code, message[:1].lower() + message[1:], Span(start, start + 1))
+    return TextDiagnostic(code, message[:1].lower() + message[1:], Span(start, start + 1))
 
 
 def _starts(text: str, data: dict[str, Any]) -> list[int]:
@@ -80,7 +82,7 @@ def _starts(text: str, data: dict[str, Any]) -> list[int]:
     return [places[path].value.start if path in places else 0 for path in paths]
 
 
-def locate(text: str, paths: Iterable[Path]) -> dict[Path, Place]:
+def locate(text: str, paths: Iterable[Path]) -> dict[Path, Position]:
     """Places of those of the paths, and of the values on the way to them, that the text has."""
     scanner = _Scanner(text, tree(paths))
     scanner.run()
@@ -94,7 +96,7 @@ class _Scanner:
         self._text = text
         self._wanted = wanted
         self._counts: dict[Path, int] = {}
-        self.found: dict[Path, Place] = {}
+        self.found: dict[Path, Position] = {}
 
     def run(self) -> None:
         table: Path = ()
@@ -118,7 +120,7 @@ class _Scanner:
             self._counts[path] = self._counts.get(path, -1) + 1
             path = self._inside(path)
         span = Span(start, end)
-        self._note(path, Place(span, span))
+        self._note(path, Position(span, span))
         return end, path
 
     def _inside(self, path: Path) -> Path:
@@ -131,7 +133,7 @@ class _Scanner:
         path = (*table, *keys)
         end = self._value(at, path, self._below(path))
         for length in range(len(table) + 1, len(path) + 1):
-            self._note(path[:length], Place(span, Span(at, end)))
+            self._note(path[:length], Position(span, Span(at, end)))
         return end
 
     def _value(self, start: int, path: Path, wanted: Tree | None) -> int:
@@ -150,7 +152,7 @@ class _Scanner:
                 at = self._pair(at, path)
             else:
                 end = self._value(at, (*path, index), wanted.get(index))
-                self._note((*path, index), Place(None, Span(at, end)))
+                self._note((*path, index), Position(None, Span(at, end)))
                 at, index = end, index + 1
             at = self._blank(at)
             if self._text[at] == ",":
@@ -178,7 +180,7 @@ class _Scanner:
             end = after + 1
         return keys, Span(start, end), end
 
-    def _note(self, path: Path, place: Place) -> None:
+    def _note(self, path: Path, place: Position) -> None:
         if self._below(path) is not None:
             self.found.setdefault(path, place)
 

@@ -24,8 +24,8 @@ from pmon3_schema.formats.source import (
     MAX_DEPTH,
     MAX_NODES,
     Loaded,
-    Problem,
     Span,
+    TextDiagnostic,
     Unreadable,
     check_depth,
 )
@@ -84,7 +84,7 @@ def load(text: str, *, text_keys: frozenset[str] = frozenset(), typed: bool = Tr
         found = Reader.NON_PRINTABLE.search(text)
         start = found.start() if found else 0
         message = f"character U+{ord(text[start]):04X} is not allowed in YAML"
-        raise Unreadable(Problem("PM003", message, Span(start, start + 1))) from None
+        raise Unreadable(TextDiagnostic("PM003", message, Span(start, start + 1))) from None
 
 
 class _Builder:
@@ -97,7 +97,7 @@ class _Builder:
         self._keep_places = keep_places
         self._text_keys = text_keys
         self._typed = typed
-        self._problems: list[Problem] = []
+        self._problems: list[TextDiagnostic] = []
         self._anchors: dict[str, Any] = {}
         # Nodes that one use of an anchor stands for: shared nodes count as often as they are used.
         self._sizes: dict[str, int] = {}
@@ -201,7 +201,7 @@ class _Builder:
         known = self._places.get((id(mapping), value))
         related = ((known[1], "first given here"),) if known else ()
         self._problems.append(
-            Problem("PM002", f"duplicate key `{value}`", span, "remove one of them", related)
+            TextDiagnostic("PM002", f"duplicate key `{value}`", span, "remove one of them", related)
         )
         return None
 
@@ -229,7 +229,7 @@ class _Builder:
             _fail("PM004", f"more than {MAX_NODES} values, aliases counted as often as used", event)
 
     def _report(self, code: str, message: str, event: Any, hint: str) -> None:
-        self._problems.append(Problem(code, message, _span(event), hint))
+        self._problems.append(TextDiagnostic(code, message, _span(event), hint))
 
 
 def _span(event: Any) -> Span:
@@ -237,7 +237,7 @@ def _span(event: Any) -> Span:
 
 
 def _fail(code: str, message: str, event: Any, hint: str = "") -> NoReturn:
-    raise Unreadable(Problem(code, message, _span(event), hint))
+    raise Unreadable(TextDiagnostic(code, message, _span(event), hint))
 
 
 def _raise_syntax(text: str, error: yaml.MarkedYAMLError) -> NoReturn:
@@ -250,4 +250,4 @@ def _raise_syntax(text: str, error: yaml.MarkedYAMLError) -> NoReturn:
     if error.context and context and context.index != start:
         at = context.index
         related = ((Span(at, at + 1), str(error.context)),)
-    raise Unreadable(Problem("PM001", message, Span(start, start + 1), hint, related)) from None
+    raise Unreadable(TextDiagnostic("PM001", message, Span(start, start + 1), hint, related)) from None

@@ -12,13 +12,13 @@ from typing import Any
 import yaml
 from yaml import events
 
-from pmon3_schema.formats.source import Path, Place, Span, Tree, tree
+from pmon3_schema.formats.source import Path, Position, Span, Tree, tree
 from pmon3_schema.formats.yaml import EventLoader
 
 
-def locate(text: str, paths: Iterable[Path]) -> dict[Path, Place]:
+def locate(text: str, paths: Iterable[Path]) -> dict[Path, Position]:
     """Places of those of the paths, and of the values on the way to them, that the text has."""
-    found: dict[Path, Place] = {}
+    found: dict[Path, Position] = {}
     try:
         _Locator(text, found).node((), tree(paths), None)
     except (yaml.YAMLError, StopIteration):
@@ -29,7 +29,7 @@ def locate(text: str, paths: Iterable[Path]) -> dict[Path, Place]:
 class _Locator:
     """Walks the events along the wanted paths and skips everything else."""
 
-    def __init__(self, text: str, found: dict[Path, Place]) -> None:
+    def __init__(self, text: str, found: dict[Path, Position]) -> None:
         self._text = text
         self._get: Callable[[], Any] = EventLoader(text).get_event
         self._found = found
@@ -44,7 +44,7 @@ class _Locator:
             self._sequence(path, wanted)
         else:
             self._skip(event)
-        self._found.setdefault(path, Place(key, Span(start, max(start, self._end))))
+        self._found.setdefault(path, Position(key, Span(start, max(start, self._end))))
 
     def _mapping(self, path: Path, wanted: Tree) -> None:
         while type(event := self._next()) is not events.MappingEndEvent:

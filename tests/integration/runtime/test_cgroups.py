@@ -17,7 +17,7 @@ from tests.support.cgroup import place_or_skip
 from tests.support.starting import reap, start
 from tests.support.waiting import until
 
-from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
+from pmond.runtime.processes.cgroup_root import CgroupRoot, NoCgroups, find_place
 from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.tree import become_subreaper, own_children
 
@@ -26,7 +26,7 @@ MARKER = f"{STATE}:web:1"
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
+def place() -> Iterator[CgroupRoot]:
     found = place_or_skip(STATE)
     yield found
     assert become_subreaper()
@@ -65,7 +65,7 @@ def gate(folder: Path, code: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", waiting + code, str(folder), BARE]
 
 
-def test_all_that_is_forked_is_a_member_and_dies_with_the_group(place: Place, tmp_path: Path) -> None:
+def test_all_that_is_forked_is_a_member_and_dies_with_the_group(place: CgroupRoot, tmp_path: Path) -> None:
     assert become_subreaper()
     cgroups = Cgroups(place)
     child = start(tmp_path, *gate(tmp_path, TREE), marker=MARKER)
@@ -95,7 +95,7 @@ while time.monotonic() < ends:
 
 
 @pytest.mark.slow
-def test_those_that_fork_faster_than_anybody_can_look_die_at_once(place: Place, tmp_path: Path) -> None:
+def test_those_that_fork_faster_than_anybody_can_look_die_at_once(place: CgroupRoot, tmp_path: Path) -> None:
     assert become_subreaper()
     cgroups = Cgroups(place)
     child = start(tmp_path, *gate(tmp_path, COMETS), marker=MARKER)
@@ -108,7 +108,7 @@ def test_those_that_fork_faster_than_anybody_can_look_die_at_once(place: Place, 
     assert pids(cgroups, group) == set()
 
 
-def test_what_made_groups_of_its_own_is_a_member(place: Place, tmp_path: Path) -> None:
+def test_what_made_groups_of_its_own_is_a_member(place: CgroupRoot, tmp_path: Path) -> None:
     cgroups = Cgroups(place)
     child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
     group = joined(cgroups, child.pid)
@@ -119,7 +119,7 @@ def test_what_made_groups_of_its_own_is_a_member(place: Place, tmp_path: Path) -
     assert reap(child.pid) == -signal.SIGKILL
 
 
-def test_another_pmond_finds_the_group_by_a_process_of_it(place: Place, tmp_path: Path) -> None:
+def test_another_pmond_finds_the_group_by_a_process_of_it(place: CgroupRoot, tmp_path: Path) -> None:
     child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
     group = joined(Cgroups(place), child.pid)
     other = Cgroups(find_place(STATE))
@@ -129,15 +129,15 @@ def test_another_pmond_finds_the_group_by_a_process_of_it(place: Place, tmp_path
     assert other.adopt(1 << 22, MARKER) == "", "gone"
 
 
-def test_a_pmond_below_an_instance_does_not_take_its_group(place: Place, tmp_path: Path) -> None:
+def test_a_pmond_below_an_instance_does_not_take_its_group(place: CgroupRoot, tmp_path: Path) -> None:
     child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
     group = joined(Cgroups(place), child.pid)
-    below = Place(place.mount, f"{group}/{Path(place.folder).name}")
+    below = CgroupRoot(place.mount, f"{group}/{Path(place.folder).name}")
     assert Cgroups(below).adopt(child.pid, MARKER) == ""
 
 
 def test_groups_without_an_instance_hold_strays_and_go_when_they_are_empty(
-    place: Place, tmp_path: Path
+    place: CgroupRoot, tmp_path: Path
 ) -> None:
     cgroups = Cgroups(place)
     child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
@@ -146,19 +146,21 @@ def test_groups_without_an_instance_hold_strays_and_go_when_they_are_empty(
     async def story() -> None:
         later = Cgroups(place)
         later.find_left({group}, STATE)
-        assert later.strays() == {}
+        assert later.orphans() == {}
         later.find_left((), STATE)
-        assert [(m, [i.pid for i in found]) for m, found in later.strays().items()] == [(MARKER, [child.pid])]
+        assert [(m, [i.pid for i in found]) for m, found in later.orphans().items()] == [
+            (MARKER, [child.pid])
+        ]
         os.kill(child.pid, signal.SIGKILL)
         reap(child.pid)
-        assert later.strays() == {}
+        assert later.orphans() == {}
         await later.settle()
 
     asyncio.run(story())
     assert not Path(group).exists()
 
 
-def test_a_child_that_ends_before_it_is_moved_does_no_harm(place: Place, tmp_path: Path) -> None:
+def test_a_child_that_ends_before_it_is_moved_does_no_harm(place: CgroupRoot, tmp_path: Path) -> None:
     cgroups = Cgroups(place)
     child = start(tmp_path, "/bin/true", marker=MARKER)
     until(lambda: not is_running(child.pid), "it ends")
@@ -172,18 +174,18 @@ def is_running(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
-def test_what_goes_wrong_with_moving_is_said(place: Place, tmp_path: Path) -> None:
+def test_what_goes_wrong_with_moving_is_said(place: CgroupRoot, tmp_path: Path) -> None:
     child = start(tmp_path, "/bin/sleep", "60", marker=MARKER)
     no_hierarchy = tmp_path / "groups"
     (no_hierarchy / "web:1" / "cgroup.procs").mkdir(parents=True)
-    cgroups = Cgroups(Place(place.mount, str(no_hierarchy)))
+    cgroups = Cgroups(CgroupRoot(place.mount, str(no_hierarchy)))
     joined(cgroups, child.pid)
     assert cgroups.problem.startswith("control groups cannot be used: ")
     assert is_running(child.pid)
 
 
 def test_without_a_thread_the_loop_moves_processes_itself(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: CgroupRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -213,7 +215,7 @@ def test_without_groups_nothing_is_in_one() -> None:
     cgroups.kill("")
     cgroups.left("", MARKER)
     cgroups.find_left((), STATE)
-    assert cgroups.strays() == {}
+    assert cgroups.orphans() == {}
     cgroups.close()
 
 
@@ -221,12 +223,14 @@ def test_without_groups_nothing_is_in_one() -> None:
 
 
 @pytest.fixture
-def hierarchy(tmp_path: Path) -> Callable[..., Place]:
+def hierarchy(tmp_path: Path) -> Callable[..., CgroupRoot]:
     """A folder that looks like a mounted hierarchy, and a /proc/self that says so."""
     point = tmp_path / "a mount"
     (point / "me").mkdir(parents=True)
 
-    def find(own: str = "0::/me\n", root: str = "/", kind: str = "cgroup2", systemd: str = "/no") -> Place:
+    def find(
+        own: str = "0::/me\n", root: str = "/", kind: str = "cgroup2", systemd: str = "/no"
+    ) -> CgroupRoot:
         (tmp_path / "cgroup").write_text("7:memory:/other\n" + own)
         mounted = str(point).replace(" ", "\\040")
         (tmp_path / "mountinfo").write_text(
@@ -250,7 +254,9 @@ def hierarchy(tmp_path: Path) -> Callable[..., Place]:
         ({}, "before Linux 5.14"),
     ],
 )
-def test_why_there_are_none(hierarchy: Callable[..., Place], arguments: dict[str, str], words: str) -> None:
+def test_why_there_are_none(
+    hierarchy: Callable[..., CgroupRoot], arguments: dict[str, str], words: str
+) -> None:
     with pytest.raises(NoCgroups, match=words):
         hierarchy(**arguments)
 
@@ -259,7 +265,7 @@ def test_why_there_are_none(hierarchy: Callable[..., Place], arguments: dict[str
     ("own", "root"), [("/me", "/"), ("/box/me", "/box"), ("/box/me", "/box/me"), ("/", "/")]
 )
 def test_place_below_the_own_group(
-    hierarchy: Callable[..., Place], tmp_path: Path, own: str, root: str
+    hierarchy: Callable[..., CgroupRoot], tmp_path: Path, own: str, root: str
 ) -> None:
     inside = own.removeprefix(root.rstrip("/")).rstrip("/")
     folder = tmp_path / "a mount" / inside.lstrip("/") / "pmon3-S"
@@ -270,7 +276,7 @@ def test_place_below_the_own_group(
     assert found.own == str(folder.parent)
 
 
-def test_systemd_hands_groups_over_by_an_attribute(place: Place, tmp_path: Path) -> None:
+def test_systemd_hands_groups_over_by_an_attribute(place: CgroupRoot, tmp_path: Path) -> None:
     group = place.folder.removeprefix(place.mount.point)
     (tmp_path / "cgroup").write_text(f"0::{place.mount.root.rstrip('/')}{group}\n")
     (tmp_path / "mountinfo").write_text(Path("/proc/self/mountinfo").read_text())

@@ -14,9 +14,9 @@ from pmond.core.model import Policy
 from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.registry import CLI, Registry
-from pmond.runtime.observers.keeping import Keeping
+from pmond.runtime.observers.recorder import Recorder
+from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
 from pmond.runtime.processes.instances import Instances
-from pmond.runtime.processes.keeper import Keeper
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.bus import Bus
@@ -26,7 +26,7 @@ from pmond.runtime.views.publishing import Publisher
 NOT_ASKED = None
 
 
-class World:
+class ForgettingWorld:
     """What forgets processes, over the state file of a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -35,9 +35,9 @@ class World:
         self.loop = Loop(clock, journal, Policy())
         self.registry = Registry(self.store, self.loop, clock)
         publisher = Publisher(self.registry, self.loop, instances, self.store, clock, "root")
-        self.keeping = Keeping(
+        self.recorder = Recorder(
             self.store, self.registry, self.loop, instances, publisher, Bus(), clock, journal, str,
-            cast(Starts, NOT_ASKED), cast(Keeper, NOT_ASKED),
+            cast(Starts, NOT_ASKED), cast(ExitStatusHolder, NOT_ASKED),
         )  # fmt: skip
 
     def declare(self, *names: str) -> None:
@@ -56,11 +56,11 @@ class World:
 
 def test_one_that_is_declared_again_before_its_turn_stays(tmp_path: Path) -> None:
     async def forget() -> list[str]:
-        world = World(tmp_path)
+        world = ForgettingWorld(tmp_path)
         world.declare("again", "gone", "untouched")
         for name in ("again", "gone"):
             world.mark(name, deleting=True)
-            world.keeping.forget(name)
+            world.recorder.forget(name)
         assert world.names() == ["again", "gone", "untouched"]
         world.mark("again", deleting=False)
         await asyncio.sleep(0)
@@ -76,13 +76,13 @@ def test_one_that_is_declared_again_before_its_turn_stays(tmp_path: Path) -> Non
 
 def test_what_cannot_be_deleted_is_laid_aside(tmp_path: Path) -> None:
     async def forget() -> None:
-        world = World(tmp_path)
+        world = ForgettingWorld(tmp_path)
         world.declare("stuck")
         world.mark("stuck", deleting=True)
         world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
-        world.keeping.forget("stuck")
+        world.recorder.forget("stuck")
         await asyncio.sleep(0)
         assert world.names() == ["stuck"]
-        assert "cannot save the deletion of stuck" in world.loop.set_aside["stuck"]
+        assert "cannot save the deletion of stuck" in world.loop.quarantined["stuck"]
 
     asyncio.run(forget())

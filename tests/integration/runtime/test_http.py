@@ -19,7 +19,7 @@ from tests.support.http_client import Reports, Wire, ask, serving
 from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.http.admission import Limits
+from pmond.runtime.http.admission import ServerLimits
 from pmond.runtime.http.messages import STATUS_OF, Answer, Pending, Request, Response, Stream, json_response
 from pmond.runtime.http.server import Server
 
@@ -213,7 +213,7 @@ def test_a_stream_that_fails_has_no_end(path: Path) -> None:
 )
 def test_a_wrong_request_is_answered_and_hung_up_on(path: Path, data: bytes, status: int) -> None:
     async def story() -> None:
-        async with serving(path, echo, Limits(body_bytes=4096)) as server:
+        async with serving(path, echo, ServerLimits(body_bytes=4096)) as server:
             wire = await Wire.open(path)
             wire.send(data)
             found, body = await wire.answer()
@@ -228,7 +228,7 @@ def test_a_wrong_request_is_answered_and_hung_up_on(path: Path, data: bytes, sta
 
 def test_a_client_may_finish_sending_what_is_refused(path: Path) -> None:
     async def story() -> None:
-        async with serving(path, echo, Limits(body_bytes=4096)):
+        async with serving(path, echo, ServerLimits(body_bytes=4096)):
             wire = await Wire.open(path)
             wire.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
             assert (await wire.head())[0] == 413
@@ -240,7 +240,7 @@ def test_a_client_may_finish_sending_what_is_refused(path: Path) -> None:
 
 def test_slow_clients_are_timed_out(path: Path) -> None:
     async def story() -> None:
-        limits = Limits(head_time=0.05, body_time=0.05, idle_time=0.05, linger_time=0.05)
+        limits = ServerLimits(head_time=0.05, body_time=0.05, idle_time=0.05, linger_time=0.05)
         async with serving(path, echo, limits):
             silent, head, body, idle = [await Wire.open(path) for _ in range(4)]
             head.send(b"GET / HT")
@@ -260,7 +260,7 @@ def test_an_answer_that_is_not_taken_is_given_up(path: Path) -> None:
         return Response(body=b"x" * 10_000_000)
 
     async def story() -> None:
-        async with serving(path, large, Limits(reply_time=0.05)) as server:
+        async with serving(path, large, ServerLimits(reply_time=0.05)) as server:
             wire = await Wire.open(path)
             wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
             wire.send(GET)
@@ -294,7 +294,7 @@ def test_too_many_requests_are_told_so_at_once(path: Path) -> None:
         return Pending(asyncio.sleep(60, Response()))
 
     async def story() -> None:
-        async with serving(path, slow, Limits(requests=3)):
+        async with serving(path, slow, ServerLimits(requests=3)):
             busy = [await Wire.open(path) for _ in range(3)]
             for wire in busy:
                 wire.send(GET)
@@ -310,7 +310,7 @@ def test_a_user_has_only_a_share_of_the_requests() -> None:
         return Pending(asyncio.sleep(60, Response())) if request.peer.uid else Response(body=b"{}")
 
     async def story(path: Path) -> None:
-        async with serving(path, slow, Limits(requests_of_a_user=2)):
+        async with serving(path, slow, ServerLimits(requests_of_a_user=2)):
             crowd = [_connected_as_nobody(path) for _ in range(3)]
             wires = [Wire(*await asyncio.open_unix_connection(sock=connection)) for connection in crowd]
             for wire in wires:

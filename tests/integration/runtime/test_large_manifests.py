@@ -13,26 +13,26 @@ from tests.support.factories import spec
 from tests.support.waiting import eventually
 
 from pmon3_schema.errors import PmonError
-from pmon3_schema.manifest import Document
+from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.protocol import Selection
 from pmond.core.actions import Action
-from pmond.core.compare import Options
+from pmond.core.compare import CompareOptions
 from pmond.core.model import Policy
 from pmond.core.rollout import Rollout
 from pmond.runtime.access.auth import Peer
 from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
-from pmond.runtime.intent.acting import Acting
-from pmond.runtime.intent.applying import Applied, Applying, Order
+from pmond.runtime.intent.applier import Applier, ApplyOrder, ApplyResult
+from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.edit import Drafted
-from pmond.runtime.intent.grouping import Grouping
+from pmond.runtime.intent.group_editor import GroupEditor
 from pmond.runtime.intent.registry import CLI, Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets
-from pmond.runtime.state.change import Statements
-from pmond.runtime.state.records import Batch, EventRecord, HistoryRecord, Hold, InstanceRecord
+from pmond.runtime.state.records import Batch, EventRecord, HistoryRecord, HoldRecord, InstanceRecord
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store
+from pmond.runtime.state.transaction import Statements
 from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
 
@@ -50,7 +50,7 @@ class Idle:
         raise AssertionError(action)
 
 
-class World:
+class LargeWorld:
     """What brings manifests in, over the state file of a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -63,24 +63,24 @@ class World:
         snapshot = self.store.load()
         self.registry.load(snapshot)
         self.sets.load(snapshot.sources)
-        self.acting = acting = Acting(self.registry, self.loop, clock, 0, None)
+        self.commands = commands = Commands(self.registry, self.loop, clock, 0, None)
         self.rollouts = Rollouts(self.registry, self.loop, Bus(), self.sets, clock, journal)
-        self.applying = Applying(self.registry, self.loop, acting, self.sets, self.rollouts, 0)
+        self.applier = Applier(self.registry, self.loop, commands, self.sets, self.rollouts, 0)
         self.told: set[str] = set()
 
     def start(self) -> None:
         self.loop.start(Idle(), lambda before, events: self.told.update(before))
 
-    async def apply(self, text: str, **options: object) -> Applied:
-        documents = [Document("/srv/many.yaml", text.encode())]
-        reading = await self.applying.read(documents)
-        order = Order(Options(OWNER, prune=True, **options), Peer(1, 0, 0))  # type: ignore[arg-type]
-        return await self.applying.apply(documents, reading, order)
+    async def apply(self, text: str, **options: object) -> ApplyResult:
+        documents = [ManifestFile("/srv/many.yaml", text.encode())]
+        reading = await self.applier.read(documents)
+        order = ApplyOrder(CompareOptions(OWNER, prune=True, **options), Peer(1, 0, 0))  # type: ignore[arg-type]
+        return await self.applier.apply(documents, reading, order)
 
     def saved(self) -> dict[str, str]:
         """The arguments of each process as a pmond would find them that starts after this one died."""
         self.store.close()
-        return World(self.folder).arguments()
+        return LargeWorld(self.folder).arguments()
 
     def arguments(self) -> dict[str, str]:
         return {name: " ".join(one.spec.args) for name, one in self.registry.processes.items()}
@@ -111,8 +111,8 @@ def on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path) -> LargeWorld:
+    return LargeWorld(tmp_path)
 
 
 def while_written(monkeypatch: pytest.MonkeyPatch, times: int, act: Callable[[], object]) -> list[Staging]:
@@ -131,7 +131,7 @@ def while_written(monkeypatch: pytest.MonkeyPatch, times: int, act: Callable[[],
 
 
 @on_a_loop
-async def test_all_of_it_counts_from_one_moment_on(world: World, tmp_path: Path) -> None:
+async def test_all_of_it_counts_from_one_moment_on(world: LargeWorld, tmp_path: Path) -> None:
     world.start()
     sizes: set[int] = set()
 
@@ -152,11 +152,13 @@ async def test_all_of_it_counts_from_one_moment_on(world: World, tmp_path: Path)
 
 
 @on_a_loop
-async def test_what_is_declared_meanwhile_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_declared_meanwhile_is_not_lost(
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await world.apply(manifest("one"))
 
     def declare() -> None:
-        hold = Hold(up=True, by="ana", at=clock.wall(), reason="needed")
+        hold = HoldRecord(up=True, by="ana", at=clock.wall(), reason="needed")
         one = world.registry.processes["p7"]
         with world.registry.edit("another process, and a hold") as edit:
             edit.add(spec("other"), CLI, True)
@@ -175,7 +177,7 @@ async def test_what_is_declared_meanwhile_is_not_lost(world: World, monkeypatch:
 
 @on_a_loop
 async def test_what_is_declared_while_it_is_worked_out_is_not_lost(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drafts: list[Drafted] = []
 
@@ -200,7 +202,7 @@ async def test_what_is_declared_while_it_is_worked_out_is_not_lost(
 
 @on_a_loop
 async def test_somebody_who_declares_all_the_time_does_not_keep_it_out(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = iter(range(100))
 
@@ -216,7 +218,7 @@ async def test_somebody_who_declares_all_the_time_does_not_keep_it_out(
 
 @on_a_loop
 async def test_what_happens_meanwhile_is_saved_afterwards(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = EventRecord(world.store.next_event_id(), clock.wall(), "web", "Started", "Started", "it runs")
     saved: list[bool] = []
@@ -235,7 +237,9 @@ async def test_what_happens_meanwhile_is_saved_afterwards(
 
 
 @on_a_loop
-async def test_what_happens_while_the_log_is_brought_into_the_file_is_saved_afterwards(world: World) -> None:
+async def test_what_happens_while_the_log_is_brought_into_the_file_is_saved_afterwards(
+    world: LargeWorld,
+) -> None:
     event = EventRecord(world.store.next_event_id(), clock.wall(), "web", "Started", "Started", "it runs")
     await world.apply(manifest("one"))
     world.store.flush(Batch(events=[event]))
@@ -254,7 +258,7 @@ async def test_what_happens_while_the_log_is_brought_into_the_file_is_saved_afte
 
 @on_a_loop
 async def test_a_disk_that_takes_no_more_leaves_all_as_it_was(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.apply(manifest("one"))
 
@@ -273,7 +277,7 @@ async def test_a_disk_that_takes_no_more_leaves_all_as_it_was(
 
 @on_a_loop
 async def test_an_apply_that_is_given_up_leaves_all_as_it_was(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = asyncio.ensure_future(world.apply(manifest("one")))
     while_written(monkeypatch, 1, task.cancel)
@@ -284,7 +288,7 @@ async def test_an_apply_that_is_given_up_leaves_all_as_it_was(
 
 
 @on_a_loop
-async def test_a_renamed_process_among_many_keeps_its_place(world: World) -> None:
+async def test_a_renamed_process_among_many_keeps_its_place(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
     number = world.registry.processes["p3"].id
     await world.apply(manifest("one").replace("name: p3\n", "name: third\n    renamed_from: p3\n"))
@@ -297,7 +301,7 @@ async def test_a_renamed_process_among_many_keeps_its_place(world: World) -> Non
 
 @on_a_loop
 async def test_what_happens_to_a_process_while_it_is_renamed_is_saved_of_its_new_name(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a pmond that dies then does not know what runs, nor by which name to look for it."""
     await world.apply(manifest("one"))
@@ -320,7 +324,7 @@ async def test_what_happens_to_a_process_while_it_is_renamed_is_saved_of_its_new
 
 @on_a_loop
 async def test_a_step_of_a_rollout_that_cannot_be_saved_is_taken_when_it_can(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a disk that was full for a moment would hold back for ever what waits for its turn."""
     monkeypatch.setattr("pmond.runtime.intent.rollouts.RETRY_SECONDS", 0.01)
@@ -346,7 +350,7 @@ ROOT = Peer(1, 0, 0)
 
 
 @on_a_loop
-async def test_a_verb_for_many_counts_from_one_moment_on(world: World) -> None:
+async def test_a_verb_for_many_counts_from_one_moment_on(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
     held: set[int] = set()
 
@@ -355,17 +359,17 @@ async def test_a_verb_for_many_counts_from_one_moment_on(world: World) -> None:
             held.add(sum(one.record.hold is not None for one in world.registry.processes.values()))
             await asyncio.sleep(0)
 
-    targets, _ = await asyncio.gather(world.acting.act("stop", ALL, ROOT, False, {}), look())
+    targets, _ = await asyncio.gather(world.commands.act("stop", ALL, ROOT, False, {}), look())
     assert held == {0, MANY}
     assert {(one["name"], one["generation"]) for one in targets} == {(f"p{n}", 2) for n in range(MANY)}
     world.store.close()
-    kept = World(world.folder).registry.processes.values()
+    kept = LargeWorld(world.folder).registry.processes.values()
     assert all(one.record.hold is not None and not one.record.hold.up for one in kept)
 
 
 @on_a_loop
 async def test_a_verb_for_many_takes_what_is_declared_meanwhile_as_well(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LargeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.apply(manifest("one"))
 
@@ -374,26 +378,26 @@ async def test_a_verb_for_many_takes_what_is_declared_meanwhile_as_well(
             edit.add(spec("other"), CLI, True)
 
     begun = while_written(monkeypatch, 1, declare)
-    targets = await world.acting.act("stop", ALL, ROOT, False, {})
+    targets = await world.commands.act("stop", ALL, ROOT, False, {})
     assert len(begun) == 1
     assert len(targets) == MANY + 1
     assert world.registry.processes["other"].record.hold is not None
 
 
 @on_a_loop
-async def test_a_verb_that_is_forbidden_for_one_of_many_changes_none(world: World) -> None:
+async def test_a_verb_that_is_forbidden_for_one_of_many_changes_none(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
     with world.registry.edit("a process of another user") as edit:
         edit.add(spec("other", user="root"), CLI, True)
     with pytest.raises(PmonError, match="cannot stop p0: it runs as the user of pmond"):
-        await world.acting.act("stop", Selection(("*",)), Peer(1, 65534, 65534), False, {})
+        await world.commands.act("stop", Selection(("*",)), Peer(1, 65534, 65534), False, {})
     assert not any(one.record.hold for one in world.registry.processes.values())
 
 
 @on_a_loop
-async def test_groups_of_many_change_together(world: World) -> None:
+async def test_groups_of_many_change_together(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
-    grouping = Grouping(world.registry)
+    grouping = GroupEditor(world.registry)
     grouping.create("front")
     assert await grouping.change(["front"], ["*"], add=True) == ["front"]
     assert [(one["name"], len(one["processes"])) for one in grouping.groups()] == [
@@ -402,15 +406,15 @@ async def test_groups_of_many_change_together(world: World) -> None:
     ]
     await grouping.delete("all")
     world.store.close()
-    again = World(world.folder).registry
+    again = LargeWorld(world.folder).registry
     assert set(again.groups.values()) == {"front"}
     assert all(again.groups_of(one) == ["front"] for one in again.processes.values())
 
 
 @on_a_loop
-async def test_a_group_that_goes_meanwhile_gets_no_members(world: World) -> None:
+async def test_a_group_that_goes_meanwhile_gets_no_members(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
-    grouping = Grouping(world.registry)
+    grouping = GroupEditor(world.registry)
     grouping.create("front")
     filling = asyncio.create_task(grouping.change(["front"], ["*"], add=True))
     await asyncio.sleep(0)
@@ -422,9 +426,9 @@ async def test_a_group_that_goes_meanwhile_gets_no_members(world: World) -> None
 
 
 @on_a_loop
-async def test_of_two_who_delete_a_group_one_is_told_that_there_is_none(world: World) -> None:
+async def test_of_two_who_delete_a_group_one_is_told_that_there_is_none(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
-    grouping = Grouping(world.registry)
+    grouping = GroupEditor(world.registry)
     both = [asyncio.create_task(grouping.delete("all")) for _ in range(2)]
     found = await asyncio.gather(*both, return_exceptions=True)
     assert [str(one) for one in found if one is not None] == ["cannot find group 'all': there is none"], found

@@ -23,15 +23,15 @@ from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import log_files
-from pmond.runtime.files.log_files import Lines, parse_lines
+from pmond.runtime.files.log_files import LineRange, parse_lines
 from pmond.runtime.files.log_follow import follow
 from pmond.runtime.files.logs import read, read_all, rotated
 
 
 def test_what_callers_may_ask_for() -> None:
-    assert parse_lines("10") == Lines(last=10)
-    assert parse_lines("+5") == Lines(first=5)
-    assert parse_lines("+0") == parse_lines("all") == Lines()
+    assert parse_lines("10") == LineRange(last=10)
+    assert parse_lines("+5") == LineRange(first=5)
+    assert parse_lines("+0") == parse_lines("all") == LineRange()
     for text in ("", "-3", "ten", "1; ls", "+", "9" * 30, "1\n"):
         with pytest.raises(PmonError) as error:
             parse_lines(text)
@@ -51,9 +51,9 @@ def test_lines_are_those_of_the_whole_file(content: bytes, count: int, chunk: in
         patch.setattr(log_files, "CHUNK", chunk)
         path = Path(folder, "web.log")
         path.write_bytes(content)
-        assert b"".join(read(path, Lines(last=count))) == b"".join(lines[max(len(lines) - count, 0) :])
-        assert b"".join(read(path, Lines(first=count + 1))) == b"".join(lines[count:])
-        assert b"".join(read(path, Lines())) == content
+        assert b"".join(read(path, LineRange(last=count))) == b"".join(lines[max(len(lines) - count, 0) :])
+        assert b"".join(read(path, LineRange(first=count + 1))) == b"".join(lines[count:])
+        assert b"".join(read(path, LineRange())) == content
 
 
 def test_the_end_of_a_huge_file_is_found_without_reading_it(tmp_path: Path) -> None:
@@ -62,14 +62,14 @@ def test_the_end_of_a_huge_file_is_found_without_reading_it(tmp_path: Path) -> N
         file.truncate(1 << 40)  # a hole of a terabyte
         file.seek(0, os.SEEK_END)
         file.write(b"\none\ntwo\n")
-    assert b"".join(read(path, Lines(last=2))) == b"one\ntwo\n"
+    assert b"".join(read(path, LineRange(last=2))) == b"one\ntwo\n"
 
 
 def test_an_endless_line_costs_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "web.log"
     path.write_bytes(b"first\n" + b"x" * 10_000_000)
     tracemalloc.start()
-    size = sum(len(chunk) for chunk in read(path, Lines(last=1)))
+    size = sum(len(chunk) for chunk in read(path, LineRange(last=1)))
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size == 10_000_000
@@ -78,14 +78,14 @@ def test_an_endless_line_costs_no_memory(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(PmonError, match="there is no log yet") as error:
-        list(read(tmp_path / "web.log", Lines()))
+        list(read(tmp_path / "web.log", LineRange()))
     assert error.value.code == ErrorCode.NOT_FOUND
     with pytest.raises(PmonError, match="there is no log yet"):
         list(read_all(tmp_path / "none" / "web.log"))
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", Path("/dev/zero"), tmp_path):
         with pytest.raises(PmonError, match="not a regular file"):
-            list(read(path, Lines()))
+            list(read(path, LineRange()))
 
 
 def test_all_reads_rotated_files_oldest_first(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_damaged_archive_does_not_hide_the_others(tmp_path: Path, content: byt
     assert text.endswith(b"newest\n")
 
 
-TEN = Lines(last=10)
+TEN = LineRange(last=10)
 
 
 class Tail:
@@ -138,7 +138,7 @@ class Tail:
 
 
 @asynccontextmanager
-async def following(path: Path, lines: Lines = TEN) -> AsyncIterator[Tail]:
+async def following(path: Path, lines: LineRange = TEN) -> AsyncIterator[Tail]:
     tail = Tail()
 
     async def collect() -> None:
@@ -186,7 +186,7 @@ def test_following_survives_rotation(tmp_path: Path, rotate: Callable[[Path], No
     async def story() -> None:
         path = tmp_path / "web.log"
         path.write_bytes(b"1\n2\n")
-        async with following(path, Lines(last=1)) as tail:
+        async with following(path, LineRange(last=1)) as tail:
             await tail.shows(b"2\n")
             told = b"2\n"
             for _ in range(3):
@@ -203,7 +203,7 @@ def test_a_file_that_was_cut_and_has_grown_is_read_from_its_beginning(tmp_path: 
     async def story() -> None:
         path = tmp_path / "web.log"
         path.write_bytes(b"old text\n")
-        async with following(path, Lines(last=0)) as tail:
+        async with following(path, LineRange(last=0)) as tail:
             await asyncio.sleep(0)
             cut_and_grown(path)
             await tail.shows(b"n" * 9)
@@ -246,7 +246,7 @@ def test_what_cannot_be_followed_is_said_and_leaves_nothing_open(tmp_path: Path)
     async def story() -> None:
         before = len(list(Path("/proc/self/fd").iterdir()))
         with pytest.raises(PmonError, match="not a regular file"):
-            async for _ in follow(tmp_path, Lines()):
+            async for _ in follow(tmp_path, LineRange()):
                 raise AssertionError("nothing can be read")
         for _ in range(3):
             async with following(tmp_path / "web.log"):
@@ -287,14 +287,14 @@ def test_only_files_of_the_owners_are_read(tmp_path: Path) -> None:
         old.write(b"then\n")
     mine, others = frozenset({os.geteuid()}), frozenset({os.geteuid() + 1})
     assert b"".join(read_all(path, mine)) == b"then\nnow\n"
-    assert b"".join(read(path, Lines(), mine)) == b"now\n"
-    for pieces in (read(path, Lines(), others), read_all(path, others)):
+    assert b"".join(read(path, LineRange(), mine)) == b"now\n"
+    for pieces in (read(path, LineRange(), others), read_all(path, others)):
         with pytest.raises(PmonError) as error:
             list(pieces)
         assert error.value.code == ErrorCode.FORBIDDEN
 
     async def followed() -> None:
-        async for _ in follow(path, Lines(), others):
+        async for _ in follow(path, LineRange(), others):
             raise AssertionError("it was read")
 
     with pytest.raises(PmonError):

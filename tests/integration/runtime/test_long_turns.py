@@ -8,7 +8,7 @@ from tests.support.factories import AT, wanted
 from tests.support.waiting import eventually
 
 from pmond.core.actions import Action, Start
-from pmond.core.events import Event
+from pmond.core.events import ProcessEvent
 from pmond.core.facts import Spawned
 from pmond.core.model import Desired, Phase, Policy, State
 from pmond.runtime.base.journal import Journal, Level
@@ -17,7 +17,7 @@ from pmond.runtime.supervise.loop import Loop
 NAMES = [f"p{number}" for number in range(1000)]
 
 
-class Clock:
+class FrozenClock:
     """Stands still unless it is set."""
 
     seconds = 1000.0
@@ -29,7 +29,7 @@ class Clock:
         return AT
 
 
-class Starter:
+class InstantStarter:
     """Has every program run at once."""
 
     def __init__(self, loop: Loop) -> None:
@@ -42,10 +42,10 @@ class Starter:
 
 def test_deadlines_of_many_are_passed_in_parts() -> None:
     async def start_and_let_time_pass() -> list[int]:
-        clock, told = Clock(), list[int]()
+        clock, told = FrozenClock(), list[int]()
         loop = Loop(clock, Journal(level=Level.ERROR), Policy())
 
-        def changed(before: dict[str, State], events: list[Event]) -> None:
+        def changed(before: dict[str, State], events: list[ProcessEvent]) -> None:
             told.append(len(before))
 
         def all_run() -> bool:
@@ -54,7 +54,7 @@ def test_deadlines_of_many_are_passed_in_parts() -> None:
             return len(running) == len(NAMES)
 
         loop.desired = Desired({name: wanted(name) for name in NAMES})
-        loop.start(Starter(loop), changed)
+        loop.start(InstantStarter(loop), changed)
         await eventually(lambda: len(loop.observed) == len(NAMES), "all to be started")
         assert not all_run()
         told.clear()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.program.notify import Notifier
+from pmond.runtime.program.notify import ServiceNotifier
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -33,7 +33,7 @@ def heard(receiver: socket.socket) -> list[str]:
 
 def test_it_hears_of_each_step(manager: tuple[socket.socket, str]) -> None:
     receiver, address = manager
-    notifier = Notifier({"NOTIFY_SOCKET": address}, Journal())
+    notifier = ServiceNotifier({"NOTIFY_SOCKET": address}, Journal())
     notifier.ready("3 processes declared")
     assert heard(receiver) == ["READY=1", "STATUS=3 processes declared", f"MAINPID={os.getpid()}"]
     notifier.reloading()
@@ -45,12 +45,12 @@ def test_it_hears_of_each_step(manager: tuple[socket.socket, str]) -> None:
 
 
 def test_without_a_manager_nothing_is_told() -> None:
-    Notifier({}, Journal()).ready("all is well")
-    Notifier({"NOTIFY_SOCKET": "vsock:2:1234"}, Journal()).ready("all is well")
+    ServiceNotifier({}, Journal()).ready("all is well")
+    ServiceNotifier({"NOTIFY_SOCKET": "vsock:2:1234"}, Journal()).ready("all is well")
 
 
 def test_a_manager_that_is_gone_is_noted(tmp_path: Path) -> None:
     written = tmp_path / "journal"
     with written.open("wb") as file:
-        Notifier({"NOTIFY_SOCKET": f"{tmp_path}/gone"}, Journal(file.fileno())).ready("all is well")
+        ServiceNotifier({"NOTIFY_SOCKET": f"{tmp_path}/gone"}, Journal(file.fileno())).ready("all is well")
     assert "notify.failed" in written.read_text()

@@ -15,7 +15,7 @@ import pytest
 from tests.support.waiting import eventually, until
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.processes.foreign_exits import ForeignExits, reaped_status, zombie_status
+from pmond.runtime.processes.adopted_exits import AdoptedExits, reaped_status, zombie_status
 from pmond.runtime.processes.identity import identify, open_pidfd, read_stat
 from pmond.runtime.processes.reaper import Reaper
 from pmond.runtime.processes.tree import become_subreaper
@@ -216,8 +216,10 @@ def test_exit_of_a_foreign_process(command: str, status: ExitStatus, reaped_firs
         async def tell() -> None:
             child = identify(int(parent.stdout.readline()))  # type: ignore[union-attr]
             assert child is not None
-            foreign = ForeignExits(asyncio.get_running_loop(), lambda pid, found: exits.append((pid, found)))
-            assert foreign.watch(child)
+            adopted_exits = AdoptedExits(
+                asyncio.get_running_loop(), lambda pid, found: exits.append((pid, found))
+            )
+            assert adopted_exits.watch(child)
             os.write(write_end, b"go\n")
             if reaped_first:
                 # Before the loop has a turn: only the pidfd knows the status then.
@@ -227,12 +229,12 @@ def test_exit_of_a_foreign_process(command: str, status: ExitStatus, reaped_firs
             await eventually(lambda: bool(exits), "the exit is reported")
             assert exits == [(child.pid, status)]
             if reaped_first:
-                assert not foreign.watch(child)
+                assert not adopted_exits.watch(child)
             else:
-                assert foreign.watch(child)
+                assert adopted_exits.watch(child)
                 await eventually(lambda: len(exits) == 2, "the exit of a zombie is reported")
                 assert exits[1] == exits[0]
-            foreign.close()
+            adopted_exits.close()
 
         asyncio.run(tell())
         parent.stdin.write("\n\n")
@@ -254,17 +256,19 @@ def test_foreign_process_that_is_forgotten_is_not_reported() -> None:
     exits: Exits = []
 
     async def tell() -> None:
-        foreign = ForeignExits(asyncio.get_running_loop(), lambda pid, found: exits.append((pid, found)))
+        adopted_exits = AdoptedExits(
+            asyncio.get_running_loop(), lambda pid, found: exits.append((pid, found))
+        )
         first, second = identify(shell("read x < /dev/zero")), identify(shell("read x < /dev/zero"))
         assert first is not None
         assert second is not None
-        assert foreign.watch(first)
-        assert foreign.watch(second)
-        foreign.forget(first.pid)
+        assert adopted_exits.watch(first)
+        assert adopted_exits.watch(second)
+        adopted_exits.forget(first.pid)
         for identity in (first, second):
             os.kill(identity.pid, signal.SIGKILL)
         await eventually(lambda: bool(exits), "the exit of the other one")
-        foreign.close()
+        adopted_exits.close()
         for identity in (first, second):
             os.waitpid(identity.pid, 0)
         assert exits == [(second.pid, ExitStatus(signal=9))]

@@ -21,7 +21,7 @@ from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
 
 
-class World:
+class RegistryWorld:
     """A registry over the state file of a folder, as after a start of pmond."""
 
     def __init__(self, folder: Path) -> None:
@@ -36,41 +36,41 @@ class World:
                 edit.add(spec(name, **values), CLI, True)
 
 
-def names(world: World, *refs: str, **more: object) -> list[str]:
+def names(world: RegistryWorld, *refs: str, **more: object) -> list[str]:
     return [one.name for one in world.registry.select(Selection(refs, **more))]  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path) -> RegistryWorld:
+    return RegistryWorld(tmp_path)
 
 
-def test_what_was_told_is_there_after_a_restart(world: World, tmp_path: Path) -> None:
+def test_what_was_told_is_there_after_a_restart(world: RegistryWorld, tmp_path: Path) -> None:
     world.add("db", "web", labels={"tier": "web"})
     with world.registry.edit("groups") as edit:
         edit.set_groups(world.registry.processes["web"].id, frozenset(), frozenset({edit.group("front")}))
     world.store.close()
-    again = World(tmp_path)
+    again = RegistryWorld(tmp_path)
     assert again.notices == []
     assert again.registry.processes == world.registry.processes
     assert again.registry.groups_of(again.registry.processes["web"]) == ["front"]
     assert set(again.loop.desired.wanted) == {"db", "web"}
 
 
-def test_a_spec_that_cannot_be_read_does_not_keep_its_name(world: World, tmp_path: Path) -> None:
+def test_a_spec_that_cannot_be_read_does_not_keep_its_name(world: RegistryWorld, tmp_path: Path) -> None:
     world.add("db", "web")
     world.store.close()
     with closing(sqlite3.connect(tmp_path / "data.db", isolation_level=None)) as database:
         database.execute("UPDATE processes SET data = json_set(data, '$.spec.file', 1) WHERE name = 'web'")
-    again = World(tmp_path)
+    again = RegistryWorld(tmp_path)
     assert "cannot read the spec of web" in again.notices[0]
     again.add("web")
     assert set(again.registry.processes) == {"db", "web"}
     again.store.close()
-    assert World(tmp_path).notices == []
+    assert RegistryWorld(tmp_path).notices == []
 
 
-def test_an_edit_that_fails_changes_nothing(world: World, tmp_path: Path) -> None:
+def test_an_edit_that_fails_changes_nothing(world: RegistryWorld, tmp_path: Path) -> None:
     world.add("db")
     with pytest.raises(ZeroDivisionError), world.registry.edit("a mistake") as edit:
         edit.add(spec("web"), CLI, True)
@@ -78,10 +78,10 @@ def test_an_edit_that_fails_changes_nothing(world: World, tmp_path: Path) -> Non
         raise ZeroDivisionError
     assert list(world.registry.processes) == ["db"]
     world.store.close()
-    assert list(World(tmp_path).registry.processes) == ["db"]
+    assert list(RegistryWorld(tmp_path).registry.processes) == ["db"]
 
 
-def test_selection(world: World) -> None:
+def test_selection(world: RegistryWorld) -> None:
     world.add("web1", "web2", labels={"tier": "web"})
     world.add("db", "7")
     with world.registry.edit("groups") as edit:
@@ -96,7 +96,7 @@ def test_selection(world: World) -> None:
 
 
 @pytest.mark.parametrize(("ref", "hint"), [("wbe1", "did you mean web1?"), ("x*", "pmon3 ls")])
-def test_what_matches_nothing_is_told(world: World, ref: str, hint: str) -> None:
+def test_what_matches_nothing_is_told(world: RegistryWorld, ref: str, hint: str) -> None:
     world.add("web1")
     with pytest.raises(PmonError) as caught:
         world.registry.select(Selection((ref,)))
@@ -104,13 +104,13 @@ def test_what_matches_nothing_is_told(world: World, ref: str, hint: str) -> None
     assert hint in caught.value.hint
 
 
-def test_several_where_one_is_meant(world: World) -> None:
+def test_several_where_one_is_meant(world: RegistryWorld) -> None:
     world.add("web1", "web2")
     with pytest.raises(PmonError, match="web1, web2"):
         world.registry.one("web*")
 
 
-def test_dependants_follow_edits(world: World) -> None:
+def test_dependants_follow_edits(world: RegistryWorld) -> None:
     world.add("db")
     world.add("web", dependencies=["db"])
     assert world.loop.desired.dependants == {"db": ("web",)}
@@ -119,7 +119,9 @@ def test_dependants_follow_edits(world: World) -> None:
     assert world.loop.desired.dependants == {}
 
 
-def test_a_defect_of_ours_sets_one_process_aside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_of_ours_sets_one_process_aside(
+    world: RegistryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Facts about the others are folded in as ever."""
     world.add("web", "db")
 
@@ -132,7 +134,7 @@ def test_a_defect_of_ours_sets_one_process_aside(world: World, monkeypatch: pyte
     for name in ("web", "db"):
         world.loop.tell(Spawned(name, 1, 4711, "r", 1))
         world.loop.tell(Exited(name, 1, ExitStatus(code=0)))
-    assert world.loop.set_aside == {"web": "ZeroDivisionError: ours"}
+    assert world.loop.quarantined == {"web": "ZeroDivisionError: ours"}
     assert world.loop.observed["db"].instance is None
 
 

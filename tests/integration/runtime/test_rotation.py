@@ -13,8 +13,8 @@ from tests.support import rotation
 from tests.support.rotation import Steps, run, whole
 
 from pmond.runtime.files import archives
-from pmond.runtime.files.log_files import Lines, open_log
-from pmond.runtime.files.log_place import Place
+from pmond.runtime.files.log_files import LineRange, open_log
+from pmond.runtime.files.log_position import LogPosition
 from pmond.runtime.files.logs import read, read_all
 from pmond.runtime.program.doctor import Surroundings, examine
 
@@ -63,8 +63,8 @@ class Story:
         self.number = 0
         self.write()
         self.file = open_log(log)
-        self.begun = Place(log, self.file)
-        self.caught_up = Place(log, self.file)
+        self.begun = LogPosition(log, self.file)
+        self.caught_up = LogPosition(log, self.file)
         self.seen = b"".join(self.caught_up.ahead())
         self.rest = b""
 
@@ -80,7 +80,7 @@ class Story:
         assert b"".join(read_all(self.log)) == self.written
         for count in (1, 7, 5000):
             lines = self.written.splitlines(keepends=True)[-count:]
-            assert b"".join(read(self.log, Lines(last=count))) == b"".join(lines)
+            assert b"".join(read(self.log, LineRange(last=count))) == b"".join(lines)
         self.seen += b"".join(self.caught_up.ahead())
         assert self.seen == self.written
         self.rest += b"".join(self.begun.ahead())
@@ -210,7 +210,7 @@ def test_what_an_archive_cannot_tell_is_left_out_of_the_last_lines(log: Path) ->
     story.write(100)
     (archive,) = log.parent.glob("web.log.2*")
     archive.rename(f"{archive}.gz")  # damaged: it is not compressed
-    text = b"".join(read(log, Lines(last=100_000)))
+    text = b"".join(read(log, LineRange(last=100_000)))
     assert story.written.endswith(text)
     assert text
 

@@ -22,7 +22,7 @@ from pmond.runtime.state.records import (
     EventRecord,
     GroupRecord,
     HistoryRecord,
-    Hold,
+    HoldRecord,
     InstanceRecord,
     ProcessRecord,
     RevisionRecord,
@@ -41,7 +41,7 @@ PROCESS = ProcessRecord(
     spec={"file": "/srv/w\udcffb", "env_vars": {"A": "ä"}},
     generation=3,
     token=1,
-    hold=Hold(False, "root", NOW, "maintenance"),
+    hold=HoldRecord(False, "root", NOW, "maintenance"),
     deferred=True,
     deleting=False,
     file="/srv/web.yaml",
@@ -484,8 +484,10 @@ plain = st.dictionaries(
 )
 
 
-@given(plain, texts, st.none() | st.builds(Hold, st.booleans(), texts, texts, texts, st.none() | texts))
-def test_a_record_comes_back_from_its_row(spec: dict[str, object], text: str, hold: Hold | None) -> None:
+@given(plain, texts, st.none() | st.builds(HoldRecord, st.booleans(), texts, texts, texts, st.none() | texts))
+def test_a_record_comes_back_from_its_row(
+    spec: dict[str, object], text: str, hold: HoldRecord | None
+) -> None:
     record = replace(PROCESS, spec=spec, file=text, hold=hold)
     assert decode(ProcessRecord, encode(record)) == record
 

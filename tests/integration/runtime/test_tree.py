@@ -18,9 +18,9 @@ from tests.support.waiting import until
 from pmond.runtime.processes.identity import Identity, identify, is_alive, read_stat
 from pmond.runtime.processes.tree import (
     Descendants,
-    Membership,
     ProcessTable,
     Root,
+    TreeMembership,
     become_subreaper,
     group_alive,
     kill_members,
@@ -64,7 +64,7 @@ BARE = "import os, sys, time; open(sys.argv[1] + '/bare.pid', 'w').write(str(os.
 WAYS = pytest.mark.parametrize("way", ["descendants", "table"])
 
 
-def membership(way: str, main: int) -> Membership:
+def membership(way: str, main: int) -> TreeMembership:
     return Descendants(lambda: {main}) if way == "descendants" else ProcessTable()
 
 

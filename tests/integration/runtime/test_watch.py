@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from tests.support.waiting import eventually
 
-from pmond.runtime.files.watch import InotifyNotifier, Notifier, Touched, Watcher
+from pmond.runtime.files.watch import ChangeNotifier, InotifyNotifier, Touched, Watcher
 from pmond.runtime.files.watch_polling import PollingNotifier
 
 Steps = Callable[[Path], None]
 
 
-class Seen:
+class WatcherCalls:
     """A watcher with short times and the calls it made."""
 
     def __init__(self, paths: list[Path], **options: object) -> None:
@@ -47,8 +47,8 @@ class Seen:
 
 
 @asynccontextmanager
-async def watching(*paths: Path, **options: object) -> AsyncIterator[Seen]:
-    seen = Seen(list(paths), **options)
+async def watching(*paths: Path, **options: object) -> AsyncIterator[WatcherCalls]:
+    seen = WatcherCalls(list(paths), **options)
     try:
         yield seen
     finally:
@@ -340,18 +340,20 @@ class NoWatchesLeft(InotifyNotifier):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def none_left(touched: Touched) -> Notifier:
+def none_left(touched: Touched) -> ChangeNotifier:
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
-def fast_polling(touched: Touched) -> Notifier:
+def fast_polling(touched: Touched) -> ChangeNotifier:
     return PollingNotifier(touched, poll=0.05)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("broken", [none_left, NoWatchesLeft])
 @pytest.mark.parametrize("edit", EDITS)
-def test_polling_tells_every_edit(tmp_path: Path, broken: Callable[[Touched], Notifier], edit: Steps) -> None:
+def test_polling_tells_every_edit(
+    tmp_path: Path, broken: Callable[[Touched], ChangeNotifier], edit: Steps
+) -> None:
     async def story() -> None:
         file = tmp_path / "p.yaml"
         file.write_text("first")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.fake_daemon import Answer, FakeDaemon, process
+from tests.support.fake_daemon import CannedAnswer, FakeDaemon, process
 
 from pmon3 import command_tree, completing
 from pmon3.main import main
@@ -92,7 +92,7 @@ def test_without_pmond_nothing_is_said(folders: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_name_cannot_move_the_cursor(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
-    daemon.answers["GET", "/v1/processes"] = Answer([process(1, "a\x1b[2Jb\nc")])
+    daemon.answers["GET", "/v1/processes"] = CannedAnswer([process(1, "a\x1b[2Jb\nc")])
     assert main(["__complete", "stop", ""]) == 0
     assert capsys.readouterr().out == "a\\x1b[2Jb\\nc\trunning\n"
 

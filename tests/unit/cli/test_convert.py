@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.support.command_line import Run
 
-from pmon3.commands.convert import Kind
+from pmon3.commands.convert import SourceKind
 from pmon3.converting.reading import KINDS
-from pmon3_schema.manifest import Document, read
+from pmon3_schema.manifest import ManifestFile, read
 from pmon3_schema.process import ProcessSpec
 
 ROOT = Path(__file__).parents[3]
@@ -82,7 +82,7 @@ def converted(run: Run, folders: Path, name: str, text: str) -> tuple[dict[str, 
     for form in ("yaml", "toml", "json"):
         ran = run("convert", str(file), "--to", form)
         assert ran.code == 0, ran.err
-        reading = read([Document(f"/m/x.{form}", ran.out.encode())])
+        reading = read([ManifestFile(f"/m/x.{form}", ran.out.encode())])
         assert reading.diagnostics == ()
         found.append({entry.spec.name: entry.spec for entry in reading.entries})
         said = ran.err
@@ -146,7 +146,7 @@ def test_a_manifest_in_every_format_says_the_same(run: Run, folders: Path, name:
     text = (ROOT / "manifests" / name).read_text("utf-8")
     specs, said = converted(run, folders, name, text)
     assert said == ""
-    reading = read([Document(f"/m/{name}", text.encode())])
+    reading = read([ManifestFile(f"/m/{name}", text.encode())])
     assert [entry.spec for entry in reading.entries] == list(specs.values())
 
 
@@ -227,4 +227,4 @@ def test_what_comes_out_wrong_is_said_and_printed(run: Run, folders: Path) -> No
 
 
 def test_every_kind_can_be_asked_for() -> None:
-    assert tuple(kind.value for kind in Kind) == KINDS
+    assert tuple(kind.value for kind in SourceKind) == KINDS

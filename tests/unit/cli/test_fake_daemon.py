@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.fake_daemon import Answer, default_answers
+from tests.support.fake_daemon import CannedAnswer, default_answers
 
 from pmon3_schema import answers
 from pmon3_schema.status import ProcessStatus
@@ -32,7 +32,7 @@ from pmon3_schema.status import ProcessStatus
 def test_shapes_are_those_of_the_schema(request_line: str, shape: Any, tmp_path: Path) -> None:
     method, path = request_line.split()
     reply = default_answers(str(tmp_path))[method, path]
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, CannedAnswer)
     content = reply.content[0] if isinstance(reply.content, list) else reply.content
     required = set(shape.__required_keys__)
     assert required <= set(content)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.command_line import Run
-from tests.support.fake_daemon import Answer, FakeDaemon, Request
+from tests.support.fake_daemon import CannedAnswer, FakeDaemon, ReceivedRequest
 
 from pmon3 import launch
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -77,12 +77,12 @@ def test_up_uses_the_pmond_that_answers(daemon: FakeDaemon, run: Run, tmp_path: 
 def test_down_waits_for_the_end_of_that_process(daemon: FakeDaemon, run: Run) -> None:
     with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as child:
 
-        def shut_down(_: Request) -> Answer:
+        def shut_down(_: ReceivedRequest) -> CannedAnswer:
             os.kill(child.pid, signal.SIGKILL)
-            return Answer({})
+            return CannedAnswer({})
 
         version = {"version": "9.9", "api": 1, "pid": child.pid, "socket": daemon.path}
-        daemon.answers["GET", "/v1/version"] = Answer(version)
+        daemon.answers["GET", "/v1/version"] = CannedAnswer(version)
         daemon.answers["POST", "/v1/shutdown"] = shut_down
         ran = run("down", "--keep", "--timeout", "10s")
         assert ran.code == 0 and f"pmond (pid {child.pid}) has ended" in ran.err

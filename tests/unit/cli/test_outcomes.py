@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.command_line import Run, assert_screen
-from tests.support.fake_daemon import PLAN, Answer, Chunks, FakeDaemon, detailed, process
+from tests.support.fake_daemon import PLAN, CannedAnswer, Chunks, FakeDaemon, detailed, process
 
 from pmon3.exit_codes import exit_code
 from pmon3.main import wants_json
@@ -93,9 +93,9 @@ def test_errors_are_json_on_stderr_when_json_was_asked_for(daemon: FakeDaemon, r
     assert not wants_json(["export", "-o", "json"]) and not wants_json(["ls", "-o"])
 
 
-def failures(outcome: str) -> Answer:
+def failures(outcome: str) -> CannedAnswer:
     failed = [{"name": "web", "reason": "exited 1 at once, next restart in 3 s", "log_tail": "one\ntwo\n"}]
-    return Answer({"outcome": outcome, "processes": [process(1, "web", "backoff")], "failures": failed})
+    return CannedAnswer({"outcome": outcome, "processes": [process(1, "web", "backoff")], "failures": failed})
 
 
 @pytest.mark.parametrize(("outcome", "code", "word"), [("failed", 7, "unmet"), ("timeout", 4, "timeout")])
@@ -122,7 +122,7 @@ def test_waiting_for_the_end_of_what_is_not_there_is_met(daemon: FakeDaemon, run
     missing = {
         "error": {"code": "not_found", "message": "cannot find web: there is no such process", "hint": ""}
     }
-    daemon.answers["GET", "/v1/processes"] = Answer(missing, 404)
+    daemon.answers["GET", "/v1/processes"] = CannedAnswer(missing, 404)
     assert run("wait", "web", "--for", "deleted").code == 0
     assert run("wait", "web", "--for", "ready").code == 1
 
@@ -131,21 +131,21 @@ SET = {"name": "file:/srv/app", "accepted": False, "message": "/srv/app/a.yaml:3
 
 
 def test_a_set_that_is_not_there_is_not_waited_for(daemon: FakeDaemon, run: Run) -> None:
-    daemon.answers["GET", "/v1/sets"] = Answer([SET])
+    daemon.answers["GET", "/v1/sets"] = CannedAnswer([SET])
     ran = run("wait", "--set", "nope")
     assert (ran.code, ran.out) == (1, "") and "cannot find set 'nope'" in ran.err
 
 
 def test_a_set_is_not_synced_while_its_source_is_not_accepted(daemon: FakeDaemon, run: Run) -> None:
-    daemon.answers["GET", "/v1/sets"] = Answer([SET])
+    daemon.answers["GET", "/v1/sets"] = CannedAnswer([SET])
     ran = run("wait", "--set", "file:/srv/app", "--for", "synced")
     assert ran.code == 1 and "not accepted: /srv/app/a.yaml:3:1: wrong" in ran.err
-    daemon.answers["GET", "/v1/sets"] = Answer([SET | {"accepted": True}])
+    daemon.answers["GET", "/v1/sets"] = CannedAnswer([SET | {"accepted": True}])
     assert run("wait", "--set", "file:/srv/app", "--for", "synced").code == 0
 
 
 def test_the_names_of_revisions_are_their_numbers(daemon: FakeDaemon, run: Run) -> None:
-    daemon.answers["GET", "/v1/history"] = Answer([{"revision": 7}, {"revision": 5}])
+    daemon.answers["GET", "/v1/history"] = CannedAnswer([{"revision": 7}, {"revision": 5}])
     assert run("history", "-o", "name").out == "7\n5\n"
 
 
@@ -153,8 +153,8 @@ def test_the_names_of_revisions_are_their_numbers(daemon: FakeDaemon, run: Run) 
 def test_a_set_is_named_in_either_way(daemon: FakeDaemon, run: Run, folders: Path, words: list[str]) -> None:
     (folders / "app.yaml").touch()
     named = [word.replace("/srv", str(folders)) for word in words]
-    daemon.answers["GET", "/v1/history"] = Answer([])
-    daemon.answers["POST", "/v1/rollback"] = Answer({"plan": PLAN, "targets": [], "revision": 0})
+    daemon.answers["GET", "/v1/history"] = CannedAnswer([])
+    daemon.answers["POST", "/v1/rollback"] = CannedAnswer({"plan": PLAN, "targets": [], "revision": 0})
     assert run("history", *named).code == run("rollback", *named).code == 0
     asked, sent = (
         next(one for one in daemon.requests if one.path.endswith(verb)) for verb in ("history", "rollback")
@@ -164,16 +164,16 @@ def test_a_set_is_named_in_either_way(daemon: FakeDaemon, run: Run, folders: Pat
 
 
 def test_the_history_of_what_never_was_is_a_slip(daemon: FakeDaemon, run: Run) -> None:
-    daemon.answers["GET", "/v1/events"] = Answer([])
+    daemon.answers["GET", "/v1/events"] = CannedAnswer([])
     assert run("events", "web").code == run("events").code == 0
     missing = {"error": {"code": "not_found", "message": "cannot find process 'wbe'", "hint": ""}}
-    daemon.answers["GET", "/v1/processes"] = Answer(missing, 404)
+    daemon.answers["GET", "/v1/processes"] = CannedAnswer(missing, 404)
     ran = run("events", "wbe")
     assert (ran.code, ran.out) == (1, "") and "cannot find process 'wbe'" in ran.err
 
 
 def test_nothing_to_lift_is_said_and_what_was_approved_too(daemon: FakeDaemon, run: Run) -> None:
-    daemon.answers["POST", "/v1/unhold"] = Answer({"targets": []})
+    daemon.answers["POST", "/v1/unhold"] = CannedAnswer({"targets": []})
     assert run("unhold", "web").err == "pmon3: nothing to do: none of them is held\n"
     daemon.answers["POST", "/v1/approve"] = daemon.answers["POST", "/v1/actions/stop"]
     assert run("approve", "web").out == "web approved\n"
@@ -191,7 +191,7 @@ def test_diff_says_1_for_differences_0_for_none_and_2_for_errors(
     assert run("diff", "-f", manifest).code == 1
     assert run("diff", "-f", manifest, "--exit-zero").code == 0
     quiet = PLAN | {"actions": [], "summary": {"unchanged": 3}}
-    daemon.answers["POST", "/v1/plan"] = Answer(quiet)
+    daemon.answers["POST", "/v1/plan"] = CannedAnswer(quiet)
     ran = run("plan", "-f", manifest)
     assert ran.code == 0 and "Plan: no changes; 3 unchanged." in ran.out
     finding = {
@@ -199,7 +199,7 @@ def test_diff_says_1_for_differences_0_for_none_and_2_for_errors(
         "range": {"start": {"line": 3, "column": 5}}, "hint": "did you mean `file`?",
     }  # fmt: skip
     error = {"code": "invalid", "message": "cannot use /srv/a.yaml", "hint": "", "diagnostics": [finding]}
-    daemon.answers["POST", "/v1/plan"] = Answer({"error": error}, 422)
+    daemon.answers["POST", "/v1/plan"] = CannedAnswer({"error": error}, 422)
     ran = run("diff", "-f", manifest)
     assert ran.code == 2
     assert "/srv/a.yaml:3:5: error[PM014] unknown field `flie` (did you mean `file`?)" in ran.err
@@ -213,7 +213,7 @@ def test_the_plan_is_drawn(daemon: FakeDaemon, run: Run, manifest: str) -> None:
 def test_desc_says_why_a_process_does_not_run(daemon: FakeDaemon, run: Run) -> None:
     assert_screen("desc_running", run("desc", "web").out)
     stopped = detailed(1, "web", "backoff", reason="exited 1 after 3 s", next_start_at="2025-03-04T05:06:10Z")
-    daemon.answers["GET", "/v1/processes/web"] = Answer(stopped | {"exit_code": 1, "spec": {}})
+    daemon.answers["GET", "/v1/processes/web"] = CannedAnswer(stopped | {"exit_code": 1, "spec": {}})
     assert_screen("desc_backoff", run("desc", "web").out)
     assert json.loads(run("show", "web", "-o", "json").out)["name"] == "web"
 
@@ -222,7 +222,7 @@ def test_the_graph_is_drawn_in_every_shape(daemon: FakeDaemon, run: Run) -> None
     for shape in ("table", "mermaid", "dot", "name"):
         assert_screen(f"dgraph_{shape}", run("order", "-o", shape).out)
     cyclic = {"order": [], "dependents": [], "edges": [["a", "b"], ["b", "a"]], "cycles": [["a", "b"]]}
-    daemon.answers["GET", "/v1/graph"] = Answer(cyclic)
+    daemon.answers["GET", "/v1/graph"] = CannedAnswer(cyclic)
     ran = run("dgraph")
     assert ran.code == 1 and "cannot order a cycle: a -> b -> a" in ran.err
 
@@ -246,7 +246,7 @@ def test_versions(daemon: FakeDaemon, run: Run) -> None:
 
 
 def test_logs_are_printed_as_they_are(daemon: FakeDaemon, run: Run) -> None:
-    daemon.answers["GET", "/v1/logs/web"] = Answer(Chunks([b"one\n", "zwei \u00e9\n".encode()]))
+    daemon.answers["GET", "/v1/logs/web"] = CannedAnswer(Chunks([b"one\n", "zwei \u00e9\n".encode()]))
     assert run("log", "web", "-n", "+3", "-a").out == "one\nzwei \u00e9\n"
     assert daemon.requests[0].query == [("lines", "+3"), ("follow", "0"), ("all", "1")]
 
@@ -265,7 +265,7 @@ def test_events_are_followed(daemon: FakeDaemon, run: Run) -> None:
         "message": "pid 4001",
     }
     text = f": hello\n\nid: 4\ndata: {json.dumps(event)}\n\n".encode()
-    daemon.answers["GET", "/v1/events"] = Answer(Chunks([text[:30], text[30:]]))
+    daemon.answers["GET", "/v1/events"] = CannedAnswer(Chunks([text[:30], text[30:]]))
     assert run("events", "-w").out == "2025-03-04 05:06:07  web  Started  pid 4001\n"
     assert json.loads(run("events", "-w", "-o", "json").out) == event
 
@@ -285,7 +285,7 @@ def test_validate_needs_no_daemon(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["ls", "-o", "json"], ["log", "web"], ["desc", "web"]])
 def test_a_reader_that_goes_away_is_no_error(daemon: FakeDaemon, words: list[str]) -> None:
-    daemon.answers["GET", "/v1/processes"] = Answer([process(n, f"p{n}") for n in range(2000)])
+    daemon.answers["GET", "/v1/processes"] = CannedAnswer([process(n, f"p{n}") for n in range(2000)])
     read, write = os.pipe()
     os.close(read)
     ran = subprocess.run(
@@ -315,7 +315,7 @@ def test_colours_follow_the_environment(
 
 def test_messages_cannot_move_the_cursor(daemon: FakeDaemon, run: Run) -> None:
     error = {"code": "conflict", "message": "cannot stop \x1b[2Jweb: it is busy", "hint": "wait"}
-    daemon.answers["POST", "/v1/actions/stop"] = Answer({"error": error}, 409)
+    daemon.answers["POST", "/v1/actions/stop"] = CannedAnswer({"error": error}, 409)
     ran = run("stop", "web")
     assert (ran.code, ran.err) == (5, "pmon3: cannot stop \\x1b[2Jweb: it is busy (wait)\n")
 
@@ -323,7 +323,7 @@ def test_messages_cannot_move_the_cursor(daemon: FakeDaemon, run: Run) -> None:
 def test_a_mistake_of_ours_is_no_traceback(
     daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon.answers["GET", "/v1/processes"] = Answer([{"id": 1}])
+    daemon.answers["GET", "/v1/processes"] = CannedAnswer([{"id": 1}])
     ran = run("ls")
     assert (
         ran.code == 2 and ran.err.startswith("pmon3: cannot go on: KeyError") and "Traceback" not in ran.err

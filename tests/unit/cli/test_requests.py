@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.support.command_line import Run
-from tests.support.fake_daemon import Answer, FakeDaemon
+from tests.support.fake_daemon import CannedAnswer, FakeDaemon
 
 from pmon3_schema import protocol
 
@@ -176,7 +176,7 @@ def test_diff_without_a_path_is_about_the_process_config_file(
     declared = tmp_path / "process.config.json"
     declared.write_text('{"processes": []}')
     version = {"version": "9.9", "api": 1, "pid": 1, "socket": "", "process_config_file": str(declared)}
-    daemon.answers["GET", "/v1/version"] = Answer(version)
+    daemon.answers["GET", "/v1/version"] = CannedAnswer(version)
     assert run("diff").code == 1
     (body,) = daemon.bodies("/v1/plan")
     assert body["documents"] == [{"path": str(declared), "text": '{"processes": []}'}]

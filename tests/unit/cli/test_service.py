@@ -12,7 +12,7 @@ import pytest
 from tests.support.command_line import Run
 
 from pmon3 import service_files
-from pmon3.service_files import State
+from pmon3.service_files import FileState
 from pmon3.service_manager import ServiceManager
 
 UNIT = "etc/systemd/system/pmond.service"
@@ -105,11 +105,11 @@ def test_what_somebody_changed_is_theirs(run: Run, root: Path, verb: str) -> Non
 def test_a_file_of_an_earlier_version_is_replaced(root: Path) -> None:
     earlier, present = (service_files.ServiceFile(root / "unit", text) for text in ("old\n", "new\n"))
     earlier.write()
-    assert present.state() is State.OLD
+    assert present.state() is FileState.OLD
     present.write()
-    assert present.state() is State.OURS
+    assert present.state() is FileState.OURS
     (root / "unit").write_text("new\n")
-    assert present.state() is State.CHANGED
+    assert present.state() is FileState.CHANGED
 
 
 def test_logs_that_the_configuration_puts_elsewhere_are_rotated_there(run: Run, root: Path) -> None:

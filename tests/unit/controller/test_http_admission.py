@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from pmond.runtime.access.auth import Peer
-from pmond.runtime.http.admission import Admission, Limits
+from pmond.runtime.http.admission import Admission, ServerLimits
 from pmond.runtime.http.messages import HttpError
 
 ROOT, ANN, BOB = Peer(1, 0, 0), Peer(2, 1001, 1001), Peer(3, 1002, 1002)
 
 
-class Client:
+class AdmittedClient:
     """A connection that notes its end."""
 
     closed: asyncio.Future[None]
@@ -29,28 +29,28 @@ class Client:
         self.ended = True
 
 
-def connect(admission: Admission, *peers: Peer) -> list[Client]:
-    clients = [Client(peer) for peer in peers]
+def connect(admission: Admission, *peers: Peer) -> list[AdmittedClient]:
+    clients = [AdmittedClient(peer) for peer in peers]
     for client in clients:
         admission.connected(client)
     return clients
 
 
 def test_the_oldest_waiting_connection_is_ended() -> None:
-    admission = Admission(Limits(connections=2), 0)
+    admission = Admission(ServerLimits(connections=2), 0)
     first, second, third = connect(admission, ANN, ANN, ANN)
     assert [first.ended, second.ended, third.ended] == [True, False, False]
     assert len(admission.connections) == 2
 
 
 def test_the_newcomers_own_go_first_and_roots_last() -> None:
-    admission = Admission(Limits(connections=3), 0)
+    admission = Admission(ServerLimits(connections=3), 0)
     root, bob, ann, newcomer = connect(admission, ROOT, BOB, ANN, ANN)
     assert [root.ended, bob.ended, ann.ended, newcomer.ended] == [False, False, True, False]
 
 
 def test_a_connection_at_work_is_not_ended() -> None:
-    admission = Admission(Limits(connections=2), 0)
+    admission = Admission(ServerLimits(connections=2), 0)
     busy, waiting = connect(admission, ANN, ANN)
     admission.begin_request(busy)
     connect(admission, ANN)
@@ -58,7 +58,7 @@ def test_a_connection_at_work_is_not_ended() -> None:
 
 
 def test_a_connection_waits_anew_after_its_request() -> None:
-    admission = Admission(Limits(connections=2), 0)
+    admission = Admission(ServerLimits(connections=2), 0)
     first, second = connect(admission, ANN, ANN)
     admission.begin_request(first)
     admission.end_request(first)
@@ -67,7 +67,7 @@ def test_a_connection_waits_anew_after_its_request() -> None:
 
 
 def test_requests_are_limited_by_user_and_together() -> None:
-    admission = Admission(Limits(requests=4, requests_of_a_user=2), 0)
+    admission = Admission(ServerLimits(requests=4, requests_of_a_user=2), 0)
     clients = connect(admission, ANN, ANN, ANN, ROOT, ROOT, ROOT)
     for client in (*clients[:2], *clients[3:5]):
         admission.begin_request(client)
@@ -80,7 +80,7 @@ def test_requests_are_limited_by_user_and_together() -> None:
 
 
 def test_bodies_are_limited_by_user_and_together() -> None:
-    admission = Admission(Limits(body_bytes_of_a_user=10, all_body_bytes=25), 0)
+    admission = Admission(ServerLimits(body_bytes_of_a_user=10, all_body_bytes=25), 0)
     ann, root = connect(admission, ANN, ROOT)
     admission.take_body(ann, 10)
     with pytest.raises(HttpError):

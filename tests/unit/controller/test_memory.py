@@ -9,7 +9,7 @@ import pytest
 from pmond.core.case import describe_end
 from pmond.core.model import ExitStatus
 from pmond.runtime.processes.memory import MemoryKills
-from pmond.runtime.state.recording import exit_fields, exit_status
+from pmond.runtime.state.row_conversion import exit_fields, exit_status
 
 KILLED = ExitStatus(signal=9)
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import pytest
 
-from pmon3_schema.fields import Declared, Refused, Rule, field, mistake
+from pmon3_schema.fields import Conversion, FieldStruct, InvalidValue, field, mistake
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.settings import Settings
 
 
-class Inner(Declared, frozen=True):
+class Inner(FieldStruct, frozen=True):
     """A part."""
 
     low: int = field(1, ge=0, description="the least")
@@ -25,10 +25,12 @@ class Inner(Declared, frozen=True):
             raise mistake("order", "low is above high")
 
 
-class Outer(Declared, frozen=True):
+class Outer(FieldStruct, frozen=True):
     """A whole."""
 
-    name: Annotated[str, Rule(lambda value: value.upper() if isinstance(value, str) else value)] = field()
+    name: Annotated[str, Conversion(lambda value: value.upper() if isinstance(value, str) else value)] = (
+        field()
+    )
     inner: Inner = field(Inner(), description="the part")
     tags: tuple[str, ...] = field(())
     plain: dict[str, str] = {}  # noqa: RUF012 - msgspec makes a new one for each value
@@ -44,7 +46,7 @@ def test_what_is_not_given_has_its_default() -> None:
 
 def test_checks_see_what_was_written() -> None:
     assert Outer.read({"name": "a", "inner": {"low": 3}}).inner == Inner(3, 5)
-    with pytest.raises(Refused, match="high needs tags"):
+    with pytest.raises(InvalidValue, match="high needs tags"):
         Outer.read({"name": "a", "inner": {"high": 5}})
 
 
@@ -58,7 +60,7 @@ def test_checks_see_what_was_written() -> None:
     ],
 )
 def test_a_mistake_is_where_it_stands(written: Any, place: tuple[str, ...], kind: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidValue) as refused:
         Outer.read(written)
     assert [(one["loc"], one["type"]) for one in refused.value.errors] == [(place, kind)]
 
@@ -89,7 +91,7 @@ def test_fields_come_in_the_order_of_their_declaration() -> None:
 
 
 @pytest.mark.parametrize("declared", [ProcessSpec, Settings])
-def test_every_field_says_what_it_means_and_what_changing_it_costs(declared: type[Declared]) -> None:
+def test_every_field_says_what_it_means_and_what_changing_it_costs(declared: type[FieldStruct]) -> None:
     for name, one in declared.declared.items():
         if one.inner is not None:
             test_every_field_says_what_it_means_and_what_changing_it_costs(one.inner)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pmon3_schema.discovery import discover, is_manifest_name
-from pmon3_schema.manifest import Document, Reading, read
+from pmon3_schema.manifest import ManifestFile, Reading, read
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -18,7 +18,7 @@ BOMB = b"x: &a0 [a]\n" + b"".join(b"x%d: &a%d [%s]\n" % (i, i, b"*a%d," % (i - 1
 
 
 def of(text: str, path: str = "/etc/app/p.yaml", **options: object) -> Reading:
-    return read([Document(path, text.encode())], **options)  # type: ignore[arg-type]
+    return read([ManifestFile(path, text.encode())], **options)  # type: ignore[arg-type]
 
 
 def codes(reading: Reading) -> list[str]:
@@ -27,7 +27,7 @@ def codes(reading: Reading) -> list[str]:
 
 def test_the_three_sample_manifests_of_the_seed_read_unchanged_and_alike() -> None:
     readings = [
-        read([Document(str(path), path.read_bytes())])
+        read([ManifestFile(str(path), path.read_bytes())])
         for path in sorted(SAMPLES.iterdir())
         if path.suffix in {".json", ".toml", ".yaml"}
     ]
@@ -142,16 +142,16 @@ def test_what_is_refused(text: str, code: str) -> None:
 
 
 def test_bytes_that_are_no_text_are_refused_where_they_are() -> None:
-    reading = read([Document("/p.yaml", b"processes:\n  - file: /a\xff\n")])
+    reading = read([ManifestFile("/p.yaml", b"processes:\n  - file: /a\xff\n")])
     found = reading.diagnostics[0]
     assert (found.code, found.line, found.column) == ("PM003", 2, 13)
-    assert codes(read([Document("/p.json", b'{"processes":\0[]}')])) == ["PM003"]
-    assert codes(read([Document("/p.yaml", "processes: []\n# \x80".encode())])) == ["PM003"]
-    assert codes(read([Document("/p.json", b'{"processes": [{"file": "/a\\ud800"}]}')])) == ["PM012"]
+    assert codes(read([ManifestFile("/p.json", b'{"processes":\0[]}')])) == ["PM003"]
+    assert codes(read([ManifestFile("/p.yaml", "processes: []\n# \x80".encode())])) == ["PM003"]
+    assert codes(read([ManifestFile("/p.json", b'{"processes": [{"file": "/a\\ud800"}]}')])) == ["PM012"]
 
 
 def test_a_byte_order_mark_is_ignored() -> None:
-    assert read([Document("/p.yaml", b"\xef\xbb\xbfprocesses: []")]).ok
+    assert read([ManifestFile("/p.yaml", b"\xef\xbb\xbfprocesses: []")]).ok
 
 
 def test_an_empty_list_is_a_valid_manifest_in_every_format() -> None:
@@ -201,9 +201,9 @@ def test_a_name_of_digits_is_a_warning() -> None:
 
 
 def test_names_and_dependencies_are_checked_across_documents() -> None:
-    one = Document("/a.yaml", b"processes: [{file: /a, dependencies: [b]}]")
-    two = Document("/b.yaml", b"processes: [{file: /b, dependencies: [a]}]")
-    again = Document("/c.yaml", b"processes: [{file: /x/b}]")
+    one = ManifestFile("/a.yaml", b"processes: [{file: /a, dependencies: [b]}]")
+    two = ManifestFile("/b.yaml", b"processes: [{file: /b, dependencies: [a]}]")
+    again = ManifestFile("/c.yaml", b"processes: [{file: /x/b}]")
     reading = read([one, two, again])
     assert codes(reading) == ["PM021", "PM022"]
     cycle, duplicate = reading.diagnostics
@@ -217,7 +217,10 @@ def test_a_dependency_may_be_known_otherwise() -> None:
 
 def test_a_broken_document_causes_no_guesses_about_dependencies() -> None:
     reading = read(
-        [Document("/a.yaml", b"processes: [{file: /a, dependencies: [b]}]"), Document("/b.yaml", b"[")]
+        [
+            ManifestFile("/a.yaml", b"processes: [{file: /a, dependencies: [b]}]"),
+            ManifestFile("/b.yaml", b"["),
+        ]
     )
     assert codes(reading) == ["PM001"]
 
@@ -253,7 +256,7 @@ def test_a_folder_is_a_manifest(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_hostile_input_is_refused_in_bounded_time(path: str, content: bytes) -> None:
     began = time.process_time()
-    reading = read([Document(path, content)])
+    reading = read([ManifestFile(path, content)])
     assert not reading.ok
     assert len(reading.diagnostics) <= 1_000
     assert time.process_time() - began < 30, "processor seconds; a few are usual"
@@ -274,14 +277,14 @@ CHAIN = "".join(f"a{n}: &a{n} {'[' * 40}*a{n - 1}{']' * 40}\n" for n in range(1,
     ],
 )
 def test_what_is_nested_too_deep_to_be_walked_is_refused(path: str, text: str) -> None:
-    diagnostics = read([Document(path, text.encode())]).diagnostics
+    diagnostics = read([ManifestFile(path, text.encode())]).diagnostics
     assert [found.code for found in diagnostics] == ["PM004"]
 
 
 def test_a_reading_leaves_nothing_to_the_cyclic_collector() -> None:
     # pmond reads without it, and counts what is left as what stays.
     text = "processes:\n" + "".join(f"  - {{name: p{number}, file: /bin/true}}\n" for number in range(50))
-    documents = [Document("/srv/many.yaml", text.encode())]
+    documents = [ManifestFile("/srv/many.yaml", text.encode())]
     read(documents)
     gc.collect()
     gc.disable()

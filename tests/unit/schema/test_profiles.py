@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from pmon3_schema.diagnostics import Diagnostic
-from pmon3_schema.manifest import Document, Reading, read, texts
+from pmon3_schema.manifest import ManifestFile, Reading, read, texts
 from pmon3_schema.origins import positions
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import OPTIONS, chosen_words, options_document, profile_names
@@ -44,7 +44,7 @@ def of(
     profiles: Sequence[str] | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> Reading:
-    documents = [Document(path, text.encode()) for path, text in files]
+    documents = [ManifestFile(path, text.encode()) for path, text in files]
     if profiles is not None or variables is not None:
         documents.append(options_document(profiles or [], variables or {}))
     return read(documents)
@@ -162,7 +162,7 @@ def test_use_is_given_once_and_the_caller_counts_more() -> None:
 
 
 def test_values_of_the_caller_are_never_shown() -> None:
-    documents = [Document("/p.yaml", b"processes: []"), options_document([], {"TOKEN": "secret"})]
+    documents = [ManifestFile("/p.yaml", b"processes: []"), options_document([], {"TOKEN": "secret"})]
     reading = read(documents)
     assert reading.diagnostics[0].file == OPTIONS
     assert "secret" not in str(reading.diagnostics) + str(texts(documents))
@@ -179,13 +179,15 @@ def test_values_of_the_caller_are_never_shown() -> None:
 )
 def test_a_choice_may_be_written_in_any_way(text: str, profiles: list[str]) -> None:
     """Whoever talks to the socket may send any; what is told of the sets must not fail for it."""
-    assert chosen_words(Document(OPTIONS, text.encode())) == {"profiles": profiles, "variables": []}
+    assert chosen_words(ManifestFile(OPTIONS, text.encode())) == {"profiles": profiles, "variables": []}
 
 
 def test_the_place_of_a_value_is_that_of_the_layer_in_force() -> None:
     documents = [
-        Document("/m/base.yaml", BASE.encode()),
-        Document("/o/prod.yaml", b"profiles:\n  prod:\n    processes:\n      - name: web\n        cwd: /\n"),
+        ManifestFile("/m/base.yaml", BASE.encode()),
+        ManifestFile(
+            "/o/prod.yaml", b"profiles:\n  prod:\n    processes:\n      - name: web\n        cwd: /\n"
+        ),
         options_document(["prod"], {"TOKEN": "t"}),
     ]
     found = positions(documents, "/m/base.yaml", "web")
@@ -197,7 +199,7 @@ def test_the_place_of_a_value_is_that_of_the_layer_in_force() -> None:
 
 
 def test_the_names_of_all_profiles() -> None:
-    assert profile_names([Document("/m/base.yaml", BASE.encode()), Document("/x", b"{")]) == [
+    assert profile_names([ManifestFile("/m/base.yaml", BASE.encode()), ManifestFile("/x", b"{")]) == [
         "dev",
         "prod",
         "test",

@@ -9,7 +9,7 @@ import pytest
 import tomlkit
 
 from pmon3_schema.diagnostics import Diagnostic
-from pmon3_schema.manifest import Document, Reading, read
+from pmon3_schema.manifest import ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import options_document
 
@@ -28,7 +28,7 @@ processes:
 def reading(field: dict[str, Any], suffix: str = "json", **variables: Any) -> Reading:
     data = {"variables": {"V": "", **variables}, "processes": [{"file": "/w", **field}]}
     text = tomlkit.dumps(data) if suffix == "toml" else json.dumps(data)
-    return read([Document(f"/p.{suffix}", text.encode())])
+    return read([ManifestFile(f"/p.{suffix}", text.encode())])
 
 
 def spec(field: dict[str, Any], suffix: str = "json", **variables: Any) -> ProcessSpec:
@@ -38,7 +38,7 @@ def spec(field: dict[str, Any], suffix: str = "json", **variables: Any) -> Proce
 
 
 def mistake(text: str, **chosen: str) -> Diagnostic:
-    documents = [Document("/m/p.yaml", text.encode())]
+    documents = [ManifestFile("/m/p.yaml", text.encode())]
     (found,) = read([*documents, options_document([], chosen)]).diagnostics
     return found
 
@@ -98,7 +98,7 @@ def test_a_mistake_is_at_the_reference_and_names_the_variable_and_what_it_wants(
 )  # fmt: skip
 def test_a_mistake_says_nothing_of_a_value_that_may_be_secret(field: str) -> None:
     text = f"variables: {{NICE: }}\nprocesses:\n- file: /w\n  {field}\n"
-    documents = [Document("/m/p.yaml", text.encode()), options_document([], {"NICE": "s3cr3t"})]
+    documents = [ManifestFile("/m/p.yaml", text.encode()), options_document([], {"NICE": "s3cr3t"})]
     found = read(documents).diagnostics
     assert found
     for one in found:
@@ -121,7 +121,7 @@ def test_who_forgot_to_declare_the_variables_is_told() -> None:
 
 def test_the_layer_of_a_profile_may_use_them() -> None:
     text = YAML.replace("yes", "true") + "profiles: {p: {processes: [{name: web, priority: '${NICE:-1}'}]}}\n"
-    documents = [Document("/m/p.yaml", text.encode()), options_document(["p"], {})]
+    documents = [ManifestFile("/m/p.yaml", text.encode()), options_document(["p"], {})]
     assert [one.spec.priority for one in read(documents).entries] == [1]
 
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
-from pmon3_schema.findings import Document
+from pmon3_schema.edit_text import CannotEdit
 from pmon3_schema.formats.export import plain
 from pmon3_schema.manifest import read
+from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.splice import CannotSplice
 from pmon3_schema.write_back import written_back
 
 YAML = """\
@@ -62,13 +62,13 @@ ALL = [(path, text.replace("\n", newline)) for path, text in TEXTS.items() for n
 
 
 def specs(path: str, text: str) -> dict[str, ProcessSpec]:
-    reading = read([Document(path, text.encode())], known_names=["worker", "other"])
+    reading = read([ManifestFile(path, text.encode())], known_names=["worker", "other"])
     assert reading.ok, reading.diagnostics
     return {entry.spec.name: entry.spec for entry in reading.entries}
 
 
 def after(path: str, text: str, in_force: Mapping[str, ProcessSpec], **more: Any) -> str:
-    document = Document(path, text.encode())
+    document = ManifestFile(path, text.encode())
     return written_back(document, (), in_force, known=["worker", "other"], **more).decode()
 
 
@@ -163,7 +163,7 @@ def test_texts_are_meant_literally_where_there_are_variables() -> None:
 def test_what_would_change_more_is_refused(text: str, fields: dict[str, Any], why: str) -> None:
     path = "/m/a.yaml"
     wanted = {"web": ProcessSpec.read({"file": "/w", "name": "web", **fields})}
-    with pytest.raises(CannotSplice, match=why):
+    with pytest.raises(CannotEdit, match=why):
         after(path, text, wanted)
 
 
@@ -204,7 +204,7 @@ def test_only_lines_of_what_differs_change(
         before = specs(path, text)
         try:
             result = after(path, text, wanted)
-        except CannotSplice as refusal:
+        except CannotEdit as refusal:
             assert ("labels" in fields and "anchor" in str(refusal)) or "hand" in str(refusal)
             return
         assert specs(path, result) == wanted

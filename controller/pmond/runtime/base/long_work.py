@@ -25,7 +25,7 @@ Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
-async def in_turns(items: Iterable[Item], work: Callable[[Item], Found]) -> list[Found]:
+async def cooperative_map(items: Iterable[Item], work: Callable[[Item], Found]) -> list[Found]:
     """What `work` answers for each of the items."""
     found = []
     if isinstance(items, Sized) and len(items) >= _MANY:
@@ -39,14 +39,14 @@ async def in_turns(items: Iterable[Item], work: Callable[[Item], Found]) -> list
     return found
 
 
-def taken(values: list[Item]) -> Iterator[Item]:
+def drained(values: list[Item]) -> Iterator[Item]:
     """One after the other, each let go at its turn: to free thousands at once takes a turn of its own."""
     values.reverse()
     while values:
         yield values.pop()
 
 
-def let_go(*many: Iterable[object]) -> None:
+def release(*many: Iterable[object]) -> None:
     """Free these values a bit at a time, once whoever works with them has returned."""
     asyncio.get_running_loop().call_soon(_free, [value for values in many for value in values])
 

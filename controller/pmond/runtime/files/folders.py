@@ -8,11 +8,11 @@ import pwd
 from pathlib import Path
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.settings import Access
+from pmon3_schema.settings import PermissionSettings
 from pmon3_schema.trust import stranger
 
 
-def owner_of(access: Access, what: str) -> tuple[int, int] | None:
+def owner_of(access: PermissionSettings, what: str) -> tuple[int, int] | None:
     """uid and gid that a section of the configuration names; None: nobody in particular.
 
     A group needs a user, as documented. Raises PmonError for names that do not exist.

@@ -34,7 +34,7 @@ _HEADER = struct.Struct("iIII")
 _BUFFER = 65536
 
 
-class Event(Struct, frozen=True):
+class InotifyEvent(Struct, frozen=True):
     """One change. `watch` is -1 when the queue overflowed and events were lost."""
 
     watch: int
@@ -76,7 +76,7 @@ class Inotify:
         """End a watch; one that the kernel has ended already is no error."""
         self._remove(self._descriptor, watch)
 
-    def read(self) -> list[Event]:
+    def read(self) -> list[InotifyEvent]:
         """The events so far; empty when there are none."""
         try:
             data = os.read(self._descriptor, _BUFFER)
@@ -86,7 +86,7 @@ class Inotify:
         while offset < len(data):
             watch, mask, _cookie, length = _HEADER.unpack_from(data, offset)
             offset += _HEADER.size
-            events.append(Event(watch, mask, data[offset : offset + length].rstrip(b"\0")))
+            events.append(InotifyEvent(watch, mask, data[offset : offset + length].rstrip(b"\0")))
             offset += length
         return events
 

@@ -28,22 +28,22 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 """What reading a compressed file that is not whole raises."""
 
 
-class Lines(Struct, frozen=True):
+class LineRange(Struct, frozen=True):
     """Which part of a log: the `last` lines, or those from number `first` on (from 1)."""
 
     last: int | None = None
     first: int = 1
 
 
-def parse_lines(text: str) -> Lines:
+def parse_lines(text: str) -> LineRange:
     """``10``: the last ten lines; ``+5``: from line five on; ``all``: everything.
 
     Raises PmonError (bad_request) for anything else.
     """
     if text == "all":
-        return Lines()
+        return LineRange()
     if re.fullmatch(r"\+?[0-9]{1,18}", text):
-        return Lines(first=max(1, int(text))) if text.startswith("+") else Lines(last=int(text))
+        return LineRange(first=max(1, int(text))) if text.startswith("+") else LineRange(last=int(text))
     raise PmonError(
         ErrorCode.BAD_REQUEST,
         f"cannot read {text!r} as a number of lines",

@@ -17,8 +17,8 @@ from typing import IO
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import inotify
-from pmond.runtime.files.log_files import Lines, Owners, open_log, unreadable
-from pmond.runtime.files.log_place import Moved, Place
+from pmond.runtime.files.log_files import LineRange, Owners, open_log, unreadable
+from pmond.runtime.files.log_position import LogPosition, Moved
 from pmond.runtime.files.logs import go_to
 from pmond.runtime.files.watch_paths import places
 
@@ -29,7 +29,7 @@ _MARK = 64
 
 
 async def follow(
-    path: str | os.PathLike[str], lines: Lines, owners: Owners | None = None
+    path: str | os.PathLike[str], lines: LineRange, owners: Owners | None = None
 ) -> AsyncIterator[bytes]:
     """These lines of the log, then all that is added, in chunks, for ever; close the iterator to end.
 
@@ -52,11 +52,11 @@ async def follow(
 class _OpenFile:
     """One file of the log and how far it was read."""
 
-    def __init__(self, path: Path, file: IO[bytes], lines: Lines, owners: Owners | None) -> None:
+    def __init__(self, path: Path, file: IO[bytes], lines: LineRange, owners: Owners | None) -> None:
         self.file = file
         status = os.fstat(file.fileno())
         self.identity = status.st_dev, status.st_ino
-        self.place = Place(path, file, owners)
+        self.place = LogPosition(path, file, owners)
         go_to(self.place, lines)
         self._mark = self._before(_MARK) or b""
 
@@ -84,7 +84,7 @@ class _OpenFile:
 
 
 class _Follower:
-    def __init__(self, path: Path, lines: Lines, owners: Owners | None) -> None:
+    def __init__(self, path: Path, lines: LineRange, owners: Owners | None) -> None:
         self.changed = asyncio.Event()
         self._path = path.absolute()
         self._owners = owners
@@ -115,7 +115,7 @@ class _Follower:
         for file in self._files:
             file.file.close()
 
-    def _begin(self, lines: Lines) -> None:
+    def _begin(self, lines: LineRange) -> None:
         self._arm()
         try:
             file = open_log(self._path, self._owners)
@@ -137,10 +137,10 @@ class _Follower:
         self._files = self._files[-1:]
         for old in self._files:
             old.place.settle()
-        self._add(file, Lines())
+        self._add(file, LineRange())
         return True
 
-    def _add(self, file: IO[bytes], lines: Lines) -> None:
+    def _add(self, file: IO[bytes], lines: LineRange) -> None:
         self._files.append(_OpenFile(self._path, file, lines, self._owners))
         self._arm()
 

@@ -18,20 +18,20 @@ from typing import IO
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import log_files
 from pmond.runtime.files.archives import archives_of, is_ours
-from pmond.runtime.files.log_files import DAMAGED, Lines, Owners, open_log, unpacked, unreadable
-from pmond.runtime.files.log_place import Moved, Place
+from pmond.runtime.files.log_files import DAMAGED, LineRange, Owners, open_log, unpacked, unreadable
+from pmond.runtime.files.log_position import LogPosition, Moved
 
 _UNKNOWN_COMPRESSION = {".zst", ".lz4", ".Z", ".zip"}
 
 
-def read(path: str | os.PathLike[str], lines: Lines, owners: Owners | None = None) -> Iterator[bytes]:
+def read(path: str | os.PathLike[str], lines: LineRange, owners: Owners | None = None) -> Iterator[bytes]:
     """These lines of the log as it is now, in chunks.
 
     Raises PmonError "cannot read PATH: why", not_found when there is no file.
     """
     try:
         with open_log(path, owners) as file:
-            place = Place(Path(path), file, owners)
+            place = LogPosition(Path(path), file, owners)
             end = go_to(place, lines)
             yield from place.ahead(end)
     except OSError as error:
@@ -58,7 +58,7 @@ def read_all(path: str | os.PathLike[str], owners: Owners | None = None) -> Iter
     except OSError as error:
         raise unreadable(path, error) from error
     with file:
-        place = Place(log, file, owners)
+        place = LogPosition(log, file, owners)
         end = _end(place)
         for name in rotated(log):
             if not is_ours(name.name, log.name):
@@ -68,7 +68,7 @@ def read_all(path: str | os.PathLike[str], owners: Owners | None = None) -> Iter
         yield from place.ahead(end)
 
 
-def go_to(place: Place, lines: Lines) -> int:
+def go_to(place: LogPosition, lines: LineRange) -> int:
     """Move the place to where these lines begin; the position where the log ends now."""
     while True:
         try:
@@ -82,7 +82,7 @@ def go_to(place: Place, lines: Lines) -> int:
             place.look()
 
 
-def _end(place: Place) -> int:
+def _end(place: LogPosition) -> int:
     """Where the log ends, as seen together with the archives that the place knows."""
     while True:
         try:
@@ -143,7 +143,7 @@ def _rotation(name: str, log: str) -> int:
     return int(number[1]) if number else 0
 
 
-def _start_of_last(place: Place, count: int, end: int) -> int:
+def _start_of_last(place: LogPosition, count: int, end: int) -> int:
     """The position of so many lines before the end. Raises Moved, OSError."""
     if count == 0:
         return end
@@ -164,7 +164,7 @@ def _start_of_last(place: Place, count: int, end: int) -> int:
     return _start_in_archives(place, count + 1 if end == place.log_begins else count)
 
 
-def _start_in_archives(place: Place, count: int) -> int:
+def _start_in_archives(place: LogPosition, count: int) -> int:
     """The same, when so many newlines are still to be passed before the log begins."""
     begin = place.log_begins
     try:
@@ -181,7 +181,7 @@ def _start_in_archives(place: Place, count: int) -> int:
     return begin
 
 
-def _start_of_line(place: Place, number: int, end: int) -> int:
+def _start_of_line(place: LogPosition, number: int, end: int) -> int:
     begin = place.log_begins
     if number == 1:
         return begin

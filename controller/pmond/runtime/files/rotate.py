@@ -37,7 +37,7 @@ from pmond.runtime.files.archives import (
     read_cut,
     write_cut,
 )
-from pmond.runtime.files.holes import UNKNOWN, collapse, punch, try_hole
+from pmond.runtime.files.hole_punching import UNKNOWN, collapse, punch, try_hole
 
 _CHUNK = 1 << 20
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from pmond.runtime.files import inotify
-from pmond.runtime.files.watch_paths import Places, Signature, places, signature
+from pmond.runtime.files.watch_paths import Signature, WatchedEntries, places, signature
 
 SETTLE_SECONDS = 0.05
 MOST_SETTLE_SECONDS = 0.5
@@ -33,7 +33,7 @@ _LOST = inotify.Q_OVERFLOW | inotify.UNMOUNT
 _PASSING = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP}
 
 
-class Notifier(Protocol):
+class ChangeNotifier(Protocol):
     """Says that something may have changed in the places it was armed for."""
 
     def arm(self, sources: list[str]) -> None:
@@ -44,7 +44,7 @@ class Notifier(Protocol):
 
 Touched = Callable[[bool], None]
 """Called for each event that counts; true while a new file is still being written."""
-Find = Callable[[list[str]], Places]
+Find = Callable[[list[str]], WatchedEntries]
 """Says where changes of some sources show."""
 
 
@@ -55,7 +55,7 @@ class InotifyNotifier:
         self._touched = touched
         self._find = find
         self._inotify = inotify.Inotify()
-        self._places = Places()
+        self._places = WatchedEntries()
         self._watches: dict[int, str] = {}
         self._unfinished: set[tuple[int, bytes]] = set()
         asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._readable)
@@ -76,7 +76,7 @@ class InotifyNotifier:
         asyncio.get_running_loop().remove_reader(self._inotify.fileno())
         self._inotify.close()
 
-    def _add(self, found: Places) -> dict[int, str]:
+    def _add(self, found: WatchedEntries) -> dict[int, str]:
         watches = {}
         for directory in found.names:
             mask = _SELF
@@ -97,7 +97,7 @@ class InotifyNotifier:
         if any(counted):
             self._touched(bool(self._unfinished))
 
-    def _counts(self, event: inotify.Event) -> bool:
+    def _counts(self, event: inotify.InotifyEvent) -> bool:
         if event.mask & _LOST:
             return True
         directory = self._watches.get(event.watch)
@@ -110,7 +110,7 @@ class InotifyNotifier:
         self._note_writing(event, directory)
         return True
 
-    def _note_writing(self, event: inotify.Event, directory: str) -> None:
+    def _note_writing(self, event: inotify.InotifyEvent, directory: str) -> None:
         # A file that is created is written next, and closed; one that is linked in or moved here is whole.
         entry = (event.watch, event.name)
         if event.mask & inotify.CREATE and _is_new_file(os.path.join(os.fsencode(directory), event.name)):
@@ -138,8 +138,8 @@ class Watcher:
         self,
         on_change: Callable[[list[str]], None],
         *,
-        notifier: Callable[[Touched], Notifier] = InotifyNotifier,
-        fallback: Callable[[Touched], Notifier] | None = None,
+        notifier: Callable[[Touched], ChangeNotifier] = InotifyNotifier,
+        fallback: Callable[[Touched], ChangeNotifier] | None = None,
         on_fallback: Callable[[OSError], None] = lambda error: None,
         look: Callable[[str], Signature] = signature,
         settle: float = SETTLE_SECONDS,
@@ -211,7 +211,7 @@ class Watcher:
         self._on_fallback(error)
 
 
-def polling(touched: Touched, find: Find = places) -> Notifier:
+def polling(touched: Touched, find: Find = places) -> ChangeNotifier:
     """The notifier for where inotify cannot be had."""
     # Late: few machines ever need it.
     from pmond.runtime.files.watch_polling import PollingNotifier

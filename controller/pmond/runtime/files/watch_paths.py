@@ -1,6 +1,6 @@
 """What a path means: the directory entries that decide it, and the state of the files behind it.
 
-A *source* is a manifest, a folder of manifests or any other file; it need not exist. `Places`
+A *source* is a manifest, a folder of manifests or any other file; it need not exist. `WatchedEntries`
 names every directory entry whose change can change a source, through any chain of symbolic
 links: the ``..data`` of a ConfigMap, the ``current`` of a release, the first component that is
 missing. `signature` then tells whether anything did change.
@@ -18,7 +18,16 @@ from msgspec import Struct, field
 
 from pmon3_schema.discovery import is_leftover, is_manifest_name
 
-__all__ = ["Places", "Signature", "follow", "is_leftover", "manifest_names", "places", "signature", "stamp"]
+__all__ = [
+    "Signature",
+    "WatchedEntries",
+    "follow",
+    "is_leftover",
+    "manifest_names",
+    "places",
+    "signature",
+    "stamp",
+]
 
 _MOST_LINKS = 40  # the kernel's own limit, path_resolution(7)
 
@@ -29,7 +38,7 @@ Signature = Stamp | int | tuple[tuple[str, Stamp | int], ...]
 """Of a file, or of each manifest in a folder; an errno says why there is none."""
 
 
-class Places(Struct):
+class WatchedEntries(Struct):
     """Where to look for changes. All directories are free of symbolic links."""
 
     names: dict[str, set[str]] = field(default_factory=dict)
@@ -55,9 +64,9 @@ class Places(Struct):
         return directory in self.folders and is_manifest_name(name)
 
 
-def places(sources: Iterable[str]) -> Places:
+def places(sources: Iterable[str]) -> WatchedEntries:
     """Everything that decides what these sources (absolute paths) are."""
-    found = Places()
+    found = WatchedEntries()
     for source in sources:
         end = follow(source, found)
         if end is None or not os.path.isdir(end):
@@ -72,7 +81,7 @@ def places(sources: Iterable[str]) -> Places:
     return found
 
 
-def follow(path: str, found: Places) -> str | None:
+def follow(path: str, found: WatchedEntries) -> str | None:
     """Note each entry on the way of `path`; where the way ends, or None where a part of it is missing."""
     directory, left, links = "/", _parts(path), 0
     while left:

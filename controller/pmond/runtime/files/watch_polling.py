@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from watchfiles import Change, awatch
 
-from pmond.runtime.files.watch_paths import Places, places
+from pmond.runtime.files.watch_paths import WatchedEntries, places
 
 POLL_SECONDS = 1.0
 
@@ -25,7 +25,7 @@ class PollingNotifier:
     def __init__(
         self,
         touched: Callable[[bool], None],
-        find: Callable[[list[str]], Places] = places,
+        find: Callable[[list[str]], WatchedEntries] = places,
         *,
         poll: float = POLL_SECONDS,
     ) -> None:
@@ -52,7 +52,7 @@ class PollingNotifier:
             self._task.cancel()
             self._task = None
 
-    async def _run(self, found: Places, directories: list[str], stop: asyncio.Event) -> None:
+    async def _run(self, found: WatchedEntries, directories: list[str], stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 await self._follow(found, directories, stop)
@@ -62,7 +62,7 @@ class PollingNotifier:
                 self._touched(False)
             await asyncio.sleep(self._poll)
 
-    async def _follow(self, found: Places, directories: list[str], stop: asyncio.Event) -> None:
+    async def _follow(self, found: WatchedEntries, directories: list[str], stop: asyncio.Event) -> None:
         def wanted(_change: Change, path: str) -> bool:
             return found.counts(*os.path.split(path)) or path in found.names
 

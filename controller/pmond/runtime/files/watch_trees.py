@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
 from hashlib import blake2b
 
-from pmond.runtime.files.watch_paths import Places, Signature, follow, is_leftover, stamp
+from pmond.runtime.files.watch_paths import Signature, WatchedEntries, follow, is_leftover, stamp
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_BYTES_TOGETHER = 256 * 1024 * 1024
@@ -29,9 +29,9 @@ MayRead = Callable[[int], bool]
 """Asked with an open descriptor of a file or a folder whether what it holds may count."""
 
 
-def tree_places(sources: Iterable[str], ignored: Callable[[str], Ignore]) -> Places:
+def tree_places(sources: Iterable[str], ignored: Callable[[str], Ignore]) -> WatchedEntries:
     """Everything that decides what these sources (absolute paths) are."""
-    found = Places()
+    found = WatchedEntries()
     for source in sources:
         end = follow(source, found)
         if end is None or not os.path.isdir(end):

@@ -21,7 +21,7 @@ _FOR_STARTS = 24
 """Descriptors that clients leave alone: for starts, reading /proc, the log of pmond."""
 
 
-class Limits(Struct, frozen=True):
+class ServerLimits(Struct, frozen=True):
     """Bounds of one server. Times in seconds, sizes in bytes."""
 
     connections: int = 256
@@ -44,12 +44,12 @@ class Limits(Struct, frozen=True):
     """For the client to read an error given before its request was complete."""
 
 
-def limits_within(descriptors: int) -> Limits:
+def limits_within(descriptors: int) -> ServerLimits:
     """The limits of a server that may use half of so many descriptors, once a few are put by for starts.
 
     A start needs six, and a client that does nothing but hold its connection must not keep it from them.
     """
-    usual = Limits()
+    usual = ServerLimits()
     connections = max(_FEWEST_CONNECTIONS, min(usual.connections, (descriptors - _FOR_STARTS) // 2))
     return replace(usual, connections=connections, requests=min(usual.requests, connections * 3 // 4))
 
@@ -73,7 +73,7 @@ class Admitted(Protocol):
 class Admission:
     """Counts connections, requests at work and bytes of bodies; says no beyond the limits."""
 
-    def __init__(self, limits: Limits, owner_uid: int) -> None:
+    def __init__(self, limits: ServerLimits, owner_uid: int) -> None:
         self._limits = limits
         self._owner_uid = owner_uid
         self.connections: dict[Admitted, None] = {}

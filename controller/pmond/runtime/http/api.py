@@ -22,7 +22,7 @@ from pmon3_schema.protocol import Selection
 from pmon3_schema.status import Target
 from pmond.runtime.access import auth
 from pmond.runtime.access.auth import Peer
-from pmond.runtime.base.long_work import in_thread, in_turns, let_go
+from pmond.runtime.base.long_work import cooperative_map, in_thread, release
 from pmond.runtime.http import openapi, routes, streams
 from pmond.runtime.http.control import Control
 from pmond.runtime.http.long_answers import long_answer
@@ -80,7 +80,7 @@ class Api:
         if not auth.may_connect(request.peer, self._daemon_uid, self._control_group):
             raise _forbidden("pmond runs as another user, and only for it")
         route, variables = routes.match(request.method, request.path)
-        if route.access is routes.Access.ADMINISTER and not self._is_administrator(request.peer):
+        if route.access is routes.Scope.ADMINISTER and not self._is_administrator(request.peer):
             raise _forbidden(f"{route.method} {route.pattern} is for root and pmond's own user")
         call = Call(request, route, variables, routes.arguments_of(route, request.query))
         return cast(Answer, await getattr(self, route.handler)(call))
@@ -211,8 +211,8 @@ class Api:
         def visible(spec: dict[str, Any]) -> dict[str, Any]:
             return spec if may_read(spec.get("user", "")) else auth.masked(spec)
 
-        shown = await in_turns(found["processes"], visible)
-        let_go(found["processes"])
+        shown = await cooperative_map(found["processes"], visible)
+        release(found["processes"])
         return await long_answer({**found, "processes": shown})
 
     async def list_groups(self, call: Call) -> Answer:
@@ -267,8 +267,8 @@ class Api:
         """
         if self._is_administrator(peer):
             return plan
-        masked = await in_turns(plan["actions"], auth.masked_action)
-        let_go(plan["actions"])
+        masked = await cooperative_map(plan["actions"], auth.masked_action)
+        release(plan["actions"])
         return {**plan, "actions": masked}
 
     async def _names(self, refs: Sequence[str]) -> set[str] | None:

@@ -18,7 +18,7 @@ from typing import Protocol, cast
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.access.auth import Peer
 from pmond.runtime.base.failpoints import FailPoint, reached
-from pmond.runtime.http.admission import Admission, Limits
+from pmond.runtime.http.admission import Admission, ServerLimits
 from pmond.runtime.http.messages import (
     Answer,
     HttpError,
@@ -35,7 +35,7 @@ from pmond.runtime.http.parser import RequestParser
 class Host(Protocol):
     """What a connection needs of its server."""
 
-    limits: Limits
+    limits: ServerLimits
     admission: Admission
     report: Report
 

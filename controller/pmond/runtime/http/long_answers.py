@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from pmond.runtime.base.long_work import in_turns, taken
+from pmond.runtime.base.long_work import cooperative_map, drained
 from pmond.runtime.http.messages import Response, as_json
 
 _MANY = 256
@@ -17,7 +17,7 @@ _AT_ONCE = 32
 async def long_answer(value: Any) -> Response:
     """`value` as compact JSON. It is used up: its long lists are empty afterwards."""
     body = bytearray()
-    await in_turns(_parts(value), body.extend)
+    await cooperative_map(_parts(value), body.extend)
     body += b"\n"
     return Response(body=body)
 
@@ -37,7 +37,7 @@ def _parts(value: Any) -> Iterator[bytes]:
 
 
 def _elements(values: list[Any]) -> Iterator[bytes]:
-    before, rest = b"[", taken(values)
+    before, rest = b"[", drained(values)
     while some := list(islice(rest, _AT_ONCE)):
         yield before + as_json(some)[1:-1]
         before = b","

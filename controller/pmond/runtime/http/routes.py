@@ -19,7 +19,7 @@ from pmon3_schema.status import ProcessStatus
 from pmond.runtime.http.messages import HttpError, segments_of
 
 
-class Access(StrEnum):
+class Scope(StrEnum):
     """Who may use a route; further checks, process by process, are the controller's."""
 
     READ = "read"
@@ -48,7 +48,7 @@ class Route(Struct, frozen=True):
     handler: str
     summary: str
     answer: Any
-    access: Access = Access.READ
+    access: Scope = Scope.READ
     body: protocol.BodyClass | None = None
     parameters: tuple[Parameter, ...] = ()
 
@@ -89,40 +89,40 @@ ROUTES = (
     ),
     Route("GET", "/v1/processes/{ref}", "describe", "Everything about one process", answers.Description),
     Route(
-        "POST", "/v1/processes", "submit", "Submit a process and start it", answers.Targets, Access.CONTROL,
+        "POST", "/v1/processes", "submit", "Submit a process and start it", answers.Targets, Scope.CONTROL,
         protocol.Exec,
     ),
     Route(
         "POST", "/v1/actions/{verb}", "act", "Start, restart, stop, delete, kill, drop or reset processes",
-        answers.Targets, Access.CONTROL, protocol.Action,
+        answers.Targets, Scope.CONTROL, protocol.Action,
     ),
     Route(
-        "POST", "/v1/apply", "apply", "Bring about what manifests declare", answers.Applied, Access.CONTROL,
+        "POST", "/v1/apply", "apply", "Bring about what manifests declare", answers.Applied, Scope.CONTROL,
         protocol.Apply,
     ),
-    Route("POST", "/v1/plan", "plan", "What apply would do", answers.Plan, Access.READ, protocol.Apply),
+    Route("POST", "/v1/plan", "plan", "What apply would do", answers.Plan, Scope.READ, protocol.Apply),
     Route(
         "POST", "/v1/init", "init", "Read the process config file again", answers.Initialised,
-        Access.ADMINISTER, protocol.Init,
+        Scope.ADMINISTER, protocol.Init,
     ),
     Route(
         "POST", "/v1/reconcile", "reconcile", "Look again at the process config file and at all processes",
-        answers.Targets, Access.ADMINISTER, protocol.Reconcile,
+        answers.Targets, Scope.ADMINISTER, protocol.Reconcile,
     ),
     Route(
-        "POST", "/v1/holds", "hold", "Keep processes down, or up", answers.Targets, Access.CONTROL,
+        "POST", "/v1/holds", "hold", "Keep processes down, or up", answers.Targets, Scope.CONTROL,
         protocol.LayHold,
     ),
     Route(
-        "POST", "/v1/unhold", "unhold", "Lift holds", answers.Targets, Access.CONTROL, protocol.Choice
+        "POST", "/v1/unhold", "unhold", "Lift holds", answers.Targets, Scope.CONTROL, protocol.Choice
     ),
     Route(
         "POST", "/v1/release", "release", "Hand processes over to the command line", answers.Names,
-        Access.CONTROL, protocol.Choice,
+        Scope.CONTROL, protocol.Choice,
     ),
     Route(
         "POST", "/v1/approve", "approve", "Delete processes that asked to be confirmed", answers.Targets,
-        Access.CONTROL, protocol.Choice,
+        Scope.CONTROL, protocol.Choice,
     ),
     Route("GET", "/v1/sets", "list_sets", "Sets: sync, health, inventory", list[answers.Set]),
     Route(
@@ -133,23 +133,23 @@ ROUTES = (
         ),
     ),
     Route(
-        "POST", "/v1/suspend", "suspend", "Take no new content for a set", answers.Nothing, Access.CONTROL,
+        "POST", "/v1/suspend", "suspend", "Take no new content for a set", answers.Nothing, Scope.CONTROL,
         protocol.Suspend,
     ),
     Route(
-        "POST", "/v1/resume", "resume", "Take new content for a set again", answers.Nothing, Access.CONTROL,
+        "POST", "/v1/resume", "resume", "Take new content for a set again", answers.Nothing, Scope.CONTROL,
         protocol.Resume,
     ),
     Route(
         "POST", "/v1/rollback", "rollback", "Go back to an earlier revision of a set", answers.Applied,
-        Access.CONTROL, protocol.Rollback,
+        Scope.CONTROL, protocol.Rollback,
     ),
     Route(
-        "POST", "/v1/wait", "wait", "Wait for the targets of a command", answers.WaitOutcome, Access.READ,
+        "POST", "/v1/wait", "wait", "Wait for the targets of a command", answers.WaitOutcome, Scope.READ,
         protocol.Wait,
     ),
     Route(
-        "GET", "/v1/logs/{ref}", "logs", "The log of one process, as text", None, Access.CONTROL,
+        "GET", "/v1/logs/{ref}", "logs", "The log of one process, as text", None, Scope.CONTROL,
         parameters=(
             Parameter("lines", "that many last lines; +K: from line K on", "text", "10"), _FOLLOW,
             Parameter("all", "rotated files too, oldest first", "flag", "0"),
@@ -175,31 +175,31 @@ ROUTES = (
     Route("GET", "/v1/groups", "list_groups", "All groups, id ascending", list[answers.Group]),
     Route("GET", "/v1/groups/{ref}", "describe_group", "One group", answers.GroupDescription),
     Route(
-        "POST", "/v1/groups", "create_group", "Create a group", answers.Group, Access.ADMINISTER,
+        "POST", "/v1/groups", "create_group", "Create a group", answers.Group, Scope.ADMINISTER,
         protocol.CreateGroup,
     ),
     Route(
         "DELETE", "/v1/groups/{ref}", "delete_group", "Delete a group; its processes stay", answers.Nothing,
-        Access.ADMINISTER,
+        Scope.ADMINISTER,
     ),
     Route(
         "POST", "/v1/groups/assign", "assign", "Put processes into groups", answers.GroupNames,
-        Access.ADMINISTER, protocol.Membership,
+        Scope.ADMINISTER, protocol.Membership,
     ),
     Route(
         "POST", "/v1/groups/remove", "remove", "Take processes out of groups", answers.GroupNames,
-        Access.ADMINISTER, protocol.Membership,
+        Scope.ADMINISTER, protocol.Membership,
     ),
     Route(
         "GET", "/v1/doctor", "doctor", "What this host offers to pmond, and what is in use", answers.Doctor,
-        Access.ADMINISTER,
+        Scope.ADMINISTER,
     ),
     Route(
         "POST", "/v1/upgrade", "upgrade", "Become the installed code, keeping processes and socket",
-        answers.Nothing, Access.ADMINISTER, protocol.Upgrade,
+        answers.Nothing, Scope.ADMINISTER, protocol.Upgrade,
     ),
     Route(
-        "POST", "/v1/shutdown", "shutdown", "End pmond after answering", answers.Nothing, Access.ADMINISTER,
+        "POST", "/v1/shutdown", "shutdown", "End pmond after answering", answers.Nothing, Scope.ADMINISTER,
         protocol.Shutdown,
     ),
 )  # fmt: skip

@@ -23,7 +23,7 @@ from collections.abc import Awaitable, Callable
 
 from pmond.runtime.access.auth import peer_of
 from pmond.runtime.http import listener
-from pmond.runtime.http.admission import Admission, Limits
+from pmond.runtime.http.admission import Admission, ServerLimits
 from pmond.runtime.http.connection import Connection
 from pmond.runtime.http.messages import Answer, Report, Request
 
@@ -45,11 +45,15 @@ class Server:
     """
 
     def __init__(
-        self, handle: Handler, report: Report, limits: Limits | None = None, owner_uid: int | None = None
+        self,
+        handle: Handler,
+        report: Report,
+        limits: ServerLimits | None = None,
+        owner_uid: int | None = None,
     ) -> None:
         self.handle = handle
         self.report = report
-        self.limits = limits or Limits()
+        self.limits = limits or ServerLimits()
         self.admission = Admission(self.limits, os.geteuid() if owner_uid is None else owner_uid)
         self._socket: listener.ListeningSocket | None = None
         self._reserve: list[int] = []

@@ -33,9 +33,11 @@ async def _read(first: bytes, rest: Iterator[bytes]) -> AsyncGenerator[bytes, No
         await asyncio.sleep(0)  # a long log is read in between the other work
 
 
-async def _followed(file: LogFile, part: log_files.Lines, everything: bool) -> AsyncGenerator[bytes, None]:
+async def _followed(
+    file: LogFile, part: log_files.LineRange, everything: bool
+) -> AsyncGenerator[bytes, None]:
     if everything:
-        part = log_files.Lines()  # the whole of the present file; what was rotated away is not followed
+        part = log_files.LineRange()  # the whole of the present file; what was rotated away is not followed
     following = cast(AsyncGenerator[bytes, None], log_follow.follow(file.path, part, file.owners))
     async with contextlib.aclosing(following) as pieces:
         async for piece in pieces:

@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import revision
 from pmond.core import model
-from pmond.core.intent import Intent, Place
+from pmond.core.intent import Intent, SourceLocation
 from pmond.core.model import Wanted
 from pmond.core.plan import dependants_of
 from pmond.runtime.base.clock import Clock
-from pmond.runtime.state.change import Change, Draft
 from pmond.runtime.state.records import GroupRecord, ProcessRecord
+from pmond.runtime.state.transaction import DraftTransaction, Transaction
 
 CLI = "cli"
 """The owner of processes that were submitted by command."""
@@ -71,7 +71,7 @@ def declared(record: ProcessRecord, spec: ProcessSpec | None = None) -> Declared
     intent = Intent(
         spec=spec,
         owner=record.owner,
-        place=Place(record.file, record.line, record.column),
+        place=SourceLocation(record.file, record.line, record.column),
         generation=record.generation,
         token=record.token,
         hold=hold,
@@ -102,7 +102,7 @@ def inventory(processes: dict[str, Declared]) -> Inventory:
 class Edit:
     """The changes of one transaction, kept aside until it has reached the disk."""
 
-    def __init__(self, change: Change, clock: Clock, groups: Mapping[int, str]) -> None:
+    def __init__(self, change: Transaction, clock: Clock, groups: Mapping[int, str]) -> None:
         self.change = change
         self.put_processes: dict[str, Declared] = {}
         self.deleted_processes: list[Declared] = []
@@ -169,7 +169,7 @@ class Edit:
 class Drafted(Edit):
     """Changes that are written down first, by a thread perhaps, and carried out later."""
 
-    def __init__(self, draft: Draft, clock: Clock, groups: Mapping[int, str]) -> None:
+    def __init__(self, draft: DraftTransaction, clock: Clock, groups: Mapping[int, str]) -> None:
         super().__init__(draft, clock, groups)
         self.draft = draft
         self.renamed: dict[str, str] = {}
@@ -187,7 +187,7 @@ class Drafted(Edit):
         after.update(self.put_processes)
         self.after = inventory(after)
 
-    def go_on(self, change: Change) -> None:
+    def go_on(self, change: Transaction) -> None:
         """The draft was executed in an open transaction; what comes now is executed in it at once."""
         for old, new in self.draft.renames:
             change.rename_runtime(old, new)

@@ -33,6 +33,6 @@ def changed_record(one: Declared, intent: Intent) -> ProcessRecord:
     )
 
 
-def _hold(recorded: records.Hold | None, hold: Hold | None) -> records.Hold | None:
+def _hold(recorded: records.HoldRecord | None, hold: Hold | None) -> records.HoldRecord | None:
     """The core never lays a hold here; it keeps one or lifts it."""
     return recorded if hold is not None else None

@@ -13,7 +13,7 @@ from pmon3_schema.formats.export import plain
 from pmon3_schema.manifest import Reading
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import mask
-from pmond.core.compare import CREATE, Comparison, Existing, Options, Step
+from pmond.core.compare import CREATE, CompareOptions, Comparison, Existing, Step
 from pmond.runtime.access.auth import masked
 from pmond.runtime.intent.edit import dump
 
@@ -30,7 +30,7 @@ def summary_of(comparison: Comparison) -> dict[str, int]:
 
 
 def plan_json(
-    comparison: Comparison, options: Options, version: int, digest: str, found: Sequence[Diagnostic]
+    comparison: Comparison, options: CompareOptions, version: int, digest: str, found: Sequence[Diagnostic]
 ) -> dict[str, Any]:
     """The plan object; values of the environment are never shown."""
     return {
@@ -49,7 +49,7 @@ def plan_json(
     }  # fmt: skip
 
 
-def plan_digest(comparison: Comparison, options: Options, version: int) -> str:
+def plan_digest(comparison: Comparison, options: CompareOptions, version: int) -> str:
     """A hash of exactly what would be done, to which version of the set.
 
     Values of the environment count, so that a plan does not carry a secret it was not made for.

@@ -25,11 +25,11 @@ from pmond.core.plan import near, neighbours
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.intent.edit import CLI, Declared, Drafted, Edit, Inventory, declared, dump, inventory
-from pmond.runtime.state.change import Draft
 from pmond.runtime.state.records import Batch, Snapshot
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store, explained
 from pmond.runtime.state.store_error import StoreError
+from pmond.runtime.state.transaction import DraftTransaction
 from pmond.runtime.supervise.loop import Loop
 
 _MANY = 256
@@ -73,7 +73,7 @@ class Registry:
             except ValueError as error:
                 unreadable.append(record.id)
                 notices.append(f"cannot read the spec of {record.name}: {error} (left out)")
-        self._store.set_aside(unreadable)
+        self._store.quarantine(unreadable)
         self.groups = {group.id: group.name for group in snapshot.groups}
         for group, process in snapshot.memberships:
             self._memberships[process] = self.group_ids(process) | {group}
@@ -171,8 +171,8 @@ class Registry:
         # Where much changes, to look for the neighbours takes longer than to look at all.
         much = 4 * len(names) > len(self.processes)
         touched |= self.processes.keys() if much else near(self._loop.desired, names)
-        for name in self._loop.set_aside.keys() & names:
-            del self._loop.set_aside[name]
+        for name in self._loop.quarantined.keys() & names:
+            del self._loop.quarantined[name]
         self._loop.note(names)
         for follow in edit.done:
             follow()
@@ -235,7 +235,7 @@ class Registry:
 
     def draft(self) -> Drafted:
         """A change to be written down and carried out later, if nothing else is declared until then."""
-        return Drafted(Draft(*self._store.last_ids()), self._clock, self.groups)
+        return Drafted(DraftTransaction(*self._store.last_ids()), self._clock, self.groups)
 
     def group_ids(self, process: int) -> frozenset[int]:
         """The ids of the groups of a process."""

@@ -17,7 +17,7 @@ _NAMED = 10
 _WORDS = {True: "True", False: "False", None: "Unknown"}
 
 
-class Truth(NamedTuple):
+class SetConditionValue(NamedTuple):
     """One condition; None: unknown."""
 
     type: str
@@ -30,7 +30,7 @@ class Truth(NamedTuple):
         return _WORDS[self.value]
 
 
-class Standing(Struct, frozen=True):
+class SetStatus(Struct, frozen=True):
     """A set at one moment."""
 
     record: SourceRecord
@@ -64,36 +64,38 @@ class Standing(Struct, frozen=True):
         return bool(self.members) or self.is_followed or record.suspended is not None
 
 
-def standing(
+def set_status(
     record: SourceRecord, followed: str, members: Sequence[str], outdated: Sequence[str], progressing: bool
-) -> Standing:
+) -> SetStatus:
     """What was said of a source that nobody reads any more is no verdict on the set."""
     if record.set_name != followed and record.reason:
         record = replace(record, accepted=True, reason="", message="", diagnostics=[])
-    return Standing(record, followed, members, outdated, progressing)
+    return SetStatus(record, followed, members, outdated, progressing)
 
 
-def truths(one: Standing) -> list[Truth]:
+def condition_values(one: SetStatus) -> list[SetConditionValue]:
     """All conditions of a set."""
     record, accepted = one.record, one.accepted
     rejected = record.message if accepted is False else ""
     blocked = accepted is False and record.reason == "PruneBlocked"
     suspended = record.suspended
     return [
-        Truth("Accepted", accepted, record.reason or "Valid", record.message if record.reason else ""),
+        SetConditionValue(
+            "Accepted", accepted, record.reason or "Valid", record.message if record.reason else ""
+        ),
         _synced(one),
-        Truth("Progressing", one.progressing, "RollingOut" if one.progressing else "Settled"),
-        Truth("Suspended", True, "Suspended", suspension_words(suspended))
+        SetConditionValue("Progressing", one.progressing, "RollingOut" if one.progressing else "Settled"),
+        SetConditionValue("Suspended", True, "Suspended", suspension_words(suspended))
         if suspended is not None
-        else Truth("Suspended", False, "NotSuspended"),
-        Truth(
+        else SetConditionValue("Suspended", False, "NotSuspended"),
+        SetConditionValue(
             "PruneBlocked", blocked, "TooManyPruned" if blocked else "NotBlocked", rejected if blocked else ""
         ),
         _followed(one),
     ]
 
 
-def conditions(one: Standing) -> list[Condition]:
+def conditions(one: SetStatus) -> list[Condition]:
     """The same as callers see them."""
     suspended = one.record.suspended
     since = {"Suspended": suspended["at"]} if suspended is not None else {}
@@ -106,23 +108,29 @@ def conditions(one: Standing) -> list[Condition]:
             "last_transition_time": since.get(truth.type, one.record.checked_at),
             "observed_generation": one.record.version,
         }
-        for truth in truths(one)
+        for truth in condition_values(one)
     ]
 
 
-def _synced(one: Standing) -> Truth:
+def _synced(one: SetStatus) -> SetConditionValue:
     if one.outdated:
-        return Truth("Synced", False, "RestartRequired", f"waits for a restart: {', '.join(one.outdated)}")
+        return SetConditionValue(
+            "Synced", False, "RestartRequired", f"waits for a restart: {', '.join(one.outdated)}"
+        )
     if one.accepted is None:
-        return Truth("Synced", None, SOURCE_MISSING)
-    return Truth("Synced", True, "InSync") if one.accepted else Truth("Synced", False, "NotAccepted")
+        return SetConditionValue("Synced", None, SOURCE_MISSING)
+    return (
+        SetConditionValue("Synced", True, "InSync")
+        if one.accepted
+        else SetConditionValue("Synced", False, "NotAccepted")
+    )
 
 
-def _followed(one: Standing) -> Truth:
+def _followed(one: SetStatus) -> SetConditionValue:
     if one.is_followed:
-        return Truth("Followed", True, "Followed")
+        return SetConditionValue("Followed", True, "Followed")
     if not one.is_left:
-        return Truth("Followed", False, "NotFollowed")
+        return SetConditionValue("Followed", False, "NotFollowed")
     names = ", ".join(one.members[:_NAMED])
     more = f" and {len(one.members) - _NAMED} more" if len(one.members) > _NAMED else ""
     message = (
@@ -130,4 +138,4 @@ def _followed(one: Standing) -> Truth:
         f"its processes go on: {names}{more} "
         "(pmon3 del NAME deletes one, pmon3 release NAME keeps it without the set)"
     )
-    return Truth("Followed", False, "NoLongerFollowed", message)
+    return SetConditionValue("Followed", False, "NoLongerFollowed", message)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.manifest import Document
+from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.profiles import OPTIONS, chosen_by_caller
 from pmond.core.compare import CLI
 from pmond.runtime.base.clock import Clock
@@ -43,17 +43,17 @@ class Content(Struct, frozen=True):
     digest: str
 
 
-def content_of(documents: Sequence[Document]) -> Content:
+def content_of(documents: Sequence[ManifestFile]) -> Content:
     """Documents in the form in which a record keeps them."""
     return Content(pack(_pairs(documents)), digest_of(documents))
 
 
-def digest_of(documents: Sequence[Document]) -> str:
+def digest_of(documents: Sequence[ManifestFile]) -> str:
     """``b2:`` and a hash of the documents, paths included."""
     return "b2:" + blake2b(as_json(_pairs(documents)), digest_size=16).hexdigest()
 
 
-def _pairs(documents: Sequence[Document]) -> list[tuple[str, bytes]]:
+def _pairs(documents: Sequence[ManifestFile]) -> list[tuple[str, bytes]]:
     return [(document.path, document.content) for document in documents]
 
 
@@ -201,12 +201,12 @@ class Sets:
         """The history of a set, newest first."""
         return self._store.revisions(name, limit)
 
-    def in_force(self, name: str) -> list[Document]:
+    def in_force(self, name: str) -> list[ManifestFile]:
         """The documents that a set was accepted with last; none for one that is not there."""
         record = self._records.get(name)
         return self.documents(record.content) if record is not None else []
 
-    def with_choice(self, name: str, documents: Sequence[Document]) -> list[Document]:
+    def with_choice(self, name: str, documents: Sequence[ManifestFile]) -> list[ManifestFile]:
         """The documents and, unless they say it anew, what was chosen when the set was applied last.
 
         So whatever reads the set again, hot reload too, comes to the same processes.
@@ -216,7 +216,7 @@ class Sets:
         chosen = self.choice(name)
         return [*documents, chosen] if chosen is not None else list(documents)
 
-    def choice(self, name: str) -> Document | None:
+    def choice(self, name: str) -> ManifestFile | None:
         """What was chosen by option when the set was applied last, as a document."""
         record = self._records.get(name)
         # Unpacking a large set takes long, and few have a choice.
@@ -224,9 +224,9 @@ class Sets:
             return None
         return chosen_by_caller(self.documents(record.content))
 
-    def documents(self, content: bytes) -> list[Document]:
+    def documents(self, content: bytes) -> list[ManifestFile]:
         """What a record or revision keeps."""
-        return [Document(path, text) for path, text in unpack(content)] if content else []
+        return [ManifestFile(path, text) for path, text in unpack(content)] if content else []
 
     def suspend(self, edit: Edit, name: str, suspension: dict[str, Any] | None) -> None:
         """Take no new content from here on, or take it again (None)."""

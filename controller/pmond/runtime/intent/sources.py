@@ -18,19 +18,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.manifest import Document, Reading, read
+from pmon3_schema.manifest import ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.settings import Settings
 from pmon3_schema.work_tree import commit_of
-from pmond.core.compare import Options
+from pmond.core.compare import CompareOptions
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.documents import read_documents
-from pmond.runtime.intent.applying import Applying, Order
+from pmond.runtime.intent.applier import Applier, ApplyOrder
 from pmond.runtime.intent.plan_view import invalid
+from pmond.runtime.intent.redaction import INVALID_MANIFEST, place_and_kind
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import SOURCE_MISSING, Sets, digest_of, suspension_words
-from pmond.runtime.intent.withholding import INVALID_MANIFEST, place_and_kind
 from pmond.runtime.state.records import SourceRecord
 
 _EMPTY_PLAN: dict[str, Any] = {
@@ -60,7 +60,7 @@ class Sources:
 
     def __init__(
         self,
-        applying: Applying,
+        applier: Applier,
         registry: Registry,
         sets: Sets,
         journal: Journal,
@@ -68,7 +68,7 @@ class Sources:
         default_file: str,
         announce: Announce,
     ):
-        self._applying = applying
+        self._applier = applier
         self._registry = registry
         self._sets = sets
         self._journal = journal
@@ -135,8 +135,8 @@ class Sources:
         if not reading.ok:
             raise invalid(reading)
         single = Reading(tuple(replace(entry, spec=self._alone(entry.spec)) for entry in entries), ())
-        self._applying.apply_at_once(
-            documents, single, Order(replace(self._options(), prune=False, partial=True))
+        self._applier.apply_at_once(
+            documents, single, ApplyOrder(replace(self._options(), prune=False, partial=True))
         )
 
     def _alone(self, spec: ProcessSpec) -> ProcessSpec:
@@ -147,28 +147,30 @@ class Sources:
     async def edges(self) -> dict[str, Sequence[str]]:
         """Who depends on whom according to the file, cycles included."""
         documents = self._documents_or_none()
-        reading = await self._applying.read(documents) if documents else Reading((), ())
+        reading = await self._applier.read(documents) if documents else Reading((), ())
         return {entry.spec.name: entry.spec.dependencies for entry in reading.entries}
 
     async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
         documents = self._documents()
-        reading = await self._applying.read(documents)
+        reading = await self._applier.read(documents)
         reached(FailPoint.MANIFEST_READ)
         files = [(one.path, one.content) for one in documents if one.path.startswith("/")]
         commit = commit_of(self.process_config_file, files)
         before = self._sets.get(self.owner)
-        applied = await self._applying.apply(documents, reading, Order(self._options(), commit=commit))
+        applied = await self._applier.apply(documents, reading, ApplyOrder(self._options(), commit=commit))
         if before is None or not before.followed:
             for earlier in sorted(self._sets.predecessors()):
                 self._journal.event("manifest.moved", before=earlier, after=self.owner)
         await asyncio.sleep(0)  # of a large manifest that was a turn's work
         return applied.plan, frozenset(entry.spec.name for entry in reading.entries)
 
-    def _documents(self) -> list[Document]:
-        documents = [Document(path, content) for path, content in read_documents(self.process_config_file)]
+    def _documents(self) -> list[ManifestFile]:
+        documents = [
+            ManifestFile(path, content) for path, content in read_documents(self.process_config_file)
+        ]
         return self._sets.with_choice(self.owner, documents)
 
-    def _documents_or_none(self) -> list[Document]:
+    def _documents_or_none(self) -> list[ManifestFile]:
         try:
             return self._documents()
         except PmonError as error:
@@ -176,8 +178,8 @@ class Sources:
                 return []
             raise
 
-    def _options(self) -> Options:
-        return Options(
+    def _options(self) -> CompareOptions:
+        return CompareOptions(
             owner=self.owner,
             prune=True,
             take_submitted=True,

@@ -13,7 +13,7 @@ from typing import Any
 
 from pmon3_schema.status import Status
 from pmond.core.model import NOTHING_SEEN
-from pmond.core.occasions import Occasion
+from pmond.core.notifications import Notification
 from pmond.runtime.intent.registry import Declared, Registry
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.publishing import Publisher
@@ -33,7 +33,7 @@ class Describer:
         self._loop = loop
         self._publisher = publisher
 
-    def __call__(self, found: Occasion) -> str | None:
+    def __call__(self, found: Notification) -> str | None:
         """The JSON text, ASCII whatever the values; None for a process that is not declared any more."""
         one = self._registry.processes.get(found.name)
         if one is None:
@@ -46,7 +46,7 @@ class Describer:
                 text = json.dumps(values, separators=(",", ":"))
         return text
 
-    def _values(self, one: Declared, found: Occasion) -> dict[str, Any]:
+    def _values(self, one: Declared, found: Notification) -> dict[str, Any]:
         row, spec = self._publisher.row(one), one.spec
         history = self._loop.observed.get(one.name, NOTHING_SEEN).history
         user = self._publisher.user_of(one)

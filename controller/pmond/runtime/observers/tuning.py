@@ -52,7 +52,7 @@ class Tuner:
         done: set[int] = set()
         problem = ""
         for _ in range(_ROUNDS):
-            left = {member.pid for member in self._performer.clearing.members(running)} - done
+            left = {member.pid for member in self._performer.tree_reaper.members(running)} - done
             for pid in left:
                 problem = _apply(pid, before, wanted) or problem
             done |= left

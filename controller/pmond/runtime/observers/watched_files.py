@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from pmon3_schema.process_parts import Watch
+from pmon3_schema.process_parts import WatchSpec
 from pmond.core.facts import FilesSeen
 from pmond.core.model import NOTHING_SEEN, Files
 from pmond.runtime.base.journal import Journal
@@ -36,7 +36,7 @@ class WatchedFiles:
         self._loop = loop
         self._journal = journal
         self._user_of = user_of
-        self._watched: dict[str, Watch] = {}
+        self._watched: dict[str, WatchSpec] = {}
         self._ignored: dict[str, Ignore] = {}
         """For each path what nobody who watches it wants to know."""
         self._thread: WatchThread | None = None
@@ -65,7 +65,7 @@ class WatchedFiles:
         if self._thread is not None:
             self._thread.close()
 
-    def _wanted(self, name: str) -> Watch | None:
+    def _wanted(self, name: str) -> WatchSpec | None:
         one = self._registry.processes.get(name)
         return one.spec.watched if one is not None and one.spec.watch.paths else None
 
@@ -112,7 +112,7 @@ class WatchedFiles:
             reader = None if one.wanted.trusted else self._user_of(one)
             self._thread.read(partial(_digests, watch, reader), partial(self._was_read, name, watch))
 
-    def _was_read(self, name: str, watch: Watch, files: Files) -> None:
+    def _was_read(self, name: str, watch: WatchSpec, files: Files) -> None:
         present = self._registry.processes.get(name)
         if present is None or present.spec.watched != watch:
             return  # other files count by now; they are being read
@@ -120,7 +120,7 @@ class WatchedFiles:
             self._loop.tell(FilesSeen(name, files))
 
 
-def _digests(watch: Watch, reader: User | None) -> Files:
+def _digests(watch: WatchSpec, reader: User | None) -> Files:
     """What the files say. `reader`: who must have the right to read them; None: pmond's own do."""
 
     def counts(descriptor: int) -> bool:
@@ -129,7 +129,7 @@ def _digests(watch: Watch, reader: User | None) -> Files:
     return tuple((path, digest(path, watch.ignore, counts)) for path in watch.paths)
 
 
-def _ignored_by_all(watches: Iterable[Watch]) -> dict[str, Ignore]:
+def _ignored_by_all(watches: Iterable[WatchSpec]) -> dict[str, Ignore]:
     found: dict[str, Ignore] = {}
     for watch in watches:
         for path in map(os.path.abspath, watch.paths):

@@ -27,15 +27,15 @@ from msgspec import Struct
 
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.threads import thread_pool
-from pmond.runtime.processes.cgroup_place import NoCgroups, Place, find_place
+from pmond.runtime.processes.cgroup_root import CgroupRoot, NoCgroups, find_place
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat, runs
-from pmond.runtime.processes.tree import Membership, Root
+from pmond.runtime.processes.tree import Root, TreeMembership
 
 _ENDED = {errno.ESRCH, errno.ENOENT, errno.ENODEV}
 """The process, or its group, was gone before it could be moved."""
 
 
-class _Job(Struct, frozen=True):
+class _CgroupJob(Struct, frozen=True):
     """One piece of work of the thread: a process to move, or (pid 0) an empty group to remove."""
 
     group: str
@@ -45,7 +45,7 @@ class _Job(Struct, frozen=True):
 class Cgroups:
     """The groups of all instances. A *group* is the path of its folder; empty: there is none."""
 
-    def __init__(self, place: Place | None, problem: str = "") -> None:
+    def __init__(self, place: CgroupRoot | None, problem: str = "") -> None:
         self.problem = problem
         """Why trees are not ended by groups; empty when they are."""
         self.joining: set[int] = set()
@@ -53,7 +53,7 @@ class Cgroups:
         self.joined: Callable[[], None] = lambda: None
         """Called when some of them may be."""
         self._place = place
-        self._jobs: list[_Job] = []
+        self._jobs: list[_CgroupJob] = []
         self._settled = asyncio.Event()
         self._settled.set()
         self._thread = thread_pool(1, "cgroups")
@@ -65,7 +65,7 @@ class Cgroups:
             return ""
         group = os.path.join(self._place.folder, _name(marker))
         self.joining.add(pid)
-        self._do(_Job(group, pid))
+        self._do(_CgroupJob(group, pid))
         return group
 
     def adopt(self, pid: int, marker: str) -> str:
@@ -106,7 +106,7 @@ class Cgroups:
                 if group not in groups:
                     self.left(group, f"{state_uuid}:{name}")
 
-    def strays(self) -> dict[str, list[Identity]]:
+    def orphans(self) -> dict[str, list[Identity]]:
         """Who lives in groups without an instance, by marker; empty ones are removed."""
         found = {}
         for group, marker in list(self._left.items()):
@@ -114,7 +114,7 @@ class Cgroups:
                 found[marker] = members
             else:
                 del self._left[group]
-                self._do(_Job(group))
+                self._do(_CgroupJob(group))
         return found
 
     async def settle(self) -> None:
@@ -129,7 +129,7 @@ class Cgroups:
                 _remove(os.path.join(self._place.folder, name))
             _remove(self._place.folder)
 
-    def _do(self, job: _Job) -> None:
+    def _do(self, job: _CgroupJob) -> None:
         self._jobs.append(job)
         if self._settled.is_set():
             self._settled.clear()
@@ -147,7 +147,7 @@ class Cgroups:
             return
         work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._done, jobs, _problem(done)))
 
-    def _done(self, jobs: list[_Job], problem: str) -> None:
+    def _done(self, jobs: list[_CgroupJob], problem: str) -> None:
         self.problem = problem or self.problem
         self.joining.difference_update(job.pid for job in jobs)
         if self._jobs:
@@ -162,7 +162,7 @@ class Grouped(Struct, frozen=True):
 
     cgroups: Cgroups
     group: str
-    search: Membership
+    search: TreeMembership
 
     def members(self, root: Root) -> frozenset[Identity]:
         """Both."""
@@ -181,7 +181,7 @@ def _name(marker: str) -> str:
     return marker.partition(":")[2]
 
 
-def _carry_out(jobs: list[_Job]) -> str:
+def _carry_out(jobs: list[_CgroupJob]) -> str:
     """In the thread: do what is to be done; answers what went wrong."""
     problem = ""
     for job in jobs:

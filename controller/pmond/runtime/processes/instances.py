@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.process_parts import Limits
+from pmon3_schema.process_parts import LimitsSpec
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.spawn import Child
@@ -21,13 +21,13 @@ from pmond.runtime.processes.tree import Root
 
 
 class Tuning(NamedTuple):
-    """The nice value, and the limits in the order of the fields of `Limits`; None: not declared."""
+    """The nice value, and the limits in the order of the fields of `LimitsSpec`; None: not declared."""
 
     priority: int | None
     limits: tuple[int | None, ...]
 
 
-_values_of = attrgetter(*Limits.declared)
+_values_of = attrgetter(*LimitsSpec.declared)
 
 
 def tuning_of(spec: ProcessSpec) -> Tuning:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.process_parts import Limits
+from pmon3_schema.process_parts import LimitsSpec
 from pmond.runtime.processes.environment import (
     MARKER,
     User,
@@ -147,6 +147,6 @@ def _other_user(spec: ProcessSpec) -> User | None:
     return user
 
 
-def _limits(limits: Limits) -> tuple[tuple[int, int], ...]:
+def _limits(limits: LimitsSpec) -> tuple[tuple[int, int], ...]:
     values = ((number, getattr(limits, name)) for name, number in LIMIT_NUMBERS.items())
     return tuple((number, value) for number, value in values if value is not None)

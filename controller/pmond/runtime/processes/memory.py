@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pmond.core.model import ExitStatus
-from pmond.runtime.processes.cgroup_place import own_group
+from pmond.runtime.processes.cgroup_root import own_group
 
 _MACHINE = "/proc/vmstat"
 _FIELD = b"oom_kill "

@@ -9,7 +9,7 @@ So the tree of our own child is its descendants, plus those of our other childre
 marker or are in its session or group, plus their descendants (`Descendants`: costs what the tree
 costs). After the daemon itself died, orphans went elsewhere, and all of /proc has to be looked
 through (`ProcessTable`). Both miss a process that moves while they look, therefore killing goes
-on until two looks in a row have found nothing. Both are a `Membership`, and so is a control
+on until two looks in a row have found nothing. Both are a `TreeMembership`, and so is a control
 group together with one of them (`cgroups`).
 """
 
@@ -47,7 +47,7 @@ class Root(Struct, frozen=True):
     marker: str
 
 
-class Membership(Protocol):
+class TreeMembership(Protocol):
     """A way to find the processes of a tree."""
 
     def members(self, root: Root) -> frozenset[Identity]:
@@ -193,7 +193,7 @@ def orphans(known: Collection[int]) -> dict[str, list[Identity]]:
     return dict(found)
 
 
-def kill_members(membership: Membership, root: Root) -> frozenset[Identity]:
+def kill_members(membership: TreeMembership, root: Root) -> frozenset[Identity]:
     """One look and SIGKILL to all that it finds; answers what it found."""
     found = membership.members(root)
     for identity in found:
@@ -207,7 +207,7 @@ def try_signal(identity: Identity, number: int) -> None:
         send_signal(identity, number)
 
 
-async def kill_tree(membership: Membership, root: Root, timeout: float = 2.0) -> frozenset[Identity]:
+async def kill_tree(membership: TreeMembership, root: Root, timeout: float = 2.0) -> frozenset[Identity]:
     """Kill until two looks in a row find nothing; answers the survivors after `timeout` seconds.
 
     Survivors are processes that wait for a device, or belong to somebody we may not signal.

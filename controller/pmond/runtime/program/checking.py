@@ -14,18 +14,18 @@ from pathlib import Path
 from pmon3_schema import paths
 from pmon3_schema.diagnostics import Diagnostic, render_text
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.manifest import Document, read, texts
+from pmon3_schema.manifest import ManifestFile, read, texts
 from pmon3_schema.profiles import chosen_by_caller, chosen_words
-from pmon3_schema.settings import Access, EventHandling, Settings
+from pmon3_schema.settings import EventHandling, PermissionSettings, Settings
 from pmond.runtime.files.documents import read_documents, unpack
 from pmond.runtime.files.folders import group_of, owner_of
 from pmond.runtime.program.state_folder import STATE_FILE
-from pmond.runtime.state.peek import CannotPeek, accepted_content
+from pmond.runtime.state.preview import CannotPeek, accepted_content
 
 
 def problems(settings: Settings, places: paths.Places) -> Iterator[str]:
     """Each one as a sentence that says what to do."""
-    sections: dict[str, Access] = {
+    sections: dict[str, PermissionSettings] = {
         "logs": settings.logs,
         "data": settings.data,
         "message_queue": settings.message_queue,
@@ -46,7 +46,7 @@ def manifest(settings: Settings) -> tuple[tuple[Diagnostic, ...], str]:
     """
     path = settings.process_config_file
     try:
-        documents = [Document(name, content) for name, content in read_documents(path)]
+        documents = [ManifestFile(name, content) for name, content in read_documents(path)]
     except PmonError as error:
         if error.code is ErrorCode.NOT_FOUND:
             return (), ""
@@ -56,7 +56,7 @@ def manifest(settings: Settings) -> tuple[tuple[Diagnostic, ...], str]:
     return found, (render_text(found, texts(documents)) if found else "") + remark
 
 
-def _choice(settings: Settings, documents: Sequence[Document]) -> tuple[list[Document], str]:
+def _choice(settings: Settings, documents: Sequence[ManifestFile]) -> tuple[list[ManifestFile], str]:
     """What was chosen for the manifest, and that in words. The values of variables may be secrets."""
     path = settings.process_config_file
     try:
@@ -68,7 +68,7 @@ def _choice(settings: Settings, documents: Sequence[Document]) -> tuple[list[Doc
             [],
             f"pmond: {path} is read without what may be chosen for it: cannot read the state: {error}\n",
         )
-    choice = chosen_by_caller([Document(*one) for one in unpack(packed)] if packed else [])
+    choice = chosen_by_caller([ManifestFile(*one) for one in unpack(packed)] if packed else [])
     if choice is None:
         return [], ""
     words = (chosen_words(choice) or {}).items()
@@ -76,7 +76,7 @@ def _choice(settings: Settings, documents: Sequence[Document]) -> tuple[list[Doc
     return [choice], f"pmond: {path} is read with what was chosen for it: {said or 'no profile'}\n"
 
 
-def _access(name: str, section: Access) -> Iterator[str]:
+def _access(name: str, section: PermissionSettings) -> Iterator[str]:
     try:
         owner_of(section, name)
         if section.group:

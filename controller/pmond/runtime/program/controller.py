@@ -14,19 +14,19 @@ from msgspec.structs import replace
 
 from pmon3_schema._version import __version__
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.manifest import Document as ManifestDocument
+from pmon3_schema.manifest import ManifestFile as ManifestDocument
 from pmon3_schema.protocol import Apply, Document, Rollback, Selection, Wait
 from pmon3_schema.status import Target
-from pmond.core.compare import Options
+from pmond.core.compare import CompareOptions
 from pmond.runtime.access.auth import Peer, is_administrator, is_owner, uid_of
-from pmond.runtime.base.long_work import in_thread, in_turns
+from pmond.runtime.base.long_work import cooperative_map, in_thread
 from pmond.runtime.files.log_files import LogFile
-from pmond.runtime.intent.acting import Acting, target
-from pmond.runtime.intent.applying import Applying, Order
-from pmond.runtime.intent.grouping import Grouping
-from pmond.runtime.intent.owning import Owning, check_set
+from pmond.runtime.intent.applier import Applier, ApplyOrder
+from pmond.runtime.intent.commands import Commands, target
+from pmond.runtime.intent.group_editor import GroupEditor
+from pmond.runtime.intent.ownership import Ownership, check_set
 from pmond.runtime.intent.registry import Declared, Registry
-from pmond.runtime.intent.rollback import RollingBack, Wish
+from pmond.runtime.intent.rollbacks import RollbackRequest, Rollbacks
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.intent.sources import Sources
 from pmond.runtime.state.store import Store
@@ -34,7 +34,7 @@ from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.views.graph_view import graph_json
 from pmond.runtime.views.publishing import Publisher, event_json, hold_json
 from pmond.runtime.views.set_view import SetView
-from pmond.runtime.views.waiting import Waiting
+from pmond.runtime.views.waiter import Waiter
 
 _API = 1
 _EVENTS_READ = 10_000
@@ -69,16 +69,16 @@ class Controller:
         self,
         *,
         registry: Registry,
-        acting: Acting,
-        applying: Applying,
-        grouping: Grouping,
+        commands: Commands,
+        applier: Applier,
+        group_editor: GroupEditor,
         sources: Sources,
-        waiting: Waiting,
+        waiter: Waiter,
         publisher: Publisher,
-        owning: Owning,
+        ownership: Ownership,
         sets: Sets,
         set_view: SetView,
-        rolling_back: RollingBack,
+        rollbacks: Rollbacks,
         bus: Bus,
         store: Store,
         about: Mapping[str, Any],
@@ -88,16 +88,16 @@ class Controller:
         services: Services,
     ) -> None:
         self._registry = registry
-        self._acting = acting
-        self._applying = applying
-        self._grouping = grouping
+        self._commands = commands
+        self._applier = applier
+        self._group_editor = group_editor
         self._sources = sources
-        self._waiting = waiting
+        self._waiter = waiter
         self._publisher = publisher
-        self._owning = owning
+        self._ownership = ownership
         self._sets = sets
         self._set_view = set_view
-        self._rolling_back = rolling_back
+        self._rollbacks = rollbacks
         self._bus = bus
         self._store = store
         self._about = about
@@ -125,14 +125,14 @@ class Controller:
         return await self._publisher.describe(self._registry.one(ref))
 
     def submit(self, spec: dict[str, Any], cwd: str, peer: Peer, replace: bool) -> Sequence[Target]:
-        return self._acting.submit(spec, cwd, peer, replace)
+        return self._commands.submit(spec, cwd, peer, replace)
 
     async def act(
         self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
     ) -> Sequence[Target]:
         if verb in {"start", "restart"}:
             self._declare_missing(selection, peer)
-        return await self._acting.act(verb, selection, peer, force, changes)
+        return await self._commands.act(verb, selection, peer, force, changes)
 
     def _declare_missing(self, selection: Selection, peer: Peer) -> None:
         """Names that only the process config file knows are taken from it, as the Go pmon3 does."""
@@ -153,10 +153,10 @@ class Controller:
         record = self._sets.get(order.options.owner)
         if record is not None:
             check_set("apply", record, peer, self._daemon_uid, self._control_group)
-        reading = await self._applying.read(found)
+        reading = await self._applier.read(found)
         if body.dry_run:
-            return {"plan": await self._applying.plan(found, reading, order), "targets": [], "revision": 0}
-        applied = await self._applying.apply(found, reading, order)
+            return {"plan": await self._applier.plan(found, reading, order), "targets": [], "revision": 0}
+        applied = await self._applier.apply(found, reading, order)
         return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
     async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
@@ -167,9 +167,9 @@ class Controller:
         if record is not None and len(found) > len(given):
             # What was chosen may be secret, and whoever writes the documents can have it said.
             check_set("plan", record, peer, self._daemon_uid, self._control_group)
-        return await self._applying.plan(found, await self._applying.read(found), order)
+        return await self._applier.plan(found, await self._applier.read(found), order)
 
-    def _order(self, body: Apply, peer: Peer) -> Order:
+    def _order(self, body: Apply, peer: Peer) -> ApplyOrder:
         """What a caller asked for; of the process config file the same as if pmond read it itself."""
         order = order_of(body, peer)
         if order.options.owner != self._sources.owner:
@@ -179,16 +179,16 @@ class Controller:
     async def hold(
         self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
     ) -> Sequence[Target]:
-        return await self._owning.hold(selection, peer, up, reason, seconds)
+        return await self._ownership.hold(selection, peer, up, reason, seconds)
 
     async def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
-        return await self._owning.unhold(selection, peer)
+        return await self._ownership.unhold(selection, peer)
 
     async def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
-        return await self._owning.release(selection, peer)
+        return await self._ownership.release(selection, peer)
 
     async def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
-        return await self._owning.approve(selection, peer)
+        return await self._ownership.approve(selection, peer)
 
     async def sets(self, peer: Peer) -> Sequence[dict[str, Any]]:
         return await self._set_view.all(peer)
@@ -197,17 +197,17 @@ class Controller:
         return self._set_view.history(name or self._sources.owner, limit)
 
     def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> None:
-        self._owning.suspend(name, peer, reason, seconds)
+        self._ownership.suspend(name, peer, reason, seconds)
 
     async def resume(self, name: str, peer: Peer) -> None:
-        record = self._owning.resume(name, peer)
+        record = self._ownership.resume(name, peer)
         if record.set_name == self._sources.owner:
             await self._sources.reload()
 
     async def rollback(self, body: Rollback, peer: Peer) -> dict[str, Any]:
-        record = self._owning.controlled("roll back", body.set or self._sources.owner, peer)
-        wish = Wish(body.to, body.stable, body.dry_run, body.message)
-        applied = await self._rolling_back.roll_back(record.set_name, wish, peer)
+        record = self._ownership.controlled("roll back", body.set or self._sources.owner, peer)
+        request = RollbackRequest(body.to, body.stable, body.dry_run, body.message)
+        applied = await self._rollbacks.roll_back(record.set_name, request, peer)
         return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
     async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
@@ -220,7 +220,7 @@ class Controller:
             )
 
         await asyncio.sleep(0)  # to look at thousands takes some milliseconds each time
-        fresh, holds = await self._acting.release_holds(concerned, peer)
+        fresh, holds = await self._commands.release_holds(concerned, peer)
         await asyncio.sleep(0)
         meant = [one for one in concerned() if one.wanted.up]
         targets = {one.name: target(one) for one in meant} | {one["name"]: one for one in fresh}
@@ -233,18 +233,18 @@ class Controller:
         return [target(one) for one in self._registry.processes.values() if one.wanted.up]
 
     async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:
-        return await self._waiting.wait(
-            body, lambda one: self._log_files(peer, one), lambda: self._set_view.standing(body.set, peer)
+        return await self._waiter.wait(
+            body, lambda one: self._log_files(peer, one), lambda: self._set_view.set_status(body.set, peer)
         )
 
     def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
         one = self._registry.one(ref)
-        self._acting.check_control("read the log of", peer, one)
+        self._commands.check_control("read the log of", peer, one)
         return self._log_files(peer, one)
 
     def _log_files(self, peer: Peer, one: Declared) -> Sequence[LogFile]:
         """The logs of a process, as far as this caller may read them; none of somebody else's."""
-        if not self._acting.may_control(peer, one):
+        if not self._commands.may_control(peer, one):
             return []
         owners = None if is_owner(peer, self._daemon_uid) else self._owners(one)
         return [LogFile(Path(path), owners) for path in dict.fromkeys(self._publisher.log_files(one))]
@@ -273,16 +273,16 @@ class Controller:
                 f"one of {', '.join(_EXPORT_ORDERS)}",
             )
         found = sorted(self._registry.select(selection, deleting=False), key=key)
-        return {"processes": await in_turns(found, self._publisher.exported)}
+        return {"processes": await cooperative_map(found, self._publisher.exported)}
 
     def groups(self) -> Sequence[dict[str, Any]]:
-        return self._grouping.groups()
+        return self._group_editor.groups()
 
     def create_group(self, name: str) -> dict[str, Any]:
-        return self._grouping.create(name)
+        return self._group_editor.create(name)
 
     async def delete_group(self, ref: str) -> None:
-        await self._grouping.delete(ref)
+        await self._group_editor.delete(ref)
 
     async def describe_group(self, ref: str) -> dict[str, Any]:
         number = self._registry.group_id(ref)
@@ -290,10 +290,10 @@ class Controller:
         return {"id": number, "name": self._registry.groups[number], "processes": rows}
 
     async def assign(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
-        return await self._grouping.change(groups, refs, add=True)
+        return await self._group_editor.change(groups, refs, add=True)
 
     async def remove(self, groups: Sequence[str], refs: Sequence[str]) -> Sequence[str]:
-        return await self._grouping.change(groups, refs, add=False)
+        return await self._group_editor.change(groups, refs, add=False)
 
     def events(self, since: int, name: str | None) -> Sequence[Mapping[str, Any]]:
         return [event_json(event) for event in self._store.events(name, _EVENTS_READ) if event.id > since]
@@ -315,9 +315,9 @@ def _manifest_documents(documents: Sequence[Document]) -> list[ManifestDocument]
     return [ManifestDocument(d.path, d.text.encode("utf-8", "surrogateescape")) for d in documents]
 
 
-def order_of(body: Apply, peer: Peer) -> Order:
+def order_of(body: Apply, peer: Peer) -> ApplyOrder:
     """What a caller asked for."""
-    options = Options(
+    options = CompareOptions(
         owner=body.set or f"file:{body.documents[0].path}",
         prune=body.prune,
         prune_limit=body.prune_limit,
@@ -325,7 +325,7 @@ def order_of(body: Apply, peer: Peer) -> Order:
         take_over=body.take_ownership,
         forced=frozenset(body.restart),
     )
-    return Order(
+    return ApplyOrder(
         options,
         peer,
         message=body.message,

@@ -26,18 +26,18 @@ from pmond.runtime.files.watch import Watcher
 from pmond.runtime.http.listener import socket_name
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.spawn import seal_descriptors
-from pmond.runtime.program import late_imports
+from pmond.runtime.program import preload
 from pmond.runtime.program.configuration import Configuration, policy_of
 from pmond.runtime.program.controller import Services
 from pmond.runtime.program.doctor import Surroundings, examine
-from pmond.runtime.program.ending import Ending
 from pmond.runtime.program.handover import Handover
-from pmond.runtime.program.notify import Notifier
+from pmond.runtime.program.notify import ServiceNotifier
 from pmond.runtime.program.parts import Calls, Parts
+from pmond.runtime.program.shutdown_sequence import ShutdownSequence
 from pmond.runtime.program.state_folder import StateFolder
-from pmond.runtime.program.upgrade import Upgrade
-from pmond.runtime.program.upgrading import Upgrading
-from pmond.runtime.supervise import adopt
+from pmond.runtime.program.upgrade import InPlaceUpgrade
+from pmond.runtime.program.upgrade_sequence import UpgradeSequence
+from pmond.runtime.supervise.adoption import Adoption, Survivor, end_survivors
 from pmond.runtime.supervise.resync import Resync, tune_interpreter
 
 
@@ -60,7 +60,7 @@ class Daemon:
         self._configuration = Configuration(settings, places, environ, self._open_files, journal)
         self._handed = handed
         self._exit_on_name = exit_on
-        self._notifier = Notifier(environ, journal)
+        self._notifier = ServiceNotifier(environ, journal)
 
     async def start(self) -> None:
         """Come up. Raises PmonError or StoreError when that cannot be done."""
@@ -74,7 +74,7 @@ class Daemon:
         self._watch()
         if not upgraded:
             await self._parts.sources.reload()
-        await adopt.end(left, self._journal)
+        await end_survivors(left, self._journal)
         self._set_going()
         if upgraded:  # what was in force a moment ago is; nobody waits for the manifest
             self._parts.sources.changed()
@@ -83,7 +83,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Return when it has ended."""
-        await self._ending.over.wait()
+        await self._shutdown_sequence.over.wait()
 
     async def close(self) -> None:
         """Give everything back."""
@@ -91,11 +91,11 @@ class Daemon:
         self._resync.stop()
         parts.loop.pause()
         parts.loop.save()
-        parts.hooks.close()
+        parts.event_handlers.close()
         self._watcher.close()
         parts.watched_files.close()
         parts.reaper.stop()
-        parts.foreign.close()
+        parts.adopted_exits.close()
         await parts.server.close()
         parts.cgroups.close()
         parts.memory.close()
@@ -114,7 +114,7 @@ class Daemon:
 
     def end(self, stop_processes: bool) -> None:
         """Begin to end; asked again, do not wait for anything."""
-        self._ending.begin(stop_processes)
+        self._shutdown_sequence.begin(stop_processes)
 
     def interrupted(self) -> None:
         """SIGTERM, SIGINT or SIGQUIT: `handle_interrupts` says whether processes are stopped too.
@@ -129,11 +129,11 @@ class Daemon:
 
     async def upgrade(self) -> None:
         """Become the code that is installed now. Raises PmonError when it cannot be used."""
-        await self._upgrading.upgrade()
+        await self._upgrade_sequence.upgrade()
 
     def upgrade_asked(self) -> None:
         """SIGUSR2: the same; what is wrong is in the journal."""
-        self._upgrading.asked()
+        self._upgrade_sequence.asked()
 
     def reload(self) -> None:
         """Read config.yml and the manifest again (SIGHUP, or a change of the file)."""
@@ -158,37 +158,41 @@ class Daemon:
 
     def _put_together(self) -> None:
         folder, journal = self._folder, self._journal
-        upgrade = Upgrade(folder.store, folder.path, journal, self._environ)
+        upgrade = InPlaceUpgrade(folder.store, folder.path, journal, self._environ)
         calls = Calls(
             self.end, Services(self.end, self.upgrade, self._doctor, self._look_again), upgrade.exited
         )
         self._parts = parts = Parts(self._configuration, folder, clock, journal, self._exit_on_name, calls)
-        self._ending = Ending(parts.loop, parts.registry, parts.bus, clock, journal, self._notifier)
-        self._upgrading = Upgrading(upgrade, parts, self._ending, journal, folder.lock, self._open_files)
+        self._shutdown_sequence = ShutdownSequence(
+            parts.loop, parts.registry, parts.bus, clock, journal, self._notifier
+        )
+        self._upgrade_sequence = UpgradeSequence(
+            upgrade, parts, self._shutdown_sequence, journal, folder.lock, self._open_files
+        )
         self._resync = Resync(self._look_again, lambda: len(parts.registry.processes))
 
-    def _adopt(self) -> list[adopt.Survivor]:
+    def _adopt(self) -> list[Survivor]:
         """Take over what earlier pmonds left; what of it is to be ended."""
         folder, parts = self._folder, self._parts
-        adoption = adopt.Adoption(
+        adoption = Adoption(
             parts.loop,
             parts.performer,
-            parts.foreign,
+            parts.adopted_exits,
             clock,
             self._journal,
             folder.store.uuid,
-            folder.keeper.ended,
+            folder.exit_status_holder.ended,
             {record.name: record.spec for record in folder.snapshot.processes},
         )
         reached(FailPoint.ADOPTION_BEGUN)
-        folder.keeper.take_over()
+        folder.exit_status_holder.take_over()
         adoption.histories(folder.snapshot.histories)
         left = adoption.instances(folder.snapshot.instances, folder.starts.left(), folder.starts.stops_left())
         parts.performer.find_left()
         reached(FailPoint.UPGRADE_ADOPTED if self._handed.lock is not None else FailPoint.ADOPTION_DONE)
-        parts.keeping.drop(adoption.stale)
-        folder.keeper.release()
-        folder.keeper.start()
+        parts.recorder.drop(adoption.stale)
+        folder.exit_status_holder.release()
+        folder.exit_status_holder.start()
         return left
 
     async def _listen(self) -> None:
@@ -231,10 +235,10 @@ class Daemon:
         parts.tuner.tune(parts.registry.processes)
         parts.watched_files.follow(list(parts.registry.processes))
         parts.rollouts.resume()
-        parts.expiring.look()
+        parts.hold_expiry.look()
         self._resync.start()
-        asyncio.get_running_loop().call_later(late_imports.AFTER, late_imports.begin)
-        parts.rotating.look_soon(0.0)
+        asyncio.get_running_loop().call_later(preload.AFTER, preload.begin)
+        parts.log_rotator.schedule_check(0.0)
 
     def _watch(self) -> None:
         self._watcher = Watcher(self._files_changed, on_fallback=self._watching_fell_back)
@@ -244,7 +248,7 @@ class Daemon:
         return [self._configuration.places.config_file, self.settings.process_config_file]
 
     def _files_changed(self, paths: list[str]) -> None:
-        if self.settings.disable_reloads or self._ending.begun:
+        if self.settings.disable_reloads or self._shutdown_sequence.begun:
             return
         if self._configuration.places.config_file in paths:
             self.reload()
@@ -256,17 +260,17 @@ class Daemon:
 
     def _reload(self) -> None:
         parts = self._parts
-        context = self._configuration.read_again(parts.keeping.announce)
+        context = self._configuration.read_again(parts.recorder.announce)
         if context is not None:
             self._journal.level = self._configuration.log_level()
             parts.loop.policy = policy_of(self.settings)
-            parts.performer.starting.context = parts.publisher.context = context
+            parts.performer.starter.context = parts.publisher.context = context
             parts.loop.touch(parts.registry.processes)
         self._watcher.watch(self._watched())
         parts.sources.changed()
 
     def _look_again(self) -> None:
-        if self._ending.begun:
+        if self._shutdown_sequence.begun:
             return
         self._parts.look_again()
         self._keep_reachable()
@@ -281,7 +285,7 @@ class Daemon:
                 rotated=self._parts.rotated_folders(),
                 degraded=self._folder.store.degraded,
                 subreaper=self._subreaper,
-                keeper=self._folder.keeper.problem,
+                exit_status_holder=self._folder.exit_status_holder.problem,
                 trees=self._parts.cgroups.problem,
                 processes=len(self._parts.registry.processes),
             )

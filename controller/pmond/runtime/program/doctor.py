@@ -16,8 +16,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from pmond.runtime.files import inotify
-from pmond.runtime.files.holes import mechanism
-from pmond.runtime.processes.foreign_exits import tells_exits
+from pmond.runtime.files.hole_punching import mechanism
+from pmond.runtime.processes.adopted_exits import tells_exits
 from pmond.runtime.processes.identity import open_pidfd, pidfd_inode
 
 OK, LIMITED, FAILED = "ok", "limited", "failed"
@@ -25,7 +25,7 @@ _FEW_DESCRIPTORS = 0.8
 """Share of the limit of open files beyond which it is time to raise it."""
 
 
-class Check(Struct, frozen=True):
+class HostCheck(Struct, frozen=True):
     """One line: what it is about, how it stands, what is in use, and what follows from that."""
 
     name: str
@@ -43,7 +43,7 @@ class Surroundings(Struct, frozen=True):
     """Folders with logs that are to be rotated."""
     degraded: str | None
     subreaper: bool
-    keeper: str
+    exit_status_holder: str
     """Why no keeper holds exit statuses across the end of pmond; empty when one does."""
     trees: str
     """Why trees are not ended by control groups; empty when they are."""
@@ -58,7 +58,7 @@ def examine(around: Surroundings) -> list[dict[str, Any]]:
             _state(around),
             _exits(),
             _statuses(),
-            _keeper(around),
+            _exit_status_holder(around),
             _trees(around),
             *_rotation(around),
             _watching(),
@@ -68,19 +68,19 @@ def examine(around: Surroundings) -> list[dict[str, Any]]:
     ]
 
 
-def _state(around: Surroundings) -> Check:
+def _state(around: Surroundings) -> HostCheck:
     if around.degraded is not None:
-        return Check("state", FAILED, "memory", f"{around.degraded}; it is kept in memory until then")
-    return Check("state", OK, around.state_dir)
+        return HostCheck("state", FAILED, "memory", f"{around.degraded}; it is kept in memory until then")
+    return HostCheck("state", OK, around.state_dir)
 
 
-def _exits() -> Check:
+def _exits() -> HostCheck:
     if _works(lambda: open_pidfd(os.getppid() if os.getppid() > 1 else os.getpid())):
         inode = bool(pidfd_inode(os.getpid()))
-        return Check(
+        return HostCheck(
             "adopted exits", OK, "pidfd", "" if inode else "identity by start time (before Linux 6.9)"
         )
-    return Check(
+    return HostCheck(
         "adopted exits",
         LIMITED,
         "looking every second",
@@ -88,30 +88,34 @@ def _exits() -> Check:
     )
 
 
-def _statuses() -> Check:
+def _statuses() -> HostCheck:
     if tells_exits():
-        return Check("adopted exit codes", OK, "PIDFD_GET_INFO")
+        return HostCheck("adopted exit codes", OK, "PIDFD_GET_INFO")
     message = "before Linux 6.15: the code is unknown when the parent reaps first"
-    return Check("adopted exit codes", LIMITED, "zombie status", message)
+    return HostCheck("adopted exit codes", LIMITED, "zombie status", message)
 
 
-def _keeper(around: Surroundings) -> Check:
-    if not around.keeper:
-        return Check("exits without pmond", OK, "keeper")
-    return Check("exits without pmond", LIMITED, "none", f"{around.keeper}: such an exit code is unknown")
+def _exit_status_holder(around: Surroundings) -> HostCheck:
+    if not around.exit_status_holder:
+        return HostCheck("exits without pmond", OK, "keeper")
+    return HostCheck(
+        "exits without pmond", LIMITED, "none", f"{around.exit_status_holder}: such an exit code is unknown"
+    )
 
 
-def _trees(around: Surroundings) -> Check:
+def _trees(around: Surroundings) -> HostCheck:
     if not around.trees:
         others = "subreaper, sessions and markers" if around.subreaper else "sessions and markers"
-        return Check("process trees", OK, "control groups", f"and {others} for what forked before it joined")
+        return HostCheck(
+            "process trees", OK, "control groups", f"and {others} for what forked before it joined"
+        )
     if around.subreaper:
-        return Check("process trees", OK, "subreaper", around.trees)
+        return HostCheck("process trees", OK, "subreaper", around.trees)
     message = f"{around.trees}; no subreaper: orphans that clear their environment escape"
-    return Check("process trees", LIMITED, "sessions and markers", message)
+    return HostCheck("process trees", LIMITED, "sessions and markers", message)
 
 
-def _rotation(around: Surroundings) -> Iterator[Check]:
+def _rotation(around: Surroundings) -> Iterator[HostCheck]:
     """One for the folder of logs, and one for each other file system with logs to rotate."""
     seen = set()
     for folder in (around.log_dir, *sorted(around.rotated)):
@@ -120,18 +124,18 @@ def _rotation(around: Surroundings) -> Iterator[Check]:
             yield _rotation_in(folder, "" if folder == around.log_dir else f" in {folder}")
 
 
-def _rotation_in(folder: str, where: str) -> Check:
+def _rotation_in(folder: str, where: str) -> HostCheck:
     name = f"log rotation{where}"
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
             found = mechanism(file.fileno())
     except OSError as error:
-        return Check(name, FAILED, "none", f"cannot write to {folder}: {error.strerror}")
+        return HostCheck(name, FAILED, "none", f"cannot write to {folder}: {error.strerror}")
     if found == "none":
         message = "this file system cannot make holes: log_rotate does nothing there, use logrotate"
-        return Check(name, LIMITED, found, message)
+        return HostCheck(name, LIMITED, found, message)
     message = "" if found == "collapse range" else "a rotated log begins with a hole, which takes no room"
-    return Check(name, OK, found, message)
+    return HostCheck(name, OK, found, message)
 
 
 def _device(folder: str) -> int:
@@ -141,26 +145,26 @@ def _device(folder: str) -> int:
         return -1
 
 
-def _watching() -> Check:
+def _watching() -> HostCheck:
     try:
         inotify.Inotify().close()
     except OSError as error:
-        return Check("file watching", LIMITED, "polling", f"no inotify ({error.strerror})")
-    return Check("file watching", OK, "inotify")
+        return HostCheck("file watching", LIMITED, "polling", f"no inotify ({error.strerror})")
+    return HostCheck("file watching", OK, "inotify")
 
 
-def _descriptors(around: Surroundings) -> Check:
+def _descriptors(around: Surroundings) -> HostCheck:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     status = LIMITED if used > soft * _FEW_DESCRIPTORS else OK
     hint = "raise LimitNOFILE, or ulimit -n" if status == LIMITED else ""
-    return Check("open files", status, f"{used} of {soft}", hint or f"hard limit {hard}")
+    return HostCheck("open files", status, f"{used} of {soft}", hint or f"hard limit {hard}")
 
 
-def _privileges() -> Check:
+def _privileges() -> HostCheck:
     if os.geteuid() == 0:
-        return Check("privileges", OK, "root", "processes may run as any user")
-    return Check("privileges", OK, f"user id {os.geteuid()}", "processes run as this user")
+        return HostCheck("privileges", OK, "root", "processes may run as any user")
+    return HostCheck("privileges", OK, f"user id {os.geteuid()}", "processes run as this user")
 
 
 def _works(probe: Callable[[], int | None]) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pmond.runtime.base.journal import Journal
 
 
-class Notifier:
+class ServiceNotifier:
     """Tells the service manager that started this pmond."""
 
     def __init__(self, environ: Mapping[str, str], journal: Journal) -> None:

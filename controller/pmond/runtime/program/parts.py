@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Struct
 
 from pmon3_schema.paths import socket_path
-from pmon3_schema.process_parts import LogRotate
-from pmond.core.events import Event
+from pmon3_schema.process_parts import LogRotateSpec
+from pmond.core.events import ProcessEvent
 from pmond.core.model import ExitStatus, State
 from pmond.runtime.access import auth
 from pmond.runtime.base.clock import Clock
@@ -25,25 +25,25 @@ from pmond.runtime.files.folders import group_of
 from pmond.runtime.http.admission import free_descriptors, limits_within
 from pmond.runtime.http.api import Api
 from pmond.runtime.http.server import Server
-from pmond.runtime.intent.acting import Acting
-from pmond.runtime.intent.applying import Applying
-from pmond.runtime.intent.expiring import Expiring
-from pmond.runtime.intent.grouping import Grouping
-from pmond.runtime.intent.owning import Owning, may_control_set
+from pmond.runtime.intent.applier import Applier
+from pmond.runtime.intent.commands import Commands
+from pmond.runtime.intent.group_editor import GroupEditor
+from pmond.runtime.intent.hold_expiry import HoldExpiry
+from pmond.runtime.intent.ownership import Ownership, may_control_set
 from pmond.runtime.intent.registry import Declared, Registry
-from pmond.runtime.intent.rollback import RollingBack, RolloutEnded
+from pmond.runtime.intent.rollbacks import Rollbacks, RolloutEnded
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.intent.sources import Sources
+from pmond.runtime.observers.event_handlers import EventHandlers
 from pmond.runtime.observers.exit_on import ExitOn
-from pmond.runtime.observers.hooks import Hooks
-from pmond.runtime.observers.keeping import Keeping
+from pmond.runtime.observers.log_rotator import LogRotator
 from pmond.runtime.observers.process_json import Describer
-from pmond.runtime.observers.rotating import Rotating
+from pmond.runtime.observers.recorder import Recorder
 from pmond.runtime.observers.tuning import Tuner
 from pmond.runtime.observers.watched_files import WatchedFiles
 from pmond.runtime.processes import cgroups
-from pmond.runtime.processes.foreign_exits import ForeignExits
+from pmond.runtime.processes.adopted_exits import AdoptedExits
 from pmond.runtime.processes.memory import MemoryKills
 from pmond.runtime.processes.reaper import Reaper
 from pmond.runtime.program.configuration import Configuration, policy_of
@@ -54,7 +54,7 @@ from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.perform import Performer
 from pmond.runtime.views.publishing import Publisher
 from pmond.runtime.views.set_view import SetView
-from pmond.runtime.views.waiting import Waiting
+from pmond.runtime.views.waiter import Waiter
 
 
 class Calls(Struct, frozen=True):
@@ -106,51 +106,51 @@ class Parts:
             self._journal,
             self._folder.store.uuid,
             self._configuration.context(),
-            lambda name: self.keeping.forget(name),
+            lambda name: self.recorder.forget(name),
             self._folder.starts,
             self.cgroups,
-            lambda identity: self.foreign.watch(identity),
+            lambda identity: self.adopted_exits.watch(identity),
         )
         self.registry.renamed = self._renamed
-        self.performer.starting.renames = any(record.born_as for record in self._folder.snapshot.instances)
+        self.performer.starter.renames = any(record.born_as for record in self._folder.snapshot.instances)
 
     def _make_publishing(self, uid: int) -> None:
         """What is told and kept of it."""
         store, instances = self._folder.store, self.performer.instances
         user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
         self.publisher = publisher = Publisher(self.registry, self.loop, instances, store, self._clock, user)
-        publisher.context = self.performer.starting.context
+        publisher.context = self.performer.starter.context
         self.bus = Bus()
-        self.keeping = Keeping(
+        self.recorder = Recorder(
             store, self.registry, self.loop, instances, publisher, self.bus, self._clock, self._journal,
             lambda name: publisher.log_files(self.registry.processes[name])[0],
-            self._folder.starts, self._folder.keeper,
+            self._folder.starts, self._folder.exit_status_holder,
         )  # fmt: skip
-        self.tuner = Tuner(self.registry, self.performer, self._journal, self.keeping.announce)
+        self.tuner = Tuner(self.registry, self.performer, self._journal, self.recorder.announce)
         self.watched_files = WatchedFiles(self.registry, self.loop, self._journal, self.publisher.user_of)
         self.registry.changed = self.bus.changed
 
     def _make_intent(self, uid: int, control_group: int | None) -> None:
         """Who may change what is wanted, by command and by manifest."""
-        registry, loop, clock, announce = self.registry, self.loop, self._clock, self.keeping.announce
-        self.acting = Acting(registry, loop, clock, uid, control_group)
+        registry, loop, clock, announce = self.registry, self.loop, self._clock, self.recorder.announce
+        self.commands = Commands(registry, loop, clock, uid, control_group)
         self.sets = sets = Sets(self._folder.store, clock)
         sets.load(self._folder.snapshot.sources)
         self.publisher.content_of = sets.in_force
         self.rollouts = Rollouts(registry, loop, self.bus, sets, clock, self._journal)
-        self.applying = Applying(registry, loop, self.acting, sets, self.rollouts, uid)
+        self.applier = Applier(registry, loop, self.commands, sets, self.rollouts, uid)
         default_file = self._configuration.places.process_config_file
         self.sources = Sources(
-            self.applying, registry, sets, self._journal, lambda: self._configuration.settings,
+            self.applier, registry, sets, self._journal, lambda: self._configuration.settings,
             default_file, announce,
         )  # fmt: skip
         sets.followed = lambda: self.sources.owner
-        self.rolling_back = RollingBack(registry, self.applying, sets, clock, self._journal)
-        self.rollouts.ended = RolloutEnded(announce, self.rolling_back)
+        self.rollbacks = Rollbacks(registry, self.applier, sets, clock, self._journal)
+        self.rollouts.ended = RolloutEnded(announce, self.rollbacks)
         sets.tell = lambda names: self.bus.changed(set(map(set_key, names)))
-        self.owning = Owning(registry, self.acting, sets, clock, uid, control_group)
-        self.expiring = Expiring(registry, sets, self._journal, lambda name: self.sources.changed())
-        self.owning.held = sets.changed = self.expiring.look
+        self.ownership = Ownership(registry, self.commands, sets, clock, uid, control_group)
+        self.hold_expiry = HoldExpiry(registry, sets, self._journal, lambda name: self.sources.changed())
+        self.ownership.held = sets.changed = self.hold_expiry.look
 
     def _make_controller(self, uid: int, control_group: int | None) -> Controller:
         registry, loop, bus, clock = self.registry, self.loop, self.bus, self._clock
@@ -160,16 +160,16 @@ class Parts:
         )  # fmt: skip
         return Controller(
             registry=registry,
-            acting=self.acting,
-            applying=self.applying,
-            grouping=Grouping(registry),
+            commands=self.commands,
+            applier=self.applier,
+            group_editor=GroupEditor(registry),
             sources=self.sources,
-            waiting=Waiting(registry, loop, bus, self.publisher, clock, self.rollouts.active),
+            waiter=Waiter(registry, loop, bus, self.publisher, clock, self.rollouts.active),
             publisher=self.publisher,
-            owning=self.owning,
+            ownership=self.ownership,
             sets=self.sets,
             set_view=self.set_view,
-            rolling_back=self.rolling_back,
+            rollbacks=self.rollbacks,
             bus=bus,
             store=self._folder.store,
             about=self._about(),
@@ -182,8 +182,8 @@ class Parts:
     def _make_followers(self, exit_on: str) -> None:
         """What follows from turns and exits: scripts, rotation, the end of pmond itself."""
         events, settings = asyncio.get_running_loop(), self._configuration.settings
-        environment = self.performer.starting.context.environment
-        self.hooks = Hooks(
+        environment = self.performer.starter.context.environment
+        self.event_handlers = EventHandlers(
             self.loop,
             lambda: self._configuration.settings.event_handling,
             Describer(self.registry, self.loop, self.publisher),
@@ -192,12 +192,12 @@ class Parts:
             self._journal,
             quiet_until=self._clock.now() + settings.initialization_period,
         )
-        self.rotating = Rotating(self._rotated_logs, environment, self._clock, self._journal)
+        self.log_rotator = LogRotator(self._rotated_logs, environment, self._clock, self._journal)
         self.exit_on = ExitOn(exit_on, self.loop, self.performer.instances, self._clock, self._calls.end)
         self.reaper = Reaper(events, self._exited, held=self.cgroups.joining)
         self.cgroups.joined = self.reaper.look
         self.memory = MemoryKills()
-        self.foreign = ForeignExits(events, self._process_exited)
+        self.adopted_exits = AdoptedExits(events, self._process_exited)
 
     @property
     def socket(self) -> str:
@@ -205,12 +205,12 @@ class Parts:
         queue, runtime = self._configuration.settings.message_queue, self._configuration.places.runtime
         return socket_path(queue.directory.shmem, queue.name_suffix, runtime)
 
-    def turn_ended(self, before: dict[str, State], happened: list[Event]) -> None:
+    def turn_ended(self, before: dict[str, State], happened: list[ProcessEvent]) -> None:
         """Tell all who follow the loop; `before` are the states that the turn has changed."""
-        self.keeping.turn_ended(before, happened)
+        self.recorder.turn_ended(before, happened)
         self.tuner.tune(before)
         self.watched_files.follow(before)
-        self.hooks.turn_ended(before)
+        self.event_handlers.turn_ended(before)
         self.exit_on.turn_ended(before)
         self._expect_logs(before)
 
@@ -220,17 +220,17 @@ class Parts:
             lambda: [running.pid for running in self.performer.instances if running.own and not running.ended]
         )
         self.performer.sweep()
-        self.keeping.look_again()
+        self.recorder.look_again()
         self.memory.forget()
-        self.rotating.look()
+        self.log_rotator.look()
         self.watched_files.resync()
         self.loop.touch(self.registry.processes)
 
     def _exited(self, pid: int, status: ExitStatus) -> None:
-        keeper = self._folder.keeper
-        if keeper.was(pid):
-            keeper.start()
-            keeper.refill(self.performer.instances.mains())
+        exit_status_holder = self._folder.exit_status_holder
+        if exit_status_holder.was(pid):
+            exit_status_holder.start()
+            exit_status_holder.refill(self.performer.instances.mains())
         elif not any(tell(pid, status) for tell in self._followers_of_exits()):
             self._process_exited(pid, status)
 
@@ -238,18 +238,23 @@ class Parts:
         self.performer.exited(pid, self.memory.explained(status))
 
     def _followers_of_exits(self) -> tuple[Callable[[int, ExitStatus], bool], ...]:
-        return self.hooks.exited, self.rotating.exited, self.performer.reloads.exited, self._calls.exited
+        return (
+            self.event_handlers.exited,
+            self.log_rotator.exited,
+            self.performer.reloads.exited,
+            self._calls.exited,
+        )
 
     def _expect_logs(self, names: Iterable[str]) -> None:
         processes = self.registry.processes
         if any((one := processes.get(name)) is not None and one.spec.log_rotate.wanted for name in names):
-            self.rotating.look_soon()
+            self.log_rotator.schedule_check()
 
     def rotated_folders(self) -> frozenset[str]:
         """Folders with logs that are to be rotated."""
         return frozenset(str(Path(path).parent) for path in self._rotated_logs())
 
-    def _rotated_logs(self) -> dict[str, LogRotate]:
+    def _rotated_logs(self) -> dict[str, LogRotateSpec]:
         running = (self.registry.processes.get(one.name) for one in self.performer.instances)
         return {
             path: one.spec.log_rotate

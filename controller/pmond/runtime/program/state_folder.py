@@ -11,7 +11,7 @@ from pmon3_schema.which_daemon import SOCKET_FILE
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.folders import ensure_folder, owner_of
-from pmond.runtime.processes.keeper import Keeper
+from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.state.state_file import FileAccess
 from pmond.runtime.state.state_lock import keep_lock, lock_state
@@ -36,7 +36,7 @@ class StateFolder:
         self.snapshot = self.store.load()
         self.store.keep_uuid()
         self.starts = Starts(self.path)
-        self.keeper = Keeper(self.path, journal)
+        self.exit_status_holder = ExitStatusHolder(self.path, journal)
         for notice in self.store.notices:
             journal.warn("state.notice", message=notice)
 
@@ -56,7 +56,7 @@ class StateFolder:
         self.store.close()
         self.starts.close()
         if processes_left:
-            self.keeper.close()
+            self.exit_status_holder.close()
         else:
-            self.keeper.end()
+            self.exit_status_holder.end()
         os.close(self.lock)

@@ -29,7 +29,7 @@ from pmond.core.model import ExitStatus
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.observers.exit_on import FORWARDED
-from pmond.runtime.processes.child import Handler, HandlerError
+from pmond.runtime.processes.short_command import ShortCommand, ShortCommandError
 from pmond.runtime.program import handover
 from pmond.runtime.program.handover import Handover, in_memory, left_settings
 from pmond.runtime.state.store import Store
@@ -44,7 +44,7 @@ _HELD_BACK = {
 }  # fmt: skip
 
 
-class Upgrade:
+class InPlaceUpgrade:
     """Checks the installed code and becomes it."""
 
     def __init__(self, store: Store, folder: str, journal: Journal, environ: Mapping[str, str]) -> None:
@@ -54,7 +54,7 @@ class Upgrade:
         self._environ = {
             name: value for name, value in environ.items() if not name.startswith(handover.PREFIX)
         }
-        self._preflight: Handler | None = None
+        self._preflight: ShortCommand | None = None
         self._settings = b""
         for left in Path(folder).glob(f"{_TRIAL}*"):  # of a pmond that was killed during one
             shutil.rmtree(left, ignore_errors=True)
@@ -81,7 +81,7 @@ class Upgrade:
                 self._store.copy_to(copy)
                 problem = await self._run((*self.command, CHECK_STATE), str(copy))
                 self._settings = left_settings(Path(folder))
-        except (HandlerError, OSError, sqlite3.Error) as error:
+        except (ShortCommandError, OSError, sqlite3.Error) as error:
             problem = str(error)
         finally:
             self._preflight = None
@@ -96,7 +96,7 @@ class Upgrade:
 
     async def _run(self, command: tuple[str, ...], copy: str) -> str:
         """What is wrong with the installed code; empty when nothing is."""
-        preflight = self._preflight = Handler(command, copy, self._environ)
+        preflight = self._preflight = ShortCommand(command, copy, self._environ)
         if not await preflight.wait(PREFLIGHT_LIMIT):
             preflight.signal(signal.SIGKILL)
             await preflight.wait(None)

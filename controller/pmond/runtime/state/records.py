@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 
-class Hold(Struct, frozen=True):
+class HoldRecord(Struct, frozen=True):
     """What an operator wants for a process, laid over its spec until it is lifted."""
 
     up: bool
@@ -40,7 +40,7 @@ class ProcessRecord(Struct, frozen=True):
     generation: int
     token: int
     """Counted up by each wanted restart."""
-    hold: Hold | None
+    hold: HoldRecord | None
     deferred: bool
     """A change that needs a restart waits for one."""
     deleting: bool

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 
 from pmond.runtime.base.failpoints import FailPoint, reached
-from pmond.runtime.state.change import Change, Statements
+from pmond.runtime.state.transaction import Statements, Transaction
 
 _PAGES = 1000
 """SQLite's own value for the size of a log that is worth a checkpoint."""
@@ -60,7 +60,7 @@ class Staging:
     def write(self, statements: Statements) -> None:
         """Execute some of it."""
         try:
-            Change(self._db).execute(statements)
+            Transaction(self._db).execute(statements)
             reached(FailPoint.MANY_BEGUN)
         except BaseException:
             self.abandon()
@@ -72,11 +72,11 @@ class Staging:
             await asyncio.get_running_loop().run_in_executor(self._thread, _sync, self._log)
 
     @contextmanager
-    def committed(self) -> Iterator[Change]:
+    def committed(self) -> Iterator[Transaction]:
         """Write the rest, in the block; when it is left all is on the disk, or nothing if it raised."""
         self.open = False
         with self._entered:
-            yield Change(self._db)
+            yield Transaction(self._db)
 
     def abandon(self) -> None:
         """Nothing of it happened; once it is over this does nothing."""

@@ -83,7 +83,7 @@ def open_state_file(path: Path, clock: Clock, mode: int, access: FileAccess) -> 
         except _UNSOUND as error:
             if _is_passing(error):
                 raise
-            aside = set_aside(path, clock)
+            aside = move_aside(path, clock)
             notices.append(f"cannot use the state in {path}: {error} (moved to {aside}, begun anew)")
             db = _open_checked(path, notices, access)
         return StateFile(db, path, None, notices)
@@ -109,7 +109,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def set_aside(path: Path, clock: Clock) -> Path:
+def move_aside(path: Path, clock: Clock) -> Path:
     """Rename the file and what belongs to it; the new name of the file. Raises OSError."""
     stamp = clock.wall().replace(":", "").replace("-", "")
     aside = path.with_name(f"{path.name}.corrupt-{stamp}")
@@ -150,7 +150,7 @@ def _replace(path: Path, clock: Clock) -> None:
     if not fresh.exists():
         return
     if path.exists() or path.is_symlink():
-        set_aside(path, clock)
+        move_aside(path, clock)
     Path(f"{path}-wal").unlink(missing_ok=True)
     reached(FailPoint.STATE_REPLACING)
     fresh.rename(path)

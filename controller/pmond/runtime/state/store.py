@@ -29,7 +29,6 @@ from msgspec.structs import replace
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.threads import thread_pool
-from pmond.runtime.state.change import Change
 from pmond.runtime.state.records import (
     Batch,
     EventRecord,
@@ -48,6 +47,7 @@ from pmond.runtime.state.records import (
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.state_file import FileAccess, StateFile, explain, open_state_file, put_in_place
 from pmond.runtime.state.store_error import StoreError
+from pmond.runtime.state.transaction import Transaction
 
 KEEP_EVENTS = 10_000
 """Events kept in all."""
@@ -140,7 +140,7 @@ class Store:
             sources=tuple(self._read(SourceRecord, "sources", "path", content=True)),
         )
 
-    def set_aside(self, processes: list[int]) -> None:
+    def quarantine(self, processes: list[int]) -> None:
         """Keep the rows of processes whose spec means nothing where they do not take up their names."""
         if processes:
             self._remove_damaged("processes", [(number,) for number in processes])
@@ -166,7 +166,7 @@ class Store:
         return number
 
     @contextmanager
-    def transaction(self, what: str = "this change", *, durable: bool = True) -> Iterator[Change]:
+    def transaction(self, what: str = "this change", *, durable: bool = True) -> Iterator[Transaction]:
         """Write everything in the block or nothing; on the disk when it returns, if `durable`.
 
         Raises StoreError "cannot save WHAT: why", and then nothing was changed.
@@ -175,7 +175,7 @@ class Store:
             self._end_staging()
             self._return_to_file()
             with self._writing(durable):
-                yield Change(self._db)
+                yield Transaction(self._db)
         self._retry_at = 0.0  # there is room again: the next flush need not wait
 
     def stage(self, what: str) -> Staging:

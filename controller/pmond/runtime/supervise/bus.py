@@ -20,7 +20,7 @@ def set_key(name: str) -> str:
     return f"/{name}"
 
 
-class Changes:
+class ChangeWatch:
     """Which of some processes changed since that was last asked: a thousand of them cost one look each."""
 
     def __init__(self, names: Set[str]) -> None:
@@ -59,7 +59,7 @@ class Bus:
     """Tells changes and events."""
 
     def __init__(self) -> None:
-        self._watches: list[Changes] = []
+        self._watches: list[ChangeWatch] = []
         self._subscribers: list[_Subscription] = []
 
     def changed(self, names: Set[str]) -> None:
@@ -68,9 +68,9 @@ class Bus:
             watch.note(names)
 
     @contextmanager
-    def watch(self, names: Set[str]) -> Iterator[Changes]:
+    def watch(self, names: Set[str]) -> Iterator[ChangeWatch]:
         """Note the changes of these processes for as long as the block lasts."""
-        changes = Changes(names)
+        changes = ChangeWatch(names)
         self._watches.append(changes)
         try:
             yield changes

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Protocol
 
-from pmond.core.actions import Action, Plan
-from pmond.core.events import Event, events
+from pmond.core.actions import Action, TurnPlan
+from pmond.core.events import ProcessEvent, events
 from pmond.core.evolve import evolve
 from pmond.core.facts import DeadlinePassed, Fact
 from pmond.core.model import NOTHING_SEEN, Desired, Policy, State
@@ -45,7 +45,7 @@ class Perform(Protocol):
     def perform(self, action: Action) -> None: ...
 
 
-Changed = Callable[[dict[str, State], list[Event]], None]
+Changed = Callable[[dict[str, State], list[ProcessEvent]], None]
 """Told after a turn: the states from before it of all that changed, and the events."""
 
 
@@ -56,7 +56,7 @@ class Loop:
         self.desired = Desired()
         self.policy = policy
         self.observed: dict[str, State] = {}
-        self.set_aside: dict[str, str] = {}
+        self.quarantined: dict[str, str] = {}
         """Processes in whose path an error of ours occurred, with what is known about it."""
         self.decided: dict[str, int] = {}
         """For each process the last generation of its intent that was decided on."""
@@ -102,7 +102,7 @@ class Loop:
         try:
             after = evolve(before, self.desired.wanted.get(name), fact, self._clock.now(), self.policy)
         except Exception as error:
-            self.lay_aside(name, error)
+            self.quarantine(name, error)
             return
         if after is before:
             return
@@ -128,19 +128,19 @@ class Loop:
 
     def retry(self, name: str) -> None:
         """Look at a process again that was set aside."""
-        self.set_aside.pop(name, None)
+        self.quarantined.pop(name, None)
         self.touch((name,))
 
     def rename(self, old: str, new: str) -> None:
         """What was seen of `old` is what is seen of `new` from now on."""
         self.observed[new] = self.observed.pop(old, NOTHING_SEEN)
         self._wake_at.pop(old, None)
-        self.set_aside.pop(old, None)
+        self.quarantined.pop(old, None)
 
-    def lay_aside(self, name: str, error: Exception) -> None:
+    def quarantine(self, name: str, error: Exception) -> None:
         """Leave a process alone in whose path this error occurred, until somebody changes it."""
         self._journal.error("process.set_aside", error, name=name)
-        self.set_aside[name] = f"{type(error).__name__}: {error}"
+        self.quarantined[name] = f"{type(error).__name__}: {error}"
         self._before.setdefault(name, self.observed.get(name, NOTHING_SEEN))
 
     def forget(self, name: str) -> None:
@@ -148,7 +148,7 @@ class Loop:
         self._before.setdefault(name, self.observed.pop(name, NOTHING_SEEN))
         self._noted.pop(name, None)
         self._wake_at.pop(name, None)
-        self.set_aside.pop(name, None)
+        self.quarantined.pop(name, None)
         self.decided.pop(name, None)
 
     def _take_turn(self) -> None:
@@ -192,17 +192,17 @@ class Loop:
 
     def _plan_one_by_one(self, names: list[str], error: Exception) -> None:
         if len(names) == 1:
-            self.lay_aside(names[0], error)
+            self.quarantine(names[0], error)
             return
         for name in names:
             try:
                 planned = plan(self.desired, self.observed, self._clock.now(), self.policy, [name])
             except Exception as own_error:
-                self.lay_aside(name, own_error)
+                self.quarantine(name, own_error)
                 continue
             self._carry_out(planned)
 
-    def _carry_out(self, planned: Plan) -> None:
+    def _carry_out(self, planned: TurnPlan) -> None:
         for name in planned.wake_at:
             wanted = self.desired.wanted.get(name)
             if wanted is not None:
@@ -212,13 +212,13 @@ class Loop:
             self._perform(action)
 
     def _perform(self, action: Action) -> None:
-        if action.name in self.set_aside:
+        if action.name in self.quarantined:
             return
         assert self._performer is not None
         try:
             self._performer.perform(action)
         except Exception as error:
-            self.lay_aside(action.name, error)
+            self.quarantine(action.name, error)
 
     def _note_deadlines(self, wake_at: dict[str, float | None]) -> None:
         for name, at in wake_at.items():

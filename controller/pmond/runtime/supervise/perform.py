@@ -24,11 +24,11 @@ from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.state.starts import Starts
-from pmond.runtime.supervise.clearing import Clearing
 from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.supervise.orphans import Orphans
 from pmond.runtime.supervise.reloads import Reloads
-from pmond.runtime.supervise.starting import Starting
-from pmond.runtime.supervise.strays import Strays
+from pmond.runtime.supervise.starter import Starter
+from pmond.runtime.supervise.tree_reaper import TreeReaper
 
 
 class Performer:
@@ -49,9 +49,9 @@ class Performer:
         """`watch_stranger`: have `exited` called for a process that is not our child."""
         self.instances = instances = Instances()
         self.reloads = Reloads(loop)
-        self.starting = Starting(loop, clock, instances, starts, cgroups, state_uuid, context)
-        self._strays = Strays(instances, cgroups, state_uuid, clock, journal)
-        self.clearing = Clearing(loop, instances, cgroups, self._strays, watch_stranger)
+        self.starter = Starter(loop, clock, instances, starts, cgroups, state_uuid, context)
+        self._orphans = Orphans(instances, cgroups, state_uuid, clock, journal)
+        self.tree_reaper = TreeReaper(loop, instances, cgroups, self._orphans, watch_stranger)
         self._loop = loop
         self._clock = clock
         self._journal = journal
@@ -64,7 +64,7 @@ class Performer:
         """Carry out one action; the facts are told to the loop."""
         match action:
             case Start():
-                self.starting.start(action)
+                self.starter.start(action)
             case Stop():
                 self._stop(action)
             case Kill():
@@ -80,30 +80,30 @@ class Performer:
 
     def rename(self, old: str, new: str) -> None:
         """A process is called `new` from now on."""
-        self.starting.renames = True
+        self.starter.renames = True
         self.instances.rename(old, new)
-        self.clearing.rename(old, new)
+        self.tree_reaper.rename(old, new)
 
     def group_of(self, pid: int, marker: str) -> str:
         """The control group of an instance that was started earlier, by one of its processes."""
         return self._cgroups.adopt(pid, marker)
 
-    def spare(self, name: str) -> None:
+    def exempt(self, name: str) -> None:
         """What an earlier instance of this process left running may go on."""
-        self._strays.spare(name)
+        self._orphans.exempt(name)
 
     def find_left(self) -> None:
         """Once, after adoption: what is in the groups of no instance are strays, unless it is spared."""
         for name, wanted in self._loop.desired.wanted.items():
             if not wanted.spec.stop.kill_group:
-                self._strays.spare(name)
+                self._orphans.exempt(name)
         self._cgroups.find_left({running.group for running in self.instances}, self._state_uuid)
-        self._strays.look_soon()
+        self._orphans.schedule_check()
 
     def sweep(self) -> None:
         """Look again at what no event may have told about."""
-        self.clearing.look()
-        self._strays.look_soon()
+        self.tree_reaper.look()
+        self._orphans.schedule_check()
 
     def _stop(self, action: Stop) -> None:
         running = self.instances.named(action.name, action.number)
@@ -123,7 +123,7 @@ class Performer:
             return  # its end is told, and a new instance reads the files by itself
         wanted = self._loop.desired.wanted[action.name]
         if wanted.spec.on_change == "reload":
-            self.reloads.begin(running, wanted, action.files, self.starting.context)
+            self.reloads.begin(running, wanted, action.files, self.starter.context)
             return
         self._loop.tell(ReloadBegun(action.name, action.number, action.files))
         self._ask(running, wanted.spec.reload.signal, False)
@@ -135,7 +135,7 @@ class Performer:
             send(running.pid, number, resume=True)
             return
         everyone = whole_tree or running.ended
-        for identity in self.clearing.reachable(running) if everyone else {running.identity}:
+        for identity in self.tree_reaper.reachable(running) if everyone else {running.identity}:
             tree.try_signal(identity, number)
             tree.try_signal(identity, signal.SIGCONT)
 
@@ -155,29 +155,29 @@ class Performer:
             else:
                 tree.try_signal(running.identity, signal.SIGKILL)
         if action.tree and (running.ended or not running.own):
-            self.clearing.kill(running)
+            self.tree_reaper.kill(running)
         reached(FailPoint.KILL_SENT)
 
     def _after_reaping(self, pid: int, status: ExitStatus) -> None:
         running = self.instances.of_pid(pid)
         if running is None:
-            self.clearing.look()
+            self.tree_reaper.look()
             return
-        self.starting.report(running)
+        self.starter.report(running)
         self.instances.main_ended(running)
         if running.failure is not None:
-            self.clearing.remove(running)
-            self.starting.failed(running, running.failure)
+            self.tree_reaper.remove(running)
+            self.starter.failed(running, running.failure)
             return
-        left = self.clearing.leaves_tree(running)
+        left = self.tree_reaper.leaves_tree(running)
         if left:
-            self.clearing.expect(running)
+            self.tree_reaper.expect(running)
         else:
-            self.clearing.remove(running)
+            self.tree_reaper.remove(running)
         self._loop.tell(Exited(running.name, running.number, status, tree_left=left))
         if left:
-            self.clearing.follow_up(running)
-        self._strays.look_soon()
+            self.tree_reaper.follow_up(running)
+        self._orphans.schedule_check()
 
     def _gone(self, name: str, number: int) -> None:
         """The core believes in an instance that is not there: say that it ended, somehow."""

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pmon3_schema.effect import Effect
-from pmon3_schema.findings import Document
 from pmon3_schema.formats.export import plain
 from pmon3_schema.origins import positions
+from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.revision import changes
 from pmon3_schema.status import Condition, ProcessStatus, Status
 from pmond.core.model import NOTHING_SEEN, State
-from pmond.core.report import Truth, exit_words, report, truths
+from pmond.core.report import ConditionValue, condition_values, exit_words, report
 from pmond.runtime.base.clock import Clock
-from pmond.runtime.base.long_work import in_thread, in_turns
+from pmond.runtime.base.long_work import cooperative_map, in_thread
 from pmond.runtime.intent.registry import Declared, Registry
 from pmond.runtime.processes.environment import User, find_user
 from pmond.runtime.processes.failures import SpawnError
@@ -25,7 +25,7 @@ from pmond.runtime.processes.instances import Instances
 from pmond.runtime.processes.launch import log_paths
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.processes.usage import Usage, UsageSampler
-from pmond.runtime.state.records import Hold
+from pmond.runtime.state.records import HoldRecord
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
 
@@ -40,7 +40,7 @@ class Publisher:
         self, registry: Registry, loop: Loop, instances: Instances, store: Store, clock: Clock, user: str
     ) -> None:
         self.context: SpawnContext
-        self.content_of: Callable[[str], Sequence[Document]] = lambda owner: ()
+        self.content_of: Callable[[str], Sequence[ManifestFile]] = lambda owner: ()
         """The documents in force of a set."""
         self._registry = registry
         self._loop = loop
@@ -76,14 +76,14 @@ class Publisher:
     async def rows(self, chosen: list[Declared], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
         measured = await self._measured(chosen) if usage else {}
-        return await in_turns(chosen, lambda one: self.row(one, measured.get(one.name)))
+        return await cooperative_map(chosen, lambda one: self.row(one, measured.get(one.name)))
 
     def row(self, one: Declared, usage: Usage | None = None) -> ProcessStatus:
         """One status object; `usage` None: nothing is measured."""
         now, loop, spec, record = self._clock.now(), self._loop, one.spec, one.record
         state = loop.observed.get(one.name, NOTHING_SEEN)
         seen = report(one.name, loop.desired, loop.observed, now, loop.policy)
-        aside = loop.set_aside.get(one.name)
+        aside = loop.quarantined.get(one.name)
         code, signal = exit_words(state)
         instance = state.instance
         return {
@@ -168,7 +168,7 @@ class Publisher:
 
     def _conditions(self, one: Declared) -> list[Condition]:
         loop = self._loop
-        found = truths(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+        found = condition_values(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
         changed = self._updated_at.get(one.name, one.record.updated_at)
         hold = one.record.hold
         return [
@@ -183,7 +183,7 @@ class Publisher:
             for truth in found
         ]
 
-    def _changed_paths(self, one: Declared, truth: Truth) -> str:
+    def _changed_paths(self, one: Declared, truth: ConditionValue) -> str:
         """Which fields wait for a restart."""
         running = self._instances.get(one.name)
         if truth.reason != "SpecChanged" or running is None or running.spec is None:
@@ -225,7 +225,7 @@ def event_json(event: Any) -> dict[str, Any]:
     }
 
 
-def hold_json(hold: Hold | None) -> dict[str, Any] | None:
+def hold_json(hold: HoldRecord | None) -> dict[str, Any] | None:
     """A hold as callers see it."""
     if hold is None:
         return None

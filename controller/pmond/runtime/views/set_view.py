@@ -13,12 +13,12 @@ from pmond.core.model import NOTHING_SEEN
 from pmond.core.report import report
 from pmond.runtime.access.auth import Peer
 from pmond.runtime.base.clock import Clock
-from pmond.runtime.base.long_work import in_turns
+from pmond.runtime.base.long_work import cooperative_map
+from pmond.runtime.intent.redaction import redacted
 from pmond.runtime.intent.registry import Declared, Registry
 from pmond.runtime.intent.rollouts import Rollouts
-from pmond.runtime.intent.set_conditions import Standing, conditions, standing
+from pmond.runtime.intent.set_conditions import SetStatus, conditions, set_status
 from pmond.runtime.intent.sets import Sets
-from pmond.runtime.intent.withholding import withheld
 from pmond.runtime.state.records import RevisionRecord, SourceRecord
 from pmond.runtime.supervise.loop import Loop
 
@@ -53,21 +53,21 @@ class SetView:
         return [
             await self._json(name, of_set, peer)
             for name in names
-            if (of_set := members.get(name, [])) or self._standing(name, peer, (), ()).matters
+            if (of_set := members.get(name, [])) or self._set_status(name, peer, (), ()).matters
         ]
 
-    def standing(self, name: str, peer: Peer) -> Standing:
+    def set_status(self, name: str, peer: Peer) -> SetStatus:
         """A set as far as this caller may know it."""
         members = [one for one in self._registry.processes.values() if one.record.owner == name]
         members.sort(key=lambda one: one.id)
-        return self._standing(name, peer, members, [one.name for one in members if self._is_outdated(one)])
+        return self._set_status(name, peer, members, [one.name for one in members if self._is_outdated(one)])
 
-    def _standing(
+    def _set_status(
         self, name: str, peer: Peer, members: Sequence[Declared], outdated: Sequence[str]
-    ) -> Standing:
+    ) -> SetStatus:
         record = self._sets.get(name) or self._sets.fresh(name)
-        return standing(
-            record if self._may_read(record, peer) else withheld(record),
+        return set_status(
+            record if self._may_read(record, peer) else redacted(record),
             self._sets.followed(),
             [one.name for one in members],
             outdated,
@@ -77,12 +77,12 @@ class SetView:
     async def _json(self, name: str, members: list[Declared], peer: Peer) -> dict[str, Any]:
         held = any(one.record.hold is not None and not one.record.hold.up for one in members)
         members = sorted(members, key=lambda one: one.id)
-        marked = await in_turns(members, self._is_outdated)
+        marked = await cooperative_map(members, self._is_outdated)
         outdated = [one.name for one, behind in zip(members, marked, strict=True) if behind]
-        known, stands = self._sets.get(name) is not None, self._standing(name, peer, members, outdated)
+        known, stands = self._sets.get(name) is not None, self._set_status(name, peer, members, outdated)
         record = stands.record
         suspended = record.suspended is not None
-        seen = await in_turns(members, lambda one: health_of(self._status(one)))
+        seen = await cooperative_map(members, lambda one: health_of(self._status(one)))
         return {
             "name": name,
             "sync": sync_of(
@@ -100,7 +100,7 @@ class SetView:
             "revision": record.revision,
             "checked_at": record.checked_at if known else None,
             "processes": len(members),
-            "inventory": await in_turns(members, _member),
+            "inventory": await cooperative_map(members, _member),
             "conditions": conditions(stands) if known else [],
         }
 
@@ -111,7 +111,7 @@ class SetView:
 
     def _status(self, one: Declared) -> Status:
         loop = self._loop
-        if one.name in loop.set_aside:
+        if one.name in loop.quarantined:
             return Status.FAILED
         return report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy).status
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core.compare import ADOPT, Existing, Options, compare
+from pmond.core.compare import ADOPT, CompareOptions, Existing, compare
 
 
 def test_a_successor_takes_what_both_declare_and_leaves_the_rest() -> None:
     web, gone = (ProcessSpec(file="/bin/sleep", name=name) for name in ("web", "gone"))
     present = {spec.name: Existing(spec, "file:/old") for spec in (web, gone)}
-    stranger = compare([web], present, Options("file:/new", prune=True))
+    stranger = compare([web], present, CompareOptions("file:/new", prune=True))
     assert [one.name for one in stranger.conflicts] == ["web"]
-    heir = compare([web], present, Options("file:/new", prune=True, predecessors=frozenset({"file:/old"})))
+    heir = compare(
+        [web], present, CompareOptions("file:/new", prune=True, predecessors=frozenset({"file:/old"}))
+    )
     assert [(step.action, step.name) for step in heir.steps] == [(ADOPT, "web")]
     assert (heir.conflicts, heir.kept) == ((), ())

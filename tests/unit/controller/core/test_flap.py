@@ -7,7 +7,7 @@ from random import Random
 
 from tests.support.factories import wanted
 from tests.support.simulated_loop import SimulatedLoop
-from tests.support.simulation import Machine, Program
+from tests.support.simulation import Program, SimulatedMachine
 
 from pmon3_schema.status import Status
 from pmond.core import flap
@@ -29,7 +29,7 @@ def starts_of(
         started.append(round(machine.now, 3))
         return Program(lives=lives(number), exit=ExitStatus(1))
 
-    machine = Machine(program)
+    machine = SimulatedMachine(program)
     loop = SimulatedLoop(machine, Policy(flap=policy), Random(0))
     loop.want({"web": wanted("web", restart={"jitter": 0.0, "delay": 0.1, "max_delay": 0.1})})
     loop.run(seconds)

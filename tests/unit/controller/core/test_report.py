@@ -10,7 +10,7 @@ from pmond.core.case import Rule
 from pmond.core.evolve import evolve
 from pmond.core.facts import Exited, Spawned, StopSent
 from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, History, Instance, Phase, Policy, State, Wanted
-from pmond.core.report import _STATUS_OF_RULE, exit_words, report, truths
+from pmond.core.report import _STATUS_OF_RULE, condition_values, exit_words, report
 
 RUNS = State(Instance(1, 7, "r1", 0, 0.0, Phase.RUNNING), History(1, 1, "r1"))
 CRASHED = State(None, History(1, 1, "r1", ending=Ending.ITSELF, exit=ExitStatus(1), ended_at=0.0, streak=9))
@@ -66,7 +66,7 @@ def test_every_rule_without_a_word_of_its_own_goes_by_what_is_wanted() -> None:
 
 
 def conditions(want: Wanted, state: State) -> dict[str, str]:
-    return {t.type: t.status for t in truths("web", desired(want), {"web": state}, 100.0, Policy())}
+    return {t.type: t.status for t in condition_values("web", desired(want), {"web": state}, 100.0, Policy())}
 
 
 def test_conditions_answer_ready_progressing_stalled_held_and_out_of_date() -> None:
@@ -89,5 +89,5 @@ def test_a_tree_that_outlives_sigkill_is_said_to_be_stalled(now: float, reason: 
     instance = Instance(
         1, 7, "r1", 0, 0.0, Phase.STOPPING, Ending.UNWANTED, kill_at=10.0, killed_at=10.0, ended_at=10.1
     )
-    found = truths("web", desired(wanted()), {"web": State(instance)}, now, Policy(empty_tree=2.0))
+    found = condition_values("web", desired(wanted()), {"web": State(instance)}, now, Policy(empty_tree=2.0))
     assert [truth.reason for truth in found if truth.type == "Stalled"] == [reason]

@@ -1,0 +1,69 @@
+"""Occasions for event handlers: a restart, a failure for good, a backoff of flap detection.
+
+Derived from the states before and after a turn and from the planner's own decision, so that a
+handler is told what pmond does and nothing else. A restart that a person asked for, a stop and a
+success are no occasions.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from pmond.core.case import Rule, describe_end
+from pmond.core.decide import decide
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, Observed, Policy, State
+
+
+class NotificationType(StrEnum):
+    """The word that a handler is told; its setting is `event_handling.process_WORD`."""
+
+    RESTART = "restart"
+    FAILURE = "failure"
+    BACKOFF = "backoff"
+
+
+class Notification(Struct, frozen=True):
+    """One thing that handlers are told about one process."""
+
+    name: str
+    type: NotificationType
+    reason: str
+
+
+_TYPE_OF_RULE = {
+    Rule.NEVER: NotificationType.FAILURE,
+    Rule.NO_RESTART_CODE: NotificationType.FAILURE,
+    Rule.GAVE_UP: NotificationType.FAILURE,
+    Rule.FLAPPING: NotificationType.BACKOFF,
+}
+
+
+def notification(
+    name: str, before: State, desired: Desired, observed: Observed, now: float, policy: Policy
+) -> Notification | None:
+    """What the step of `name` from `before` to what is observed now is an occasion for."""
+    after = observed.get(name, NOTHING_SEEN)
+    if not _is_another_run(before, after):
+        return None
+    if after.instance is not None:
+        return _restart(name, after)
+    decision = decide(name, desired, observed, now, policy)
+    type = _TYPE_OF_RULE.get(decision.rule)
+    return Notification(name, type, decision.reason) if type is not None else None
+
+
+def _is_another_run(before: State, after: State) -> bool:
+    """A run ended, began, or could not begin."""
+    old = before.instance.number if before.instance is not None else None
+    new = after.instance.number if after.instance is not None else None
+    return old != new or before.history.number != after.history.number
+
+
+def _restart(name: str, after: State) -> Notification | None:
+    history, instance = after.history, after.instance
+    again = history.attempts > 1 and history.ending is Ending.ITSELF
+    if instance is None or instance.adopted or not again:
+        return None
+    return Notification(name, NotificationType.RESTART, describe_end(history.exit))

@@ -1,0 +1,275 @@
+"""What bringing a manifest in comes to, worked out from values alone.
+
+Theory of operation: `CurrentState` is what is declared and what runs at one moment. Everything here follows
+from that, the manifest and the order; nothing is touched, so a thread may do it while the loop goes
+on. `compared` answers what would be done; `prepare` also drafts all that is to be written. The draft is
+good as long as nothing else is declared (`CurrentState.version`). What runs may change meanwhile: whoever
+decides on starts and stops looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.manifest import Entry, ManifestFile, Reading
+from pmon3_schema.status import Target
+from pmond.core import pruning
+from pmond.core.case import changed_files
+from pmond.core.compare import PRUNE, CompareOptions, Comparison, Existing, compare
+from pmond.core.intent import Intent, Runs, SourceLocation, bring_in, existing
+from pmond.core.model import State
+from pmond.core.rollout import STOP, Rollout, rollout_of
+from pmond.runtime.access import auth
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.intent.commands import Commands, target
+from pmond.runtime.intent.edit import Declared, Drafted
+from pmond.runtime.intent.intents import changed_record
+from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_entries
+from pmond.runtime.intent.request_spec import check_dependencies
+from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
+from pmond.runtime.state.records import SourceRecord
+
+
+class ApplyOrder(Struct, frozen=True):
+    """How a manifest is to be brought in, and on whose word."""
+
+    options: CompareOptions
+    peer: Peer | None = None
+    """Who asks; None: the daemon itself, for its own configuration."""
+    message: str = ""
+    commit: str = ""
+    if_version: int | None = None
+    """The version that the set must have; 0: it must not be there."""
+    expected: str = ""
+    """The digest of the plan that is to be carried out, exactly."""
+    on_failure: str = STOP
+    parallel: int = 1
+    insist: bool = False
+    """Although the set is suspended, and without the guards: a rollback."""
+    whole_entries: bool = False
+
+    @property
+    def by(self) -> str:
+        return self.peer.user if self.peer is not None else "pmond"
+
+
+class CurrentState(Struct, frozen=True):
+    """What is declared and what runs at one moment."""
+
+    version: int
+    """Of what is declared."""
+    processes: Mapping[str, Declared]
+    memberships: Mapping[int, frozenset[int]]
+    observed: Mapping[str, State]
+    record: SourceRecord | None
+    """Of the set that the manifest is."""
+
+
+class ApplyRequest(Struct, frozen=True):
+    """A manifest, what it says, and what is to be done with it."""
+
+    documents: Sequence[ManifestFile]
+    reading: Reading
+    order: ApplyOrder
+
+
+class Prepared(Struct, frozen=True):
+    """All that is to be written, and what is answered when it has been."""
+
+    plan: dict[str, Any]
+    comparison: Comparison
+    drafted: Drafted
+    rollout: Rollout | None
+    targets: list[Target]
+    content: Content
+
+
+class Compared(Struct, frozen=True):
+    """What bringing a manifest in would do."""
+
+    comparison: Comparison
+    entries: Sequence[Entry]
+    intents: Mapping[str, Intent]
+    plan: dict[str, Any]
+
+
+class ApplyPlanner:
+    """Works plans and drafts out, on the rules of who may do what."""
+
+    def __init__(self, commands: Commands, daemon_uid: int) -> None:
+        self._commands = commands
+        self._daemon_uid = daemon_uid
+
+    def prepare(self, seen: CurrentState, request: ApplyRequest, drafted: Drafted) -> Prepared:
+        """Write into the draft what bringing it in changes. Raises PmonError; the draft is of no use then."""
+        order = request.order
+        _check_suspended(seen.record, request)
+        found = self.compared(seen, request)
+        _check_expected(found.plan, found.comparison, order)
+        entries = {entry.spec.name: entry for entry in found.entries}
+        rollout = rollout_of(found.comparison, order.parallel, order.on_failure)
+        brought = bring_in(
+            found.comparison,
+            found.intents,
+            {name: SourceLocation(entry.file, entry.line, entry.column) for name, entry in entries.items()},
+            order.options,
+            trusted=order.peer is None or auth.is_owner(order.peer, self._daemon_uid),
+            staged=rollout is not None,
+        )
+        old_names = {new: old for old, new in brought.moved.items()}
+        for name, intent in brought.intents.items():
+            _put(drafted, name, intent, seen.processes.get(old_names.get(name, name)))
+        _keep_groups(drafted, entries, seen)
+        drafted.settle(seen.processes)
+        targets = _targets(entries, drafted.after.processes, rollout)
+        content = content_of(request.documents)
+        return Prepared(found.plan, found.comparison, drafted, rollout, targets, content)
+
+    def compared(self, seen: CurrentState, request: ApplyRequest) -> Compared:
+        """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
+        order = request.order
+        version = seen.record.version if seen.record is not None else 0
+        _check_version(version, order)
+        intents = {name: one.intent for name, one in seen.processes.items()}
+        present = existing(intents, _running(seen))
+        entries = self._owned(request.reading, order)
+        comparison = self._checked(seen, request.reading, entries, order, present)
+        digest = digest_of(request.documents)
+        plan = plan_json(comparison, order.options, version, digest, request.reading.diagnostics)
+        if order.whole_entries:
+            plan = with_entries(plan, comparison, present)
+        return Compared(comparison, entries, intents, plan)
+
+    def _checked(
+        self,
+        seen: CurrentState,
+        reading: Reading,
+        entries: Sequence[Entry],
+        order: ApplyOrder,
+        present: Mapping[str, Existing],
+    ) -> Comparison:
+        if not reading.ok:
+            raise invalid(reading)
+        options = order.options
+        comparison = compare([entry.spec for entry in entries], present, options)
+        if comparison.conflicts:
+            raise conflict(comparison, options.owner)
+        refused = None if order.insist else _refusal(comparison, options)
+        if refused is not None:
+            raise PmonError(ErrorCode.REFUSED, f"cannot apply {options.owner}: {refused[0]}", refused[1])
+        self._check_control(seen, comparison, order)
+        # With a name gone, what did not change itself may depend on it.
+        gone = {step.moved_from for step in comparison.steps if step.moved_from}
+        gone |= {step.name for step in comparison.steps if step.action == PRUNE}
+        changed = {step.name for step in comparison.steps}
+        specs = [entry.spec for entry in entries if gone or entry.spec.name in changed]
+        check_dependencies(specs, seen.processes, gone)
+        return comparison
+
+    def _check_control(self, seen: CurrentState, comparison: Comparison, order: ApplyOrder) -> None:
+        if order.peer is None:
+            return
+        changed = (seen.processes.get(step.moved_from or step.name) for step in comparison.steps)
+        self._commands.check_control_of_all("change", order.peer, filter(None, changed))
+
+    def _owned(self, reading: Reading, order: ApplyOrder) -> Sequence[Entry]:
+        """The entries with their users filled in, as far as the caller may choose them."""
+        if order.peer is None or not reading.ok:
+            return reading.entries
+        specs = [self._commands.as_submitted(entry.spec, order.peer) for entry in reading.entries]
+        pairs = zip(reading.entries, specs, strict=True)
+        return [entry if spec is entry.spec else replace(entry, spec=spec) for entry, spec in pairs]
+
+
+def _running(seen: CurrentState) -> dict[str, Runs]:
+    running: dict[str, Runs] = {}
+    for name, state in seen.observed.items():
+        one, instance = seen.processes.get(name), state.instance
+        if one is not None and instance is not None:
+            outdated = one.record.deferred and instance.revision != one.wanted.revision
+            running[name] = Runs(instance.revision, outdated, bool(changed_files(state)))
+    return running
+
+
+def _put(drafted: Drafted, name: str, intent: Intent, present: Declared | None) -> None:
+    if present is None:
+        drafted.add(intent.spec, intent.owner, intent.trusted, intent.place, staged=intent.staged)
+        return
+    record = changed_record(present, intent)
+    if present.name != name:
+        drafted.rename(present, name)
+        record = replace(record, name=name)
+    drafted.put(record, intent.spec)
+
+
+def _keep_groups(drafted: Drafted, entries: Mapping[str, Entry], seen: CurrentState) -> None:
+    """A manifest's groups are what it says, whatever was assigned by command."""
+    ids: dict[tuple[str, ...], frozenset[int]] = {}
+    for name, entry in entries.items():
+        one = drafted.put_processes.get(name) or seen.processes[name]
+        wanted = ids.get(entry.spec.groups)
+        if wanted is None:
+            wanted = ids[entry.spec.groups] = frozenset(map(drafted.group, entry.spec.groups))
+        present = seen.memberships.get(one.id, frozenset())
+        if wanted != present:
+            drafted.set_groups(one.id, present, wanted)
+
+
+def _targets(
+    entries: Mapping[str, Entry], processes: Mapping[str, Declared], rollout: Rollout | None
+) -> list[Target]:
+    restarts = rollout.restarts if rollout is not None else frozenset()
+    waiting = {name for wave in rollout.waves for name in wave} if rollout is not None else set()
+    targets: list[Target] = []
+    for name in entries:
+        one = processes[name]
+        if one.wanted.up or name in waiting:
+            promise = target(one)
+            # A restart that is still to be let go will count up.
+            promise["token"] += name in restarts
+            targets.append(promise)
+    return targets
+
+
+def _refusal(comparison: Comparison, options: CompareOptions) -> tuple[str, str] | None:
+    try:
+        return pruning.refusal(comparison, options)
+    except ValueError as error:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read the prune limit: {error}") from None
+
+
+def _check_version(version: int, order: ApplyOrder) -> None:
+    if order.if_version is not None and order.if_version != version:
+        raise PmonError(
+            ErrorCode.CONFLICT,
+            f"cannot apply {order.options.owner}: it is at version {version}, not {order.if_version}",
+            "look at pmon3 diff again, then apply with the new version",
+        )
+
+
+def _check_suspended(record: SourceRecord | None, request: ApplyRequest) -> None:
+    if record is None or record.suspended is None or request.order.insist:
+        return
+    until_changed = record.suspended.get("digest")
+    if until_changed and until_changed != digest_of(request.documents):
+        return
+    raise PmonError(
+        ErrorCode.REFUSED,
+        f"cannot apply {record.set_name}: it is {suspension_words(record.suspended)}",
+        f"pmon3 resume {record.set_name} ends that",
+    )
+
+
+def _check_expected(plan: Mapping[str, Any], comparison: Comparison, order: ApplyOrder) -> None:
+    if not order.expected or not comparison.steps or plan["plan_digest"] == order.expected:
+        return
+    raise PmonError(
+        ErrorCode.CONFLICT,
+        f"cannot apply the plan for {order.options.owner}: something changed since it was made",
+        "make a new one with pmon3 plan --out; nothing was changed",
+    )

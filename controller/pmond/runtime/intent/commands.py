@@ -1,0 +1,320 @@
+"""The verbs: what a caller wants of processes, written down as intent.
+
+Theory of operation: a verb changes records only, in one transaction, and answers with targets;
+what follows is the loop's. `stop` lays a hold over the spec, `start` and `restart` lift it and
+ask for a new instance by counting the token up, `delete` marks the process for the loop to stop
+and forget. Who may do what is decided here, where the process and the caller are both known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.protocol import Selection
+from pmon3_schema.status import FINAL, Target
+from pmond.core.facts import Reset, RestartAsked
+from pmond.core.model import NOTHING_SEEN
+from pmond.core.report import report
+from pmond.runtime.access import auth
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.long_work import cooperative_map
+from pmond.runtime.intent.bulk_change import Choose, change_all
+from pmond.runtime.intent.registry import CLI, Declared, Edit, Registry, dump
+from pmond.runtime.intent.request_spec import check_dependencies, read_spec
+from pmond.runtime.state.records import HoldRecord, ProcessRecord
+from pmond.runtime.supervise.loop import Loop
+
+
+class Commands:
+    """Carries out verbs for callers."""
+
+    def __init__(
+        self, registry: Registry, loop: Loop, clock: Clock, daemon_uid: int, control_group: int | None
+    ) -> None:
+        self._registry = registry
+        self._loop = loop
+        self._clock = clock
+        self._daemon_uid = daemon_uid
+        self._control_group = control_group
+
+    async def act(
+        self, verb: str, selection: Selection, peer: Peer, force: bool, changes: dict[str, Any]
+    ) -> list[Target]:
+        """Do one verb to the selected processes. Raises PmonError; then nothing was changed."""
+        choose = partial(self._chosen, verb, selection, peer)
+        match verb:
+            case "start" | "restart":
+                return await self._start(choose, peer, changes, counted=verb == "restart")
+            case "stop":
+                return await self._stop(choose, peer, force)
+            case "kill":
+                return await self._stop(lambda: [one for one in choose() if self._goes_on(one)], peer, force)
+            case "delete" | "drop":
+                return await self._delete(choose, force)
+            case _:
+                return await self._reset(choose())
+
+    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Declared]:
+        chosen = self._registry.select(selection, deleting=verb in {"delete", "drop", "kill"})
+        if not selection.all or selection.refs:
+            self.check_control_of_all(verb, peer, chosen)
+            return chosen
+        may_control = self._control_by_user(peer)
+        return [one for one in chosen if may_control(one.spec.user)]
+
+    def submit(self, data: dict[str, Any], cwd: str, peer: Peer, replace_running: bool) -> list[Target]:
+        """Add a process of the command line, or change one, and start it."""
+        spec = read_spec(data, cwd)
+        spec = self.as_submitted(spec, peer)
+        self._check_user(spec)
+        present = self._registry.processes.get(spec.name)
+        if present is not None:
+            self._check_replace(spec, present, peer, replace_running)
+        self._check_program(spec)
+        check_dependencies([spec], self._registry.processes)
+        with self._registry.edit(f"process {spec.name}") as edit:
+            if present is None:
+                one = edit.add(spec, CLI, self._trusted(peer))
+            else:
+                record = self._respecified(present, spec, peer)
+                started = _started(spec, peer, self._clock, present)
+                record = replace(record, trusted=self._trusted(peer), **started)
+                one = edit.put(record, spec)
+            self._set_groups(edit, one, spec.groups)
+        return [target(one)]
+
+    def as_submitted(self, spec: ProcessSpec, peer: Peer) -> ProcessSpec:
+        """The spec with its user filled in, as far as the caller may choose it. Raises PmonError."""
+        self._check_exit_on_end(spec, peer)
+        if not auth.may_submit(peer, spec.user, self._daemon_uid):
+            who = spec.user or "that user"
+            raise PmonError(
+                ErrorCode.FORBIDDEN,
+                f"cannot run {spec.name} as {who}: {peer.user} may only run programs as {peer.user}",
+                "leave out user, or ask root",
+            )
+        if not spec.user and peer.uid != self._daemon_uid:
+            return replace(spec, user=auth.default_user(peer, self._daemon_uid))
+        return spec
+
+    def _check_exit_on_end(self, spec: ProcessSpec, peer: Peer) -> None:
+        if spec.exit_on_end and not self._trusted(peer):
+            why = f"cannot have pmond end with {spec.name}: it is not the pmond of {peer.user}"
+            raise PmonError(ErrorCode.FORBIDDEN, why, "leave out exit_on_end, or ask root")
+
+    def _check_user(self, spec: ProcessSpec) -> None:
+        if auth.uid_of(spec.user, self._daemon_uid) is None:
+            why = f"cannot take {spec.name}: there is no user {spec.user}"
+            raise PmonError(ErrorCode.INVALID, why, "create it, or correct user")
+
+    def may_control(self, peer: Peer, one: Declared) -> bool:
+        return self._control_by_user(peer)(one.spec.user)
+
+    def check_control(self, verb: str, peer: Peer, one: Declared) -> None:
+        """Raises PmonError `forbidden` when the caller may not do that."""
+        self.check_control_of_all(verb, peer, (one,))
+
+    def check_control_of_all(self, verb: str, peer: Peer, chosen: Iterable[Declared]) -> None:
+        """The same of many processes."""
+        may_control = self._control_by_user(peer)
+        for one in chosen:
+            if not may_control(one.spec.user):
+                raise PmonError(
+                    ErrorCode.FORBIDDEN,
+                    f"cannot {verb} {one.name}: it runs as {one.spec.user or 'the user of pmond'}",
+                    "ask as that user, or as root",
+                )
+
+    def _control_by_user(self, peer: Peer) -> Callable[[str], bool]:
+        """Whether the caller may control the processes of a user, who is looked up once."""
+
+        @cache
+        def may_control(user: str) -> bool:
+            uid = auth.uid_of(user, self._daemon_uid)
+            return auth.may_control(peer, uid, self._daemon_uid, self._control_group)
+
+        return may_control
+
+    async def release_holds(
+        self, candidates: Choose, peer: Peer
+    ) -> tuple[list[Target], dict[str, HoldRecord]]:
+        """`init`: start what was stopped, has failed or is not up, each as if it were new.
+
+        Also answers the stops that persons had made and that are lifted by that.
+        """
+        lifted: dict[str, HoldRecord] = {}
+
+        def stopped() -> list[Declared]:
+            return [one for one in candidates() if self._is_down(one)]
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            lifted.clear()
+            holds = ((one.name, one.record.hold) for one in chosen)
+            lifted.update((name, hold) for name, hold in holds if hold is not None and not hold.up)
+            return [self._start_one(edit, one, None, peer) for one in chosen]
+
+        if not stopped():
+            return [], {}
+        fresh = await change_all(self._registry, "the start of stopped processes", stopped, write)
+        return list(map(target, fresh)), lifted
+
+    async def _start(
+        self, choose: Choose, peer: Peer, changes: dict[str, Any], counted: bool
+    ) -> list[Target]:
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
+            if specs:
+                check_dependencies(list(specs.values()), dict(self._registry.processes))
+            return [self._start_one(edit, one, specs.get(one.name), peer) for one in chosen]
+
+        started = await change_all(self._registry, "the start of processes", choose, write)
+        if counted:
+            await self._tell_all(RestartAsked, started)
+        return list(map(target, started))
+
+    def _start_one(self, edit: Edit, one: Declared, spec: ProcessSpec | None, peer: Peer) -> Declared:
+        record = self._respecified(one, spec, peer) if spec is not None else one.record
+        spec = spec or one.spec
+        new = edit.put(replace(record, **_started(spec, peer, self._clock, one)), spec)
+        if spec.groups != one.spec.groups:
+            self._set_groups(edit, new, spec.groups)
+        return new
+
+    def _changed(self, one: Declared, changes: Mapping[str, Any], peer: Peer) -> ProcessSpec:
+        merged = {**dump(one.spec), **changes}
+        if changes.get("no_auto_restart") is False and one.spec.restart.policy == "never":
+            merged["restart"] = {key: v for key, v in merged.get("restart", {}).items() if key != "policy"}
+        if changes.get("log_dir") and "log" not in changes:
+            merged.pop("log", None)  # a full path would hide the folder that was asked for
+        spec = read_spec(merged, one.spec.cwd or "/")
+        if not auth.may_submit(peer, spec.user, self._daemon_uid) and peer.uid != self._daemon_uid:
+            raise PmonError(
+                ErrorCode.FORBIDDEN,
+                f"cannot change {one.name}: {peer.user} may not run programs as {spec.user}",
+            )
+        self._check_user(spec)
+        if not one.spec.exit_on_end:
+            self._check_exit_on_end(spec, peer)
+        return spec
+
+    async def _stop(self, choose: Choose, peer: Peer, force: bool) -> list[Target]:
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [self._stop_one(edit, one, peer, force) for one in chosen]
+
+        stopped = await change_all(self._registry, "the stop of processes", choose, write)
+        await self._tell_all(Reset, stopped)
+        return list(map(target, stopped))
+
+    def _stop_one(self, edit: Edit, one: Declared, peer: Peer, force: bool) -> Declared:
+        record = one.record
+        if record.hold is not None and not record.hold.up and not (force and not record.forced):
+            return one
+        hold = HoldRecord(up=False, by=peer.user, at=self._clock.wall(), reason="")
+        return edit.put(replace(record, hold=hold, forced=force, generation=record.generation + 1), one.spec)
+
+    async def _delete(self, choose: Choose, force: bool) -> list[Target]:
+        def deleting(record: ProcessRecord) -> ProcessRecord:
+            return replace(record, deleting=True, forced=force, generation=record.generation + 1)
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [edit.put(deleting(one.record), one.spec) for one in chosen]
+
+        return list(map(target, await change_all(self._registry, "the deletion of processes", choose, write)))
+
+    async def _reset(self, chosen: Sequence[Declared]) -> list[Target]:
+        await self._tell_all(Reset, chosen)
+        self._loop.touch([one.name for one in chosen])
+        return list(map(target, chosen))
+
+    async def _tell_all(
+        self, fact: Callable[[str], Reset | RestartAsked], chosen: Sequence[Declared]
+    ) -> None:
+        def tell(one: Declared) -> None:
+            if one.name in self._registry.processes:  # some may be gone before their turn comes
+                self._loop.tell(fact(one.name))
+
+        await cooperative_map(chosen, tell)
+
+    def _check_replace(self, spec: ProcessSpec, present: Declared, peer: Peer, replace_running: bool) -> None:
+        self.check_control("replace", peer, present)
+        if present.record.owner != CLI:
+            raise PmonError(
+                ErrorCode.CONFLICT,
+                f"cannot start {spec.name}: {present.record.owner} declares a process of that name"
+                f" ({present.record.file}:{present.record.line})",
+                "choose another --name, or change it there",
+            )
+        if present.record.deleting:
+            raise PmonError(
+                ErrorCode.CONFLICT, f"cannot start {spec.name}: it is being deleted", "try again soon"
+            )
+        if self._alive(present) and not replace_running:
+            raise PmonError(
+                ErrorCode.CONFLICT,
+                f"cannot start {spec.name}: a process of that name is already running",
+                "choose another --name, or use --replace",
+            )
+
+    def _check_program(self, spec: ProcessSpec) -> None:
+        path = Path(spec.file)
+        try:
+            missing = path.is_absolute() and not path.exists()
+        except OSError:
+            missing = False  # it may be reachable as the user of the process; the start will tell
+        if missing:
+            raise PmonError(
+                ErrorCode.INVALID, f"cannot start {spec.name}: {spec.file} does not exist", "correct the path"
+            )
+
+    def _set_groups(self, edit: Edit, one: Declared, names: Sequence[str]) -> None:
+        wanted = frozenset(edit.group(name) for name in names)
+        present = self._registry.group_ids(one.id)
+        if wanted != present:
+            edit.set_groups(one.id, present, wanted)
+
+    def _respecified(self, one: Declared, spec: ProcessSpec, peer: Peer) -> ProcessRecord:
+        # What somebody with fewer rights chose, a log say, is not opened with those of pmond.
+        return replace(one.record, spec=dump(spec), trusted=one.record.trusted and self._trusted(peer))
+
+    def _alive(self, one: Declared) -> bool:
+        return self._loop.observed.get(one.name, NOTHING_SEEN).instance is not None
+
+    def _goes_on(self, one: Declared) -> bool:
+        """It runs, or will by itself: after a delay, or when a dependency does."""
+        seen = report(one.name, self._loop.desired, self._loop.observed, self._clock.now(), self._loop.policy)
+        return self._alive(one) or seen.status not in FINAL
+
+    def _is_down(self, one: Declared) -> bool:
+        if self._alive(one) or one.record.deleting:
+            return False
+        history = self._loop.observed.get(one.name, NOTHING_SEEN).history
+        hold = one.record.hold
+        held = hold is not None and not hold.up
+        ended = history.ending is not None or bool(history.error)
+        succeeded = history.exit is not None and history.exit.code in one.spec.restart.success_exit_codes
+        return held or (ended and not succeeded)
+
+    def _trusted(self, peer: Peer) -> bool:
+        return auth.is_owner(peer, self._daemon_uid)
+
+
+def _started(spec: ProcessSpec, peer: Peer, clock: Clock, one: Declared | None = None) -> dict[str, Any]:
+    """The changes of a record that ask for a new instance, whatever was asked before."""
+    hold = None if spec.autostart else HoldRecord(up=True, by=peer.user, at=clock.wall(), reason="")
+    changes: dict[str, Any] = {"hold": hold, "deferred": False, "deleting": False, "forced": False}
+    if one is not None:
+        changes |= {"token": one.record.token + 1, "generation": one.record.generation + 1}
+    return changes
+
+
+def target(one: Declared) -> Target:
+    """What to wait for."""
+    return {"name": one.name, "generation": one.record.generation, "token": one.record.token}

@@ -1,0 +1,169 @@
+"""What a person lays over what is declared: holds, releases, approvals, suspensions.
+
+A hold says that a process stays down (or up) whatever its manifest says, with who, when, why and
+until when. A release hands a process from its set to the command line; it keeps running. An
+approval lets a process go whose manifest no longer declares it and that asks first. A suspended
+set takes no new content; what it declared is kept running all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.protocol import Selection
+from pmon3_schema.status import Target
+from pmond.core.compare import CLI
+from pmond.runtime.access import auth
+from pmond.runtime.access.auth import Peer
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.intent.bulk_change import change_all
+from pmond.runtime.intent.commands import Commands, target
+from pmond.runtime.intent.registry import Declared, Edit, Registry
+from pmond.runtime.intent.sets import Sets
+from pmond.runtime.state.records import HoldRecord, ProcessRecord, SourceRecord
+
+
+class Ownership:
+    """Carries these verbs out."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        commands: Commands,
+        sets: Sets,
+        clock: Clock,
+        daemon_uid: int,
+        control_group: int | None,
+    ) -> None:
+        self.held: Callable[[], None] = lambda: None
+        """Called when a hold was laid or lifted."""
+        self._registry = registry
+        self._commands = commands
+        self._sets = sets
+        self._clock = clock
+        self._daemon_uid = daemon_uid
+        self._control_group = control_group
+
+    async def hold(
+        self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
+    ) -> list[Target]:
+        """Lay a hold: down, or up; an earlier one is replaced."""
+        hold = HoldRecord(up=up, by=peer.user, at=self._clock.wall(), reason=reason, until=_after(seconds))
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [edit.put(_counted(one.record, hold=hold), one.spec) for one in chosen]
+
+        choose = partial(self._chosen, "hold", selection, peer)
+        held = await change_all(self._registry, "the hold of processes", choose, write)
+        self.held()
+        return list(map(target, held))
+
+    async def unhold(self, selection: Selection, peer: Peer) -> list[Target]:
+        """Lift holds: what the manifest says counts again. Those that are then up are the targets."""
+
+        def choose() -> list[Declared]:
+            return [o for o in self._chosen("unhold", selection, peer) if o.record.hold is not None]
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [edit.put(_counted(one.record, hold=None, forced=False), one.spec) for one in chosen]
+
+        free = await change_all(self._registry, "the end of holds", choose, write)
+        self.held()
+        return [target(one) for one in free if one.wanted.up]
+
+    async def release(self, selection: Selection, peer: Peer) -> list[str]:
+        """Hand processes over to the command line; they keep running."""
+
+        def choose() -> list[Declared]:
+            return [one for one in self._chosen("release", selection, peer) if one.record.owner != CLI]
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            own = {"owner": CLI, "undeclared": False, "file": "", "line": 0, "column": 0}
+            return [edit.put(replace(one.record, **own), one.spec) for one in chosen]
+
+        released = await change_all(self._registry, "the release of processes", choose, write)
+        return [one.name for one in released]
+
+    async def approve(self, selection: Selection, peer: Peer) -> list[Target]:
+        """Delete processes that asked to be confirmed. Raises PmonError `refused` for others."""
+
+        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+            return [edit.put(_counted(one.record, deleting=True), one.spec) for one in chosen]
+
+        choose = partial(self._to_approve, selection, peer)
+        return list(map(target, await change_all(self._registry, "the deletion of processes", choose, write)))
+
+    def _to_approve(self, selection: Selection, peer: Peer) -> list[Declared]:
+        chosen = self._chosen("approve", selection, peer)
+        for one in chosen:
+            if not one.record.undeclared or one.spec.prune != "confirm":
+                why = "nobody asks to delete it" if not one.record.undeclared else "it is protected"
+                raise PmonError(
+                    ErrorCode.REFUSED,
+                    f"cannot approve the deletion of {one.name}: {why}",
+                    f"pmon3 del {one.name} deletes it anyway",
+                )
+        return chosen
+
+    def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> SourceRecord:
+        """Take no new content from the source of a set."""
+        record = self.controlled("suspend", name, peer)
+        until = _after(seconds)
+        suspension = {"by": peer.user, "at": self._clock.wall(), "reason": reason, "until": until}
+        with self._registry.edit(f"the suspension of {record.set_name}") as edit:
+            self._sets.suspend(edit, record.set_name, suspension)
+        return self._sets.one(record.set_name)
+
+    def resume(self, name: str, peer: Peer) -> SourceRecord:
+        """Take new content again."""
+        record = self.controlled("resume", name, peer)
+        if record.suspended is not None:
+            with self._registry.edit(f"the resumption of {record.set_name}") as edit:
+                self._sets.suspend(edit, record.set_name, None)
+        return self._sets.one(record.set_name)
+
+    def controlled(self, verb: str, name: str, peer: Peer) -> SourceRecord:
+        """The set, if the caller may change it. Raises PmonError `not_found` or `forbidden`."""
+        record = self._sets.one(name)
+        check_set(verb, record, peer, self._daemon_uid, self._control_group)
+        return record
+
+    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Declared]:
+        chosen = self._registry.select(selection, deleting=False)
+        self._commands.check_control_of_all(verb, peer, chosen)
+        return chosen
+
+
+def _counted(record: ProcessRecord, **changes: Any) -> ProcessRecord:
+    return replace(record, generation=record.generation + 1, **changes)
+
+
+def may_control_set(record: SourceRecord, peer: Peer, daemon_uid: int, control_group: int | None) -> bool:
+    """Whether the caller made the set or administers pmond."""
+    return auth.is_administrator(peer, daemon_uid, control_group) or record.uid == peer.uid
+
+
+def check_set(
+    verb: str, record: SourceRecord, peer: Peer, daemon_uid: int, control_group: int | None
+) -> None:
+    """Raises PmonError `forbidden` unless the caller made the set or administers pmond."""
+    if may_control_set(record, peer, daemon_uid, control_group):
+        return
+    raise PmonError(
+        ErrorCode.FORBIDDEN,
+        f"cannot {verb} {record.set_name}: it belongs to somebody else",
+        "choose another --set, or ask as root",
+    )
+
+
+def _after(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    at = datetime.now(UTC) + timedelta(seconds=seconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,51 @@
+"""What a rejected manifest is called before callers who may not see what is in it.
+
+A message about a mistake quotes the source, and a source may hold secrets. That it was rejected,
+where, and for what kind of mistake anybody may know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from pmon3_schema.diagnostics import CODES
+from pmond.runtime.state.records import SourceRecord
+
+INVALID_MANIFEST = "InvalidManifest"
+"""The reason of a set whose source has mistakes."""
+
+
+def redacted(record: SourceRecord) -> SourceRecord:
+    """The record without anything that stands in the source."""
+    if record.reason != INVALID_MANIFEST:
+        return record
+    message = place_and_kind(record.path, record.message, record.diagnostics)
+    return replace(record, message=message, diagnostics=[_withheld(one) for one in record.diagnostics])
+
+
+def place_and_kind(path: str, message: str, diagnostics: Sequence[dict[str, Any]]) -> str:
+    """``cannot apply PATH: FILE:3:5: an unknown field`` in place of the message."""
+    errors = [one for one in diagnostics if one.get("severity", "error") == "error"]
+    if not errors:
+        return f"cannot apply {path}: it is not valid"
+    first = errors[0]
+    if "code" not in first:
+        return message  # it could not be read, so nothing of it is in there
+    start = first["range"]["start"]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    place = f"{first['file']}:{start['line']}:{start['column']}"
+    return f"cannot apply {path}: {place}: {_kind(first)}{more}"
+
+
+def _withheld(diagnostic: dict[str, Any]) -> dict[str, Any]:
+    if "code" not in diagnostic:
+        return diagnostic
+    kept = {key: diagnostic[key] for key in ("severity", "code", "file", "range")}
+    return {**kept, "message": _kind(diagnostic), "path": "", "hint": ""}
+
+
+def _kind(diagnostic: dict[str, Any]) -> str:
+    return CODES.get(diagnostic["code"], "a mistake")

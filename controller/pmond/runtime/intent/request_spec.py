@@ -1,0 +1,60 @@
+"""Specs that somebody submits: read as they are meant where they come from, and against what is declared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pmon3_schema import graph
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.field_diagnostics import mistakes
+from pmon3_schema.fields import InvalidValue
+from pmon3_schema.process import ProcessSpec
+from pmond.runtime.intent.registry import Declared, not_found
+
+
+def check_dependencies(
+    specs: Sequence[ProcessSpec], processes: Mapping[str, Declared], gone: Collection[str] = ()
+) -> None:
+    """Raises PmonError when a dependency is unknown or the whole would have a cycle.
+
+    `gone` are names that will be no more.
+    """
+    if not any(spec.dependencies for spec in specs):
+        return
+    staying = [one for one in processes.values() if not one.record.deleting]
+    needs = {one.name: one.spec.dependencies for one in staying if one.name not in gone}
+    needs.update((spec.name, spec.dependencies) for spec in specs)
+    for spec in specs:
+        unknown = [name for name in spec.dependencies if name not in needs]
+        if unknown:
+            error = not_found(unknown[0], list(needs))
+            why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"
+            raise PmonError(ErrorCode.INVALID, why, error.hint)
+    concerned = graph.reachable([spec.name for spec in specs], needs)
+    for cycle in graph.cycles(concerned, needs):
+        why = f"cannot take {specs[0].name}: dependencies form a cycle: {' -> '.join(cycle)}"
+        raise PmonError(ErrorCode.INVALID, why, "remove one of these dependencies")
+
+
+def read_spec(data: Mapping[str, Any], cwd: str) -> ProcessSpec:
+    """A submitted spec in its normal form. Raises PmonError `invalid` that names the first mistake."""
+    placed = dict(data)
+    file = placed.get("file")
+    if isinstance(file, str) and "/" in file:
+        placed["file"] = os.path.normpath(Path(cwd) / file)
+    if isinstance(file, str) and not placed.get("name"):
+        placed["name"] = Path(file).name
+    for key in ("log", "log_dir", "cwd", "stderr_log"):
+        if isinstance(placed.get(key), str) and placed[key]:
+            placed[key] = str(Path(cwd) / placed[key])
+    try:
+        return ProcessSpec.read(placed)
+    except InvalidValue as refused:
+        first = next(iter(mistakes(refused, ProcessSpec)))
+        where = ".".join(str(part) for part in first.path) or "process"
+        raise PmonError(
+            ErrorCode.INVALID, f"cannot take this process: {where}: {first.message}", first.hint
+        ) from None

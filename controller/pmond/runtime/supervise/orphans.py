@@ -1,0 +1,93 @@
+"""Strays: processes that bear the marker of an instance that is no more.
+
+Theory of operation: a program that forks twice and leaves its session outlives its instance. It
+becomes our child, because the daemon is a subreaper, and has the instance's marker in its
+environment; a control group also holds those that have cleared theirs. After an exit, once restarts
+are under way, such processes are asked to end, and killed if they are still there after a while. A
+program that wants to leave something running says so: `stop: {kill_group: false}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+
+from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.journal import Journal
+from pmond.runtime.processes import tree
+from pmond.runtime.processes.cgroups import Cgroups
+from pmond.runtime.processes.environment import parse_marker
+from pmond.runtime.processes.identity import Identity, send_signal
+from pmond.runtime.processes.instances import Instances
+
+_GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL; the default of `stop.timeout`."""
+_AFTER_EXITS = 0.05
+"""Seconds to let exits gather: one look at all children serves a thousand exits."""
+
+
+class Orphans:
+    """Finds and ends them."""
+
+    def __init__(
+        self, instances: Instances, cgroups: Cgroups, state_uuid: str, clock: Clock, journal: Journal
+    ) -> None:
+        self._instances = instances
+        self._cgroups = cgroups
+        self._state_uuid = state_uuid
+        self._clock = clock
+        self._journal = journal
+        self._asked: dict[Identity, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._spared: set[str] = set()
+
+    def exempt(self, name: str) -> None:
+        """What this process leaves running may go on."""
+        self._spared.add(name)
+
+    def unexempt(self, name: str) -> None:
+        """What this process leaves running is a stray, as of every other."""
+        self._spared.discard(name)
+
+    def schedule_check(self) -> None:
+        """Look once, shortly."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_AFTER_EXITS, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        found: dict[Identity, float] = {}
+        for marker, identities in self._suspects():
+            if self._is_stray(marker):
+                for identity in identities:
+                    if identity not in found:
+                        found[identity] = self._end(identity, marker, now)
+        self._asked = found
+        if found:
+            self._timer = asyncio.get_running_loop().call_later(_GRACE / 2, self._look)
+
+    def _suspects(self) -> Iterator[tuple[str, list[Identity]]]:
+        yield from tree.orphans(self._instances.mains()).items()
+        yield from self._cgroups.orphans().items()
+
+    def _is_stray(self, marker: str) -> bool:
+        parsed = parse_marker(marker)
+        if parsed is None or parsed[0] != self._state_uuid or parsed[1] in self._spared:
+            return False
+        # By the marker at last: a process that was renamed bears that of its old name.
+        known = self._instances.named(parsed[1], parsed[2]) or self._instances.bearer(marker)
+        return known is None
+
+    def _end(self, identity: Identity, marker: str, now: float) -> float:
+        """Ask it to end, or kill it when it was asked long ago; when it was asked first."""
+        asked_at = self._asked.get(identity, now)
+        number = signal.SIGKILL if now - asked_at >= _GRACE else signal.SIGTERM
+        if identity not in self._asked or number == signal.SIGKILL:
+            self._journal.warn("stray.signalled", pid=identity.pid, marker=marker, signal=number.name)
+            try:
+                send_signal(identity, number)
+            except PermissionError as error:
+                self._journal.warn("stray.out_of_reach", pid=identity.pid, marker=marker, error=str(error))
+        return asked_at

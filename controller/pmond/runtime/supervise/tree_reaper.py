@@ -1,0 +1,153 @@
+"""What a main program leaves behind: found, followed up, and gone before its instance counts as ended.
+
+Theory of operation: at every end of a main program its process group is looked at, and its whole
+tree, with orphans that made sessions of their own, when it was being stopped. What is left is sent what
+the main program was sent, and killed when that was killed; the core is told once nothing is left.
+Processes with `kill_group: false` are spared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from pmond.core.facts import TreeEmpty
+from pmond.core.model import Phase
+from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.processes import tree
+from pmond.runtime.processes.cgroups import Cgroups, Grouped
+from pmond.runtime.processes.identity import Identity, read_stat
+from pmond.runtime.processes.instances import Instances, Running
+from pmond.runtime.processes.tree import TreeMembership
+from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.supervise.orphans import Orphans
+
+
+class TreeReaper:
+    """Knows the members of each instance, and the instances of which only members are left."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        instances: Instances,
+        cgroups: Cgroups,
+        orphans: Orphans,
+        watch_stranger: Callable[[Identity], bool],
+    ) -> None:
+        """`watch_stranger`: have `look` called when a process that is not our child ends."""
+        self._loop = loop
+        self._instances = instances
+        self._cgroups = cgroups
+        self._orphans = orphans
+        self._watch_stranger = watch_stranger
+        self._left: dict[str, Running] = {}
+        self._killing: set[asyncio.Task[None]] = set()
+        self._trees: TreeMembership = tree.Descendants(instances.mains)
+        self._table: TreeMembership = tree.ProcessTable()
+
+    def members(self, running: Running) -> frozenset[Identity]:
+        """Everything alive that belongs to an instance. Raises OSError when the system lets nobody look."""
+        return self._membership(running).members(running.root)
+
+    def reachable(self, running: Running) -> frozenset[Identity]:
+        """The same as far as it can be found now: without a descriptor to look with, nothing."""
+        try:
+            return self.members(running)
+        except OSError:
+            return frozenset()
+
+    def _may_live(self, running: Running) -> bool:
+        """Whether anything of it lives. What cannot be looked at may, and is killed until it can be."""
+        try:
+            return bool(self.members(running))
+        except OSError:
+            return True
+
+    def leaves_tree(self, running: Running) -> bool:
+        """Whether processes of the instance outlived its main program."""
+        wanted = self._loop.desired.wanted.get(running.name)
+        if wanted is not None and not wanted.spec.stop.kill_group:
+            self._orphans.exempt(running.name)
+            return False
+        self._orphans.unexempt(running.name)
+        state = self._loop.observed.get(running.name)
+        instance = state.instance if state is not None else None
+        stopping = instance is not None and instance.phase is Phase.STOPPING
+        if not running.own or stopping:
+            return self._may_live(running)
+        # The cheap question first: after a crash nothing may stand in the way of the restart.
+        return tree.group_alive(running.pid) and self._may_live(running)
+
+    def expect(self, running: Running) -> None:
+        """Have the end of what its main program left behind noticed."""
+        self._left[running.name] = running
+        if running.own:
+            return  # we are told: orphans become children of pmond
+        for identity in self.reachable(running):
+            if not self._watch_stranger(identity):
+                asyncio.get_running_loop().call_soon(self.look)
+
+    def follow_up(self, running: Running) -> None:
+        """Bring what was already done to its group to those of the tree that had left the group."""
+        state = self._loop.observed.get(running.name)
+        instance = state.instance if state is not None else None
+        if instance is not None and instance.killed_at is not None:
+            self.kill(running)
+            return
+        wanted = self._loop.desired.wanted.get(running.name)
+        if instance is None or instance.kill_at is None or wanted is None or not running.own:
+            return
+        for identity in self.reachable(running):
+            stat = read_stat(identity.pid)
+            if stat is not None and stat.group != running.pid:
+                tree.try_signal(identity, wanted.spec.stop.signal)
+                tree.try_signal(identity, signal.SIGCONT)
+
+    def kill(self, running: Running) -> None:
+        """Kill until nothing is left; the core is told when that is so."""
+        task = asyncio.get_running_loop().create_task(self._kill_tree(running))
+        self._killing.add(task)
+        task.add_done_callback(self._killing.discard)
+
+    def look(self) -> None:
+        """A stranger ended: an orphan, perhaps the last one of a tree that is being cleared."""
+        for running in list(self._left.values()):
+            if not self._may_live(running):
+                self._tree_empty(running)
+
+    def remove(self, running: Running) -> None:
+        """Nothing is left of it."""
+        self._instances.remove(running)
+        self._cgroups.left(running.group, running.marker)
+
+    def keep(self, running: Running) -> None:
+        """An adopted instance whose main program has ended already, but not all of its tree."""
+        self._instances.add(running)
+        self._instances.main_ended(running)
+        self.expect(running)
+
+    def rename(self, old: str, new: str) -> None:
+        """A process is called `new` from now on."""
+        if old in self._left:
+            self._left[new] = self._left.pop(old)
+
+    async def _kill_tree(self, running: Running) -> None:
+        self._cgroups.kill(running.group)
+        membership, wait = self._membership(running), self._loop.policy.empty_tree
+        try:
+            survivors = await tree.kill_tree(membership, running.root, wait)
+        except OSError:  # nobody can look now; the core has it killed again
+            return
+        if not survivors and running.ended:
+            self._tree_empty(running)
+
+    def _membership(self, running: Running) -> TreeMembership:
+        search = self._trees if running.own else self._table
+        return Grouped(self._cgroups, running.group, search) if running.group else search
+
+    def _tree_empty(self, running: Running) -> None:
+        reached(FailPoint.TREE_EMPTY)
+        self._left.pop(running.name, None)
+        self.remove(running)
+        self._loop.tell(TreeEmpty(running.name, running.number))

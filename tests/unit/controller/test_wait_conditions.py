@@ -1,0 +1,68 @@
+"""Waiting for a set: what its conditions come to, alone and beside those of its processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from pmon3_schema.goals import WaitCondition, parse
+from pmond.runtime.intent.set_conditions import set_status
+from pmond.runtime.state.records import SourceRecord
+from pmond.runtime.views.wait_conditions import Verdict, judge_set, outcome_of
+
+MET, FAILED, OPEN = Verdict(met=True), Verdict(failed=True), Verdict()
+RECORD = SourceRecord("/a", "file:/a", "", b"", True, [], "", 1)
+WRONG = SourceRecord("/a", "file:/a", "", b"", False, [], "", 1, reason="Conflict", message="why")
+GONE = SourceRecord("/a", "file:/a", "", b"", True, [], "", 1, reason="SourceMissing", message="where")
+
+
+@pytest.mark.parametrize(
+    ("until", "processes", "whole", "outcome"),
+    [
+        ("condition=Accepted", [], MET, "met"),
+        ("condition=Accepted", [], FAILED, "failed"),
+        ("condition=Accepted,ready", [MET, OPEN], MET, ""),
+        ("condition=Accepted,ready", [MET, MET], MET, "met"),
+        ("condition=Accepted,ready", [MET, OPEN], FAILED, "failed"),
+        ("condition=Accepted,ready", [MET, FAILED], OPEN, "failed"),
+        ("condition=Accepted|ready", [MET, OPEN], MET, "met"),
+        ("condition=Accepted|ready", [MET, MET], OPEN, "met"),
+        ("condition=Accepted|ready", [FAILED, MET], OPEN, ""),
+        ("condition=Accepted|ready", [FAILED, MET], FAILED, "failed"),
+        ("ready", [FAILED, OPEN], None, ""),
+        ("ready", [FAILED, MET], None, "failed"),
+    ],
+)
+def test_the_set_is_one_part_of_the_goal_and_its_processes_the_other(
+    until: str, processes: list[Verdict], whole: Verdict | None, outcome: str
+) -> None:
+    assert outcome_of(parse(until, of_set=True), processes, whole) == outcome
+
+
+@pytest.mark.parametrize(
+    ("record", "type", "status", "outdated", "verdict"),
+    [
+        (RECORD, "Accepted", "True", (), (True, False)),
+        (RECORD, "Accepted", "False", (), (False, False)),
+        (WRONG, "Accepted", "True", (), (False, True)),
+        (WRONG, "Accepted", "False", (), (True, False)),
+        (WRONG, "Synced", "True", (), (False, True)),
+        (GONE, "Accepted", "Unknown", (), (True, False)),
+        (GONE, "Accepted", "True", (), (False, False)),
+        (RECORD, "Synced", "True", ("web",), (False, True)),
+        (RECORD, "Accepted", "True", ("web",), (True, False)),
+        (RECORD, "Followed", "False", (), (False, False)),
+    ],
+)
+def test_what_only_a_person_can_mend_is_out_of_reach(
+    record: SourceRecord, type: str, status: str, outdated: tuple[str, ...], verdict: tuple[bool, bool]
+) -> None:
+    one = set_status(record, "file:/a", ["web"], outdated, False)
+    found = judge_set(one, WaitCondition("condition", type=type, status=status, of_set=True))
+    assert (found.met, found.failed) == verdict
+
+
+def test_of_a_source_that_nobody_reads_no_verdict_is_left() -> None:
+    one = set_status(WRONG, "file:/b", ["web"], (), False)
+    assert judge_set(one, WaitCondition("condition", type="Accepted", of_set=True)).met
+    gone = set_status(WRONG, "file:/b", [], (), False)
+    assert judge_set(gone, WaitCondition("condition", type="Accepted", of_set=True)).failed
