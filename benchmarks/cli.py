@@ -113,7 +113,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sizes", type=_sizes, default=[20, 200], help="such as 20,200,1000 (20,200)")
     for what, known in (("systems", list(by_name)), ("measures", list(measures.NAMES))):
         out_of = f"out of {','.join(known)} (all)"
-        parser.add_argument(f"--{what}", type=_Names(known), default=known, help=out_of)
+        parser.add_argument(f"--{what}", type=_NamesArgument(known), default=known, help=out_of)
     parser.add_argument("--repeat", type=int, default=3, help="bring-ups, of which the median counts (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
@@ -131,7 +131,7 @@ def _sizes(text: str) -> list[int]:
     return [int(word) for word in words]
 
 
-class _Names:
+class _NamesArgument:
     """A converter for argparse: comma-separated names out of a known set, in the given order."""
 
     def __init__(self, known: Iterable[str]) -> None:

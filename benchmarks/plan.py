@@ -65,11 +65,11 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
     request = ApplyRequest(documents, Reading(tuple(entries), ()), ApplyOrder(options))
     existing = {name: Existing(one.spec, _OWNER) for name, one in before.items()}
     desired = Desired({name: one.wanted for name, one in before.items()})
-    preparing = ApplyPlanner(_NOBODY_ASKS, 0)
-    assert len(preparing.compared(seen, request).plan["actions"]) == 1
+    planner = ApplyPlanner(_NOBODY_ASKS, 0)
+    assert len(planner.compared(seen, request).plan["actions"]) == 1
     return {
         "parse": _least(lambda: read(documents)),
-        "plan, once parsed": _least(lambda: preparing.compared(seen, request)),
+        "plan, once parsed": _least(lambda: planner.compared(seen, request)),
         "of that: compare": _least(lambda: compare(after, existing, options)),
         "decide one": _least(lambda: plan(desired, {}, 0.0, Policy(), [after[0].name])),
         "decide all": _least(lambda: plan(desired, {}, 0.0, Policy())),

@@ -59,7 +59,7 @@ class View(Struct):
         return sorted(by_id, key=value, reverse=largest_first != self.reverse)
 
 
-class _Column(NamedTuple):
+class _TopColumn(NamedTuple):
     title: str
     size: int
     text: Callable[[dict[str, Any], float], str]
@@ -67,17 +67,17 @@ class _Column(NamedTuple):
     right: bool = False
 
 
-_NAME = _Column("NAME", _LEAST_NAME, lambda p, _: p["name"], "name")
+_NAME = _TopColumn("NAME", _LEAST_NAME, lambda p, _: p["name"], "name")
 _COLUMNS = (
-    _Column("ID", 4, lambda p, _: str(p["id"]), "id", True),
+    _TopColumn("ID", 4, lambda p, _: str(p["id"]), "id", True),
     _NAME,
-    _Column("PID", 7, lambda p, _: str(p["pid"] or "-"), right=True),
-    _Column("⟳", 4, lambda p, _: str(p["restart_count"]), "restarts", True),
-    _Column("STATUS", 10, lambda p, _: p["status"]),
-    _Column("USER", 8, lambda p, _: p["user"]),
-    _Column("CPU%", 6, lambda p, _: f"{p['cpu_percent']:.1f}", "cpu", True),
-    _Column("MEMORY", 9, lambda p, _: memory(p["memory_bytes"]), "memory", True),
-    _Column("UP", 8, lambda p, now: uptime(p, now), right=True),
+    _TopColumn("PID", 7, lambda p, _: str(p["pid"] or "-"), right=True),
+    _TopColumn("⟳", 4, lambda p, _: str(p["restart_count"]), "restarts", True),
+    _TopColumn("STATUS", 10, lambda p, _: p["status"]),
+    _TopColumn("USER", 8, lambda p, _: p["user"]),
+    _TopColumn("CPU%", 6, lambda p, _: f"{p['cpu_percent']:.1f}", "cpu", True),
+    _TopColumn("MEMORY", 9, lambda p, _: memory(p["memory_bytes"]), "memory", True),
+    _TopColumn("UP", 8, lambda p, now: uptime(p, now), right=True),
 )
 _EXPENDABLE = ("USER", "UP", "PID", "⟳", "ID", "MEMORY", "STATUS", "CPU%")
 """Titles in the order in which columns are left out."""
@@ -120,7 +120,7 @@ def uptime(process: dict[str, Any], now: float) -> str:
     return f"{seconds}s"
 
 
-def _columns(columns: int) -> list[_Column]:
+def _columns(columns: int) -> list[_TopColumn]:
     shown = list(_COLUMNS)
     for title in _EXPENDABLE:
         if sum(c.size + 1 for c in shown) - 1 <= columns:
@@ -129,14 +129,14 @@ def _columns(columns: int) -> list[_Column]:
     return shown
 
 
-def _title(column: _Column, view: View) -> str:
+def _title(column: _TopColumn, view: View) -> str:
     if column.order != view.order:
         return column.title
     largest_first = _ORDERS[view.order][1] != view.reverse
     return f"{column.title}{'▾' if largest_first else '▴'}"
 
 
-def _row(process: dict[str, Any], shown: list[_Column], columns: int, now: float) -> str:
+def _row(process: dict[str, Any], shown: list[_TopColumn], columns: int, now: float) -> str:
     cells = []
     for column in shown:
         cell = _cell(column, column.text(process, now), shown, columns)
@@ -144,7 +144,7 @@ def _row(process: dict[str, Any], shown: list[_Column], columns: int, now: float
     return " ".join(cells)
 
 
-def _cell(column: _Column, text: str, shown: list[_Column], columns: int) -> str:
+def _cell(column: _TopColumn, text: str, shown: list[_TopColumn], columns: int) -> str:
     size = column.size
     if column is _NAME:  # it takes what the others leave
         size = min(columns, columns - sum(c.size + 1 for c in shown if c is not _NAME))

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from pmon3_schema.effect import Effect
-from pmon3_schema.fields import FieldStruct
+from pmon3_schema.fields import FieldStruct, title_of
 from pmon3_schema.formats.export import written
 from pmon3_schema.jsonschema import definitions, manifest_schema
 from pmon3_schema.process import ProcessSpec
@@ -103,11 +103,10 @@ def _keys(schema: dict[str, Any]) -> dict[str, Any]:
 def _field(path: str, name: str, declared: type[FieldStruct], schema: dict[str, Any]) -> Explanation:
     field = declared.declared[name]
     inner, effect = field.inner, field.effect or Effect.RESTART
-    title = "Process" if declared is ProcessSpec else declared.__name__
     return Explanation(
         path,
         field.description,
-        "mapping" if inner is not None else _type(schema[title]["properties"][name]),
+        "mapping" if inner is not None else _type(schema[title_of(declared)]["properties"][name]),
         None if field.required or inner is not None else written(name, field.default),
         field.required,
         "" if inner is not None else effect.value,

@@ -85,11 +85,16 @@ def field(
 
 
 def mistake(code: str, message: str) -> Exception:
-    """An error of a rule; `code` says which kind, to the tables of `mistakes`."""
+    """An error of a rule; `code` says which kind, to the tables of `field_diagnostics`."""
     from pydantic_core import PydanticCustomError  # whoever reads has loaded it
 
     # Literal text for pydantic: braces in a value must not be read as a template.
     return PydanticCustomError(code, "{why}", {"why": message})
+
+
+def title_of(declared: type[FieldStruct]) -> str:
+    """The name of a class of fields for people and in schemas: that of `StopSpec` is Stop."""
+    return declared.__name__.removesuffix("Spec")
 
 
 def inner_of(declared: type[FieldStruct], name: str) -> type[FieldStruct] | None:

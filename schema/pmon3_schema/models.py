@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from pmon3_schema import fields
-from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue
+from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue, title_of
 
 Value = TypeVar("Value", bound=FieldStruct)
 
@@ -62,7 +62,7 @@ def model_of(declared: type[FieldStruct]) -> type[BaseModel]:
         name: (_translated(kinds[name]), _described(field)) for name, field in declared.declared.items()
     }
     made: type[BaseModel] = create_model(
-        declared.__name__,
+        title_of(declared),
         # Frozen: a default that cannot be hashed is copied, deeply, for each value that is read.
         __config__=ConfigDict(frozen=True, extra="forbid", defer_build=True, **declared.reading),  # type: ignore[typeddict-item]
         __doc__=declared.__doc__,

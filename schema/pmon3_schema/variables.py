@@ -4,8 +4,8 @@ Theory of operation: a document opts in by declaring the variables it uses, each
 with none (`null`: a value must be given). Without `variables:` nothing in it is replaced, so a
 literal `$` of an older manifest stays what it is. Values come from the declaration, from the
 profiles in use and from `use:`, never from the environment of whoever reads the manifest: two
-readers of the same documents get the same processes. What was replaced is marked (`filled`), so that
-the model can take it for a number or a truth value where a field wants one.
+readers of the same documents get the same processes. What was replaced is marked (`substituted_text`), so
+that the model can take it for a number or a truth value where a field wants one.
 """
 
 from __future__ import annotations

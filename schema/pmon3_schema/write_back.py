@@ -1,9 +1,9 @@
 """Bringing the entries of a manifest to what is in force, and leaving every other byte as it is.
 
 Theory of operation: what the text says is read as `apply` would read it and compared, field by
-field, with the specs that are in force. Each difference is one edit: a value replaced (`splice`), a
-field taken out (`cut`), an entry added (`append`); a value is written in the form it had before. In
-the end the text is read once more, and stands only if it says exactly what is in force. What comes
+field, with the specs that are in force. Each difference is one edit: a value replaced (`edit_text`), a
+field taken out (`remove_field`), an entry added (`add_entry`); a value is written in the form it had before.
+In the end the text is read once more, and stands only if it says exactly what is in force. What comes
 from a variable, an anchor or a profile is refused, since changing it would change more.
 """
 

@@ -92,7 +92,7 @@ def test_14_what_left_its_main_program_without_a_trace_is_ended(machine: ChaosMa
     main = run(machine, LEAVER)
     left = bare(machine)
     os.kill(main, signal.SIGKILL)
-    until(lambda: not alive(left), "the stray is ended", 20.0)
+    until(lambda: not alive(left), "the orphan is ended", 20.0)
 
 
 def test_15_a_pmond_that_was_killed_finds_again_what_has_no_marker(machine: ChaosMachine) -> None:
@@ -112,7 +112,7 @@ def test_15_what_was_left_while_no_pmond_was_there_is_ended(machine: ChaosMachin
     machine.kill()
     os.kill(main, signal.SIGKILL)
     machine.start()
-    until(lambda: not alive(left), "the stray is ended", 20.0)
+    until(lambda: not alive(left), "the orphan is ended", 20.0)
 
 
 def test_15_an_upgrade_knows_the_groups(machine: ChaosMachine) -> None:

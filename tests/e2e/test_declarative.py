@@ -103,7 +103,7 @@ def test_p18_a_rename_keeps_the_process_its_log_and_its_tree(pmond: Pmond) -> No
     assert pids(pmond) == {"new": pid}
     assert "born" in pmond.ok("log", "new")
     assert pmond.run("apply", "-f", file).stdout.endswith("no changes; 1 unchanged.\n")
-    pmond.ok("exec", "/bin/true", "--name", "other", "--no-wait")  # its exit makes pmond look for strays
+    pmond.ok("exec", "/bin/true", "--name", "other", "--no-wait")  # its exit makes pmond look for orphans
     pmond.kill()
     pmond.start()
     assert pids(pmond)["new"] == pid and alive(pid)

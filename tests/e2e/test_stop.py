@@ -79,7 +79,7 @@ def test_the_whole_tree_goes(pmond: Pmond, adopted: bool) -> None:
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_others_are_left_where_that_is_wanted(pmond: Pmond, restarted: bool) -> None:
-    """`kill_group: false`: what the program started is its own affair, for stray hunters too."""
+    """`kill_group: false`: what the program started is its own affair, for the hunt for orphans too."""
     pmond.declare(python("tree", HAS_GRANDCHILDREN, stop={"kill_group": False}))
     pmond.until("tree", "running")
     pids = tree_in(pmond.folder / "logs" / "tree.log")
@@ -87,7 +87,7 @@ def test_others_are_left_where_that_is_wanted(pmond: Pmond, restarted: bool) -> 
     if restarted:
         pmond.kill()
         pmond.start()
-    pmond.ok("exec", "/bin/true", "-n")  # an exit, after which strays are looked for
+    pmond.ok("exec", "/bin/true", "-n")  # an exit, after which orphans are looked for
     assert pmond.run("exec", "/bin/sleep", "--name", "later", "--", "1000").returncode == 0
     assert (alive(pids["main"]), alive(pids["child"]), alive(pids["away"])) == (False, True, True)
 

@@ -162,7 +162,7 @@ class FakeDaemon:
         self.path = str(path)
         self.requests: list[ReceivedRequest] = []
         self.answers = default_answers(self.path)
-        self._server = _Server(self.path, self)
+        self._server = _FakeServer(self.path, self)
 
     def answer(self, request: ReceivedRequest) -> CannedAnswer:
         self.requests.append(request)
@@ -193,7 +193,7 @@ class FakeDaemon:
         self._server.server_close()
 
 
-class _Server(ThreadingUnixStreamServer):
+class _FakeServer(ThreadingUnixStreamServer):
     daemon_threads = True
 
     def __init__(self, path: str, owner: FakeDaemon) -> None:
@@ -203,7 +203,7 @@ class _Server(ThreadingUnixStreamServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: _FakeServer
 
     def handle_any(self) -> None:
         parts = urlsplit(self.path)

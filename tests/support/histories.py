@@ -211,9 +211,9 @@ def live(history: GeneratedHistory, *, full: bool = False) -> SimulatedLoop:
     loop.run(loop.now + CALM)
     for name in list(loop.wanted):
         _judge(loop, name)
-    stray = {run.name for run in machine.living.values() if not run.abandoned} - loop.wanted.keys()
-    if stray or loop.observed.keys() - loop.wanted.keys():
-        raise Violation(f"not forgotten: {stray} {loop.observed.keys() - loop.wanted.keys()}")
+    orphans = {run.name for run in machine.living.values() if not run.abandoned} - loop.wanted.keys()
+    if orphans or loop.observed.keys() - loop.wanted.keys():
+        raise Violation(f"not forgotten: {orphans} {loop.observed.keys() - loop.wanted.keys()}")
     return loop
 
 

@@ -2,7 +2,7 @@
 
 Derived from the states before and after a turn and from the planner's own decision, so that a
 handler is told what pmond does and nothing else. A restart that a person asked for, a stop and a
-success are no occasions.
+success notify nobody.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TYPE_OF_RULE = {
 def notification(
     name: str, before: State, desired: Desired, observed: Observed, now: float, policy: Policy
 ) -> Notification | None:
-    """What the step of `name` from `before` to what is observed now is an occasion for."""
+    """What the step of `name` from `before` to what is observed now is worth a notification of."""
     after = observed.get(name, NOTHING_SEEN)
     if not _is_another_run(before, after):
         return None

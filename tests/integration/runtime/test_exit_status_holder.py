@@ -25,8 +25,8 @@ pytestmark = [
 DYING = """
 import os, sys
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.processes.exit_status_holder import Keeper
-keeper = Keeper(sys.argv[1], Journal())
+from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
+keeper = ExitStatusHolder(sys.argv[1], Journal())
 keeper.take_over()
 keeper.start()
 for code in map(int, sys.argv[2:]):

@@ -397,14 +397,14 @@ async def test_a_verb_that_is_forbidden_for_one_of_many_changes_none(world: Larg
 @on_a_loop
 async def test_groups_of_many_change_together(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
-    grouping = GroupEditor(world.registry)
-    grouping.create("front")
-    assert await grouping.change(["front"], ["*"], add=True) == ["front"]
-    assert [(one["name"], len(one["processes"])) for one in grouping.groups()] == [
+    groups = GroupEditor(world.registry)
+    groups.create("front")
+    assert await groups.change(["front"], ["*"], add=True) == ["front"]
+    assert [(one["name"], len(one["processes"])) for one in groups.groups()] == [
         ("all", MANY),
         ("front", MANY),
     ]
-    await grouping.delete("all")
+    await groups.delete("all")
     world.store.close()
     again = LargeWorld(world.folder).registry
     assert set(again.groups.values()) == {"front"}
@@ -414,21 +414,21 @@ async def test_groups_of_many_change_together(world: LargeWorld) -> None:
 @on_a_loop
 async def test_a_group_that_goes_meanwhile_gets_no_members(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
-    grouping = GroupEditor(world.registry)
-    grouping.create("front")
-    filling = asyncio.create_task(grouping.change(["front"], ["*"], add=True))
+    groups = GroupEditor(world.registry)
+    groups.create("front")
+    filling = asyncio.create_task(groups.change(["front"], ["*"], add=True))
     await asyncio.sleep(0)
-    await grouping.delete("front")
-    grouping.create("other")  # under the same number
+    await groups.delete("front")
+    groups.create("other")  # under the same number
     with pytest.raises(PmonError, match="cannot find group 'front'"):
         await filling
-    assert {one["name"]: len(one["processes"]) for one in grouping.groups()} == {"all": MANY, "other": 0}
+    assert {one["name"]: len(one["processes"]) for one in groups.groups()} == {"all": MANY, "other": 0}
 
 
 @on_a_loop
 async def test_of_two_who_delete_a_group_one_is_told_that_there_is_none(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
-    grouping = GroupEditor(world.registry)
-    both = [asyncio.create_task(grouping.delete("all")) for _ in range(2)]
+    groups = GroupEditor(world.registry)
+    both = [asyncio.create_task(groups.delete("all")) for _ in range(2)]
     found = await asyncio.gather(*both, return_exceptions=True)
     assert [str(one) for one in found if one is not None] == ["cannot find group 'all': there is none"], found

@@ -23,7 +23,7 @@ TWO = Spawned("web", 2, 11, "r1", 0)
 def told(
     want: Wanted, *steps: Sequence[Any], now: float = 5.0, policy: Policy = POLICY
 ) -> list[Notification | None]:
-    """What each turn of these facts is an occasion for."""
+    """What each turn of these facts is notified of."""
     state, found, wants = NOTHING_SEEN, [], desired(want)
     for facts in steps:
         before = state

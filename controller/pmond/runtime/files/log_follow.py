@@ -4,7 +4,7 @@ Theory of operation: inotify only says "look again". Each look reads the open fi
 ends, finds out whether the file was cut (copytruncate) and whether another file bears the name
 now (rename, deletion). When one does, the file before it stays open beside it until the next
 change of files: the process goes on writing to it until it opens its log anew. What pmond's own
-rotation moves is no change: the place in the log stays (`log_place`).
+rotation moves is no change: the place in the log stays (`log_position`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reading the log of a process as it is now: its end, from a line on, or everything there is.
 
 Theory of operation: where lines begin is found out first, as a position that rotation does not
-move (`log_place`); then everything from there to the end that the log had is read, from archives
+move (`log_position`); then everything from there to the end that the log had is read, from archives
 where it has gone there meanwhile. The last lines may begin in an archive. Rotated files that are
 not pmond's own work (but logrotate's, or the process's) are read by `read_all` alone.
 """

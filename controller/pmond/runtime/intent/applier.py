@@ -1,7 +1,7 @@
 """Manifests to intent: read, compare, and take over what is accepted as one unit.
 
 Theory of operation: a manifest is read and checked as a whole; with one error in it nothing is
-taken from it. `preparing` then works out what differs and what follows from it, and drafts what is
+taken from it. `apply_planner` then works out what differs and what follows from it, and drafts what is
 to be written; a dry run stops before that. All of it is saved in one transaction together with
 the documents themselves (the last good reading) and a revision, and the loop does the rest: at once
 what may happen at once, wave by wave what must wait (`rollouts`). `init`, hot reload and rollback

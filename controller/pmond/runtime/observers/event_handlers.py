@@ -1,6 +1,6 @@
 """Event handlers: programs of the administrator that are told of restarts, failures and backoffs.
 
-Theory of operation: at the end of each turn the core says which steps are occasions. For each one
+Theory of operation: at the end of each turn the core says which steps are worth a notification. For each one
 the process is described as JSON at once, and the commands of that event are queued behind the
 earlier ones of the same process: per process one after the other, over all a few at a time.
 Nothing in the loop waits for them. The JSON is one argument, the last; no shell sees it. A handler
@@ -66,7 +66,7 @@ class EventHandlers:
         self._clock = clock
         self._journal = journal
         self._quiet_until = quiet_until
-        """Until then restarts are no occasion (`initialization_period`)."""
+        """Until then restarts notify nobody (`initialization_period`)."""
         self._waiting: dict[str, deque[_HandlerJob]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._running: dict[int, ShortCommand] = {}

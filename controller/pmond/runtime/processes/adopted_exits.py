@@ -44,7 +44,7 @@ _HIGH = 1024
 _CAP_SYS_PTRACE = 19
 
 
-class _Watched(Struct):
+class _WatchedExit(Struct):
     identity: Identity
     pidfd: int
     deadline: asyncio.TimerHandle | None = None
@@ -57,7 +57,7 @@ class AdoptedExits:
         self._loop = loop
         self._on_exit = on_exit
         self._epoll = select.epoll()
-        self._watched: dict[int, _Watched] = {}
+        self._watched: dict[int, _WatchedExit] = {}
         self._unseen: dict[Identity, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         loop.add_reader(self._epoll.fileno(), self._look)
@@ -75,7 +75,7 @@ class AdoptedExits:
             os.close(pidfd)
             return False
         pidfd = _out_of_the_way(pidfd)
-        self._watched[pidfd] = _Watched(identity, pidfd)
+        self._watched[pidfd] = _WatchedExit(identity, pidfd)
         self._epoll.register(pidfd, select.EPOLLIN | select.EPOLLONESHOT)
         return True
 
@@ -115,7 +115,7 @@ class AdoptedExits:
             if watched is not None:
                 self._handle(watched, reaped=bool(events & (select.EPOLLHUP | select.EPOLLERR)))
 
-    def _handle(self, watched: _Watched, reaped: bool) -> None:
+    def _handle(self, watched: _WatchedExit, reaped: bool) -> None:
         status = reaped_status(watched.pidfd) if reaped else zombie_status(watched.identity)
         if status.known or reaped:
             self._finish(watched, status)
@@ -124,7 +124,7 @@ class AdoptedExits:
             self._epoll.modify(watched.pidfd, select.EPOLLONESHOT)
             watched.deadline = self._loop.call_later(_UNREAPED_LIMIT, self._finish, watched, UNKNOWN)
 
-    def _finish(self, watched: _Watched, status: ExitStatus) -> None:
+    def _finish(self, watched: _WatchedExit, status: ExitStatus) -> None:
         self._drop(watched)
         self._tell(watched.identity, status)
 
@@ -135,7 +135,7 @@ class AdoptedExits:
             message = f"cannot handle the exit of process {identity.pid}"
             self._loop.call_exception_handler({"message": message, "exception": error})
 
-    def _drop(self, watched: _Watched) -> None:
+    def _drop(self, watched: _WatchedExit) -> None:
         if watched.deadline is not None:
             watched.deadline.cancel()
         self._watched.pop(watched.pidfd, None)

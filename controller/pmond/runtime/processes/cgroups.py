@@ -94,7 +94,7 @@ class Cgroups:
         return frozenset(_living(group)) if group else frozenset()
 
     def left(self, group: str, marker: str) -> None:
-        """Its instance is no more: what is in it are strays, and it is removed when it is empty."""
+        """Its instance is no more: what is in it are orphans, and it is removed when it is empty."""
         if group:
             self._left[group] = marker
 

@@ -261,7 +261,7 @@ def _surroundings(launch: Launch, folder: str) -> Iterator[None]:
 
     posix_spawn can set neither (its chdir action is not in Python), and forking for it would cost
     more than everything else together. Nothing uses relative paths, and what other threads open
-    meanwhile has a low number (see `foreign_exits`), so nobody sees the change.
+    meanwhile has a low number (see `adopted_exits`), so nobody sees the change.
     """
     try:
         home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -87,7 +87,7 @@ class InstanceRecord(Struct, frozen=True):
     files: list[list[str]] = field(default_factory=list)
     """What its watched files said when it read them last: pairs of path and digest."""
     exit: list[int | bool | None] | None = None
-    """How its main program ended, where some of its tree outlived that (`recording.exit_fields`)."""
+    """How its main program ended, where some of its tree outlived that (`row_conversion.exit_fields`)."""
 
 
 class HistoryRecord(Struct, frozen=True):

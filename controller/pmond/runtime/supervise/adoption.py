@@ -320,15 +320,15 @@ def _ended_status(identity: Identity) -> ExitStatus:
 async def end_survivors(left: list[Survivor], journal: Journal) -> None:
     """SIGKILL what bears our marker and belongs to no instance, and wait until main programs are gone."""
     for survivor in left:
-        journal.warn("stray.killed", name=survivor.name, number=survivor.number, pid=survivor.identity.pid)
+        journal.warn("orphan.killed", name=survivor.name, number=survivor.number, pid=survivor.identity.pid)
         try:
             send_signal(survivor.identity, signal.SIGKILL)
             reached(FailPoint.STRAY_KILLED)
         except PermissionError as error:
-            journal.warn("stray.out_of_reach", pid=survivor.identity.pid, error=str(error))
+            journal.warn("orphan.out_of_reach", pid=survivor.identity.pid, error=str(error))
     deadline = time.monotonic() + _KILLED_LIMIT
     while mains := [one for one in left if one.leads and is_alive(one.identity)]:
         if time.monotonic() >= deadline:
-            journal.error("stray.lives_on", pids=[main.identity.pid for main in mains])
+            journal.error("orphan.lives_on", pids=[main.identity.pid for main in mains])
             return
         await asyncio.sleep(_BETWEEN_LOOKS)

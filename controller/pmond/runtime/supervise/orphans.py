@@ -1,4 +1,4 @@
-"""Strays: processes that bear the marker of an instance that is no more.
+"""Orphans: processes that bear the marker of an instance that is no more.
 
 Theory of operation: a program that forks twice and leaves its session outlives its instance. It
 becomes our child, because the daemon is a subreaper, and has the instance's marker in its
@@ -47,7 +47,7 @@ class Orphans:
         self._spared.add(name)
 
     def unexempt(self, name: str) -> None:
-        """What this process leaves running is a stray, as of every other."""
+        """What this process leaves running is an orphan, as that of every other."""
         self._spared.discard(name)
 
     def schedule_check(self) -> None:
@@ -85,9 +85,9 @@ class Orphans:
         asked_at = self._asked.get(identity, now)
         number = signal.SIGKILL if now - asked_at >= _GRACE else signal.SIGTERM
         if identity not in self._asked or number == signal.SIGKILL:
-            self._journal.warn("stray.signalled", pid=identity.pid, marker=marker, signal=number.name)
+            self._journal.warn("orphan.signalled", pid=identity.pid, marker=marker, signal=number.name)
             try:
                 send_signal(identity, number)
             except PermissionError as error:
-                self._journal.warn("stray.out_of_reach", pid=identity.pid, marker=marker, error=str(error))
+                self._journal.warn("orphan.out_of_reach", pid=identity.pid, marker=marker, error=str(error))
         return asked_at

@@ -1,8 +1,8 @@
 """Actions into system calls, and what comes of them into facts.
 
 Theory of operation: `perform` carries one action out and tells the loop what happened. Exits come
-from the reaper (children) and from pidfds (adopted processes). Starts are in `starting`; what a main
-program leaves behind when it ends is in `clearing`: an instance ends for the core only when its
+from the reaper (children) and from pidfds (adopted processes). Starts are in `starter`; what a main
+program leaves behind when it ends is in `tree_reaper`: an instance ends for the core only when its
 whole tree is gone.
 """
 
@@ -93,7 +93,7 @@ class Performer:
         self._orphans.exempt(name)
 
     def find_left(self) -> None:
-        """Once, after adoption: what is in the groups of no instance are strays, unless it is spared."""
+        """Once, after adoption: what is in the groups of no instance are orphans, unless it is exempt."""
         for name, wanted in self._loop.desired.wanted.items():
             if not wanted.spec.stop.kill_group:
                 self._orphans.exempt(name)

@@ -28,7 +28,7 @@ from pmond.runtime.processes.spawn import Child, read_report, spawn
 from pmond.runtime.supervise.loop import Loop
 
 
-class _Command(Struct):
+class _ReloadCommand(Struct):
     """One that runs."""
 
     name: str
@@ -45,7 +45,7 @@ class Reloads:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._running: dict[int, _Command] = {}
+        self._running: dict[int, _ReloadCommand] = {}
 
     def begin(self, running: Running, wanted: Wanted, files: Files, context: SpawnContext) -> None:
         """Run the command of a process; the loop is told how that ends."""
@@ -59,7 +59,7 @@ class Reloads:
             return
         limit = wanted.spec.reload.timeout
         timer = asyncio.get_running_loop().call_later(limit, self._too_late, child.pid, limit)
-        self._running[child.pid] = _Command(name, number, files, child, timer)
+        self._running[child.pid] = _ReloadCommand(name, number, files, child, timer)
 
     def exited(self, pid: int, status: ExitStatus) -> bool:
         """A child ended; False when it is none of these."""
