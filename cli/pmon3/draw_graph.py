@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pmon3.table import visible
+
 
 def listing(graph: dict[str, Any]) -> str:
     """The seed's text: all names numbered in starting order, then those with dependencies."""
@@ -30,13 +32,13 @@ def dot(graph: dict[str, Any]) -> str:
 
 
 def _numbered(names: list[str]) -> str:
-    return "".join(f"\t{place}: {name}\n" for place, name in enumerate(names))
+    return "".join(f"\t{place}: {visible(name)}\n" for place, name in enumerate(names))
 
 
 def _quoted(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = visible(name).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _escaped_for_mermaid(name: str) -> str:
-    return name.replace("#", "#35;").replace('"', "#quot;")
+    return visible(name).replace("#", "#35;").replace('"', "#quot;")

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 from pmon3 import output
 from pmon3.client import ResponseStream
-from pmon3.table import width
+from pmon3.output import LogWriter
+from pmon3.table import visible, width
 
 _COLOURS = (51, 142, 46, 214, 177, 75, 203, 228)
 
@@ -36,32 +37,43 @@ class Prefixed:
 
 def prefixes(names: list[str], coloured: bool) -> dict[str, bytes]:
     """`name | ` for each, aligned; each in its own colour."""
-    widest = max((width(name) for name in names), default=0)
+    shown = {name: visible(name) for name in names}
+    widest = max(map(width, shown.values()), default=0)
     made = {}
     for place, name in enumerate(names):
-        text = f"{name}{' ' * (widest - width(name))} | "
+        text = f"{shown[name]}{' ' * (widest - width(shown[name]))} | "
         if coloured:
             text = f"\x1b[38;5;{_COLOURS[place % len(_COLOURS)]}m{text}\x1b[0m"
         made[name] = text.encode()
     return made
 
 
-def interleave(streams: Mapping[str, ResponseStream], coloured: bool) -> None:
+def interleave(streams: Mapping[str, ResponseStream], coloured: bool, raw: bool = False) -> None:
     """Print the lines of all streams as they come, until every one has ended."""
     labels = prefixes(list(streams), coloured)
+    screen = output.LogWriter(raw)
+    try:
+        _forward_all(streams, labels, screen)
+    finally:
+        screen.end()
+
+
+def _forward_all(
+    streams: Mapping[str, ResponseStream], labels: Mapping[str, bytes], screen: LogWriter
+) -> None:
     with selectors.DefaultSelector() as selector:
         for name, stream in streams.items():
             log = Prefixed(labels[name])
-            if _forward(stream, log):
+            if _forward(stream, log, screen):
                 selector.register(stream, selectors.EVENT_READ, log)
         while selector.get_map():
             for key, _ in selector.select():
                 stream = key.fileobj  # type: ignore[assignment]
-                if not _forward(stream, key.data):
+                if not _forward(stream, key.data, screen):
                     selector.unregister(stream)
 
 
-def _forward(stream: ResponseStream, log: Prefixed) -> bool:
+def _forward(stream: ResponseStream, log: Prefixed, screen: LogWriter) -> bool:
     data = stream.receive()
-    output.write_bytes(log.end() if data is None else log.feed(data))
+    screen.feed(log.end() if data is None else log.feed(data))
     return data is not None

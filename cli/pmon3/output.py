@@ -1,7 +1,9 @@
 """Where output goes and in which shape: results on stdout, everything else on stderr.
 
 Theory of operation: one function per shape. Colour is decided in one place: `NO_COLOR` and
-`FORCE_COLOR` first (no-color.org, force-color.org), then whether stdout is a terminal.
+`FORCE_COLOR` first (no-color.org, force-color.org), then whether stdout is a terminal. Whatever is
+printed passes `neutral` at the end, so that nothing that others have chosen steers a terminal or a CI
+service; data is escaped before, in the words of its format, so that it means the same.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pmon3.neutral import LogText, harmless
 from pmon3.table import visible
+from pmon3_schema.characters import STEERS, escaped_json
 from pmon3_schema.errors import ErrorCode, PmonError
 
 TABLE, JSON, YAML, NAME = "table", "json", "yaml", "name"
@@ -53,9 +57,18 @@ def coloured(stream: Any = None) -> bool:
 
 
 def write(text: str) -> None:
-    """A result, as it is. Raises ReaderGone."""
+    """A result; of what steers a terminal only our own colours are left. Raises ReaderGone."""
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(harmless(text, coloured()))
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
+def write_now(text: str) -> None:
+    """A result that somebody may be waiting for. Raises ReaderGone."""
+    write(text)
+    try:
+        sys.stdout.flush()
     except BrokenPipeError:
         raise ReaderGone from None
 
@@ -66,7 +79,12 @@ def note(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         raise ReaderGone from None
-    sys.stderr.write(f"pmon3: {text}\n")
+    sys.stderr.write(f"pmon3: {visible(text)}\n")
+
+
+def detail(text: str) -> None:
+    """What belongs to a note, in lines of its own."""
+    sys.stderr.write(harmless(text))
 
 
 def emit(value: Any, shape: str, as_table: Callable[[bool], str]) -> None:
@@ -76,7 +94,7 @@ def emit(value: Any, shape: str, as_table: Callable[[bool], str]) -> None:
     elif shape == YAML:
         write(yaml_text(value))
     elif shape == NAME:
-        write("".join(f"{item['name']}\n" for item in _items(value)))
+        write("".join(f"{visible(item['name'])}\n" for item in _items(value)))
     else:
         write(as_table(coloured()))
 
@@ -91,10 +109,15 @@ def emit_processes(processes: Sequence[dict[str, Any]], shape: str) -> None:
 def json_text(value: Any) -> str:
     """One JSON document: a list with one item per line, anything else indented."""
     if not isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+        return escaped_json(json.dumps(value, ensure_ascii=False, indent=2)) + "\n"
     # Indenting is done by the slow encoder: 1,000 processes would take longer than asking for them.
     items = ",\n ".join(json.dumps(item, ensure_ascii=False) for item in value)
-    return f"[{items}]\n"
+    return f"[{escaped_json(items)}]\n"
+
+
+def json_line(value: Any) -> str:
+    """One JSON document in one line."""
+    return escaped_json(json.dumps(value, ensure_ascii=False)) + "\n"
 
 
 def yaml_text(value: Any) -> str:
@@ -102,14 +125,19 @@ def yaml_text(value: Any) -> str:
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True)
+    try:
+        text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True)
+    except UnicodeEncodeError:  # half of a surrogate pair, which libyaml cannot take
+        dumper, text = yaml.SafeDumper, "\ud800"
+    if STEERS.search(text):
+        text = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=False)
     return text
 
 
 def report(error: PmonError, as_json: bool) -> None:
     """Print an error on stderr: one JSON object, or `pmon3: cannot X: why (what to do)`."""
     if as_json:
-        sys.stderr.write(json.dumps(error.to_json(), ensure_ascii=False) + "\n")
+        sys.stderr.write(json_line(error.to_json()))
         return
     hint = f" ({error.hint})" if error.hint else ""
     # A message quotes what others have chosen: it must not be able to move the cursor.
@@ -132,11 +160,31 @@ def _items(value: Any) -> list[dict[str, Any]]:
     return value if isinstance(value, list) else [value]
 
 
-def write_bytes(data: bytes) -> None:
-    """Log text, as it is and at once: it may be of any encoding. Raises ReaderGone."""
-    try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise ReaderGone from None
+class LogWriter:
+    """Text of one log to stdout, at once: as it is where that is no terminal, for it may be of any encoding.
+
+    On a terminal only colours are left of what would steer it, unless `raw`. Raises ReaderGone.
+    """
+
+    def __init__(self, raw: bool = False) -> None:
+        self._text = None if raw or not sys.stdout.isatty() else LogText()
+
+    def feed(self, data: bytes) -> None:
+        """What the program has written since."""
+        self._write(data if self._text is None else self._text.feed(data))
+
+    def end(self) -> None:
+        """There is no more of it, or nobody looks any more."""
+        if self._text is not None:
+            self._write(self._text.end())
+
+    def _write(self, data: bytes | str) -> None:
+        try:
+            sys.stdout.flush()
+            if isinstance(data, str):
+                sys.stdout.write(data)
+            else:
+                sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGone from None

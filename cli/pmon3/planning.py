@@ -9,6 +9,7 @@ from pmon3.address import connect
 from pmon3.applying import ApplyOptions
 from pmon3.client import Client
 from pmon3.render_plan import is_change, plan_text
+from pmon3.table import visible
 from pmon3_schema.errors import ErrorCode, PmonError
 
 
@@ -52,7 +53,8 @@ def unified(plan: dict[str, Any]) -> str:
     for action in plan["actions"]:
         before, after = (_lines(action.get(key)) for key in ("entry_before", "entry_after"))
         old = action.get("moved_from") or action["name"]
-        text += "".join(unified_diff(before, after, f"live/{old}", f"{plan['set']}/{action['name']}"))
+        heads = visible(f"live/{old}"), visible(f"{plan['set']}/{action['name']}")
+        text += "".join(unified_diff(before, after, *heads))
     return text
 
 

@@ -53,11 +53,14 @@ def _action_lines(action: dict[str, Any], widest: int, coloured: bool) -> list[s
 def _change_lines(changes: Sequence[dict[str, Any]]) -> list[str]:
     if not changes:
         return []
-    rows = [(c["path"], f"{_value(c['before'])} -> {_value(c['after'])}", c["effect"]) for c in changes]
-    paths = max(len(row[0]) for row in rows)
+    rows = [
+        (visible(c["path"]), f"{_value(c['before'])} -> {_value(c['after'])}", visible(c["effect"]))
+        for c in changes
+    ]
+    paths = max(width(row[0]) for row in rows)
     values = max(width(row[1]) for row in rows)
     return [
-        f"    {path:<{paths}}  {value}{' ' * (values - width(value))}  {effect}"
+        f"    {path}{' ' * (paths - width(path))}  {value}{' ' * (values - width(value))}  {effect}"
         for path, value, effect in rows
     ]
 

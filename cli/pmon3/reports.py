@@ -2,7 +2,8 @@
 
 Theory of operation: one pure function per form, from diagnostics to text. Each form is that of
 its owner: GitHub's workflow commands, GitLab's code quality report, SARIF 2.1.0 of OASIS, and
-JUnit as CI services read it (one test case per process).
+JUnit as CI services read it (one test case per process). Services read these forms line by line on
+standard output, so no name or message may begin a line of its own or steer whoever looks at the log.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from hashlib import blake2b
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from pmon3.neutral import harmless
+from pmon3.table import visible
 from pmon3_schema._version import __version__
+from pmon3_schema.characters import escaped_json
 from pmon3_schema.diagnostics import CODES, Diagnostic, render_concise, render_text
 from pmon3_schema.manifest import Entry, ManifestFile, texts
 
@@ -62,7 +66,7 @@ def concise(checked: Checked) -> str:
 
 def as_json(checked: Checked) -> str:
     """One array."""
-    return json.dumps(list(_objects(checked)), ensure_ascii=False, indent=2) + "\n"
+    return _json(list(_objects(checked)), indent=2)
 
 
 def jsonl(checked: Checked) -> str:
@@ -79,7 +83,7 @@ def jsonl(checked: Checked) -> str:
             "warnings": len(checked.diagnostics) - errors,
         },
     ]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    return "".join(map(_json, lines))
 
 
 def github(checked: Checked) -> str:
@@ -105,7 +109,7 @@ def gitlab(checked: Checked) -> str:
         }
         for item in checked.diagnostics
     ]
-    return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
+    return _json(items, indent=2)
 
 
 def sarif(checked: Checked) -> str:
@@ -137,6 +141,10 @@ REPORTS: Mapping[str, Callable[[Checked], str]] = {
 """Every form by its name."""
 
 
+def _json(value: Any, indent: int | None = None) -> str:
+    return escaped_json(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
+
+
 def _objects(checked: Checked) -> Iterator[dict[str, Any]]:
     sources = checked.sources
     return (item.to_json(sources.get(item.file)) for item in checked.diagnostics)
@@ -157,7 +165,7 @@ def _said(item: Diagnostic) -> str:
 
 
 def _message(value: str) -> str:
-    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return harmless(value).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(value: str) -> str:
@@ -196,7 +204,7 @@ def _uri(path: str) -> str:
 
 
 def _case(file: str, name: str, found: Sequence[Diagnostic]) -> str:
-    head = f"<testcase classname={quoteattr(_xml(file))} name={quoteattr(_xml(name))}"
+    head = f"<testcase classname={quoteattr(visible(file))} name={quoteattr(visible(name))}"
     if not found:
         return f"{head}/>\n"
     inner = "".join(_failure(item) for item in found)
@@ -204,14 +212,7 @@ def _case(file: str, name: str, found: Sequence[Diagnostic]) -> str:
 
 
 def _failure(item: Diagnostic) -> str:
-    said = escape(_xml(f"{item.file}:{item.line}:{item.column}: {_said(item)}"))
+    said = escape(visible(f"{item.file}:{item.line}:{item.column}: {_said(item)}"))
     if not item.is_error:
         return f"<system-out>{said}</system-out>"
-    return f"<failure type={quoteattr(item.code)} message={quoteattr(_xml(item.message))}>{said}</failure>"
-
-
-def _xml(value: str) -> str:
-    """Characters that XML 1.0 cannot hold at all become question marks."""
-    return "".join(
-        c if c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c != "\uffff" else "?" for c in value
-    )
+    return f"<failure type={quoteattr(item.code)} message={quoteattr(visible(item.message))}>{said}</failure>"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pmon3_schema import input_schema
+from pmon3_schema.characters import IS_UNSEEN, named
 from pmon3_schema.fields import Conversion, FieldStruct, mistake
 from pmon3_schema.scalars import parse_duration, parse_signal, parse_size
 from pmon3_schema.substituted_text import SubstitutedText, as_number, as_text, as_truth, as_whole
@@ -20,7 +21,8 @@ _QUOTING = re.compile(r"['\"\\]")
 _WORD = re.compile(r"[^ \t\r\n]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _OCTAL = re.compile(r"(?:0[oO])?([0-7]{1,400})\Z")
-_FORBIDDEN_IN_NAME = re.compile(r"[\x00-\x1f\x7f/,*?\[\]]")
+_FORBIDDEN_IN_NAME = re.compile(r"[/,*?\[\]]")
+_REPLICA = re.compile(r"@[0-9]+\Z")
 
 
 def _name(value: Any) -> Any:
@@ -29,16 +31,34 @@ def _name(value: Any) -> Any:
     return value
 
 
+def _own_name(value: Any) -> Any:
+    if isinstance(value, str):
+        check_name(value)
+        if _REPLICA.search(value):
+            raise mistake(
+                "name",
+                f"{value!r} is not a name: NAME@NUMBER is reserved for the replicas of a process"
+                f" (call it {_REPLICA.sub('', value) or 'web'}-{value.rpartition('@')[2]})",
+            )
+    return value
+
+
 def check_name(value: str) -> None:
     """Raises a mistake for what cannot be the name of a process or of a group."""
+    unseen = IS_UNSEEN.search(value)
+    if unseen:
+        why = (
+            "it would look like another"
+            if unseen[0].isprintable()
+            else "a terminal or a log would not show it"
+        )
+        raise mistake("name", f"{value!a} is not a name: it has {named(unseen[0])} ({why}; leave it out)")
     if not value or value in {".", ".."} or value != value.strip():
         raise mistake("name", f"{value!r} is not a name (it is empty, a dot or has spaces around it)")
     if len(value.encode("utf-8", "surrogatepass")) > 128:
         raise mistake("name", "a name has at most 128 bytes")
     if value.startswith("-") or _FORBIDDEN_IN_NAME.search(value):
-        raise mistake(
-            "name", f"{value!r} is not a name (no leading '-', no / , * ? [ ] and no control characters)"
-        )
+        raise mistake("name", f"{value!r} is not a name (no leading '-', no / , * ? [ ])")
 
 
 def _no_nul(value: Any) -> Any:
@@ -135,6 +155,8 @@ def _prune(value: Any) -> Any:
 
 
 Name = Annotated[str, Conversion(_name, input_schema.NAME)]
+OwnName = Annotated[str, Conversion(_own_name, input_schema.OWN_NAME)]
+"""What a process may be called by its author; others may name one of its replicas, `web@2`."""
 Text = Annotated[str, Conversion(_no_nul)]
 Flag = Annotated[bool, Conversion(as_truth)]
 Whole = Annotated[int, Conversion(as_whole)]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+from pmon3_schema.characters import UNSEEN
 from pmon3_schema.scalars import LARGEST_SIZE, SECONDS_PATTERN, UNITS_PATTERN
 
 _BYTES = r"[0-9]+(?:\.[0-9]+)?[ \t]*(?:[KkMmGgTt](?:[Ii]?[Bb])?|[Bb])?"
-_IN_NAME = r"\u0000-\u001f\u007f/,*?\[\]"
-_SPACE = r" \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_IN_NAME = rf"{UNSEEN}/,*?\[\]"
 
 # Parts of a word in shell quoting: a plain or escaped character, single quotes, double quotes.
 _PART = r"""[^ \t\r\n'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*["]"""
@@ -42,7 +42,11 @@ _SIGNAL_WORDS = "|".join(any_case(name.removeprefix("SIG")) for name in _SIGNALS
 _LIST_OF_TEXTS = {"type": "array", "items": {"type": "string"}}
 
 _A_NAME = "a name: no leading '-', no / , * ? [ ], no spaces around it"
-NAME = text(rf"(?![-{_SPACE}]|\.\.?$)[^{_IN_NAME}]*[^{_IN_NAME}{_SPACE}]", _A_NAME) | {"maxLength": 128}
+_NAME = rf"(?![- ]|\.\.?$)[^{_IN_NAME}]*[^{_IN_NAME} ]"
+NAME = text(_NAME, _A_NAME) | {"maxLength": 128}
+OWN_NAME = text(rf"(?![^@]*(?:@[^@]*)*@[0-9]+$){_NAME}", f"{_A_NAME}, no @NUMBER at its end") | {
+    "maxLength": 128
+}
 NAMES = {"type": "array", "items": NAME}
 EXIT_CODES = {"type": "array", "items": {"type": "integer"}}
 # `$comment` is what `explain` calls such a value.

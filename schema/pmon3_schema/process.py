@@ -19,8 +19,8 @@ from pmon3_schema.field_types import (
     Flag,
     FromText,
     Mask,
-    Name,
     Names,
+    OwnName,
     Part,
     Prune,
     Text,
@@ -39,7 +39,7 @@ class ProcessSpec(Part, frozen=True):
     file: Text = field(
         effect=Effect.RESTART, min_length=1, description="the program: a path, or a name on PATH"
     )
-    name: Name = field("", effect=Effect.IN_PLACE, description="its name; the file's base name by default")
+    name: OwnName = field("", effect=Effect.IN_PLACE, description="its name; the file's base name by default")
     args: Words = field(
         (), effect=Effect.RESTART, description="arguments: one string in shell quoting, or a list"
     )

@@ -77,7 +77,7 @@ SIGNALS = st.one_of(
         ["TERM", "sigterm", "SigUsr1", "SIGNOSUCH", "NOSUCH", "", "SIGRTMIN", "cld", "SIG", "SIGSIGHUP"]
     ),
 )
-NAMES = shell("a. -/,*?[]é\t", "..", "\u00a0", "web@1")
+NAMES = shell("a. -/,*?[]é\t", "..", "\u00a0", "web@1", "\u200b", "\u202e", "\U000e0041")
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -257,6 +257,7 @@ def test_the_schema_is_one_itself(draft: str) -> None:
         {"processes": [{"file": "/a", "stop": {"timeout": "5 parsecs"}}]},
         {"processes": [{"file": "/a", "limits": {"memory": "lots"}}]},
         {"processes": [{"file": "/a", "name": "a/b"}]}, {"processes": [{"file": "/a", "name": "-a"}]},
+        {"processes": [{"file": "/a", "name": "web@1"}]}, {"processes": [{"file": "/a", "name": "a\u200bb"}]},
         {"processes": [{"file": "/a", "umask": "99"}]}, {"processes": [{"file": "/a", "groups": ["a*"]}]},
         {"processes": [{"file": "/a", "autostart": "yes"}]}, {"processes": [{"file": "/a", "prune": "no"}]},
     ],
@@ -274,7 +275,7 @@ def test_what_an_editor_should_underline_is_refused_by_both(wrong: Any) -> None:
         for value in ("500ms", "1m30s", " 1.5h ", "10", "1e3", ".5", 2, 0.5, "${T}")
     ] + [{"limits": {"memory": value}} for value in ("64MiB", "10 mb", "512K", "1.5g", "7B", 4096)]
     + [{"umask": value} for value in ("022", "0o22", 18)]
-    + [{"name": value} for value in ("a b", "web@1", "ümlaut")],
+    + [{"name": value} for value in ("a b", "web@x", "web@1a", "@", "ümlaut", "日本")],
 )  # fmt: skip
 def test_whatever_way_it_is_written(draft: str, fields: dict[str, Any]) -> None:
     written = {"processes": [{"file": "/a", **fields}], "variables": {"T": "1s"}}

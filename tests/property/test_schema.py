@@ -20,7 +20,13 @@ from pmon3_schema.revision import changes, revision
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 NAMES = st.text("abcXYZ09_.:@ é-", min_size=1, max_size=8).filter(
-    lambda name: name == name.strip() and not name.startswith("-") and name not in {".", ".."}
+    lambda name: (
+        name == name.strip()
+        and not name.startswith("-")
+        and name not in {".", ".."}
+        # NAME@NUMBER is a replica, which no entry declares.
+        and not name.rpartition("@")[2].isdecimal()
+    )
 )
 VARIABLES = st.text("ABC_ é'\"1", min_size=1, max_size=6)
 DURATIONS = st.one_of(st.integers(0, 10**6), st.floats(0, 10**6, allow_nan=False))

@@ -127,5 +127,6 @@ def _stale(client: Client, saved: dict[str, Any], error: PmonError) -> PmonError
         now = client.post("/v1/plan", saved["request"])
     except PmonError:
         return error  # it cannot even be planned any more; why is in the error that came first
-    output.note(f"the plan now differs from the saved one:\n{plan_files.difference(saved, now)}")
+    output.note("the plan now differs from the saved one:")
+    output.detail(plan_files.difference(saved, now))
     return error

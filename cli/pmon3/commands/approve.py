@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmon3 import options, output, waiting
 from pmon3.address import connect
+from pmon3.table import visible
 
 
 def command(
@@ -20,4 +21,4 @@ def command(
     client = connect()
     targets = client.post("/v1/approve", options.selection(references, groups, labels))["targets"]
     waiting.wait(client, targets, waiting.DELETED, wait_options).check()
-    output.write("".join(f"{target['name']} approved\n" for target in targets))
+    output.write("".join(f"{visible(target['name'])} approved\n" for target in targets))

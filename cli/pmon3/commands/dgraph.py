@@ -11,6 +11,7 @@ import typer
 from pmon3 import exit_codes, options, output
 from pmon3.address import connect
 from pmon3.draw_graph import dot, listing, mermaid
+from pmon3.table import visible
 
 
 class GraphFormat(StrEnum):
@@ -28,7 +29,7 @@ _DRAWN: dict[GraphFormat, Callable[[dict[str, Any]], str]] = {
     GraphFormat.TABLE: listing,
     GraphFormat.JSON: output.json_text,
     GraphFormat.YAML: output.yaml_text,
-    GraphFormat.NAME: lambda graph: "".join(f"{name}\n" for name in graph["order"]),
+    GraphFormat.NAME: lambda graph: "".join(f"{visible(name)}\n" for name in graph["order"]),
     GraphFormat.MERMAID: mermaid,
     GraphFormat.DOT: dot,
 }

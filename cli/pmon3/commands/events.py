@@ -36,7 +36,7 @@ def command(
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
-                output.write_bytes(_line(json.loads(line[5:]), shape.value).encode())
+                output.write_now(_line(json.loads(line[5:]), shape.value))
 
 
 def _line(event: dict[str, Any], shape: str) -> str:
@@ -45,4 +45,4 @@ def _line(event: dict[str, Any], shape: str) -> str:
         return visible("  ".join(words)) + "\n"
     if shape == output.YAML:
         return output.yaml_text([event])
-    return f"{event['name']}\n" if shape == output.NAME else json.dumps(event, ensure_ascii=False) + "\n"
+    return f"{visible(event['name'])}\n" if shape == output.NAME else output.json_line(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmon3 import options, output
 from pmon3.address import connect
+from pmon3.table import visible
 
 
 def command(
@@ -17,4 +18,4 @@ def command(
     Remove them from the manifest too: the next change of a followed manifest takes back what it declares.
     """
     names = connect().post("/v1/release", options.selection(references, groups, labels))["names"]
-    output.write("".join(f"{name} released\n" for name in names))
+    output.write("".join(f"{visible(name)} released\n" for name in names))

@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from pmon3_schema.characters import escaped, escaped_json
 from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration, parse_duration, signal_name
@@ -42,11 +43,15 @@ def render(processes: Sequence[Mapping[str, Any]], format_name: str) -> str:
     }  # fmt: skip
     if format_name not in writers:
         raise ValueError(f"cannot export as {format_name!r}: accepted formats: json, toml or yaml")
-    return writers[format_name](processes)
+    return _harmless(writers[format_name](processes), format_name)
 
 
 def render_manifest(manifest: Mapping[str, Any], format_name: str) -> str:
     """The text of a manifest with all that stands beside its processes, every value as it is given."""
+    return _harmless(_text_of(manifest, format_name), format_name)
+
+
+def _text_of(manifest: Mapping[str, Any], format_name: str) -> str:
     if format_name == "json":
         return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     if format_name == "toml":
@@ -54,6 +59,11 @@ def render_manifest(manifest: Mapping[str, Any], format_name: str) -> str:
 
         return tomlkit.dumps(manifest)
     return _yaml_text(manifest)
+
+
+def _harmless(text: str, format_name: str) -> str:
+    """It goes to terminals too. All that cannot be printed stands in quotes, where escapes mean the same."""
+    return escaped_json(text) if format_name == "json" else escaped(text)
 
 
 def _seed_value(spec: ProcessSpec, name: str) -> Any:

@@ -37,6 +37,7 @@ _KEY_PART = re.compile(r'[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|' + r"'[^'\n]*'")
 _BARE = re.compile(r"[^,\]}#\n]*")
 _HEADER = re.compile(r"^[ \t]*(\[\[[ \t]*\"?processes\"?[ \t]*\]\])", re.M | re.I)
 _POSITION = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_LONG_NUMBER = re.compile(r"[-+]?[0-9_]{4300,}")
 # Keys of many dotted parts cost tomllib quadratic time; possessive, so that the search itself is linear.
 _DEEP_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}")
 
@@ -52,8 +53,12 @@ def load(text: str) -> Loaded:
         data = tomllib.loads(text)
     except RecursionError:
         raise Unreadable(TextDiagnostic("PM004", "the nesting is too deep", Span(0, 1))) from None
-    except ValueError as error:
+    except tomllib.TOMLDecodeError as error:
         raise Unreadable(_problem(text, str(error))) from None
+    except ValueError:  # Python turns no text of thousands of digits into a number
+        found = _LONG_NUMBER.search(re.sub(_STRING, _masked, text, flags=re.S))
+        span = Span(*found.span()) if found else Span(0, 1)
+        raise Unreadable(TextDiagnostic("PM012", "the number is too large", span)) from None
     check_depth(data)
     return Loaded(data if data else None, _starts(text, data))
 

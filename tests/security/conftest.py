@@ -1,0 +1,7 @@
+"""A fake daemon at the place where the command line looks for the caller's own."""
+
+from __future__ import annotations
+
+from tests.support.caller import daemon, folders, run
+
+__all__ = ["daemon", "folders", "run"]
