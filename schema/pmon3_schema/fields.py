@@ -49,6 +49,8 @@ class Conversion(Struct, frozen=True, eq=False):
     """Raises `mistake` for what cannot be meant."""
     written: Mapping[str, Any] | None = None
     """What is written as JSON Schema, where that is more than the type of the value."""
+    beside: bool = False
+    """`written` is one more way to write it, beside that of the type."""
     check: bool = False
     """It looks at the value that was read, instead of reading it."""
 
@@ -132,6 +134,8 @@ class FieldStruct(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_Fi
     """Its fields in order, those of its bases first."""
     reading: ClassVar[Mapping[str, Any]] = {}
     """How pydantic reads it: what its configuration says."""
+    needs_one_of: ClassVar[tuple[str, ...]] = ()
+    """Fields of which one at least is given, where there are such; `check` sees to it."""
 
     @classmethod
     def read(cls, written: Any) -> Self:

@@ -89,5 +89,19 @@ VARIABLES = {
         {"type": "object", "propertyNames": text("[^=]+"), "additionalProperties": {"type": "string"}},
     ]
 }
+_STATUS = "[1-5][0-9]{2}(?:-[1-5][0-9]{2})?"
+STATUSES = {
+    "anyOf": [
+        text(rf"\s*{_STATUS}\s*(?:,\s*{_STATUS}\s*)*", "status codes: 200-399, or 200,204"),
+        {"type": "integer", "minimum": 100, "maximum": 599},
+    ]
+}
+ADDRESS = {
+    "anyOf": [
+        text(r"\s*(?:\S.*:)?[0-9]{1,5}\s*|", "HOST:PORT, or a port"),
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+    ]
+}
+URL = text("(?:[Hh][Tt][Tt][Pp](?:[Ss]|[+][Uu][Nn][Ii][Xx])?://[!-~]+)", "http://127.0.0.1:8080/health")
 REFERENCE = {"type": "string", "pattern": r"\$\{", "description": "a value made of variables"}
 YES_NO = text("|".join(map(any_case, ("yes", "no", "on", "off", "y", "n"))))

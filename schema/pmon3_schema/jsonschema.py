@@ -10,9 +10,11 @@ draft-07, newer tools 2020-12.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pmon3_schema import input_schema
+from pmon3_schema.fields import FieldStruct, title_of
 from pmon3_schema.jsonschema_parts import (
     ANNOTATIONS,
     in_all_spellings,
@@ -64,7 +66,18 @@ def definitions() -> dict[str, Any]:
     """The model alone: `Process` and the sections of it by their names, without what readers add."""
     process = model_of(ProcessSpec).model_json_schema(mode="validation", ref_template="#/$defs/{model}")
     found: dict[str, Any] = _bounded({**process.pop("$defs", {}), "Process": process})
+    for section in _sections_of(ProcessSpec):
+        alternatives = [one for key in section.needs_one_of for one in some_of(key)]
+        found[title_of(section)] |= {"anyOf": alternatives} if alternatives else {}
     return found
+
+
+def _sections_of(declared: type[FieldStruct]) -> Iterator[type[FieldStruct]]:
+    """The classes of its fields that are made of fields, and of theirs."""
+    for field in declared.declared.values():
+        if field.inner is not None:
+            yield field.inner
+            yield from _sections_of(field.inner)
 
 
 def manifest_schema(draft: str = "7") -> dict[str, Any]:

@@ -124,7 +124,8 @@ def _translated(kind: Any) -> Any:
         return model if kind.check is FieldStruct.check else Annotated[model, AfterValidator(_agreeing)]
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return Annotated[(_translated(arguments[0]), *map(_marker, arguments[1:]))]
+        inner = _translated(arguments[0])
+        return Annotated[(inner, *(_marker(said, inner) for said in arguments[1:]))]
     if origin in (Union, UnionType):
         return reduce(or_, map(_translated, arguments))
     if origin in (tuple, list, dict):
@@ -132,13 +133,15 @@ def _translated(kind: Any) -> Any:
     return kind
 
 
-def _marker(said: Any) -> Any:
+def _marker(said: Any, kind: Any) -> Any:
     if isinstance(said, Conversion):
         if said.check:
             return AfterValidator(said.read)
         if said.written is None:
             return BeforeValidator(said.read)
-        written = Annotated[Any, WithJsonSchema(dict(said.written))]
+        written: Any = Annotated[Any, WithJsonSchema(dict(said.written))]
+        if said.beside:
+            written = written | kind
         return BeforeValidator(said.read, json_schema_input_type=written)
     return Field(**asdict(said)) if isinstance(said, Bounds) else said
 

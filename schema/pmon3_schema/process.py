@@ -30,6 +30,7 @@ from pmon3_schema.field_types import (
     check_variables,
 )
 from pmon3_schema.fields import field, mistake
+from pmon3_schema.probes import LiveSpec, ReadySpec
 from pmon3_schema.process_parts import LimitsSpec, LogRotateSpec, ReloadSpec, RestartSpec, StopSpec, WatchSpec
 
 
@@ -74,6 +75,12 @@ class ProcessSpec(Part, frozen=True):
         LogRotateSpec(), effect=Effect.IN_PLACE, description="rotation of the log without losing a line"
     )
     stderr_log: Text = field("", effect=Effect.RESTART, description="separate file for standard error")
+    ready: ReadySpec = field(
+        ReadySpec(), effect=Effect.IN_PLACE, description="how it is known that it is ready to serve"
+    )
+    live: LiveSpec = field(
+        LiveSpec(), effect=Effect.IN_PLACE, description="how it is known that it still does its work"
+    )
     autostart: Flag = field(True, effect=Effect.IN_PLACE, description="start it without being asked")
     restart: RestartSpec = field(
         RestartSpec(), effect=Effect.IN_PLACE, description="restart policy and delays"

@@ -44,6 +44,16 @@ FINAL = frozenset({Status.FAILED, Status.STOPPED, Status.CLOSED, Status.COMPLETE
 """Nothing more happens by itself."""
 
 
+class ProbeStatus(TypedDict):
+    """What a probe has found last. `in_a_row`: results of that kind, as far as they count."""
+
+    kind: str
+    ok: bool | None
+    message: str
+    at: str | None
+    in_a_row: int
+
+
 class ProcessStatus(TypedDict):
     """One row of `ls -o json`. Keys may be added, never renamed or removed."""
 
@@ -67,6 +77,8 @@ class ProcessStatus(TypedDict):
     groups: list[str]
     labels: dict[str, str]
     ready: bool
+    probe: dict[str, ProbeStatus]
+    """The last results by probe: `ready`, `live`; only those that are declared."""
     owner: str
     hold: dict[str, Any] | None
     generation: int

@@ -103,6 +103,30 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "priority": st.integers(-25, 25),
     "on_change": st.sampled_from(["restart", "signal", "none", "Restart", None]),
     "stop": st.fixed_dictionaries({}, optional={"signal": SIGNALS, "timeout": DURATIONS}),
+    "ready": st.one_of(
+        ANYTHING,
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "exec": WORDS.filter(lambda words: words and (not isinstance(words, str) or words.strip())),
+                "tcp": st.sampled_from([80, "80", "db:80", "[::1]:80", "a", 0, 70000]),
+                "http": st.sampled_from(
+                    [
+                        "http://h/",
+                        "HTTPS://h",
+                        "h",
+                        "",
+                        5,
+                        {},
+                        {"url": "http://h"},
+                        {"url": "http://h", "status": 204},
+                    ]
+                ),
+                "delay": st.sampled_from(["500ms", 5, "5 parsecs", -1]),
+                "successes": ANYTHING,
+            },
+        ).filter(lambda probe: len(probe.keys() & {"exec", "tcp", "http", "delay"}) < 2),
+    ),
     "limits": st.fixed_dictionaries({}, optional={"memory": SIZES, "core": ANYTHING, "nofile": ANYTHING}),
     "restart": st.fixed_dictionaries(
         {},
@@ -212,6 +236,10 @@ UNSAID: dict[str, dict[str, Any]] = {
     "more than 128 bytes in fewer characters": {"name": "é" * 100},
     "a name that follows from the file": {"file": "/bin/a,b"},
     "a setting against another": {"no_auto_restart": True, "restart": {"policy": "always"}},
+    "two kinds of probes in one": {"ready": {"tcp": 80, "exec": "true"}},
+    "a kind of probe that is empty": {"ready": {"delay": 0}},
+    "a regular expression that is none": {"ready": {"log": "("}},
+    "a URL or an address that means nothing": {"live": {"tcp": "a:0"}},
     "a process that is not declared": {"dependencies": ["y"]},
     "one key in two spellings": {"LogDir": "/a", "log_dir": "/b"},
     "what one format alone takes beside what another alone takes": {"LogDir": "/a", "no_auto_restart": "yes"},

@@ -15,7 +15,17 @@ from msgspec.structs import replace
 from tests.support import simulated_loop
 from tests.support.histories import broken_by, generate
 
-from pmond.core import backoff, case, decide, evolve, flap, rules_with_instance, rules_without_instance
+from pmond.core import (
+    backoff,
+    case,
+    decide,
+    evolve,
+    flap,
+    probing,
+    readiness,
+    rules_with_instance,
+    rules_without_instance,
+)
 from pmond.core.actions import Start
 from pmond.core.case import Case, Decision, Rule
 from pmond.core.facts import Exited, KillSent, ReloadBegun, Reloaded, SpawnFailed, StopSent, TreeEmpty
@@ -163,7 +173,7 @@ def tree_left_alone(patch: Patch) -> None:
 
 
 def stale_facts_accepted(patch: Patch) -> None:
-    patch.setattr(evolve, "_same", lambda state, fact: state.instance)
+    patch.setattr(State, "run", lambda state, number: state.instance)
 
 
 def repeated_failure_counted(patch: Patch) -> None:
@@ -256,7 +266,57 @@ def reload_begun_not_noted(patch: Patch) -> None:
     handling(patch, ReloadBegun, lambda state, *more: state)
 
 
+def sick_one_left_alone(patch: Patch) -> None:
+    without(patch, rules_with_instance, "_unhealthy")
+
+
+def failed_at_once(patch: Patch) -> None:
+    patch.setattr(probing, "is_unhealthy", lambda live, found: bool(live.kind) and found.ok is False)
+
+
+def start_period_ignored(patch: Patch) -> None:
+    patch.setattr(readiness, "_counts_from", lambda instance, spec: instance.started_at)
+
+
+def deadline_of_readiness_ignored(patch: Patch) -> None:
+    without(patch, rules_with_instance, "_not_ready_in_time")
+
+
+def unready_one_restarted(patch: Patch) -> None:
+    """A failing ready probe is taken for a failing live probe."""
+    right = rules_with_instance._unhealthy
+
+    def hasty(case: Case, instance: Instance) -> Decision | None:
+        failing = instance.phase is Phase.RUNNING and instance.ready.ok is False
+        return right(case, replace(instance, live=instance.ready) if failing else instance)
+
+    instead(patch, rules_with_instance, "_unhealthy", hasty)
+
+
+def ready_by_the_first_pass(patch: Patch) -> None:
+    patch.setattr(probing, "becomes_ready", lambda ready, found: bool(found.ok))
+
+
+def started_before_it_is_ready(patch: Patch) -> None:
+    patch.setattr(rules_without_instance, "is_ready", lambda intent, instance: True)
+
+
+def results_counted_twice(patch: Patch) -> None:
+    patch.setattr(probing, "awaits", lambda found, attempt: found.attempt == attempt)
+
+
+def probe_repeated_at_once(patch: Patch) -> None:
+    patch.setattr(probing, "begun", lambda found, attempt, now: replace(found, attempt=attempt))
+
+
+def fault_that_is_no_failure(patch: Patch) -> None:
+    patch.setattr(backoff, "failed", lambda spec, history: not backoff.succeeded(spec, history.exit))
+
+
 FAULTS: list[Fault] = [
+    sick_one_left_alone, failed_at_once, start_period_ignored, deadline_of_readiness_ignored,
+    unready_one_restarted, ready_by_the_first_pass, started_before_it_is_ready, results_counted_twice,
+    probe_repeated_at_once, fault_that_is_no_failure,
     no_backoff, backoff_that_does_not_grow, no_flap_detection, flap_forgets_the_window, given_up_in_name_only,
     restart_against_the_policy, start_while_held, never_forgotten, dependency_ignored,
     dependency_not_waited_out,

@@ -53,7 +53,8 @@ def process(number: int, name: str, status: str = "running", **changes: Any) -> 
         "next_start_at": None,
         "file": f"/usr/bin/{name}", "args": ["-p", "80 81"], "env_keys": ["MODE"],
         "log": f"/var/log/pmond/{name}.log",
-        "dependencies": [], "groups": ["front"], "labels": {"tier": "web"}, "ready": running, "owner": "cli",
+        "dependencies": [], "groups": ["front"], "labels": {"tier": "web"}, "ready": running,
+        "probe": {}, "owner": "cli",
         "hold": None, "generation": 1, "observed_generation": 1, "exit_code": None, "exit_signal": None,
         "reason": "" if running else "stopped by a person",
     } | changes  # fmt: skip

@@ -38,6 +38,11 @@ KINDS = (
     "double",
     "missing",
     "misled",
+    "late",
+    "never-ready",
+    "sick",
+    "sick",
+    "sick",
 )
 CALM = 250.0
 """Long enough, in seconds, for every delay, grace and stop in order to have passed."""
@@ -85,6 +90,15 @@ def program(seed: int, name: str, number: int, revision: str) -> Program:
     lasting = Program(NEVER, stops_in=0.1, tree=tree, tree_stops_in=random.choice((0.0, 1.0, NEVER)))
     if kind in {"steady", "rooted"}:
         return lasting
+    if kind in {"late", "never-ready"}:
+        return replace(lasting, serves_after=random.choice((0.5, 3.0, 7.0)) if kind == "late" else NEVER)
+    if kind == "sick":
+        return replace(
+            lasting,
+            sick_after=random.choice((1.0, 6.0)),
+            answers_in=random.choice((0.05, 0.05, 1.5, NEVER)),
+            leaves=random.choice((ExitStatus(code=0), lasting.leaves)),
+        )
     if kind == "stubborn":
         return replace(lasting, stops_in=stops_in, dies_in=dies_in)
     lives = random.choice((0.0, 0.0, 0.05, 0.5, 3.0, 15.0))
@@ -105,9 +119,25 @@ def program(seed: int, name: str, number: int, revision: str) -> Program:
 # --- generation ----------------------------------------------------------------------------
 
 
+READY: tuple[dict[str, Any], ...] = (
+    {}, {}, {}, {},
+    {"ready": {"exec": ["/bin/true"], "interval": "7s"}},
+    {"ready": {"exec": ["/bin/true"], "interval": "5s", "successes": 2, "failures": 2, "deadline": 0}},
+    {"ready": {"notify": True, "deadline": "8s"}},
+    {"ready": {"log": "ready"}},
+    {"ready": {"delay": "2s"}},
+)  # fmt: skip
+LIVE: tuple[dict[str, Any], ...] = (
+    {}, {},
+    {"live": {"exec": ["/bin/true"], "interval": "3s", "timeout": "1s", "start_period": "3s"}},
+    {"live": {"exec": ["/bin/true"], "interval": "20s", "timeout": "1s", "start_period": "3s"}},
+    {"live": {"exec": ["/bin/true"], "interval": "9s", "failures": 1, "start_period": 0}},
+)  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
 def _spec(name: str, dependencies: tuple[str, ...], autostart: bool, *choices: int) -> ProcessSpec:
-    policy, delay, codes, failures, timeout, group = choices
+    policy, delay, codes, failures, timeout, group, ready, live = choices
     return spec(
         name,
         dependencies=dependencies,
@@ -123,6 +153,8 @@ def _spec(name: str, dependencies: tuple[str, ...], autostart: bool, *choices: i
         stop={"timeout": (10.0, 2.0, 0.0)[timeout], "kill_group": group > 0},
         on_change=("restart", "reload", "signal", "none")[(policy + codes + timeout) % 4],
         reload={"command": ["/bin/true"]},
+        **READY[ready],
+        **LIVE[live],
     )
 
 
@@ -130,7 +162,8 @@ def _any_spec(random: Random, names: list[str], index: int) -> ProcessSpec:
     before = [name for name in names[:index] if random.random() < 0.35]
     choices = (random.randrange(4), random.randrange(4), random.randrange(3), random.randrange(3))
     autostart = random.random() < 0.9
-    return _spec(names[index], tuple(before), autostart, *choices, random.randrange(3), random.randrange(5))
+    ends, probes = (random.randrange(3), random.randrange(5)), (random.randrange(9), random.randrange(5))
+    return _spec(names[index], tuple(before), autostart, *choices, *ends, *probes)
 
 
 def _put(random: Random, names: list[str], index: int, kinds: tuple[str, ...]) -> dict[str, Any]:

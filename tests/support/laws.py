@@ -14,11 +14,26 @@ from tests.support.simulation import Living, Violation
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Status
-from pmond.core.actions import Forget, Kill, Reload, Start, Stop, TurnPlan
+from pmond.core.actions import Forget, Kill, Reload, RunProbe, Start, Stop, TurnPlan
 from pmond.core.decide import decide
 from pmond.core.events import events
-from pmond.core.facts import Adopted, Exited, Fact, KillSent, Reset, Spawned, SpawnFailed, StopSent, TreeEmpty
-from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, Phase, State, Wanted
+from pmond.core.facts import (
+    Adopted,
+    Exited,
+    Fact,
+    KillSent,
+    LineSeen,
+    Notified,
+    ProbeBegun,
+    ProbeFailed,
+    ProbePassed,
+    Reset,
+    Spawned,
+    SpawnFailed,
+    StopSent,
+    TreeEmpty,
+)
+from pmond.core.model import NOTHING_SEEN, ExitStatus, Instance, Phase, State, Wanted
 from pmond.core.plan import plan
 from pmond.core.report import condition_values, report
 
@@ -26,6 +41,16 @@ if TYPE_CHECKING:
     from tests.support.simulated_loop import SimulatedLoop
 
 _ROUNDING = 1e-6  # seconds
+
+
+class Asked(Struct):
+    """Results of one probe in a row, as they counted when they came."""
+
+    attempt: int = 0
+    awaited: bool = False
+    begun_at: float = 0.0
+    passes: int = 0
+    failures: int = 0
 
 
 class Account(Struct):
@@ -49,6 +74,13 @@ class Account(Struct):
     restarts: list[float] = field(default_factory=list)
     period: float | None = None
     given_back: int = 0
+    probes: dict[str, Asked] = field(default_factory=dict)
+    """What the probes of the present run have found, by aspect."""
+    ready_at: float | None = None
+    """When its probe found it ready."""
+    adopted: bool = False
+    fault: bool = False
+    """Its last run was stopped because it did not do its work."""
 
 
 def is_up(loop: SimulatedLoop, name: str) -> bool:
@@ -94,8 +126,12 @@ class Laws:
             _require(not stale or after is before, f"{fact}: an old fact changed something")
         list(events(fact.name, before, after))
         account = self.account(fact.name)
+        if isinstance(fact, ProbeBegun | ProbePassed | ProbeFailed):
+            self._probed(account, fact, new)
         if after is before:
             return
+        if isinstance(fact, LineSeen | Notified) and old is not None and old.phase is Phase.STARTING:
+            account.ready_at = self.loop.now
         if isinstance(fact, Exited):
             account.exit = fact.exit
         if isinstance(fact, Spawned | Adopted | SpawnFailed):
@@ -110,11 +146,12 @@ class Laws:
     def _tried(self, account: Account, fact: Spawned | Adopted | SpawnFailed) -> None:
         spec, now = self.loop.wanted[fact.name].spec, self.loop.now
         failed = account.ended_at is not None and not account.asked and account.exit is not None
+        faulty = account.fault
         if account.tried != (fact.revision, fact.token):
             if not isinstance(fact, Adopted):
                 self.accounts[fact.name] = account = Account()
             account.tried = (fact.revision, fact.token)
-        elif isinstance(fact, Spawned) and failed and not is_success(spec, account.exit):
+        elif isinstance(fact, Spawned) and failed and (faulty or not is_success(spec, account.exit)):
             self._restarted(account, now)
         if isinstance(fact, SpawnFailed):
             account.error, account.transient, account.ended_at = fact.message, fact.transient, now
@@ -124,8 +161,41 @@ class Laws:
             return
         age = fact.age if isinstance(fact, Adopted) else 0.0
         account.started_at, account.error, account.transient = now - age, "", False
-        account.asked = isinstance(fact, Adopted) and fact.ending is not Ending.ITSELF
+        account.asked = False
         account.stops, account.grace_ends_at, account.killed_at = 0, None, None
+        account.probes, account.ready_at, account.adopted = {}, None, isinstance(fact, Adopted)
+        account.fault = isinstance(fact, Adopted) and fact.ending.is_fault
+        if isinstance(fact, Adopted):
+            account.ready_at = now if fact.ready else None
+            account.asked = not fact.ending.is_own
+
+    def _probed(
+        self, account: Account, fact: ProbeBegun | ProbePassed | ProbeFailed, run: Instance | None
+    ) -> None:
+        """Count a result by itself: once, and only for the try that is awaited."""
+        if run is None or run.number != fact.number:
+            return
+        asked = account.probes.setdefault(fact.aspect, Asked())
+        if isinstance(fact, ProbeBegun):
+            asked.attempt, asked.awaited, asked.begun_at = fact.attempt, True, self.loop.now
+            return
+        if not asked.awaited or asked.attempt != fact.attempt:
+            return
+        asked.awaited = False
+        spec = self.loop.wanted[fact.name].spec
+        if isinstance(fact, ProbePassed):
+            asked.passes, asked.failures = asked.passes + 1, 0
+            if fact.aspect == "ready" and asked.passes >= spec.ready.successes and account.ready_at is None:
+                account.ready_at = self.loop.now
+            return
+        young = (
+            fact.aspect == "live" and self.loop.now < self._ready_since(account, run) + spec.live.start_period
+        )
+        asked.passes, asked.failures = 0, 0 if young else asked.failures + 1
+
+    @staticmethod
+    def _ready_since(account: Account, run: Instance) -> float:
+        return run.ready_at if run.ready_at is not None else account.started_at
 
     def _restarted(self, account: Account, now: float) -> None:
         """One restart after a failure, for flap detection."""
@@ -156,7 +226,7 @@ class Laws:
             return
         stable = at - account.started_at >= wanted.spec.restart.stable_after
         account.streak = 1 if stable else account.streak + 1
-        if not is_success(wanted.spec, account.exit):
+        if account.fault or not is_success(wanted.spec, account.exit):
             account.failures.append((at, wanted.spec.restart.max_failures))
 
     # --- actions -----------------------------------------------------------------------
@@ -188,12 +258,23 @@ class Laws:
         instance = self.loop.observed.get(name, NOTHING_SEEN).instance
         if instance is None:
             return self.is_completed(name, wanted)
+        if wanted.spec.ready.kind:
+            return instance.phase is Phase.RUNNING and self._was_ready(name, wanted.spec, instance)
         settled = self.loop.now >= instance.started_at + self.loop.policy.settle
         return settled and instance.phase is Phase.RUNNING
 
+    def _was_ready(self, name: str, spec: ProcessSpec, instance: Instance) -> bool:
+        """By its probe; or what it said to an earlier pmond may be lost, and its deadline has passed."""
+        account = self.account(name)
+        if spec.ready.delay:
+            return self.loop.now >= instance.started_at + spec.ready.delay or name in self.loop.edited
+        patient = spec.ready.kind in ("log", "notify") and account.adopted
+        waited = patient and self.loop.now >= instance.started_at + spec.ready.deadline - _ROUNDING
+        return account.ready_at is not None or waited or name in self.loop.edited
+
     def is_completed(self, name: str, wanted: Wanted) -> bool:
         account = self.account(name)
-        ended = account.exit is not None and not account.error and not account.asked
+        ended = account.exit is not None and not account.error and not account.asked and not account.fault
         tried = account.tried == (wanted.revision, wanted.token)
         return ended and tried and wanted.spec.policy != "always" and is_success(wanted.spec, account.exit)
 
@@ -207,11 +288,12 @@ class Laws:
             given_up = given_up and recent[-1] - recent[0] < restart.window
             _require(not given_up, f"{name}: restarted after it was given up")
         if not account.error:
-            _require(spec.policy != "on-failure" or not success, f"{name}: restarted after success")
-            code = account.exit.code if account.exit is not None else None
+            fine = success and not account.fault
+            _require(spec.policy != "on-failure" or not fine, f"{name}: restarted after success")
+            code = account.exit.code if account.exit is not None and not account.fault else None
             _require(code is None or code not in restart.no_restart_exit_codes, f"{name}: {code} is final")
         self._end_period(account, now)
-        if account.period is not None and not account.error and not success:
+        if account.period is not None and not account.error and (account.fault or not success):
             policy = self.loop.policy.flap
             wait = (account.given_back + 1) * policy.decrement if policy.decrement else policy.countdown
             allowed = account.period + min(wait, policy.countdown)
@@ -230,16 +312,52 @@ class Laws:
         if not cleared and is_up(self.loop, name):
             assert wanted is not None
             changed = instance.revision != wanted.revision and not wanted.deferred
-            begun = account.asked  # by an earlier pmond
+            begun = account.asked or account.fault  # by an earlier pmond
             files = wanted.spec.on_change == "restart" and self.is_behind(name)
             asked = instance.token != wanted.token
-            _require(changed or asked or begun or files, f"{name}: stopped for no reason")
+            fault = self._is_faulty(name, wanted.spec, instance)
+            _require(
+                action.ending.is_fault <= (fault or begun), f"{name}: stopped for a fault that it has not"
+            )
+            _require(changed or asked or begun or files or fault, f"{name}: stopped for no reason")
         if not cleared and not is_up(self.loop, name):
             self._stops_in_order(name)
         _require(account.stops == 0, f"{name}: asked to end a second time")
         account.stops += 1
-        account.asked = account.asked or not cleared
+        account.asked = account.asked or not (cleared or action.ending.is_fault)
+        account.fault = account.fault or (not cleared and action.ending.is_fault)
         account.grace_ends_at = self.loop.now + (wanted.spec.stop.timeout if wanted else 10.0)
+
+    def _is_faulty(self, name: str, spec: ProcessSpec, instance: Instance) -> bool:
+        """Whether it was not ready in time, or its live probe failed exactly as often as it may not."""
+        account = self.account(name)
+        live = account.probes.get("live", Asked())
+        if spec.live.kind and live.failures >= spec.live.failures:
+            exactly = live.failures == spec.live.failures or name in self.loop.edited
+            _require(exactly, f"{name}: failed more often than it may")
+            return True
+        probed = spec.ready.kind not in ("", "delay") and account.ready_at is None and not account.adopted
+        return probed and self.loop.now >= instance.started_at + spec.ready.deadline - _ROUNDING
+
+    def probes(self, action: RunProbe) -> None:
+        name, account = action.name, self.account(action.name)
+        instance, wanted = self.loop.observed[name].instance, self.loop.wanted.get(name)
+        _require(wanted is not None and is_up(self.loop, name), f"{name}: probed while it is not wanted up")
+        assert instance is not None and wanted is not None
+        _require(instance.phase < Phase.STOPPING, f"{name}: probed while it is stopping")
+        live = action.aspect == "live"
+        _require(
+            not live or instance.phase is Phase.RUNNING, f"{name}: asked whether it lives before it was ready"
+        )
+        asked = account.probes.get(action.aspect, Asked())
+        probe = wanted.spec.live if live else wanted.spec.ready
+        _require(probe.kind == "exec", f"{name}: probed by {probe.kind!r}")
+        since = self.loop.now - asked.begun_at
+        _require(not asked.awaited or since >= probe.timeout, f"{name}: probed twice at once")
+        _require(
+            not asked.attempt or since >= probe.interval - _ROUNDING or name in self.loop.edited,
+            f"{name}: probed too soon",
+        )
 
     def is_behind(self, name: str) -> bool:
         """Whether its files say something else than when it read them."""
@@ -275,7 +393,9 @@ class Laws:
         account.killed_at = now
         instance = self.loop.observed[name].instance
         cleared = instance is not None and instance.ended_at is not None
-        account.asked = account.asked or not cleared or action.ending is not Ending.ITSELF
+        account.asked = (
+            account.asked or (not cleared and not action.ending.is_fault) or not action.ending.is_own
+        )
 
     def forgets(self, action: Forget) -> None:
         wanted = self.loop.wanted.get(action.name)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from tests.support.laws import Laws
 from tests.support.simulation import NEVER, Living, Program, SimulatedMachine, Violation, refused
 
-from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
+from pmond.core.actions import Action, Forget, Kill, PassDeadline, Reload, RunProbe, Start, Stop
 from pmond.core.evolve import evolve
 from pmond.core.facts import (
     Adopted,
@@ -24,6 +24,11 @@ from pmond.core.facts import (
     Fact,
     FilesSeen,
     KillSent,
+    LineSeen,
+    Notified,
+    ProbeBegun,
+    ProbeFailed,
+    ProbePassed,
     ReloadBegun,
     Reloaded,
     Spawned,
@@ -69,11 +74,15 @@ class SimulatedLoop:
         self.observed: dict[str, State] = {}
         self.wake_at: dict[str, float | None] = {}
         self.dies_at_next_start = False
+        self.edited: set[str] = set()
+        """Whose spec changed under what runs: how often and how soon its probes may fail changed too."""
         self.files: dict[str, Files] = {}
         """What the watched files of each process really say."""
         self.laws = Laws(self)
         self._touched: set[str] = set()
         self._late: list[tuple[float, int, Fact]] = []
+        self._coming: list[tuple[float, int, Fact]] = []
+        """What is on its way without having been disturbed yet: results of probes, words of programs."""
         self._sequence = 0
 
     @property
@@ -84,8 +93,10 @@ class SimulatedLoop:
 
     def want(self, changes: dict[str, Wanted | None], ending: bool | None = None) -> None:
         """Put, replace or (None) drop what is wanted, and look at what that touches."""
-        for name in changes:
+        for name, wanted in changes.items():
             self._touch(name)
+            if name in self.wanted and (wanted is None or wanted.spec != self.wanted[name].spec):
+                self.edited.add(name)
         self.wanted = {**self.wanted, **{n: w for n, w in changes.items() if w is not None}}
         for name in [name for name, wanted in changes.items() if wanted is None]:
             del self.wanted[name]
@@ -118,6 +129,9 @@ class SimulatedLoop:
     def die_and_return(self, keeps_histories: bool) -> None:
         """The daemon is killed and started again: facts under way are lost, processes are found."""
         before, self.observed, self.wake_at, self._late = self.observed, {}, {}, []
+        self._coming = [
+            coming for coming in self._coming if not isinstance(coming[2], ProbePassed | ProbeFailed)
+        ]
         self.ending = False
         self.want({})
         for name, state in before.items():
@@ -132,7 +146,9 @@ class SimulatedLoop:
             asked = keeps_histories and known is not None and known.number == run.number
             ending = known.ending if asked and known is not None else Ending.ITSELF
             files = known.files if asked and known is not None else ()
-            self._tell(Adopted(run.name, run.number, run.pid, run.revision, run.token, age, ending, files))
+            ready = asked and known is not None and known.ready_at is not None and bool(known.ready.ok)
+            of = (run.name, run.number, run.pid, run.revision, run.token)
+            self._tell(Adopted(*of, age, ending, files, ready))
         self.resync()
 
     def write(self, name: str, files: Files) -> None:
@@ -148,6 +164,8 @@ class SimulatedLoop:
             facts: list[Fact] = [*self.machine.advance(min(max(at, self.now) + late, until))]
             while self._late and self._late[0][0] <= self.now:
                 self._tell(heapq.heappop(self._late)[2])
+            while self._coming and self._coming[0][0] <= self.now:
+                facts.append(heapq.heappop(self._coming)[2])
             for fact in facts:
                 self._arrives(fact)
             self.turn()
@@ -177,14 +195,17 @@ class SimulatedLoop:
 
     def _next_at(self) -> float:
         times = [at for at in self.wake_at.values() if at is not None]
-        late = self._late[0][0] if self._late else NEVER
-        return min(self.machine.next_at, late, *times, NEVER)
+        queued = [queue[0][0] for queue in (self._late, self._coming) if queue]
+        return min(self.machine.next_at, *queued, *times, NEVER)
 
     def _touch(self, name: str) -> None:
         self._touched |= neighbours(self.desired, name)
 
     def _arrives(self, fact: Fact) -> None:
         """A fact from outside, which may be disturbed on its way."""
+        if isinstance(fact, LineSeen | Notified):
+            self._tell(fact)  # what programs say waits in a socket or a file until it is read
+            return
         chance = self.random.random()
         self.faithful = self.faithful and not self.disturbance.is_any
         lost, repeated = self.disturbance.lost, self.disturbance.lost + self.disturbance.repeated
@@ -236,12 +257,17 @@ class SimulatedLoop:
             self._kill(action)
         elif isinstance(action, Reload):
             self._reload(action)
+        elif isinstance(action, RunProbe):
+            self._probe(action)
+        elif isinstance(action, PassDeadline):
+            self._tell(DeadlinePassed(action.name))
         else:
             self._forget(action)
 
     def _start(self, action: Start) -> None:
         wanted = self.wanted[action.name]
         self.laws.starts(action)
+        self.edited.discard(action.name)
         run = self.machine.start(action.name, action.number, wanted.revision, wanted.token)
         if self.dies_at_next_start:
             self.dies_at_next_start = False
@@ -252,6 +278,35 @@ class SimulatedLoop:
             self._tell(refused(*of, wanted.revision, wanted.token, run))
         else:
             self._tell(Spawned(*of, run.pid, wanted.revision, wanted.token))
+            self._announce(run, wanted.spec.ready.kind)
+
+    def _announce(self, run: Living, kind: str) -> None:
+        """A program that says by itself when it is ready."""
+        fact: Fact = (
+            LineSeen(run.name, run.number, "ready")
+            if kind == "log"
+            else Notified(run.name, run.number, ready=True)
+        )
+        if kind in ("log", "notify") and run.program.serves_after < NEVER:
+            self._comes(self.now + run.program.serves_after, fact)
+
+    def _probe(self, action: RunProbe) -> None:
+        """The result is what the program is when it comes."""
+        self.laws.probes(action)
+        of = (action.name, action.number, action.aspect, action.attempt)
+        self._tell(ProbeBegun(*of))
+        spec = self.wanted[action.name].spec
+        limit = spec.ready.timeout if action.aspect == "ready" else spec.live.timeout
+        run = self.machine.run(action.name, action.number)
+        if run is None or not run.main:
+            return
+        at = self.now + min(run.program.answers_in, limit)
+        well = run.program.answers_in < limit and run.program.is_well(at - run.started_at)
+        self._comes(at, ProbePassed(*of) if well else ProbeFailed(*of, "no"))
+
+    def _comes(self, at: float, fact: Fact) -> None:
+        self._sequence += 1
+        heapq.heappush(self._coming, (at, self._sequence, fact))
 
     def _stop(self, action: Stop) -> None:
         run = self._run(action)
@@ -291,3 +346,5 @@ class SimulatedLoop:
         self.wake_at.pop(action.name, None)
         self._late = [late for late in self._late if late[2].name != action.name]
         heapq.heapify(self._late)
+        self._coming = [coming for coming in self._coming if coming[2].name != action.name]
+        heapq.heapify(self._coming)

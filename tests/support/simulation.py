@@ -18,7 +18,7 @@ from pmond.core.facts import Exited, SpawnFailed, TreeEmpty
 from pmond.core.model import ExitStatus
 
 NEVER = math.inf
-SUCCESS, SIGKILL, SIGTERM = ExitStatus(code=0), ExitStatus(signal=9), ExitStatus(signal=15)
+SUCCESS, SIGKILL = ExitStatus(code=0), ExitStatus(signal=9)
 
 
 class Violation(AssertionError):
@@ -32,6 +32,8 @@ class Program(Struct, frozen=True):
     exit: ExitStatus = SUCCESS
     stops_in: float = 0.0
     """How long it takes to end when asked; NEVER: it ignores that."""
+    leaves: ExitStatus = ExitStatus(signal=15)
+    """How it ends when asked."""
     dies_in: float = 0.0
     """How long it takes to end after SIGKILL: more than 0 is an uninterruptible wait."""
     tree: bool = False
@@ -42,6 +44,16 @@ class Program(Struct, frozen=True):
     a launcher that changes the user first."""
     transient: bool = False
     """The refusal is for want of resources."""
+    serves_after: float = 0.0
+    """How long it takes until its probes pass; NEVER: they never do."""
+    sick_after: float = NEVER
+    """From when on its probes fail."""
+    answers_in: float = 0.05
+    """How long a probe of it takes; NEVER: it hangs until its time limit."""
+
+    def is_well(self, age: float) -> bool:
+        """What a probe finds at that age."""
+        return self.serves_after <= age < self.sick_after
 
 
 class Living(Struct):
@@ -118,7 +130,7 @@ class SimulatedMachine(Struct):
         """The stop signal, to the main program or the whole tree."""
         if run.asked_at is None:
             run.asked_at, run.grace_ends_at = self.now, self.now + grace
-        self._later(run, run.program.stops_in, SIGTERM)
+        self._later(run, run.program.stops_in, run.program.leaves)
         if tree:
             self._later(run, run.program.tree_stops_in, None)
 

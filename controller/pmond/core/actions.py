@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from pmond.core.model import Ending, Files
+from pmond.core.probing import Aspect
 
 
 class Start(Struct, frozen=True):
@@ -47,13 +48,28 @@ class Reload(Struct, frozen=True):
     reason: str
 
 
+class RunProbe(Struct, frozen=True):
+    """Try a probe once; its result comes as a fact."""
+
+    name: str
+    number: int
+    aspect: Aspect
+    attempt: int
+
+
+class PassDeadline(Struct, frozen=True):
+    """Take a moment for come that no plan has waited for: an edit moved it into the past."""
+
+    name: str
+
+
 class Forget(Struct, frozen=True):
     """Nothing of a deleted process is left: drop its records."""
 
     name: str
 
 
-Action = Start | Stop | Kill | Reload | Forget
+Action = Start | Stop | Kill | Reload | RunProbe | PassDeadline | Forget
 
 
 class TurnPlan(Struct, frozen=True):

@@ -33,6 +33,12 @@ def succeeded(spec: ProcessSpec, exit: ExitStatus | None) -> bool:
     return exit is not None and exit.code is not None and exit.code in spec.restart.success_exit_codes
 
 
+def failed(spec: ProcessSpec, history: History) -> bool:
+    """Whether the last run counts as a failure."""
+    fault = history.ending is not None and history.ending.is_fault
+    return fault or not succeeded(spec, history.exit)
+
+
 def failures_in_window(restart: RestartSpec, failures: tuple[float, ...], now: float) -> tuple[float, ...]:
     """The failures that still count at `now`; no more of them than a decision can need."""
     recent = tuple(at for at in failures if at > now - restart.window)

@@ -12,8 +12,20 @@ from msgspec import Struct
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import signal_name
+from pmond.core import probing
 from pmond.core.actions import Action
-from pmond.core.model import Desired, ExitStatus, Hold, Observed, Policy, State, Wanted
+from pmond.core.model import (
+    Desired,
+    ExitStatus,
+    History,
+    Hold,
+    Instance,
+    Observed,
+    Phase,
+    Policy,
+    State,
+    Wanted,
+)
 
 _SIGKILL = 9
 
@@ -29,6 +41,8 @@ class Rule(StrEnum):
     STOP = "stop"
     REPLACE = "replace"
     STOP_AGAIN = "stop again"
+    NOT_READY = "not ready"
+    UNHEALTHY = "unhealthy"
     STARTING = "starting"
     RELOAD = "reload"
     RUNNING = "running"
@@ -93,6 +107,12 @@ def is_outdated(wanted: Wanted, state: State) -> bool:
     return changed or files or instance.token != wanted.token
 
 
+def is_ready(wanted: Wanted, instance: Instance) -> bool:
+    """Whether it serves: it runs, and its ready probe does not say otherwise."""
+    lost = instance.lost_ready and probing.is_asked_again(wanted.spec.ready)
+    return instance.phase is Phase.RUNNING and not lost
+
+
 def changed_files(state: State) -> tuple[str, ...]:
     """The watched paths of an instance that say something else than when it read them."""
     if state.instance is None or state.instance.files == state.files:
@@ -126,6 +146,11 @@ def describe_exit(exit: ExitStatus | None) -> str:
     if exit.signal is not None:
         return f"killed by {signal_name(exit.signal)}"
     return f"exited with code {exit.code}"
+
+
+def why_ended(history: History) -> str:
+    """Why the last run ended: what pmond stopped it for, or how it ended by itself."""
+    return history.fault or describe_end(history.exit)
 
 
 def describe_end(exit: ExitStatus | None) -> str:

@@ -24,7 +24,15 @@ class EventType(StrEnum):
     START_FAILED = "StartFailed"
     """It could not be spawned; the message says why."""
     RUNNING = "Running"
-    """It has lived long enough to count as running."""
+    """It has lived long enough to count as running, or its probe found it ready."""
+    READY = "Ready"
+    """Its ready probe passes: for the first time, or again."""
+    NOT_READY = "NotReady"
+    """Its ready probe failed several times in a row; it runs on."""
+    READY_TIMEOUT = "ReadyTimeout"
+    """It was not ready in time, and is stopped for it."""
+    UNHEALTHY = "Unhealthy"
+    """Its live probe failed several times in a row, and it is stopped for it."""
     EXITED = "Exited"
     """It ended by itself; the message has its exit code or signal."""
     TREE_LEFT = "TreeLeft"
@@ -76,7 +84,8 @@ def _appeared(name: str, history: History, new: Instance) -> ProcessEvent:
     fields = {"pid": new.pid, "instance": new.number}
     if new.adopted:
         return ProcessEvent(name, EventType.ADOPTED, f"found running as pid {new.pid} and taken over", fields)
-    again = history.ending is Ending.ITSELF or bool(history.error)
+    own = history.ending is not None and history.ending.is_own
+    again = own or bool(history.error)
     return ProcessEvent(
         name, EventType.STARTED, f"{'started again' if again else 'started'} as pid {new.pid}", fields
     )
@@ -86,6 +95,7 @@ def _moved(name: str, old: Instance, new: Instance) -> Iterator[ProcessEvent]:
     fields = {"pid": new.pid, "instance": new.number}
     if old.phase is Phase.STARTING and new.phase is Phase.RUNNING:
         yield ProcessEvent(name, EventType.RUNNING, "running", fields)
+    yield from _readiness(name, old, new, fields)
     if new.ended_at is not None and old.ended_at is None:
         yield ProcessEvent(
             name, EventType.TREE_LEFT, f"{_described(new)}; other processes of it are left", fields
@@ -93,7 +103,17 @@ def _moved(name: str, old: Instance, new: Instance) -> Iterator[ProcessEvent]:
     if new.killed_at is not None and old.killed_at != new.killed_at:
         yield ProcessEvent(name, EventType.KILLED, "killed with SIGKILL", fields)
     elif new.kill_at is not None and old.kill_at is None:
-        yield ProcessEvent(name, EventType.STOPPING, _why(new), fields)
+        yield ProcessEvent(name, _STOPPING_TYPES.get(new.ending, EventType.STOPPING), _why(new), fields)
+
+
+def _readiness(name: str, old: Instance, new: Instance, fields: dict[str, Any]) -> Iterator[ProcessEvent]:
+    """What its ready probe changes; where there is none, running is all there is to say."""
+    first = old.ready_at is None and new.ready_at is not None and new.ready.ok is not None
+    if first or (old.lost_ready and not new.lost_ready):
+        said = f": {new.ready.message}" if new.ready.message else ""
+        yield ProcessEvent(name, EventType.READY, f"ready{said}", fields)
+    elif new.lost_ready and not old.lost_ready:
+        yield ProcessEvent(name, EventType.NOT_READY, f"not ready: {new.ready.message}", fields)
 
 
 def _reread(name: str, before: State, after: State, old: Instance, new: Instance) -> Iterator[ProcessEvent]:
@@ -125,12 +145,17 @@ def _described(ended: Instance) -> str:
     return describe_end(ended.exit) if ended.ending is Ending.ITSELF else describe_exit(ended.exit)
 
 
+_STOPPING_TYPES = {Ending.UNREADY: EventType.READY_TIMEOUT, Ending.UNHEALTHY: EventType.UNHEALTHY}
+
+
 def _why(stopping: Instance) -> str:
     what = {
         Ending.ITSELF: "clearing what its main program left behind",
         Ending.UNWANTED: "asked to end",
         Ending.SUPERSEDED: "asked to end, to be started anew",
         Ending.SHUTDOWN: "asked to end, as pmond shuts down",
+        Ending.UNREADY: "asked to end",
+        Ending.UNHEALTHY: "asked to end",
     }[stopping.ending]
-    said = stopping.stop_reason if stopping.ending in (Ending.UNWANTED, Ending.SUPERSEDED) else ""
+    said = "" if stopping.ending in (Ending.ITSELF, Ending.SHUTDOWN) else stopping.stop_reason
     return f"{what}: {said}" if said else what

@@ -13,10 +13,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core import backoff, flap
+from pmond.core import backoff, flap, probing, readiness
 from pmond.core.facts import (
     Adopted,
-    DeadlinePassed,
     Exited,
     Fact,
     FilesSeen,
@@ -30,7 +29,8 @@ from pmond.core.facts import (
     StopSent,
     TreeEmpty,
 )
-from pmond.core.model import Ending, ExitStatus, History, Instance, Phase, Policy, State, Wanted
+from pmond.core.model import ExitStatus, History, Instance, Phase, Policy, State, Wanted
+from pmond.core.probing import NOT_PROBED
 
 _DEFAULTS = ProcessSpec(file="/")
 
@@ -45,9 +45,10 @@ def _spawned(state: State, fact: Spawned, spec: ProcessSpec, now: float, policy:
     if state.instance is not None or fact.number <= state.history.number:
         return state
     history = _attempt(state.history, fact, policy)
-    if state.history.ending is Ending.ITSELF and history.attempts > 1:
+    ending = state.history.ending
+    if ending is not None and ending.is_own and history.attempts > 1:
         history = replace(history, restart_count=history.restart_count + 1)
-        if not backoff.succeeded(spec, history.exit):
+        if backoff.failed(spec, state.history):
             history = replace(history, flap=flap.restarted(history.flap, policy.flap, now))
     instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now, files=state.files)
     return replace(
@@ -97,7 +98,7 @@ def _attempt(history: History, fact: Spawned | SpawnFailed, policy: Policy) -> H
 
 
 def _stop_sent(state: State, fact: StopSent, spec: ProcessSpec, now: float, policy: Policy) -> State:
-    instance = _same(state, fact)
+    instance = state.run(fact.number)
     if instance is None or instance.killed_at is not None:
         return state
     stopping = replace(
@@ -107,7 +108,7 @@ def _stop_sent(state: State, fact: StopSent, spec: ProcessSpec, now: float, poli
 
 
 def _kill_sent(state: State, fact: KillSent, spec: ProcessSpec, now: float, policy: Policy) -> State:
-    instance = _same(state, fact)
+    instance = state.run(fact.number)
     if instance is None:
         return state
     killed = replace(
@@ -117,7 +118,7 @@ def _kill_sent(state: State, fact: KillSent, spec: ProcessSpec, now: float, poli
 
 
 def _exited(state: State, fact: Exited, spec: ProcessSpec, now: float, policy: Policy) -> State:
-    instance = _same(state, fact)
+    instance = state.run(fact.number)
     if instance is None or instance.ended_at is not None:
         return state
     ended = replace(instance, phase=Phase.STOPPING, ended_at=now, exit=fact.exit)
@@ -127,7 +128,7 @@ def _exited(state: State, fact: Exited, spec: ProcessSpec, now: float, policy: P
 
 
 def _tree_empty(state: State, fact: TreeEmpty, spec: ProcessSpec, now: float, policy: Policy) -> State:
-    instance = _same(state, fact)
+    instance = state.run(fact.number)
     if instance is None or instance.ended_at is None:
         return state
     return _gone(state, instance, spec)
@@ -147,12 +148,13 @@ def _gone(state: State, instance: Instance, spec: ProcessSpec) -> State:
         pid=instance.pid,
         ended_at=ended_at,
         ran_for=ran_for,
+        fault=instance.stop_reason if instance.ending.is_fault else "",
     )
-    if instance.ending is not Ending.ITSELF:
+    if not instance.ending.is_own:
         return replace(state, instance=None, history=replace(history, streak=0, failures=()))
     streak = 1 if ran_for >= spec.restart.stable_after else history.streak + 1
     failures = history.failures
-    if not backoff.succeeded(spec, instance.exit):
+    if backoff.failed(spec, history):
         failures = backoff.failures_in_window(spec.restart, (*failures, ended_at), ended_at)
     return replace(state, instance=None, history=replace(history, streak=streak, failures=failures))
 
@@ -160,17 +162,22 @@ def _gone(state: State, instance: Instance, spec: ProcessSpec) -> State:
 def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy: Policy) -> State:
     if state.instance is not None:
         return state
-    phase = Phase.RUNNING if fact.age >= policy.min_ready else Phase.STARTING
+    started_at = now - fact.age
+    by_time = probing.is_timed(spec.ready)
+    old_enough = by_time and now >= probing.timed_ready_at(spec.ready, started_at, policy.min_ready)
+    is_ready = fact.ready or old_enough
     instance = Instance(
         fact.number,
         fact.pid,
         fact.revision,
         fact.token,
-        started_at=now - fact.age,
-        phase=phase,
+        started_at=started_at,
+        phase=Phase.RUNNING if is_ready else Phase.STARTING,
         ending=fact.ending,
         adopted=True,
         files=fact.files,
+        ready=probing.passed(NOT_PROBED, "it was ready before", now) if fact.ready else NOT_PROBED,
+        ready_at=now if is_ready else None,
     )
     history = replace(
         state.history,
@@ -198,7 +205,7 @@ def _files_seen(state: State, fact: FilesSeen, spec: ProcessSpec, now: float, po
 
 
 def _reload_begun(state: State, fact: ReloadBegun, spec: ProcessSpec, now: float, policy: Policy) -> State:
-    instance = _same(state, fact)
+    instance = state.run(fact.number)
     if instance is None:
         return state
     return replace(state, instance=replace(instance, reloading=fact.files))
@@ -206,22 +213,11 @@ def _reload_begun(state: State, fact: ReloadBegun, spec: ProcessSpec, now: float
 
 def _reloaded(state: State, fact: Reloaded, spec: ProcessSpec, now: float, policy: Policy) -> State:
     """Failed or not, it is not told the same again."""
-    instance = _same(state, fact)
+    instance = state.run(fact.number)
     if instance is None:
         return state
     read = replace(instance, files=fact.files, reloading=None, reload_error=fact.error)
     return replace(state, instance=read)
-
-
-def _deadline(state: State, fact: DeadlinePassed, spec: ProcessSpec, now: float, policy: Policy) -> State:
-    instance = state.instance
-    if (
-        instance is None
-        or instance.phase is not Phase.STARTING
-        or now < instance.started_at + policy.min_ready
-    ):
-        return state
-    return replace(state, instance=replace(instance, phase=Phase.RUNNING))
 
 
 def _reset(state: State, fact: Reset, spec: ProcessSpec, now: float, policy: Policy) -> State:
@@ -234,16 +230,8 @@ def _restart_asked(state: State, fact: RestartAsked, spec: ProcessSpec, now: flo
     return replace(state, history=history)
 
 
-def _same(
-    state: State, fact: StopSent | KillSent | Exited | TreeEmpty | ReloadBegun | Reloaded
-) -> Instance | None:
-    instance = state.instance
-    return instance if instance is not None and instance.number == fact.number else None
-
-
 _HANDLERS: dict[type, Callable[[State, Any, ProcessSpec, float, Policy], State]] = {
     Adopted: _adopted,
-    DeadlinePassed: _deadline,
     Exited: _exited,
     FilesSeen: _files_seen,
     KillSent: _kill_sent,
@@ -255,4 +243,5 @@ _HANDLERS: dict[type, Callable[[State, Any, ProcessSpec, float, Policy], State]]
     Spawned: _spawned,
     StopSent: _stop_sent,
     TreeEmpty: _tree_empty,
+    **readiness.HANDLERS,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from pmond.core.model import Ending, ExitStatus, Files
+from pmond.core.probing import Aspect
 
 
 class Spawned(Struct, frozen=True):
@@ -77,6 +78,8 @@ class Adopted(Struct, frozen=True):
     """Why the earlier pmond had asked it to end, or that it had not."""
     files: Files = ()
     """What its watched files said when it read them last, as far as that is known."""
+    ready: bool = False
+    """Its probe had found it ready, as far as that is known."""
 
 
 class FilesSeen(Struct, frozen=True):
@@ -101,6 +104,60 @@ class Reloaded(Struct, frozen=True):
     number: int
     files: Files
     error: str = ""
+
+
+class ProbeBegun(Struct, frozen=True):
+    """Try `attempt` of a probe is under way."""
+
+    name: str
+    number: int
+    aspect: Aspect
+    attempt: int
+
+
+class ProbePassed(Struct, frozen=True):
+    """The result of a try: it passed."""
+
+    name: str
+    number: int
+    aspect: Aspect
+    attempt: int
+    message: str = ""
+
+
+class ProbeFailed(Struct, frozen=True):
+    """The result of a try: it failed; `message` says how."""
+
+    name: str
+    number: int
+    aspect: Aspect
+    attempt: int
+    message: str
+
+
+class LineSeen(Struct, frozen=True):
+    """It wrote a line that the pattern of its ready probe matches."""
+
+    name: str
+    number: int
+    message: str
+
+
+class Notified(Struct, frozen=True):
+    """It said something of itself, by systemd's protocol. Empty fields say nothing."""
+
+    name: str
+    number: int
+    ready: bool = False
+    status: str | None = None
+    watchdog: bool = False
+    """It lives."""
+    trigger: bool = False
+    """It asks to be taken for dead."""
+    announced: str = ""
+    """`stopping` or `reloading`."""
+    extend: float = 0.0
+    """Seconds from now that it needs for what it is about."""
 
 
 class DeadlinePassed(Struct, frozen=True):
@@ -135,4 +192,9 @@ Fact = (
     | FilesSeen
     | ReloadBegun
     | Reloaded
+    | ProbeBegun
+    | ProbePassed
+    | ProbeFailed
+    | LineSeen
+    | Notified
 )

@@ -19,6 +19,7 @@ from enum import IntEnum, StrEnum
 from msgspec import Struct, field
 
 from pmon3_schema.process import ProcessSpec
+from pmond.core.probing import NOT_PROBED, Probing
 
 
 class Phase(IntEnum):
@@ -42,6 +43,20 @@ class Ending(StrEnum):
     """It is replaced: a restart was asked for, or its spec changed."""
     SHUTDOWN = "shutdown"
     """pmond ends and takes it along; it comes back with pmond."""
+    UNREADY = "unready"
+    """It was not ready in time."""
+    UNHEALTHY = "unhealthy"
+    """Its liveness probe failed."""
+
+    @property
+    def is_fault(self) -> bool:
+        """pmond stopped it because it did not do its work: a failure, whatever its exit status says."""
+        return self in (Ending.UNREADY, Ending.UNHEALTHY)
+
+    @property
+    def is_own(self) -> bool:
+        """Nobody wanted it to end; what follows is a restart, by the restart policy."""
+        return self is Ending.ITSELF or self.is_fault
 
 
 class ExitStatus(Struct, frozen=True):
@@ -135,6 +150,18 @@ class Instance(Struct, frozen=True):
     """What they say that it is being told to read."""
     reload_error: str = ""
     """Why it could not be told; empty when it could."""
+    ready: Probing = NOT_PROBED
+    live: Probing = NOT_PROBED
+    ready_at: float | None = None
+    """When it first became ready, by its probe or by the clock."""
+    lost_ready: bool = False
+    """Its ready probe failed so often since then that it is not ready; until the next pass."""
+    extended_until: float | None = None
+    """It asked for time until then to become ready."""
+    said: str = ""
+    """What it says of itself."""
+    announced: str = ""
+    """That it is `stopping` or `reloading`, as it says."""
 
 
 class Flap(Struct, frozen=True):
@@ -160,6 +187,8 @@ class History(Struct, frozen=True):
     ending: Ending | None = None
     """How the last instance came to end; None before the first end."""
     exit: ExitStatus | None = None
+    fault: str = ""
+    """Why pmond took the last instance for failed and stopped it; empty when it did not."""
     pid: int = 0
     """Of the last instance, for people and event handlers; 0 before the first end."""
     error: str = ""
@@ -186,6 +215,10 @@ class State(Struct, frozen=True):
     history: History = History()
     files: Files = ()
     """What its watched files say now."""
+
+    def run(self, number: int) -> Instance | None:
+        """The instance, if it is that run; facts about another one are out of date."""
+        return self.instance if self.instance is not None and self.instance.number == number else None
 
 
 class FlapPolicy(Struct, frozen=True):

@@ -11,9 +11,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from pmond.core.case import Rule, describe_end
+from pmond.core.case import Rule, why_ended
 from pmond.core.decide import decide
-from pmond.core.model import NOTHING_SEEN, Desired, Ending, Observed, Policy, State
+from pmond.core.model import NOTHING_SEEN, Desired, Observed, Policy, State
 
 
 class NotificationType(StrEnum):
@@ -63,7 +63,7 @@ def _is_another_run(before: State, after: State) -> bool:
 
 def _restart(name: str, after: State) -> Notification | None:
     history, instance = after.history, after.instance
-    again = history.attempts > 1 and history.ending is Ending.ITSELF
+    again = history.attempts > 1 and history.ending is not None and history.ending.is_own
     if instance is None or instance.adopted or not again:
         return None
-    return Notification(name, NotificationType.RESTART, describe_end(history.exit))
+    return Notification(name, NotificationType.RESTART, why_ended(history))

@@ -13,7 +13,7 @@ from msgspec import Struct
 from pmon3_schema.scalars import format_duration, signal_name
 from pmon3_schema.status import Status
 from pmond.core import flap
-from pmond.core.case import Decision, Rule, changed_files, why_held
+from pmond.core.case import Decision, Rule, changed_files, is_ready, why_held
 from pmond.core.decide import decide
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Observed, Phase, Policy, State, Wanted
 
@@ -23,6 +23,8 @@ _STATUS_OF_RULE = {
     Rule.FORCE: Status.STOPPING,
     Rule.REPLACE: Status.RESTARTING,
     Rule.STOP_AGAIN: Status.STOPPING,
+    Rule.NOT_READY: Status.RESTARTING,
+    Rule.UNHEALTHY: Status.RESTARTING,
     Rule.STARTING: Status.INIT,
     Rule.RELOAD: Status.RUNNING,
     Rule.RUNNING: Status.RUNNING,
@@ -67,8 +69,17 @@ def report(name: str, desired: Desired, observed: Observed, now: float, policy: 
     next_start_at = decision.wake_at if status is Status.BACKOFF else None
     if next_start_at is not None:
         reason = f"{reason}; next restart in {format_duration(max(0.1, round(next_start_at - now, 1)))}"
-    ready = status is Status.RUNNING or status is Status.COMPLETED
+    ready = status is Status.COMPLETED or (
+        status is Status.RUNNING and not _lost_readiness(desired, name, state)
+    )
     return Report(status, reason, ready, next_start_at)
+
+
+def _lost_readiness(desired: Desired, name: str, state: State) -> bool:
+    wanted, instance = desired.wanted.get(name), state.instance
+    if wanted is None or instance is None:
+        return False
+    return not is_ready(wanted, instance)
 
 
 def _status(decision: Decision, desired: Desired, name: str, state: State) -> Status:
@@ -90,7 +101,8 @@ def condition_values(
     wanted = desired.wanted.get(name)
     state = observed.get(name, NOTHING_SEEN)
     word = seen.status.word.capitalize()
-    yield ConditionValue("Ready", _truth(seen.ready), word, seen.reason)
+    lost = seen.status is Status.RUNNING and not seen.ready
+    yield ConditionValue("Ready", _truth(seen.ready), "ProbeFailed" if lost else word, seen.reason)
     yield ConditionValue(
         "Progressing",
         _truth(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 
-from pmond.core.actions import Kill, Reload, Stop
-from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, why_down
+from pmon3_schema.scalars import format_duration
+from pmond.core import probing
+from pmond.core.actions import Kill, PassDeadline, Reload, RunProbe, Stop
+from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, is_ready, why_down
 from pmond.core.model import NOTHING_SEEN, Ending, Instance, Phase
+from pmond.core.probing import Aspect
 
 _MOST_NAMED = 3
 """Names that a reason lists at most."""
@@ -92,25 +95,95 @@ def _stop_again(case: Case, instance: Instance) -> Decision | None:
     return Decision(Rule.STOP_AGAIN, reason, _stop(case, instance, instance.ending, reason))
 
 
+def _not_ready_in_time(case: Case, instance: Instance) -> Decision | None:
+    limit = _ready_limit(case, instance)
+    if limit is None or case.now < limit:
+        return None
+    last = f": {instance.ready.message}" if instance.ready.message else ""
+    reason = f"not ready within {format_duration(case.spec.ready.deadline)}{last}"
+    return Decision(Rule.NOT_READY, reason, _stop(case, instance, Ending.UNREADY, reason))
+
+
+def _unhealthy(case: Case, instance: Instance) -> Decision | None:
+    live = case.spec.live
+    if instance.phase is not Phase.RUNNING or not probing.is_unhealthy(live, instance.live):
+        return None
+    times = "" if live.failures == 1 else f" {instance.live.in_a_row} times in a row"
+    reason = f"unhealthy: its live probe failed{times}: {instance.live.message}"
+    return Decision(Rule.UNHEALTHY, reason, _stop(case, instance, Ending.UNHEALTHY, reason))
+
+
 def _starting(case: Case, instance: Instance) -> Decision | None:
     if instance.phase is not Phase.STARTING:
         return None
-    return Decision(Rule.STARTING, "started", wake_at=instance.started_at + case.policy.min_ready)
+    ready = case.spec.ready
+    if probing.is_timed(ready):
+        ready_at = probing.timed_ready_at(ready, instance.started_at, case.policy.min_ready)
+        return _decision(case, Rule.STARTING, "started", None, ready_at)
+    due, at = _next_probe(case, instance)
+    message = instance.said or instance.ready.message
+    reason = f"not ready yet: {message}" if message else "not ready yet"
+    limit = _ready_limit(case, instance, adopted=not probing.is_asked_again(ready))
+    return _decision(case, Rule.STARTING, reason, due, _earliest(at, limit))
 
 
 def _reload(case: Case, instance: Instance) -> Decision | None:
     """Only what runs is told: a program that is just starting may not yet listen to signals."""
     changed = changed_files(case.state)
-    if instance.reloading is not None:
-        return Decision(Rule.RELOAD, "reloading")
-    if not changed or case.spec.on_change not in ("reload", "signal"):
+    if not changed or instance.reloading is not None or case.spec.on_change not in ("reload", "signal"):
         return None
     reason = f"{', '.join(changed)} changed"
     return Decision(Rule.RELOAD, reason, Reload(case.name, instance.number, case.state.files, reason))
 
 
 def _running(case: Case, instance: Instance) -> Decision | None:
-    return Decision(Rule.RUNNING)
+    due, at = _next_probe(case, instance)
+    if instance.reloading is not None:
+        return _decision(case, Rule.RELOAD, "reloading", due, at)
+    serves = case.wanted is None or is_ready(case.wanted, instance)
+    reason = instance.said if serves else f"not ready: {instance.ready.message}"
+    return _decision(case, Rule.RUNNING, reason, due, at)
+
+
+def _decision(case: Case, rule: Rule, reason: str, due: RunProbe | None, at: float | None) -> Decision:
+    """What is due, or when to look again; a time that an edit has moved into the past has come now."""
+    if due is None and at is not None and at <= case.now:
+        return Decision(rule, reason, PassDeadline(case.name))
+    return Decision(rule, reason, due, None if due is not None else at)
+
+
+def _next_probe(case: Case, instance: Instance) -> tuple[RunProbe | None, float | None]:
+    """The probe that is due, and when to look again whether one is."""
+    spec, times = case.spec, list[float | None]()
+    at = probing.next_ready_try(spec.ready, instance.ready, instance.started_at, case.name)
+    if at is not None and at <= case.now:
+        return RunProbe(case.name, instance.number, Aspect.READY, instance.ready.attempt + 1), None
+    times.append(at)
+    if instance.phase is Phase.RUNNING:
+        since = instance.started_at if instance.ready_at is None else instance.ready_at
+        at = probing.next_live_try(spec.live, instance.live, since, case.name)
+        if at is not None and at <= case.now:
+            return RunProbe(case.name, instance.number, Aspect.LIVE, instance.live.attempt + 1), None
+        word_at = probing.watchdog_due(spec.live, instance.live, since + spec.live.start_period)
+        times += at, word_at
+    return None, _earliest(*times)
+
+
+def _ready_limit(case: Case, instance: Instance, *, adopted: bool = False) -> float | None:
+    """When it must be ready; None: whenever it is.
+
+    One that was found running is not stopped for it: what it said to an earlier pmond may be lost.
+    """
+    ready = case.spec.ready
+    if instance.phase is not Phase.STARTING or probing.is_timed(ready) or not ready.deadline:
+        return None
+    if instance.adopted and not adopted:
+        return None
+    return max(instance.started_at + ready.deadline, instance.extended_until or 0.0)
+
+
+def _earliest(*times: float | None) -> float | None:
+    return min((at for at in times if at is not None), default=None)
 
 
 def _stop(case: Case, instance: Instance, ending: Ending, reason: str) -> Stop:
@@ -142,6 +215,8 @@ RULES = (
     _stop_unwanted,
     _replace,
     _stop_again,
+    _not_ready_in_time,
+    _unhealthy,
     _starting,
     _reload,
     _running,

@@ -6,7 +6,7 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration
 from pmond.core import backoff, flap
 from pmond.core.actions import Forget, Start
-from pmond.core.case import Case, Decision, Rule, describe_end, is_outdated, why_down
+from pmond.core.case import Case, Decision, Rule, is_outdated, is_ready, why_down, why_ended
 from pmond.core.model import NOTHING_SEEN, Ending, Phase, State, Wanted
 
 
@@ -48,15 +48,16 @@ def _never(case: Case) -> Decision | None:
     history = case.state.history
     if case.spec.policy != "never" or history.error_transient:
         return None
-    return Decision(Rule.NEVER, history.error or f"{describe_end(history.exit)}; it is not restarted")
+    return Decision(Rule.NEVER, history.error or f"{why_ended(history)}; it is not restarted")
 
 
 def _no_restart_code(case: Case) -> Decision | None:
     history = case.state.history
-    code = history.exit.code if history.exit is not None and not history.error else None
+    own = not history.error and history.ending is Ending.ITSELF
+    code = history.exit.code if history.exit is not None and own else None
     if code is None or code not in case.spec.restart.no_restart_exit_codes:
         return None
-    return Decision(Rule.NO_RESTART_CODE, f"{describe_end(history.exit)}, after which it is not restarted")
+    return Decision(Rule.NO_RESTART_CODE, f"{why_ended(history)}, after which it is not restarted")
 
 
 def _gave_up(case: Case) -> Decision | None:
@@ -64,7 +65,7 @@ def _gave_up(case: Case) -> Decision | None:
     if history.error_transient or not backoff.gave_up(case.spec, history):
         return None
     restart = case.spec.restart
-    why = history.error or describe_end(history.exit)
+    why = history.error or why_ended(history)
     return Decision(
         Rule.GAVE_UP,
         f"{why}; failed {restart.max_failures} times in {format_duration(restart.window)},"
@@ -78,7 +79,7 @@ def _flapping(case: Case) -> Decision | None:
     if at is None or not _counts_for_flap(case):
         return None
     used = flap.used(history.flap, policy, case.now)
-    reason = f"{describe_end(history.exit)}; flapping, {used} of {policy.threshold} restarts used"
+    reason = f"{why_ended(history)}; flapping, {used} of {policy.threshold} restarts used"
     return Decision(Rule.FLAPPING, reason, wake_at=at)
 
 
@@ -89,17 +90,17 @@ def _backoff(case: Case) -> Decision | None:
     at = (history.ended_at or 0.0) + backoff.delay(case.spec.restart, history.streak, case.name)
     if case.now >= at:
         return None
-    return Decision(Rule.BACKOFF, history.error or describe_end(history.exit), wake_at=at)
+    return Decision(Rule.BACKOFF, history.error or why_ended(history), wake_at=at)
 
 
 def _counts_for_flap(case: Case) -> bool:
     """The last try ran and failed; only such ends are held back by flap detection."""
     history = case.state.history
-    return not history.error and not backoff.succeeded(case.spec, history.exit)
+    return not history.error and backoff.failed(case.spec, history)
 
 
 def _restart(case: Case) -> Decision | None:
-    why = case.state.history.error or describe_end(case.state.history.exit)
+    why = case.state.history.error or why_ended(case.state.history)
     return Decision(Rule.RESTART, why, Start(case.name, case.state.history.number + 1, why))
 
 
@@ -112,7 +113,7 @@ def _first_start(case: Case) -> bool:
     history = case.state.history
     if case.fresh or history.attempts == 0:
         return True
-    return not history.error and history.ending is not Ending.ITSELF
+    return not history.error and (history.ending is None or not history.ending.is_own)
 
 
 def _unmet(case: Case, name: str) -> tuple[str, float | None] | None:
@@ -128,11 +129,12 @@ def _unmet(case: Case, name: str) -> tuple[str, float | None] | None:
         return (name if case.desired.up(name) else f"{name}, which is stopped (pmon3 start {name})"), None
     if not case.desired.up(name) or is_outdated(wanted, state) or instance.ending is not Ending.ITSELF:
         return name, None  # it is being stopped, or about to be
-    met_at = instance.started_at + case.policy.settle
-    if instance.phase is Phase.STOPPING or case.now < met_at or instance.phase is Phase.STARTING:
-        stopping = instance.phase is Phase.STOPPING
-        return name, None if stopping else max(met_at, instance.started_at + case.policy.min_ready)
-    return None
+    if wanted.spec.ready.kind:
+        return None if is_ready(wanted, instance) else (f"{name} to be ready", None)
+    if instance.phase is not Phase.RUNNING:
+        return name, None
+    settled_at = instance.started_at + case.policy.settle
+    return (name, settled_at) if case.now < settled_at else None
 
 
 def _is_fresh(wanted: Wanted, state: State) -> bool:

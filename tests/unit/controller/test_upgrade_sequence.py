@@ -20,7 +20,7 @@ from pmond.runtime.program.upgrade_sequence import UpgradeSequence
 
 def test_what_fails_before_the_change_ends_neither_supervision_nor_the_socket(tmp_path: Path) -> None:
     parts, upgrade = MagicMock(), MagicMock(check=AsyncMock())
-    parts.performer.starting.launched = AsyncMock()
+    parts.performer.starter.launched = AsyncMock()
     parts.server.quiesce = AsyncMock(side_effect=OSError("a client that cannot be hung up"))
     with (tmp_path / "journal").open("wb") as file:
         journal = Journal(file.fileno(), form="json")

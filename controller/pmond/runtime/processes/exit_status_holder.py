@@ -40,6 +40,8 @@ _AT_ONCE = 250
 """Descriptors in one message; the kernel takes 253 (SCM_MAX_FD)."""
 _SLACK = 64
 """Ended processes that may lie in the queue before it is filled anew, beyond as many as live."""
+_KEPT = 12
+"""The number there of one more socket, which is held for the next pmond."""
 _ENDS = (10, 11)
 """The numbers of the two ends in the keeper: it holds both, so that the next pmond can write to it."""
 _PIDFDS, _LAST = b".", b"!"
@@ -65,6 +67,8 @@ class ExitStatusHolder:
         self.crowded = False
         """Too much of the queue has ended: `refill` is due."""
         self.identity: Identity | None = None
+        self.keeps: int | None = None
+        """A socket that is held too, so that nothing is lost that is said while no pmond is there."""
 
     def take_over(self) -> None:
         """Go on with the keeper of an earlier pmond, and see what it holds."""
@@ -233,6 +237,14 @@ class ExitStatusHolder:
         _close(message[1])
         return len(message[1])
 
+    def taken_socket(self) -> int | None:
+        """The descriptor of the socket that was held for an earlier pmond; None where there was none."""
+        if self.identity is None:
+            return None
+        with suppress(OSError):
+            return _take_descriptor(self.identity.pid, _KEPT)
+        return None
+
     def _start_process(self, ends: tuple[int, int]) -> Identity:
         pid = os.posix_spawn(
             "/bin/sleep",
@@ -240,6 +252,7 @@ class ExitStatusHolder:
             {},
             file_actions=[
                 *((os.POSIX_SPAWN_DUP2, end, number) for end, number in zip(ends, _ENDS, strict=True)),
+                *([(os.POSIX_SPAWN_DUP2, self.keeps, _KEPT)] if self.keeps is not None else []),
                 *((os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in range(3)),
             ],
             setsid=True,

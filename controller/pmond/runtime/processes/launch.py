@@ -52,6 +52,8 @@ class SpawnContext(Struct, frozen=True):
     """The soft limit that children get back, where the daemon raised its own."""
     oom_score_adj: int | None = None
     """What children get back, where the daemon changed its own."""
+    notify_socket: str = ""
+    """Where programs say of themselves that they are ready; empty: nobody listens."""
 
 
 class Launch(Struct, frozen=True):
@@ -68,6 +70,8 @@ class Launch(Struct, frozen=True):
     user: User | None = None
     trusted: bool = True
     """The spec comes from somebody with the daemon's rights, which may be used to open its log."""
+    output: int | None = None
+    """A descriptor that its output goes to, instead of logs."""
     chosen_log: str = ""
     """The log file whose place the daemon chose, as the spec says nothing about it."""
     umask: int | None = None
@@ -112,6 +116,7 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
         environment.update(variables_of(user))
     if spec.env_file:
         environment.update(read_env_files(spec.name, spec.env_file, None if trusted else user))
+    environment.update(_notification(spec, context))
     environment.update(spec.env_vars)
     environment[MARKER] = marker
     file = find_program(spec.name, spec.file, environment.get("PATH"), spec.cwd)
@@ -132,6 +137,16 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
         priority=spec.priority,
         limits=_limits(spec.limits),
     )
+
+
+def _notification(spec: ProcessSpec, context: SpawnContext) -> dict[str, str]:
+    """What a program that notifies looks for, as systemd would say it."""
+    if not context.notify_socket or not (spec.ready.notify or spec.live.notify):
+        return {}
+    found = {"NOTIFY_SOCKET": context.notify_socket}
+    if spec.live.notify:
+        found["WATCHDOG_USEC"] = str(round(spec.live.interval * 1_000_000))
+    return found
 
 
 def _other_user(spec: ProcessSpec) -> User | None:

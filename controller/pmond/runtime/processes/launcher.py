@@ -90,6 +90,8 @@ def _create_folders(folder: str | bytes, mode: int) -> None:
 
 
 def _open_logs(orders: Orders) -> None:
+    if not orders["logs"]:
+        return  # its output goes to whoever started it
     stdout = _open_as_user(orders, orders["stdout"])
     stderr = stdout if orders["stderr"] == orders["stdout"] else _open_as_user(orders, orders["stderr"])
     os.dup2(stdout, 1)

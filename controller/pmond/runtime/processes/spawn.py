@@ -128,6 +128,10 @@ def read_report(child: Child) -> SpawnError | None:
 
 
 def _spawn_directly(launch: Launch, hand_over: bool) -> Child:
+    if launch.output is not None:
+        to = ((launch.output, 1), (launch.output, 2))
+        pid = _posix_spawn(launch, launch.file, launch.argv, launch.environment, to, launch.cwd)
+        return Child(pid, _birth(pid, launch), launch)
     stdout, stderr = _open_logs(launch)
     try:
         pid = _posix_spawn(
@@ -169,14 +173,16 @@ def _spawn_launcher(launch: Launch) -> Child:
             on_failure.callback(os.close, report)
             write_end = _moved_up(pipe_end)
             opened.callback(os.close, write_end)
-            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-            opened.callback(os.close, null)
+            output = launch.output
+            if output is None:
+                output = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+                opened.callback(os.close, output)
         except OSError as error:
             raise explain(launch.attempt, "exec", error.errno or errno.EIO) from None
         argv = (sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *map(str, _LAUNCHER_DESCRIPTORS))
         # With the marker at once, so that it is never an unknown process.
         environment = {MARKER: launch.environment[MARKER]}
-        handed = zip((null, null, orders, write_end), (1, 2, *_LAUNCHER_DESCRIPTORS), strict=True)
+        handed = zip((output, output, orders, write_end), (1, 2, *_LAUNCHER_DESCRIPTORS), strict=True)
         pid = _posix_spawn(launch, sys.executable, argv, environment, tuple(handed), "/")
         birth = _birth(pid, launch)
         on_failure.pop_all()
@@ -201,6 +207,7 @@ def _write_orders(launch: Launch) -> int:
         "argv": [os.fsencode(word) for word in launch.argv],
         "cwd": os.fsencode(launch.cwd),
         "environment": {os.fsencode(name): os.fsencode(value) for name, value in launch.environment.items()},
+        "logs": launch.output is None,
         "stdout": os.fsencode(launch.stdout),
         "stderr": os.fsencode(launch.stderr),
         "file_mode": launch.context.file_mode,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.errors import PmonError
-from pmon3_schema.paths import Places
+from pmon3_schema.paths import Places, socket_path
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
 from pmon3_schema.settings_reload import live_part
@@ -80,7 +80,19 @@ class Configuration:
             log_owner=owner,
             open_files=self._open_files,
             oom_score_adj=ordinary_oom_score(),
+            notify_socket=self.notify_socket,
         )
+
+    @property
+    def socket(self) -> str:
+        """The file on which pmond answers."""
+        queue = self.settings.message_queue
+        return socket_path(queue.directory.shmem, queue.name_suffix, self.places.runtime)
+
+    @property
+    def notify_socket(self) -> str:
+        """Where programs say of themselves that they are ready: beside the other one."""
+        return f"{self.socket.removesuffix('.sock')}.notify"
 
     def log_level(self) -> Level:
         return log_level(self.settings, self._environ)

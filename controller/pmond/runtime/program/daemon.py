@@ -67,9 +67,10 @@ class Daemon:
         self._seal_and_raise_limits()
         self._folder = StateFolder(self.settings.data, clock, self._journal, self._handed.lock)
         self._put_together()
+        access = self._prepare_socket_folder()
         left = self._adopt()
         upgraded = self._handed.socket is not None
-        await self._listen()
+        await self._listen(access)
         self._folder.write_down(self._parts.socket)
         self._watch()
         if not upgraded:
@@ -95,6 +96,7 @@ class Daemon:
         self._watcher.close()
         parts.watched_files.close()
         parts.reaper.stop()
+        parts.notify_socket.close(keep_file=any(parts.performer.instances))
         parts.adopted_exits.close()
         await parts.server.close()
         parts.cgroups.close()
@@ -192,12 +194,13 @@ class Daemon:
         reached(FailPoint.UPGRADE_ADOPTED if self._handed.lock is not None else FailPoint.ADOPTION_DONE)
         parts.recorder.drop(adoption.stale)
         folder.exit_status_holder.release()
+        parts.notify_socket.start(self._handed.notify or folder.exit_status_holder.taken_socket())
+        folder.exit_status_holder.keeps = parts.notify_socket.fileno()
         folder.exit_status_holder.start()
         return left
 
-    async def _listen(self) -> None:
+    async def _listen(self, access: tuple[int, int, int]) -> None:
         server, socket = self._parts.server, self._parts.socket
-        access = self._prepare_socket_folder()
         if self._handed.socket is not None and socket_name(self._handed.socket) == socket:
             await server.start(socket, fd=self._handed.socket)
             return

@@ -20,7 +20,7 @@ from msgspec import Struct
 from pmon3_schema.settings import Settings
 
 PREFIX = "PMON3_UPGRADE_"
-_SOCKET, _LOCK, _SETTINGS = f"{PREFIX}SOCKET", f"{PREFIX}LOCK", f"{PREFIX}SETTINGS"
+_SOCKET, _LOCK, _SETTINGS, _NOTIFY = (f"{PREFIX}{what}" for what in ("SOCKET", "LOCK", "SETTINGS", "NOTIFY"))
 
 
 class Handover(Struct, frozen=True):
@@ -29,10 +29,17 @@ class Handover(Struct, frozen=True):
     socket: int | None = None
     lock: int | None = None
     settings: int | None = None
+    notify: int | None = None
+    """The socket on which programs say of themselves that they are ready."""
 
     def variables(self) -> dict[str, str]:
         """What tells the next code of them; they become inheritable."""
-        found = {_SOCKET: self.socket, _LOCK: self.lock, _SETTINGS: self.settings}
+        found = {
+            _SOCKET: self.socket,
+            _LOCK: self.lock,
+            _SETTINGS: self.settings,
+            _NOTIFY: self.notify,
+        }
         present = {name: number for name, number in found.items() if number is not None}
         for number in present.values():
             os.set_inheritable(number, True)
@@ -40,7 +47,7 @@ class Handover(Struct, frozen=True):
 
     def refused(self) -> None:
         """There is no next code: children must not get them."""
-        for number in (self.socket, self.lock):
+        for number in (self.socket, self.lock, self.notify):
             if number is not None:
                 os.set_inheritable(number, False)
         if self.settings is not None:
@@ -49,7 +56,7 @@ class Handover(Struct, frozen=True):
 
 def taken_from(environ: MutableMapping[str, str]) -> Handover:
     """What earlier code handed over to this one; no child is told of it."""
-    return Handover(*(_descriptor(environ.pop(name, "")) for name in (_SOCKET, _LOCK, _SETTINGS)))
+    return Handover(*(_descriptor(environ.pop(name, "")) for name in (_SOCKET, _LOCK, _SETTINGS, _NOTIFY)))
 
 
 def _descriptor(text: str) -> int | None:

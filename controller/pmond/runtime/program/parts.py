@@ -13,7 +13,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from pmon3_schema.paths import socket_path
 from pmon3_schema.process_parts import LogRotateSpec
 from pmond.core.events import ProcessEvent
 from pmond.core.model import ExitStatus, State
@@ -52,6 +51,8 @@ from pmond.runtime.program.state_folder import StateFolder
 from pmond.runtime.supervise.bus import Bus, set_key
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.perform import Performer
+from pmond.runtime.supervise.probes.notify_socket import NotifySocket
+from pmond.runtime.supervise.probes.sender import SenderLookup
 from pmond.runtime.views.publishing import Publisher
 from pmond.runtime.views.set_view import SetView
 from pmond.runtime.views.waiter import Waiter
@@ -197,13 +198,16 @@ class Parts:
         self.reaper = Reaper(events, self._exited, held=self.cgroups.joining)
         self.cgroups.joined = self.reaper.look
         self.memory = MemoryKills()
+        lookup = SenderLookup(self.performer.instances, self._folder.store.uuid)
+        self.notify_socket = NotifySocket(
+            self._configuration.notify_socket, lookup.find, self.loop.tell, self._journal
+        )
         self.adopted_exits = AdoptedExits(events, self._process_exited)
 
     @property
     def socket(self) -> str:
         """The file on which pmond answers."""
-        queue, runtime = self._configuration.settings.message_queue, self._configuration.places.runtime
-        return socket_path(queue.directory.shmem, queue.name_suffix, runtime)
+        return self._configuration.socket
 
     def turn_ended(self, before: dict[str, State], happened: list[ProcessEvent]) -> None:
         """Tell all who follow the loop; `before` are the states that the turn has changed."""
@@ -242,6 +246,7 @@ class Parts:
             self.event_handlers.exited,
             self.log_rotator.exited,
             self.performer.reloads.exited,
+            self.performer.prober.exited,
             self._calls.exited,
         )
 

@@ -104,14 +104,14 @@ class InPlaceUpgrade:
         last = preflight.output.strip().rpartition("\n")[2]
         return f"the new code {preflight.problem}: {last}" if preflight.problem else ""
 
-    def become(self, listening: int, lock: int, open_files: int) -> None:
+    def become(self, listening: int, lock: int, notify: int | None, open_files: int) -> None:
         """Replace this program by the installed one; returns only when that failed.
 
         `open_files`: the soft limit that pmond was started with.
         """
         self._store.come_to_rest()
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        handed = Handover(listening, lock, in_memory(self._settings))
+        handed = Handover(listening, lock, in_memory(self._settings), notify)
         try:
             environ = {**self._environ, **handed.variables()}
             resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, limits[1]))

@@ -82,4 +82,5 @@ class UpgradeSequence:
                 await asyncio.sleep(0)
             parts.loop.save()
             if not self._shutdown_sequence.begun:
-                self._upgrade.become(parts.server.fileno(), self._lock, self._open_files)
+                notify = parts.notify_socket.fileno()
+                self._upgrade.become(parts.server.fileno(), self._lock, notify, self._open_files)

@@ -88,6 +88,8 @@ class InstanceRecord(Struct, frozen=True):
     """What its watched files said when it read them last: pairs of path and digest."""
     exit: list[int | bool | None] | None = None
     """How its main program ended, where some of its tree outlived that (`row_conversion.exit_fields`)."""
+    ready: bool = False
+    """Its ready probe has found it ready."""
 
 
 class HistoryRecord(Struct, frozen=True):

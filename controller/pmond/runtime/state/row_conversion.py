@@ -51,6 +51,7 @@ def _later_fields(instance: Instance) -> dict[str, Any]:
         "ending": instance.ending.value,
         "files": [list(pair) for pair in instance.files],
         "exit": exit_fields(instance.exit),
+        "ready": instance.ready_at is not None and instance.ready.ok is not None,
     }
 
 
@@ -65,6 +66,7 @@ def history_record(name: str, history: History, boot: str) -> HistoryRecord:
         "token": history.token,
         "ending": history.ending.value if history.ending is not None else None,
         "exit": exit_fields(exit),
+        "fault": history.fault,
         "pid": history.pid,
         "error": history.error,
         "error_code": history.error_code,
@@ -91,6 +93,7 @@ def history(record: HistoryRecord, boot: str) -> History:
         token=int(data["token"]),
         ending=Ending(ending) if ending is not None else None,
         exit=exit_status(exit) if exit is not None else None,
+        fault=str(data.get("fault", "")),
         pid=int(data.get("pid", 0)),
         error=str(data["error"]),
         error_code=str(data["error_code"]),

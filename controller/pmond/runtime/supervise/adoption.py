@@ -170,7 +170,7 @@ class Adoption:
         files = tuple((path, digest) for path, digest in record.files)
         adopted = Adopted(
             record.name, record.number, record.pid, record.revision, record.token, age,
-            self._ending(record), files,
+            self._ending(record), files, record.ready,
         )  # fmt: skip
         main = _find(members, identity)
         if state.instance is None and (main is not None or is_alive(identity)):

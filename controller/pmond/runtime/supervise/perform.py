@@ -12,8 +12,8 @@ import asyncio
 import signal
 from collections.abc import Callable
 
-from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
-from pmond.core.facts import Exited, KillSent, ReloadBegun, Reloaded, StopSent
+from pmond.core.actions import Action, Forget, Kill, PassDeadline, Reload, RunProbe, Start, Stop
+from pmond.core.facts import DeadlinePassed, Exited, KillSent, ReloadBegun, Reloaded, StopSent
 from pmond.core.model import ExitStatus
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
@@ -26,6 +26,7 @@ from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.orphans import Orphans
+from pmond.runtime.supervise.probes.prober import Prober
 from pmond.runtime.supervise.reloads import Reloads
 from pmond.runtime.supervise.starter import Starter
 from pmond.runtime.supervise.tree_reaper import TreeReaper
@@ -49,7 +50,8 @@ class Performer:
         """`watch_stranger`: have `exited` called for a process that is not our child."""
         self.instances = instances = Instances()
         self.reloads = Reloads(loop)
-        self.starter = Starter(loop, clock, instances, starts, cgroups, state_uuid, context)
+        self.prober = Prober(loop, lambda: self.starter.context)
+        self.starter = Starter(loop, clock, instances, starts, cgroups, state_uuid, context, self.prober)
         self._orphans = Orphans(instances, cgroups, state_uuid, clock, journal)
         self.tree_reaper = TreeReaper(loop, instances, cgroups, self._orphans, watch_stranger)
         self._loop = loop
@@ -71,6 +73,10 @@ class Performer:
                 self._kill(action)
             case Reload():
                 self._reload(action)
+            case RunProbe():
+                self._probe(action)
+            case PassDeadline():
+                self._loop.tell(DeadlinePassed(action.name))
             case Forget():
                 self._forget(action.name)
 
@@ -107,6 +113,7 @@ class Performer:
 
     def _stop(self, action: Stop) -> None:
         running = self.instances.named(action.name, action.number)
+        self.prober.forget(action.name, action.number)
         self._starts.note_stop(action.name, action.number, action.ending)
         reached(FailPoint.STOP_NOTED)
         if running is not None:
@@ -128,6 +135,12 @@ class Performer:
         self._loop.tell(ReloadBegun(action.name, action.number, action.files))
         self._ask(running, wanted.spec.reload.signal, False)
         self._loop.tell(Reloaded(action.name, action.number, action.files))
+
+    def _probe(self, action: RunProbe) -> None:
+        running = self.instances.named(action.name, action.number)
+        if running is None or running.ended:
+            return  # its end is told
+        self.prober.begin(action, running, self._loop.desired.wanted[action.name])
 
     def _ask(self, running: Running, number: int, whole_tree: bool) -> None:
         if running.own and not running.ended:
@@ -165,6 +178,7 @@ class Performer:
             return
         self.starter.report(running)
         self.instances.main_ended(running)
+        self.prober.forget(running.name, running.number)
         if running.failure is not None:
             self.tree_reaper.remove(running)
             self.starter.failed(running, running.failure)

@@ -19,9 +19,11 @@ from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity, boot_id
 from pmond.runtime.processes.instances import Instances, Running, tuning_of
-from pmond.runtime.processes.spawn import SpawnContext, prepare, read_report, spawn
+from pmond.runtime.processes.spawn import Launch, SpawnContext, prepare, read_report, spawn
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.supervise.probes.log_listener import LogListener
+from pmond.runtime.supervise.probes.prober import Prober
 
 _STORM = 0.005
 """Seconds; starts that follow each other sooner are many at once."""
@@ -40,6 +42,7 @@ class Starter:
         cgroups: Cgroups,
         state_uuid: str,
         context: SpawnContext,
+        prober: Prober,
     ) -> None:
         self.context = context
         self.renames = False
@@ -50,6 +53,7 @@ class Starter:
         self._starts = starts
         self._cgroups = cgroups
         self._state_uuid = state_uuid
+        self._prober = prober
         self._started_at = 0.0
 
     def start(self, action: Start) -> None:
@@ -60,13 +64,17 @@ class Starter:
         if bearer is not None:
             self._loop.tell(_borne(action, wanted, bearer.name))
             return
+        listener = None
         try:
             launch = prepare(wanted.spec, context=self.context, marker=marker, trusted=wanted.trusted)
+            listener = _listener(wanted, launch)
             self._starts.note(action.name, action.number)
             reached(FailPoint.START_NOTED)
             child = spawn(launch, hand_over=self._is_single_start())
             reached(FailPoint.START_SPAWNED)
         except SpawnError as error:
+            if listener is not None:
+                listener.close()
             self._loop.tell(_failed(action.name, action.number, wanted, error))
             return
         identity = Identity(child.pid, child.start_ticks, boot_id())
@@ -78,6 +86,8 @@ class Starter:
             running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self.report, running)
         self._loop.tell(Spawned(action.name, action.number, child.pid, wanted.revision, wanted.token))
+        if listener is not None:
+            self._prober.expect(action.name, action.number, listener)
 
     def _is_single_start(self) -> bool:
         """Not one of many: after a crash the new program's first instruction comes before our bookkeeping.
@@ -114,6 +124,14 @@ class Starter:
         wanted = self._loop.desired.wanted.get(running.name)
         if wanted is not None:
             self._loop.tell(_failed(running.name, running.number, wanted, failure))
+
+
+def _listener(wanted: Wanted, launch: Launch) -> LogListener | None:
+    """Made before the program writes its first line, where a line says that it is ready."""
+    if not wanted.spec.ready.log:
+        return None
+    owners = None if wanted.trusted or launch.user is None else frozenset({launch.user.uid})
+    return LogListener((launch.stdout, launch.stderr), owners, wanted.spec.ready.log)
 
 
 def _failed(name: str, number: int, wanted: Wanted, error: SpawnError) -> SpawnFailed:

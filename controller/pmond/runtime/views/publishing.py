@@ -28,6 +28,7 @@ from pmond.runtime.processes.usage import Usage, UsageSampler
 from pmond.runtime.state.records import HoldRecord
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.views.probe_json import probe_json
 
 _MANY = 256
 """Processes from which on some things take milliseconds, for which a thread is worth its while."""
@@ -107,6 +108,7 @@ class Publisher:
             "groups": self._registry.groups_of(one),
             "labels": dict(spec.labels),
             "ready": seen.ready and not aside,
+            "probe": probe_json(spec, instance, self._at),
             "owner": record.owner,
             "hold": hold_json(record.hold),
             "generation": record.generation,

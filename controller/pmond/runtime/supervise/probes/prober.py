@@ -1,0 +1,169 @@
+"""The tries that are under way: begun when the core asks, ended when they answer, are late, or unwanted.
+
+At most one try of each kind of an instance runs at a time, whatever the core asks (a result may have
+been lost on its way to it); commands wait for one of `parallel` places. The results are facts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from msgspec import Struct
+
+from pmon3_schema.probes import ProbeSpec
+from pmon3_schema.scalars import format_duration
+from pmond.core.actions import RunProbe
+from pmond.core.facts import LineSeen, ProbeBegun, ProbeFailed, ProbePassed
+from pmond.core.model import ExitStatus, Wanted
+from pmond.core.probing import Aspect
+from pmond.runtime.processes.failures import SpawnError
+from pmond.runtime.processes.instances import Running
+from pmond.runtime.processes.launch import SpawnContext, prepare
+from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.supervise.probes.command import PROBE, ProbeCommand, command_of
+from pmond.runtime.supervise.probes.log_listener import LogListener
+from pmond.runtime.supervise.probes.network import try_http, try_tcp
+from pmond.runtime.supervise.probes.result import ProbeResult
+
+PARALLEL = 32
+"""Commands at a time, unless config.yml says otherwise."""
+
+Key = tuple[str, int, Aspect]
+
+
+class _Try(Struct):
+    """One that is under way, or waits for its place."""
+
+    key: Key
+    attempt: int
+    limit: float
+    task: asyncio.Task[None] | None = None
+    command: ProbeCommand | None = None
+    timer: asyncio.TimerHandle | None = None
+    unwanted: bool = False
+
+
+class Prober:
+    """Runs tries, and tells the loop what came of them."""
+
+    def __init__(self, loop: Loop, context: Callable[[], SpawnContext], parallel: int = PARALLEL) -> None:
+        self._loop = loop
+        self._context = context
+        self._parallel = parallel
+        self._tries: dict[Key, _Try] = {}
+        self._commands: dict[int, _Try] = {}
+        self._waiting: deque[tuple[_Try, Running, Wanted]] = deque()
+        self._listeners: dict[tuple[str, int], LogListener] = {}
+
+    def begin(self, action: RunProbe, running: Running, intent: Wanted) -> None:
+        """Try a probe, unless it is being tried already."""
+        key = (action.name, action.number, action.aspect)
+        self._loop.tell(ProbeBegun(*key, action.attempt))
+        known = self._tries.get(key)
+        if known is not None:
+            known.attempt = action.attempt
+            return
+        probe = _probe_of(intent, action.aspect)
+        one = self._tries[key] = _Try(key, action.attempt, probe.timeout)
+        match probe.kind:
+            case "exec":
+                self._waiting.append((one, running, intent))
+                self._begin_waiting()
+            case "http":
+                one.task = self._in_loop(one, try_http(probe.http))
+            case "tcp":
+                one.task = self._in_loop(one, try_tcp(probe.tcp))
+            case _:
+                self._finish(one, ProbeResult(False, "there is no such probe any more"))
+
+    def expect(self, name: str, number: int, listener: LogListener) -> None:
+        """Listen to what an instance writes that was just started."""
+        self._listeners[name, number] = listener
+        try:
+            listener.listen(lambda line: self._heard(name, number, line))
+        except OSError:
+            listener.close()
+
+    def exited(self, pid: int, status: ExitStatus) -> bool:
+        """A child ended; False when it is none of these."""
+        one = self._commands.pop(pid, None)
+        if one is None or one.command is None:
+            return False
+        one.command.exited(status)
+        self._begin_waiting()
+        return True
+
+    def forget(self, name: str, number: int) -> None:
+        """An instance has ended, or is asked to: nothing is asked of it any more."""
+        listener = self._listeners.pop((name, number), None)
+        if listener is not None:
+            listener.close()
+        for aspect in Aspect:
+            one = self._tries.pop((name, number, aspect), None)
+            if one is not None:
+                self._drop(one)
+
+    @property
+    def pids(self) -> set[int]:
+        """The commands that run."""
+        return set(self._commands)
+
+    def _drop(self, one: _Try) -> None:
+        one.unwanted = True
+        if one.task is not None:
+            one.task.cancel()
+        if one.command is not None:
+            one.command.end("its process has ended")
+
+    def _begin_waiting(self) -> None:
+        while self._waiting and len(self._commands) < self._parallel:
+            one, running, intent = self._waiting.popleft()
+            if not one.unwanted and not running.ended:
+                self._begin_command(one, running, intent)
+
+    def _begin_command(self, one: _Try, running: Running, intent: Wanted) -> None:
+        words = _probe_of(intent, one.key[2]).exec
+        variables = {"MAINPID": str(running.pid), PROBE: str(one.attempt)}
+        spec = command_of(intent.spec, words, variables)
+        try:
+            launch = prepare(spec, context=self._context(), marker=running.marker, trusted=intent.trusted)
+            one.command = ProbeCommand(launch, lambda result: self._finish(one, result))
+        except SpawnError as error:
+            self._finish(one, ProbeResult(False, error.message.replace(f"cannot start {spec.name}: ", "", 1)))
+            return
+        self._commands[one.command.pid] = one
+        late = f"took longer than {format_duration(one.limit)}"
+        one.timer = asyncio.get_running_loop().call_later(one.limit, one.command.end, late)
+
+    def _in_loop(self, one: _Try, work: Coroutine[Any, Any, ProbeResult]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(self._limited(one, work))
+
+    async def _limited(self, one: _Try, work: Coroutine[Any, Any, ProbeResult]) -> None:
+        try:
+            async with asyncio.timeout(one.limit):
+                result = await work
+        except TimeoutError:
+            result = ProbeResult(False, f"no answer within {format_duration(one.limit)}")
+        except Exception as error:  # of one probe: it has failed, whatever it is
+            result = ProbeResult(False, f"{type(error).__name__}: {error}")
+        self._finish(one, result)
+
+    def _finish(self, one: _Try, result: ProbeResult) -> None:
+        if one.timer is not None:
+            one.timer.cancel()
+        if one.unwanted or self._tries.pop(one.key, None) is None:
+            return
+        of = (*one.key, one.attempt)
+        fact = ProbePassed(*of, result.message) if result.passed else ProbeFailed(*of, result.message)
+        self._loop.tell(fact)
+
+    def _heard(self, name: str, number: int, line: str) -> None:
+        self._listeners.pop((name, number), None)
+        self._loop.tell(LineSeen(name, number, line))
+
+
+def _probe_of(intent: Wanted, aspect: Aspect) -> ProbeSpec:
+    return intent.spec.ready if aspect is Aspect.READY else intent.spec.live
