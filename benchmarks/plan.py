@@ -17,13 +17,11 @@ from msgspec.structs import replace
 from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
 from pmond.core.compare import CompareOptions, Existing, compare
-from pmond.core.model import Desired, Policy
+from pmond.core.model import Desired, Intent, Policy, SourceLocation
 from pmond.core.plan import plan
 from pmond.runtime.base import clock
 from pmond.runtime.intent.apply_planner import ApplyOrder, ApplyPlanner, ApplyRequest, CurrentState
 from pmond.runtime.intent.commands import Commands
-from pmond.runtime.intent.edit import Declared, declared, dump
-from pmond.runtime.state.records import ProcessRecord
 
 _REPEAT = 7
 _OWNER = "file:/srv/processes.yaml"
@@ -64,7 +62,7 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
     seen = CurrentState(0, before, {}, {}, None)
     request = ApplyRequest(documents, Reading(tuple(entries), ()), ApplyOrder(options))
     existing = {name: Existing(one.spec, _OWNER) for name, one in before.items()}
-    desired = Desired({name: one.wanted for name, one in before.items()})
+    desired = Desired(before)
     planner = ApplyPlanner(_NOBODY_ASKS, 0)
     assert len(planner.compared(seen, request).plan["actions"]) == 1
     return {
@@ -77,14 +75,10 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
     }
 
 
-def _declared(number: int, entry: Entry) -> Declared:
+def _declared(number: int, entry: Entry) -> Intent:
     at = clock.wall()
-    record = ProcessRecord(
-        id=number, name=entry.spec.name, owner=_OWNER, spec=dump(entry.spec), generation=1, token=1,
-        hold=None, deferred=False, deleting=False, file=entry.file, line=entry.line, column=entry.column,
-        created_at=at, updated_at=at,
-    )  # fmt: skip
-    return declared(record, entry.spec)
+    place = SourceLocation(entry.file, entry.line, entry.column)
+    return Intent(entry.spec, id=number, owner=_OWNER, place=place, created_at=at, updated_at=at)
 
 
 def _plain(spec: ProcessSpec) -> dict[str, Any]:

@@ -13,14 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pmon3_schema.discovery import discover
+from pmon3_schema.discovery import MOST_BYTES, discover
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.work_tree import commit_of
 
 STDIN = "-"
-
-MOST_BYTES = 16 * 1024 * 1024
-"""Of one manifest; pmond reads no larger one either."""
 
 
 def bodies(

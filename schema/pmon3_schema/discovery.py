@@ -8,6 +8,8 @@ from pathlib import Path
 
 SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
 """The format of a file by the end of its name."""
+MOST_BYTES = 16 * 1024 * 1024
+"""A larger file is no manifest, but something that was taken for one."""
 _EDITOR_SUFFIXES = ("~", ".swp", ".swo", ".tmp", ".bak", ".orig", ".rej", ".rpmsave", ".rpmnew")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pmon3_schema.process import ProcessSpec
 from pmond.runtime.base import clock
 from pmond.runtime.state import migrations
 from pmond.runtime.state.records import GroupRecord, HistoryRecord
@@ -30,7 +31,7 @@ def test_an_old_state_file_loads(tmp_path: Path, file: Path) -> None:
     assert store.uuid == "6f1d0c1e-0000-4000-8000-000000000001"
     (process,) = snapshot.processes
     assert (process.id, process.name, process.owner) == (1, "web", "file:/srv/web.yaml")
-    assert process.spec == {"file": "/srv/w\udcffb", "env_vars": {"A": "ä"}}
+    assert process.spec == ProcessSpec(name="web", file="/srv/w\udcffb", env_vars={"A": "ä"})
     assert process.hold is not None and process.hold.reason == "maintenance"
     (instance,) = snapshot.instances
     assert (instance.number, instance.pid, instance.start_ticks, instance.boot_id) == (

@@ -17,7 +17,7 @@ from tests.support.simulated_loop import Disturbance, SimulatedLoop
 
 from pmond.core.evolve import evolve
 from pmond.core.facts import Adopted, Exited, Fact, KillSent, Spawned, SpawnFailed, StopSent, TreeEmpty
-from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, FlapPolicy, Policy, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, FlapPolicy, Intent, Policy, State
 from pmond.core.plan import plan
 from pmond.core.report import report
 
@@ -112,7 +112,7 @@ WANTED = st.builds(
 @given(st.lists(st.tuples(FACTS, st.floats(0, 5)), max_size=12), POLICIES, WANTED)
 @settings(max_examples=300, deadline=None)
 def test_any_facts_in_any_order_leave_a_state_that_can_be_planned_and_shown(
-    told: list[tuple[Fact, float]], policy: Policy, want: Wanted
+    told: list[tuple[Fact, float]], policy: Policy, want: Intent
 ) -> None:
     state, now, everything = NOTHING_SEEN, 0.0, desired(want)
     for fact, seconds in told:

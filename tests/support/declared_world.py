@@ -1,4 +1,4 @@
-"""Declared processes without a daemon: the real planner, the real core, programs that obey at once.
+"""Intent processes without a daemon: the real planner, the real core, programs that obey at once.
 
 What the shell does with files, sockets and processes is left out; what it decides is not, because
 all of that is in the core. `settle` runs until nothing is left to do.
@@ -12,7 +12,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.revision import revision
 from pmond.core import pruning
 from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
 from pmond.core.case import changed_files
@@ -29,8 +28,8 @@ from pmond.core.facts import (
     Spawned,
     StopSent,
 )
-from pmond.core.intent import NOWHERE, Intent, Runs, bring_in, existing, released
-from pmond.core.model import NOTHING_SEEN, Desired, ExitStatus, Hold, Policy, State, Wanted
+from pmond.core.intent import Runs, bring_in, existing, released
+from pmond.core.model import NOTHING_SEEN, NOWHERE, Desired, ExitStatus, Hold, Intent, Policy, State
 from pmond.core.plan import dependants_of, plan
 from pmond.core.report import report
 from pmond.core.rollout import Progress, Rollout, advance, rollout_of
@@ -57,7 +56,7 @@ class DeclaredWorld(Struct):
         running = {
             name: Runs(
                 state.instance.revision,
-                self.intents[name].deferred and state.instance.revision != revision(self.intents[name].spec),
+                self.intents[name].deferred and state.instance.revision != self.intents[name].revision,
                 bool(changed_files(state)),
             )
             for name, state in self.observed.items()
@@ -135,21 +134,8 @@ class DeclaredWorld(Struct):
         return {name: (one, self.pid_of(name)) for name, one in self.intents.items()}
 
     def _desired(self) -> Desired:
-        wanted = {
-            name: Wanted(
-                one.spec,
-                revision(one.spec),
-                one.generation,
-                one.token,
-                one.hold,
-                one.deferred,
-                one.deleting,
-                one.forced,
-                one.staged,
-            )
-            for name, one in self.intents.items()
-        }
-        return Desired(wanted, dependants_of((name, one.spec.dependencies) for name, one in wanted.items()))
+        pairs = ((name, one.spec.dependencies) for name, one in self.intents.items())
+        return Desired(self.intents, dependants_of(pairs))
 
     def _roll_out(self) -> bool:
         if self.rollout is None:

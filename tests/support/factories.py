@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core.model import Desired, Hold, State, Wanted
+from pmond.core.model import Desired, Hold, Intent, State
 from pmond.core.plan import dependants_of
 
 AT = "2024-05-03T06:09:18Z"
@@ -30,9 +30,9 @@ def wanted(
     deleting: bool = False,
     forced: bool = False,
     **values: Any,
-) -> Wanted:
+) -> Intent:
     """What is wanted of `name`; `values` are keys of its spec, `held` is a hold up or down."""
-    return Wanted(
+    return Intent(
         spec(name, **values),
         revision,
         token=token,
@@ -43,7 +43,7 @@ def wanted(
     )
 
 
-def desired(*all_wanted: Wanted, ending: bool = False) -> Desired:
+def desired(*all_wanted: Intent, ending: bool = False) -> Desired:
     """Everything that is wanted, with its index of dependants."""
     by_name = {each.spec.name: each for each in all_wanted}
     pairs = [(name, each.spec.dependencies) for name, each in by_name.items()]

@@ -22,7 +22,7 @@ from tests.support.simulation import NEVER, Program, SimulatedMachine, Violation
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Status
 from pmond.core.facts import Reset, RestartAsked
-from pmond.core.model import ExitStatus, FlapPolicy, Phase, Policy, Wanted
+from pmond.core.model import ExitStatus, FlapPolicy, Intent, Phase, Policy
 from pmond.core.report import report
 
 OBEDIENT = ("steady", "stubborn", "rooted")
@@ -262,7 +262,7 @@ def _edit(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     old, values = loop.wanted.get(step.name), step.values
     revision = f"{values['kind']} {number}"
     if old is None:
-        loop.want({step.name: Wanted(values["spec"], revision)})
+        loop.want({step.name: Intent(values["spec"], revision)})
         loop.write(step.name, (("/a", "new"), ("/b", "new")))
         return
     if old.deleting and step.verb == "edit":
@@ -292,7 +292,7 @@ def _intend(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
         loop.tell(RestartAsked(step.name))
 
 
-_INTENTIONS: dict[str, Callable[[Wanted], Wanted]] = {
+_INTENTIONS: dict[str, Callable[[Intent], Intent]] = {
     "hold down": lambda old: replace(old, hold=hold(False), forced=False),
     "hold up": lambda old: replace(old, hold=hold(True), forced=False),
     "unhold": lambda old: replace(old, hold=None, forced=False),

@@ -33,7 +33,7 @@ from pmond.core.facts import (
     StopSent,
     TreeEmpty,
 )
-from pmond.core.model import NOTHING_SEEN, ExitStatus, Instance, Phase, State, Wanted
+from pmond.core.model import NOTHING_SEEN, ExitStatus, Instance, Intent, Phase, State
 from pmond.core.plan import plan
 from pmond.core.report import condition_values, report
 
@@ -272,7 +272,7 @@ class Laws:
         waited = patient and self.loop.now >= instance.started_at + spec.ready.deadline - _ROUNDING
         return account.ready_at is not None or waited or name in self.loop.edited
 
-    def is_completed(self, name: str, wanted: Wanted) -> bool:
+    def is_completed(self, name: str, wanted: Intent) -> bool:
         account = self.account(name)
         ended = account.exit is not None and not account.error and not account.asked and not account.fault
         tried = account.tried == (wanted.revision, wanted.token)

@@ -35,7 +35,7 @@ from pmond.core.facts import (
     StopSent,
     TreeEmpty,
 )
-from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, Files, Policy, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, Files, Intent, Policy, State
 from pmond.core.plan import dependants_of, neighbours, plan
 
 _MOST_ROUNDS = 60
@@ -68,7 +68,7 @@ class SimulatedLoop:
         self.random, self.disturbance = random, Disturbance()
         self.faithful = True
         """Nothing was disturbed since the last resync."""
-        self.wanted: dict[str, Wanted] = {}
+        self.wanted: dict[str, Intent] = {}
         self.desired = Desired()
         self.ending = False
         self.observed: dict[str, State] = {}
@@ -91,7 +91,7 @@ class SimulatedLoop:
 
     # --- what callers do ---------------------------------------------------------------
 
-    def want(self, changes: dict[str, Wanted | None], ending: bool | None = None) -> None:
+    def want(self, changes: dict[str, Intent | None], ending: bool | None = None) -> None:
         """Put, replace or (None) drop what is wanted, and look at what that touches."""
         for name, wanted in changes.items():
             self._touch(name)

@@ -15,16 +15,17 @@ from pmon3_schema.scalars import signal_name
 from pmond.core import probing
 from pmond.core.actions import Action
 from pmond.core.model import (
+    UNDECLARED,
     Desired,
     ExitStatus,
     History,
     Hold,
     Instance,
+    Intent,
     Observed,
     Phase,
     Policy,
     State,
-    Wanted,
 )
 
 _SIGKILL = 9
@@ -72,7 +73,7 @@ class Case(Struct, frozen=True):
     """Everything a rule may look at."""
 
     name: str
-    wanted: Wanted | None
+    wanted: Intent | None
     state: State
     desired: Desired
     observed: Observed
@@ -85,7 +86,7 @@ class Case(Struct, frozen=True):
 
     @property
     def spec(self) -> ProcessSpec:
-        return self.wanted.spec if self.wanted is not None else _DEFAULTS
+        return self.wanted.spec if self.wanted is not None else UNDECLARED
 
     @property
     def fresh(self) -> bool:
@@ -94,10 +95,7 @@ class Case(Struct, frozen=True):
         return wanted is not None and (history.revision, history.token) != (wanted.revision, wanted.token)
 
 
-_DEFAULTS = ProcessSpec(file="/")
-
-
-def is_outdated(wanted: Wanted, state: State) -> bool:
+def is_outdated(wanted: Intent, state: State) -> bool:
     """A restart was asked for, its spec changed and that is not to wait, or a file that it watches."""
     instance = state.instance
     if instance is None:
@@ -107,7 +105,7 @@ def is_outdated(wanted: Wanted, state: State) -> bool:
     return changed or files or instance.token != wanted.token
 
 
-def is_ready(wanted: Wanted, instance: Instance) -> bool:
+def is_ready(wanted: Intent, instance: Instance) -> bool:
     """Whether it serves: it runs, and its ready probe does not say otherwise."""
     lost = instance.lost_ready and probing.is_asked_again(wanted.spec.ready)
     return instance.phase is Phase.RUNNING and not lost

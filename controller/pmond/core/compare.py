@@ -19,12 +19,10 @@ from pmon3_schema import graph
 from pmon3_schema.effect import Effect
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import SpecChange, changes, revision, strongest
+from pmond.core.model import CLI, NOWHERE, SourceLocation
 
 CREATE, UPDATE, RESTART, ADOPT, PRUNE, MOVE = "create", "update", "restart", "adopt", "prune", "move"
 _ORDER = (MOVE, PRUNE, ADOPT, UPDATE, RESTART, CREATE)
-
-CLI = "cli"
-"""The owner of processes that were submitted by command."""
 
 
 class Existing(NamedTuple):
@@ -32,8 +30,8 @@ class Existing(NamedTuple):
 
     spec: ProcessSpec
     owner: str
-    place: tuple[str, int, int] = ("", 0, 0)
-    """File, line and column of its declaration, for messages."""
+    place: SourceLocation = NOWHERE
+    """For messages."""
     runs: str = ""
     """The revision that it runs with; empty when it does not run."""
     outdated: bool = False
@@ -216,8 +214,7 @@ def _bring(work: _Comparing, present: Existing | None, spec: ProcessSpec, option
         return
     step = _changed(present, spec, options)
     if present.owner != options.owner and not _may_take(present, options, step):
-        file, line, _ = present.place
-        work.conflicts.append(Conflict(spec.name, present.owner, f"{file}:{line}" if file else ""))
+        work.conflicts.append(Conflict(spec.name, present.owner, str(present.place)))
     elif step is None:
         work.unchanged += 1
     else:

@@ -29,15 +29,13 @@ from pmond.core.facts import (
     StopSent,
     TreeEmpty,
 )
-from pmond.core.model import ExitStatus, History, Instance, Phase, Policy, State, Wanted
+from pmond.core.model import UNDECLARED, ExitStatus, History, Instance, Intent, Phase, Policy, State
 from pmond.core.probing import NOT_PROBED
 
-_DEFAULTS = ProcessSpec(file="/")
 
-
-def evolve(state: State, wanted: Wanted | None, fact: Fact, now: float, policy: Policy) -> State:
+def evolve(state: State, wanted: Intent | None, fact: Fact, now: float, policy: Policy) -> State:
     """The state of one process after `fact`, which became known at `now`."""
-    spec = wanted.spec if wanted is not None else _DEFAULTS
+    spec = wanted.spec if wanted is not None else UNDECLARED
     return _HANDLERS[type(fact)](state, fact, spec, now, policy)
 
 

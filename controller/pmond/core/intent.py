@@ -1,6 +1,6 @@
-"""Intent: what was decided about one declared process, and how a manifest changes it.
+"""How a manifest changes what is wanted.
 
-Theory of operation: `Intent` is everything that a person or a manifest may say about a process,
+Theory of operation: an `Intent` is everything that a person or a manifest may say about a process,
 and nothing that is seen of it. `bring_in` turns a comparison (`compare`) into the intents as they
 are afterwards: the one place where applying a manifest is arithmetic on values. The shell saves
 them in one transaction; a test can drive it without a daemon.
@@ -14,42 +14,8 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pmon3_schema.process import ProcessSpec
 from pmond.core.compare import ADOPT, MOVE, PRUNE, RESTART, CompareOptions, Comparison, Existing, Step
-from pmond.core.model import Hold
-
-
-class SourceLocation(NamedTuple):
-    """Where a process is declared; empty for one of the command line."""
-
-    file: str = ""
-    line: int = 0
-    column: int = 0
-
-
-NOWHERE = SourceLocation()
-
-
-class Intent(Struct, frozen=True):
-    """What is wanted of one process, by whom, and what an operator laid over it."""
-
-    spec: ProcessSpec
-    owner: str
-    place: SourceLocation = NOWHERE
-    generation: int = 1
-    """Counts changes of the spec and of what a person asked for."""
-    token: int = 1
-    """Counts the restarts that were asked for."""
-    hold: Hold | None = None
-    deferred: bool = False
-    """A change that needs a restart waits for one."""
-    staged: bool = False
-    """It is new and starts when its turn in a rollout comes."""
-    deleting: bool = False
-    forced: bool = False
-    trusted: bool = True
-    undeclared: bool = False
-    """Its owner no longer declares it; it is kept because it is protected, or nothing was pruned."""
+from pmond.core.model import NOWHERE, Intent, SourceLocation
 
 
 class BroughtIn(Struct, frozen=True):
@@ -129,12 +95,11 @@ def _after(
         return replace(before, deleting=True, generation=before.generation + 1)
     assert step.spec is not None
     if before is None:
-        fresh = Intent(step.spec, options.owner, place, trusted=trusted)
-        return replace(fresh, staged=staged and step.spec.autostart)
+        starts_later = staged and step.spec.autostart
+        return Intent(step.spec, owner=options.owner, place=place, trusted=trusted, staged=starts_later)
     changed = step.action != ADOPT and step.spec != before.spec
     after = replace(
-        before,
-        spec=step.spec,
+        before.with_spec(step.spec),
         owner=options.owner,
         place=place,
         generation=before.generation + changed,

@@ -15,10 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr, replace
 
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.revision import revision
 from pmond.core.probing import NOT_PROBED, Probing
 
 
@@ -72,38 +75,75 @@ class ExitStatus(Struct, frozen=True):
         return self.code is not None or self.signal is not None
 
 
+class SourceLocation(NamedTuple):
+    """Where a process is declared; empty for one of the command line."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+NOWHERE = SourceLocation()
+CLI = "cli"
+"""The owner of processes that were submitted by command."""
+
+
 class Hold(Struct, frozen=True):
-    """Operator intent laid over the spec by `stop` and `start`; never silently reverted."""
+    """What a person's `stop` and `start` lay over the spec; never silently reverted."""
 
     up: bool
     by: str
     at: str
     reason: str = ""
-    until: str = ""
-    """When it ends by itself; empty: when somebody lifts it."""
+    until: str | None = None
+    """When it ends by itself; None: when somebody lifts it."""
 
 
-class Wanted(Struct, frozen=True):
-    """What is desired of one process."""
+class Intent(Struct, frozen=True):
+    """What is wanted of one process, by whom, and what a person laid over it.
+
+    The one value for that, from a manifest's step to the row of the state file. `revision` follows
+    from the spec where it is not given; a spec is exchanged by `with_spec`, which keeps it so.
+    """
 
     spec: ProcessSpec
-    revision: str
+    revision: str = ""
     """Hash of the restart-relevant values; an instance of another revision is out of date."""
+    id: int = 0
+    """Small, for people; 0 until it is saved for the first time."""
+    owner: str = CLI
+    """``file:PATH``, a set's name, or `CLI`."""
+    place: SourceLocation = NOWHERE
     generation: int = 1
-    """Counts changes of intent: a spec, a hold, a restart."""
-    token: int = 0
+    """Counts changes of the spec and of what a person asked for."""
+    token: int = 1
     """Counts restarts that were asked for; an instance of a smaller token is replaced."""
     hold: Hold | None = None
     deferred: bool = False
     """A new revision waits for the next start instead of causing a restart."""
+    staged: bool = False
+    """It is new and starts when its turn in a rollout comes."""
     deleting: bool = False
     """It is to be stopped and then forgotten."""
     forced: bool = False
     """Stop with SIGKILL at once."""
-    staged: bool = False
-    """It starts when its turn in a rollout comes."""
     trusted: bool = True
     """It comes from somebody with the daemon's own rights; others' files are opened as their user."""
+    undeclared: bool = False
+    """Its owner no longer declares it; it is kept because it is protected, or nothing was pruned."""
+    created_at: str = ""
+    updated_at: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.revision:
+            force_setattr(self, "revision", revision(self.spec))
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
 
     @property
     def up(self) -> bool:
@@ -117,7 +157,13 @@ class Wanted(Struct, frozen=True):
             return False
         return self.hold.up if self.hold is not None else self.spec.autostart
 
+    def with_spec(self, spec: ProcessSpec) -> Intent:
+        """The same intent for another spec; the generation is the caller's to count."""
+        return self if spec is self.spec else replace(self, spec=spec, revision="")
 
+
+UNDECLARED = ProcessSpec(file="/")
+"""What holds for a process of which nothing is wanted: the defaults."""
 Files = tuple[tuple[str, str], ...]
 """For each path that a process watches, a digest of what is there."""
 
@@ -245,7 +291,7 @@ class Policy(Struct, frozen=True):
 class Desired(Struct, frozen=True):
     """Everything that is wanted, with the indexes that planning needs."""
 
-    wanted: Mapping[str, Wanted] = field(default_factory=dict)
+    wanted: Mapping[str, Intent] = field(default_factory=dict)
     dependants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each name, the processes that depend on it."""
     ending: bool = False

@@ -14,8 +14,9 @@ from pmon3_schema.scalars import format_duration, signal_name
 from pmon3_schema.status import Status
 from pmond.core import flap
 from pmond.core.case import Decision, Rule, changed_files, is_ready, why_held
+from pmond.core.condition import ConditionValue
 from pmond.core.decide import decide
-from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Observed, Phase, Policy, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Intent, Observed, Phase, Policy, State
 
 _STATUS_OF_RULE = {
     Rule.AWAIT_DEPENDANTS: Status.STOPPING,
@@ -49,15 +50,6 @@ class Report(Struct, frozen=True):
     ready: bool
     next_start_at: float | None
     """When it is started again, in the loop's time, if that is known."""
-
-
-class ConditionValue(Struct, frozen=True):
-    """A condition without its history: what is true now, and why."""
-
-    type: str
-    status: str
-    reason: str
-    message: str = ""
 
 
 def report(name: str, desired: Desired, observed: Observed, now: float, policy: Policy) -> Report:
@@ -102,12 +94,10 @@ def condition_values(
     state = observed.get(name, NOTHING_SEEN)
     word = seen.status.word.capitalize()
     lost = seen.status is Status.RUNNING and not seen.ready
-    yield ConditionValue("Ready", _truth(seen.ready), "ProbeFailed" if lost else word, seen.reason)
+    yield ConditionValue("Ready", seen.ready, "ProbeFailed" if lost else word, seen.reason)
     yield ConditionValue(
         "Progressing",
-        _truth(
-            seen.status in {Status.QUEUED, Status.INIT, Status.RESTARTING, Status.STOPPING, Status.WAITING}
-        ),
+        seen.status in {Status.QUEUED, Status.INIT, Status.RESTARTING, Status.STOPPING, Status.WAITING},
         word,
     )
     yield _stop_failed(state, now, policy) or _stalled(seen, wanted)
@@ -118,7 +108,7 @@ def condition_values(
         used = flap.used(state.history.flap, policy.flap, now)
         held_back = flap.current(state.history.flap, policy.flap, now).since is not None
         yield ConditionValue(
-            "Flapping", _truth(held_back), "Restarts", f"{used} of {policy.flap.threshold} restarts used"
+            "Flapping", held_back, "Restarts", f"{used} of {policy.flap.threshold} restarts used"
         )
 
 
@@ -129,23 +119,23 @@ def _stop_failed(state: State, now: float, policy: Policy) -> ConditionValue | N
     if now < instance.kill_at + policy.empty_tree:
         return None
     message = "SIGKILL did not end it (it waits for a device, or is out of reach); it is sent again and again"
-    return ConditionValue("Stalled", "True", "StopFailed", message)
+    return ConditionValue("Stalled", True, "StopFailed", message)
 
 
-def _stalled(seen: Report, wanted: Wanted | None) -> ConditionValue:
+def _stalled(seen: Report, wanted: Intent | None) -> ConditionValue:
     if seen.status is Status.FAILED:
-        return ConditionValue("Stalled", "True", "Failed", seen.reason)
-    return ConditionValue("Stalled", "False", "Moving" if wanted is not None else "Deleted")
+        return ConditionValue("Stalled", True, "Failed", seen.reason)
+    return ConditionValue("Stalled", False, "Moving" if wanted is not None else "Deleted")
 
 
 def _held(hold: Hold | None) -> ConditionValue:
     if hold is None:
-        return ConditionValue("Held", "False", "NoHold")
+        return ConditionValue("Held", False, "NoHold")
     side = "Started" if hold.up else "Stopped"
-    return ConditionValue("Held", "True", side, f"{side.lower()} by {hold.by} at {hold.at}{why_held(hold)}")
+    return ConditionValue("Held", True, side, f"{side.lower()} by {hold.by} at {hold.at}{why_held(hold)}")
 
 
-def _restart_required(wanted: Wanted, state: State) -> ConditionValue:
+def _restart_required(wanted: Intent, state: State) -> ConditionValue:
     instance = state.instance
     outdated = (
         instance is not None and instance.revision != wanted.revision and instance.phase < Phase.STOPPING
@@ -153,22 +143,18 @@ def _restart_required(wanted: Wanted, state: State) -> ConditionValue:
     if outdated and wanted.deferred:
         return ConditionValue(
             "RestartRequired",
-            "True",
+            True,
             "SpecChanged",
             "it runs with an earlier spec; a restart brings the new one",
         )
     changed = changed_files(state) if wanted.spec.on_change == "none" else ()
     if changed:
         message = f"{', '.join(changed)} changed since it was started; a restart brings the new contents"
-        return ConditionValue("RestartRequired", "True", "FilesChanged", message)
+        return ConditionValue("RestartRequired", True, "FilesChanged", message)
     if instance is not None and instance.reload_error:
         message = f"it was told of a change and that failed: {instance.reload_error}"
-        return ConditionValue("RestartRequired", "True", "ReloadFailed", message)
-    return ConditionValue("RestartRequired", "False", "UpToDate")
-
-
-def _truth(value: bool) -> str:
-    return "True" if value else "False"
+        return ConditionValue("RestartRequired", True, "ReloadFailed", message)
+    return ConditionValue("RestartRequired", False, "UpToDate")
 
 
 def exit_words(state: State) -> tuple[int | None, str | None]:

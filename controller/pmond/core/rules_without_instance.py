@@ -7,7 +7,7 @@ from pmon3_schema.scalars import format_duration
 from pmond.core import backoff, flap
 from pmond.core.actions import Forget, Start
 from pmond.core.case import Case, Decision, Rule, is_outdated, is_ready, why_down, why_ended
-from pmond.core.model import NOTHING_SEEN, Ending, Phase, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Ending, Intent, Phase, State
 
 
 def _forget(case: Case) -> Decision | None:
@@ -137,7 +137,7 @@ def _unmet(case: Case, name: str) -> tuple[str, float | None] | None:
     return (name, settled_at) if case.now < settled_at else None
 
 
-def _is_fresh(wanted: Wanted, state: State) -> bool:
+def _is_fresh(wanted: Intent, state: State) -> bool:
     return (state.history.revision, state.history.token) != (wanted.revision, wanted.token)
 
 

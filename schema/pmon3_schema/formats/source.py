@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-MAX_BYTES = 16 * 1024 * 1024
+from pmon3_schema.discovery import MOST_BYTES
+
 MAX_DEPTH = 50
 MAX_ALIASES = 1_000
 MAX_NODES = 2_000_000
@@ -91,8 +92,10 @@ def decode(content: bytes) -> str:
 
     Raises Unreadable when it is too large, not UTF-8 or has control characters.
     """
-    if len(content) > MAX_BYTES:
-        raise Unreadable(TextDiagnostic("PM004", f"the file has more than {MAX_BYTES >> 20} MiB", Span(0, 0)))
+    if len(content) > MOST_BYTES:
+        raise Unreadable(
+            TextDiagnostic("PM004", f"the file has more than {MOST_BYTES >> 20} MiB", Span(0, 0))
+        )
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

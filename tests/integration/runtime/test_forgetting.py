@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from tests.support.factories import spec
 
 from pmon3_schema.protocol import Selection
-from pmond.core.model import Policy
+from pmond.core.model import Intent, Policy
 from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
-from pmond.runtime.intent.registry import CLI, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.observers.recorder import Recorder
 from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
 from pmond.runtime.processes.instances import Instances
@@ -43,12 +43,12 @@ class ForgettingWorld:
     def declare(self, *names: str) -> None:
         with self.registry.edit("processes") as edit:
             for name in names:
-                edit.add(spec(name), CLI, True)
+                edit.put(Intent(spec(name)))
 
     def mark(self, name: str, deleting: bool) -> None:
         one = self.registry.processes[name]
         with self.registry.edit("a deletion, or that it was declared again") as edit:
-            edit.put(replace(one.record, deleting=deleting), one.spec)
+            edit.put(replace(one, deleting=deleting))
 
     def names(self) -> list[str]:
         return [one.name for one in self.registry.select(Selection())]

@@ -17,7 +17,7 @@ from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.protocol import Selection
 from pmond.core.actions import Action
 from pmond.core.compare import CompareOptions
-from pmond.core.model import Policy
+from pmond.core.model import Hold, Intent, Policy
 from pmond.core.rollout import Rollout
 from pmond.runtime.access.auth import Peer
 from pmond.runtime.base import clock
@@ -26,10 +26,10 @@ from pmond.runtime.intent.applier import Applier, ApplyOrder, ApplyResult
 from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.group_editor import GroupEditor
-from pmond.runtime.intent.registry import CLI, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets
-from pmond.runtime.state.records import Batch, EventRecord, HistoryRecord, HoldRecord, InstanceRecord
+from pmond.runtime.state.records import Batch, EventRecord, HistoryRecord, InstanceRecord
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store
 from pmond.runtime.state.transaction import Statements
@@ -158,17 +158,17 @@ async def test_what_is_declared_meanwhile_is_not_lost(
     await world.apply(manifest("one"))
 
     def declare() -> None:
-        hold = HoldRecord(up=True, by="ana", at=clock.wall(), reason="needed")
+        hold = Hold(up=True, by="ana", at=clock.wall(), reason="needed")
         one = world.registry.processes["p7"]
         with world.registry.edit("another process, and a hold") as edit:
-            edit.add(spec("other"), CLI, True)
-            edit.put(replace(one.record, hold=hold), one.spec)
+            edit.put(Intent(spec("other")))
+            edit.put(replace(one, hold=hold))
 
     begun = while_written(monkeypatch, 1, declare)
     applied = await world.apply(manifest("two"))
     assert len(begun) == 1
     assert applied.revision == 2
-    kept = world.registry.processes["p7"].record.hold
+    kept = world.registry.processes["p7"].hold
     assert kept is not None and kept.reason == "needed"
     arguments = world.saved()
     assert arguments.pop("other") == ""
@@ -184,7 +184,7 @@ async def test_what_is_declared_while_it_is_worked_out_is_not_lost(
     def declare() -> None:
         if len(drafts) == 1:
             with world.registry.edit("another process") as edit:
-                edit.add(spec("other"), CLI, True)
+                edit.put(Intent(spec("other")))
 
     def draft(registry: Registry) -> Drafted:
         drafts.append(made(registry))
@@ -208,7 +208,7 @@ async def test_somebody_who_declares_all_the_time_does_not_keep_it_out(
 
     def declare() -> None:
         with world.registry.edit("another process") as edit:
-            edit.add(spec(f"other{next(names)}"), CLI, True)
+            edit.put(Intent(spec(f"other{next(names)}")))
 
     begun = while_written(monkeypatch, 100, declare)
     await world.apply(manifest("one"))
@@ -356,7 +356,7 @@ async def test_a_verb_for_many_counts_from_one_moment_on(world: LargeWorld) -> N
 
     async def look() -> None:
         while len(held) < 2:
-            held.add(sum(one.record.hold is not None for one in world.registry.processes.values()))
+            held.add(sum(one.hold is not None for one in world.registry.processes.values()))
             await asyncio.sleep(0)
 
     targets, _ = await asyncio.gather(world.commands.act("stop", ALL, ROOT, False, {}), look())
@@ -364,7 +364,7 @@ async def test_a_verb_for_many_counts_from_one_moment_on(world: LargeWorld) -> N
     assert {(one["name"], one["generation"]) for one in targets} == {(f"p{n}", 2) for n in range(MANY)}
     world.store.close()
     kept = LargeWorld(world.folder).registry.processes.values()
-    assert all(one.record.hold is not None and not one.record.hold.up for one in kept)
+    assert all(one.hold is not None and not one.hold.up for one in kept)
 
 
 @on_a_loop
@@ -375,23 +375,23 @@ async def test_a_verb_for_many_takes_what_is_declared_meanwhile_as_well(
 
     def declare() -> None:
         with world.registry.edit("another process") as edit:
-            edit.add(spec("other"), CLI, True)
+            edit.put(Intent(spec("other")))
 
     begun = while_written(monkeypatch, 1, declare)
     targets = await world.commands.act("stop", ALL, ROOT, False, {})
     assert len(begun) == 1
     assert len(targets) == MANY + 1
-    assert world.registry.processes["other"].record.hold is not None
+    assert world.registry.processes["other"].hold is not None
 
 
 @on_a_loop
 async def test_a_verb_that_is_forbidden_for_one_of_many_changes_none(world: LargeWorld) -> None:
     await world.apply(manifest("one"))
     with world.registry.edit("a process of another user") as edit:
-        edit.add(spec("other", user="root"), CLI, True)
+        edit.put(Intent(spec("other", user="root")))
     with pytest.raises(PmonError, match="cannot stop p0: it runs as the user of pmond"):
         await world.commands.act("stop", Selection(("*",)), Peer(1, 65534, 65534), False, {})
-    assert not any(one.record.hold for one in world.registry.processes.values())
+    assert not any(one.hold for one in world.registry.processes.values())
 
 
 @on_a_loop

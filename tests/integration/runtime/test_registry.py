@@ -13,10 +13,10 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmond.core.evolve import evolve
 from pmond.core.facts import Exited, Spawned
-from pmond.core.model import ExitStatus, Policy
+from pmond.core.model import ExitStatus, Intent, Policy
 from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
-from pmond.runtime.intent.registry import CLI, Registry, not_found
+from pmond.runtime.intent.registry import Registry, not_found
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
 
@@ -28,12 +28,12 @@ class RegistryWorld:
         self.store = Store.open(folder / "data.db", clock=clock)
         self.loop = Loop(clock, Journal(level=Level.ERROR), Policy())
         self.registry = Registry(self.store, self.loop, clock)
-        self.notices = self.registry.load(self.store.load())
+        self.registry.load(self.store.load())
 
     def add(self, *names: str, **values: object) -> None:
         with self.registry.edit("a test") as edit:
             for name in names:
-                edit.add(spec(name, **values), CLI, True)
+                edit.put(Intent(spec(name, **values)))
 
 
 def names(world: RegistryWorld, *refs: str, **more: object) -> list[str]:
@@ -51,7 +51,7 @@ def test_what_was_told_is_there_after_a_restart(world: RegistryWorld, tmp_path: 
         edit.set_groups(world.registry.processes["web"].id, frozenset(), frozenset({edit.group("front")}))
     world.store.close()
     again = RegistryWorld(tmp_path)
-    assert again.notices == []
+    assert again.store.notices == []
     assert again.registry.processes == world.registry.processes
     assert again.registry.groups_of(again.registry.processes["web"]) == ["front"]
     assert set(again.loop.desired.wanted) == {"db", "web"}
@@ -63,17 +63,17 @@ def test_a_spec_that_cannot_be_read_does_not_keep_its_name(world: RegistryWorld,
     with closing(sqlite3.connect(tmp_path / "data.db", isolation_level=None)) as database:
         database.execute("UPDATE processes SET data = json_set(data, '$.spec.file', 1) WHERE name = 'web'")
     again = RegistryWorld(tmp_path)
-    assert "cannot read the spec of web" in again.notices[0]
+    assert "the spec of web" in again.store.notices[0]
     again.add("web")
     assert set(again.registry.processes) == {"db", "web"}
     again.store.close()
-    assert RegistryWorld(tmp_path).notices == []
+    assert RegistryWorld(tmp_path).store.notices == []
 
 
 def test_an_edit_that_fails_changes_nothing(world: RegistryWorld, tmp_path: Path) -> None:
     world.add("db")
     with pytest.raises(ZeroDivisionError), world.registry.edit("a mistake") as edit:
-        edit.add(spec("web"), CLI, True)
+        edit.put(Intent(spec("web")))
         edit.delete([world.registry.processes["db"]])
         raise ZeroDivisionError
     assert list(world.registry.processes) == ["db"]

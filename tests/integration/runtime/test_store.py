@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -16,15 +17,16 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmon3_schema.process import ProcessSpec
+from pmond.core.model import Hold, Intent, SourceLocation
 from pmond.runtime.base import clock
+from pmond.runtime.state.intent_rows import decode_intent, encode_intent
 from pmond.runtime.state.records import (
     Batch,
     EventRecord,
     GroupRecord,
     HistoryRecord,
-    HoldRecord,
     InstanceRecord,
-    ProcessRecord,
     RevisionRecord,
     SourceRecord,
     decode,
@@ -34,19 +36,14 @@ from pmond.runtime.state.store import KEEP_EVENTS_PER_PROCESS, Store
 from pmond.runtime.state.store_error import StoreError
 
 NOW = "2026-01-31T00:00:00.000Z"
-PROCESS = ProcessRecord(
+PROCESS = Intent(
+    ProcessSpec(name="web", file="/srv/w\udcffb", env_vars={"A": "ä"}),
     id=1,
-    name="web",
     owner="file:/srv/web.yaml",
-    spec={"file": "/srv/w\udcffb", "env_vars": {"A": "ä"}},
+    place=SourceLocation("/srv/web.yaml", 4, 5),
     generation=3,
-    token=1,
-    hold=HoldRecord(False, "root", NOW, "maintenance"),
+    hold=Hold(False, "root", NOW, "maintenance"),
     deferred=True,
-    deleting=False,
-    file="/srv/web.yaml",
-    line=4,
-    column=5,
     created_at=NOW,
     updated_at=NOW,
 )
@@ -54,6 +51,11 @@ INSTANCE = InstanceRecord(
     "web", 7, 4711, 123456, "boot", 99, "abc", 1, 12.5, NOW, "/var/log/web.log", {"file": "/srv/web"}
 )
 SOURCE = SourceRecord("/srv/w\udcffb.yaml", "/srv", "digest", b"\0\xff", False, [{"line": 3}], NOW, 2)
+
+
+def another(number: int, name: str, file: str = "/srv/web") -> Intent:
+    """A process that differs from `PROCESS` in these."""
+    return replace(PROCESS.with_spec(ProcessSpec(name=name, file=file)), id=number)
 
 
 class StillClock:
@@ -132,8 +134,8 @@ def test_ids_count_up_and_start_anew_when_all_are_gone(tmp_path: Path) -> None:
     store = opened(tmp_path)
     with store.transaction() as change:
         assert change.next_process_id() == 1
-        change.put_process(replace(PROCESS, id=1, name="a"))
-        change.put_process(replace(PROCESS, id=2, name="b"))
+        change.put_process(another(1, "a"))
+        change.put_process(another(2, "b"))
         change.delete_processes([1])
         assert change.next_process_id() == 3
         change.delete_processes([2])
@@ -233,7 +235,7 @@ def test_a_damaged_row_costs_only_itself(tmp_path: Path) -> None:
     assert store.load().processes == (PROCESS,)
     assert len(store.notices) == 2
     with store.transaction() as change:  # its name is free again
-        change.put_process(replace(PROCESS, id=2, name="x"))
+        change.put_process(another(2, "x"))
     assert len(store.load().processes) == 2
 
 
@@ -246,7 +248,7 @@ def change_by_hand(path: Path, statement: str) -> None:
 
 class Opened(Struct):
     notices: list[str]
-    processes: tuple[ProcessRecord, ...]
+    processes: tuple[Intent, ...]
 
 
 def must_open(folder: Path, content: bytes) -> Opened:
@@ -258,7 +260,7 @@ def must_open(folder: Path, content: bytes) -> Opened:
     found = Opened(store.notices, store.load().processes)
     store.flush(Batch({("new", 1): replace(INSTANCE, name="new", number=1)}))
     with store.transaction() as change:
-        change.put_process(replace(PROCESS, id=change.next_process_id(), name="new"))
+        change.put_process(another(change.next_process_id(), "new"))
     store.events()
     assert "new" in {process.name for process in store.load().processes}
     store.close()
@@ -430,7 +432,7 @@ def test_a_full_disk_loses_nothing_and_stops_nothing(small_disk: Path) -> None:
 
     def save() -> None:
         with store.transaction("process api") as change:
-            change.put_process(replace(PROCESS, id=2, name="api", spec={"file": "x" * 50_000}))
+            change.put_process(another(2, "api", "x" * 50_000))
 
     with pytest.raises(StoreError, match="cannot save process api: disk full") as refusal:
         save()
@@ -455,7 +457,7 @@ def test_starting_on_a_full_disk_reads_what_is_there(small_disk: Path) -> None:
     filler.unlink()
     still.seconds += 60
     with store.transaction() as change:
-        change.put_process(replace(PROCESS, id=2, name="api"))
+        change.put_process(another(2, "api"))
     store.close()
     assert len(opened(small_disk).load().processes) == 2
 
@@ -479,20 +481,41 @@ def test_a_read_only_folder_is_read_and_written_once_it_can_be(small_disk: Path)
 
 
 texts = st.text(max_size=20)
-plain = st.dictionaries(
-    texts, st.none() | st.booleans() | st.integers() | texts | st.lists(texts), max_size=4
+plain = st.dictionaries(texts, texts, max_size=4)
+
+
+ROW = (
+    r'{"id":1,"owner":"file:/srv/web.yaml","generation":3,"token":1,"hold":{"up":false,"by":"root",'
+    r'"at":"2026-01-31T00:00:00.000Z","reason":"maintenance","until":null},"deferred":true,"staged":false,'
+    r'"deleting":false,"forced":false,"trusted":true,"undeclared":false,'
+    r'"created_at":"2026-01-31T00:00:00.000Z","updated_at":"2026-01-31T00:00:00.000Z","name":"web",'
+    r'"spec":{"file":"/srv/w\udcffb","name":"web","env_vars":{"A":"\u00e4"}},"file":"/srv/web.yaml",'
+    r'"line":4,"column":5}'
 )
 
 
-@given(plain, texts, st.none() | st.builds(HoldRecord, st.booleans(), texts, texts, texts, st.none() | texts))
-def test_a_record_comes_back_from_its_row(
-    spec: dict[str, object], text: str, hold: HoldRecord | None
-) -> None:
-    record = replace(PROCESS, spec=spec, file=text, hold=hold)
-    assert decode(ProcessRecord, encode(record)) == record
+def test_the_row_of_an_intent_keeps_its_shape() -> None:
+    """Earlier and later versions read it; a new field may be added, with a default."""
+    assert json.loads(encode_intent(PROCESS)) == json.loads(ROW)
+    assert decode_intent(ROW) == PROCESS
+
+
+@given(plain, texts, st.none() | st.builds(Hold, st.booleans(), texts, texts, texts, st.none() | texts))
+def test_an_intent_comes_back_from_its_row(variables: dict[str, str], text: str, hold: Hold | None) -> None:
+    spec = ProcessSpec(name="web", file=text, env_vars=variables)
+    intent = replace(PROCESS.with_spec(spec), place=SourceLocation(text, 4, 5), hold=hold)
+    assert decode_intent(encode_intent(intent)) == intent
+
+
+@given(
+    st.dictionaries(texts, st.none() | st.booleans() | st.integers() | texts | st.lists(texts), max_size=4)
+)
+def test_a_record_comes_back_from_its_row(data: dict[str, object]) -> None:
+    record = HistoryRecord("web", data)
+    assert decode(HistoryRecord, encode(record)) == record
 
 
 @given(st.binary(max_size=60) | plain.map(lambda value: str(value).encode()))
 def test_a_row_of_anything_is_refused_with_a_value_error(data: bytes) -> None:
     with pytest.raises((ValueError, TypeError)):
-        decode(ProcessRecord, data)
+        decode_intent(data)

@@ -10,7 +10,7 @@ from tests.support.factories import desired, wanted
 
 from pmond.core.evolve import evolve
 from pmond.core.facts import Adopted, Exited, Fact, Reset, RestartAsked, Spawned, SpawnFailed, StopSent
-from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, FlapPolicy, Policy, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, FlapPolicy, Intent, Policy, State
 from pmond.core.notifications import Notification, NotificationType, notification
 
 FAILED = ExitStatus(code=3)
@@ -21,7 +21,7 @@ TWO = Spawned("web", 2, 11, "r1", 0)
 
 
 def told(
-    want: Wanted, *steps: Sequence[Any], now: float = 5.0, policy: Policy = POLICY
+    want: Intent, *steps: Sequence[Any], now: float = 5.0, policy: Policy = POLICY
 ) -> list[Notification | None]:
     """What each turn of these facts is notified of."""
     state, found, wants = NOTHING_SEEN, [], desired(want)

@@ -16,8 +16,8 @@ from pmond.runtime.base import clock
 
 _TURN_SECONDS = 0.002
 """After this the loop goes on with something else first. To answer a request takes some turns."""
-_MANY = 256
-"""Items from which on they begin with a turn of their own."""
+MANY = 256
+"""Items from which on to handle them takes milliseconds: they get turns of their own, or a thread."""
 _FREED_AT_ONCE = 50
 
 Item = TypeVar("Item")
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 async def cooperative_map(items: Iterable[Item], work: Callable[[Item], Found]) -> list[Found]:
     """What `work` answers for each of the items."""
     found = []
-    if isinstance(items, Sized) and len(items) >= _MANY:
+    if isinstance(items, Sized) and len(items) >= MANY:
         await asyncio.sleep(0)  # to put so many together has taken its time
     until = clock.now() + _TURN_SECONDS
     for item in items:

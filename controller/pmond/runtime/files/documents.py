@@ -16,11 +16,10 @@ import stat
 import zlib
 from typing import Any
 
+from pmon3_schema.discovery import MOST_BYTES
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files.watch_paths import Stamp, manifest_names, stamp
 
-MOST_BYTES = 16 * 1024 * 1024
-"""Of one manifest."""
 _TRIES = 3
 _FAST = 1
 """Of the levels of zlib: the others are slower and hardly smaller."""

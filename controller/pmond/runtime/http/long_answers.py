@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from pmond.runtime.base.long_work import cooperative_map, drained
+from pmond.runtime.base.long_work import MANY, cooperative_map, drained
 from pmond.runtime.http.messages import Response, as_json
 
-_MANY = 256
-"""Elements of a list from which on it is encoded in parts."""
 _AT_ONCE = 32
 
 
@@ -30,7 +28,7 @@ def _parts(value: Any) -> Iterator[bytes]:
             yield from _parts(held)
             before = b","
         yield b"}"
-    elif isinstance(value, list) and len(value) >= _MANY:
+    elif isinstance(value, list) and len(value) >= MANY:
         yield from _elements(value)
     else:
         yield as_json(value)

@@ -22,12 +22,13 @@ from msgspec.structs import replace
 
 from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
 from pmon3_schema.status import Target
+from pmond.core.model import Intent
 from pmond.runtime.access import auth
-from pmond.runtime.base.long_work import in_thread, release
+from pmond.runtime.base.long_work import MANY, in_thread, release
 from pmond.runtime.intent.apply_planner import ApplyOrder, ApplyPlanner, ApplyRequest, CurrentState, Prepared
-from pmond.runtime.intent.bulk_change import MANY, TRIES
+from pmond.runtime.intent.bulk_change import TRIES
 from pmond.runtime.intent.commands import Commands
-from pmond.runtime.intent.edit import Declared, Edit
+from pmond.runtime.intent.edit import Edit
 from pmond.runtime.intent.plan_view import invalid, summary_of
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollouts import Rollouts
@@ -149,7 +150,7 @@ def _what(order: ApplyOrder) -> str:
 
 
 def _read(
-    documents: Sequence[ManifestFile], present: Mapping[str, Declared], user_exists: Callable[[str], bool]
+    documents: Sequence[ManifestFile], present: Mapping[str, Intent], user_exists: Callable[[str], bool]
 ) -> Reading:
     """What documents say; a process that is declared like that already keeps its spec.
 
@@ -159,7 +160,7 @@ def _read(
     return replace(reading, entries=tuple(_shared(entry, present) for entry in reading.entries))
 
 
-def _shared(entry: Entry, present: Mapping[str, Declared]) -> Entry:
+def _shared(entry: Entry, present: Mapping[str, Intent]) -> Entry:
     one = present.get(entry.spec.name)
     return replace(entry, spec=one.spec) if one is not None and one.spec == entry.spec else entry
 

@@ -21,14 +21,13 @@ from pmon3_schema.status import Target
 from pmond.core import pruning
 from pmond.core.case import changed_files
 from pmond.core.compare import PRUNE, CompareOptions, Comparison, Existing, compare
-from pmond.core.intent import Intent, Runs, SourceLocation, bring_in, existing
-from pmond.core.model import State
+from pmond.core.intent import Runs, bring_in, existing
+from pmond.core.model import Intent, SourceLocation, State
 from pmond.core.rollout import STOP, Rollout, rollout_of
 from pmond.runtime.access import auth
 from pmond.runtime.access.auth import Peer
 from pmond.runtime.intent.commands import Commands, target
-from pmond.runtime.intent.edit import Declared, Drafted
-from pmond.runtime.intent.intents import changed_record
+from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_entries
 from pmond.runtime.intent.request_spec import check_dependencies
 from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
@@ -63,7 +62,7 @@ class CurrentState(Struct, frozen=True):
 
     version: int
     """Of what is declared."""
-    processes: Mapping[str, Declared]
+    processes: Mapping[str, Intent]
     memberships: Mapping[int, frozenset[int]]
     observed: Mapping[str, State]
     record: SourceRecord | None
@@ -94,7 +93,6 @@ class Compared(Struct, frozen=True):
 
     comparison: Comparison
     entries: Sequence[Entry]
-    intents: Mapping[str, Intent]
     plan: dict[str, Any]
 
 
@@ -115,7 +113,7 @@ class ApplyPlanner:
         rollout = rollout_of(found.comparison, order.parallel, order.on_failure)
         brought = bring_in(
             found.comparison,
-            found.intents,
+            seen.processes,
             {name: SourceLocation(entry.file, entry.line, entry.column) for name, entry in entries.items()},
             order.options,
             trusted=order.peer is None or auth.is_owner(order.peer, self._daemon_uid),
@@ -135,15 +133,14 @@ class ApplyPlanner:
         order = request.order
         version = seen.record.version if seen.record is not None else 0
         _check_version(version, order)
-        intents = {name: one.intent for name, one in seen.processes.items()}
-        present = existing(intents, _running(seen))
+        present = existing(seen.processes, _running(seen))
         entries = self._owned(request.reading, order)
         comparison = self._checked(seen, request.reading, entries, order, present)
         digest = digest_of(request.documents)
         plan = plan_json(comparison, order.options, version, digest, request.reading.diagnostics)
         if order.whole_entries:
             plan = with_entries(plan, comparison, present)
-        return Compared(comparison, entries, intents, plan)
+        return Compared(comparison, entries, plan)
 
     def _checked(
         self,
@@ -191,20 +188,15 @@ def _running(seen: CurrentState) -> dict[str, Runs]:
     for name, state in seen.observed.items():
         one, instance = seen.processes.get(name), state.instance
         if one is not None and instance is not None:
-            outdated = one.record.deferred and instance.revision != one.wanted.revision
+            outdated = one.deferred and instance.revision != one.revision
             running[name] = Runs(instance.revision, outdated, bool(changed_files(state)))
     return running
 
 
-def _put(drafted: Drafted, name: str, intent: Intent, present: Declared | None) -> None:
-    if present is None:
-        drafted.add(intent.spec, intent.owner, intent.trusted, intent.place, staged=intent.staged)
-        return
-    record = changed_record(present, intent)
-    if present.name != name:
+def _put(drafted: Drafted, name: str, intent: Intent, present: Intent | None) -> None:
+    if present is not None and present.name != name:
         drafted.rename(present, name)
-        record = replace(record, name=name)
-    drafted.put(record, intent.spec)
+    drafted.put(intent)
 
 
 def _keep_groups(drafted: Drafted, entries: Mapping[str, Entry], seen: CurrentState) -> None:
@@ -221,14 +213,14 @@ def _keep_groups(drafted: Drafted, entries: Mapping[str, Entry], seen: CurrentSt
 
 
 def _targets(
-    entries: Mapping[str, Entry], processes: Mapping[str, Declared], rollout: Rollout | None
+    entries: Mapping[str, Entry], processes: Mapping[str, Intent], rollout: Rollout | None
 ) -> list[Target]:
     restarts = rollout.restarts if rollout is not None else frozenset()
     waiting = {name for wave in rollout.waves for name in wave} if rollout is not None else set()
     targets: list[Target] = []
     for name in entries:
         one = processes[name]
-        if one.wanted.up or name in waiting:
+        if one.up or name in waiting:
             promise = target(one)
             # A restart that is still to be let go will count up.
             promise["token"] += name in restarts

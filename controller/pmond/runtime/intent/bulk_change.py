@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from pmond.runtime.base.long_work import in_thread, release
-from pmond.runtime.intent.edit import Declared, Drafted, Edit
+from pmond.core.model import Intent
+from pmond.runtime.base.long_work import MANY, in_thread, release
+from pmond.runtime.intent.edit import Drafted, Edit
 from pmond.runtime.intent.registry import Registry
 
-MANY = 256
-"""Processes from which on it is done like that."""
 TRIES = 3
 """Before what others declare all the time is held up for once."""
 
-Choose = Callable[[], Sequence[Declared]]
+Choose = Callable[[], Sequence[Intent]]
 """The processes, as they are now. Raises PmonError; then nothing was changed."""
-Write = Callable[[Edit, Sequence[Declared]], list[Declared]]
+Write = Callable[[Edit, Sequence[Intent]], list[Intent]]
 """Puts what they are to be into the edit, and answers it. In a thread perhaps; raises PmonError."""
 
 
-async def change_all(registry: Registry, what: str, choose: Choose, write: Write) -> list[Declared]:
+async def change_all(registry: Registry, what: str, choose: Choose, write: Write) -> list[Intent]:
     """Change the chosen processes together; what they are afterwards."""
     for _ in range(TRIES):
         chosen = choose()
@@ -41,8 +40,8 @@ async def change_all(registry: Registry, what: str, choose: Choose, write: Write
 
 
 def _draft(
-    drafted: Drafted, chosen: Sequence[Declared], write: Write, processes: Mapping[str, Declared]
-) -> list[Declared]:
+    drafted: Drafted, chosen: Sequence[Intent], write: Write, processes: Mapping[str, Intent]
+) -> list[Intent]:
     changed = write(drafted, chosen)
     drafted.settle(processes)
     return changed

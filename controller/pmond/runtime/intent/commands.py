@@ -20,16 +20,16 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import FINAL, Target
 from pmond.core.facts import Reset, RestartAsked
-from pmond.core.model import NOTHING_SEEN
+from pmond.core.model import CLI, NOTHING_SEEN, Hold, Intent
 from pmond.core.report import report
 from pmond.runtime.access import auth
 from pmond.runtime.access.auth import Peer
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.intent.bulk_change import Choose, change_all
-from pmond.runtime.intent.registry import CLI, Declared, Edit, Registry, dump
+from pmond.runtime.intent.edit import Edit
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.request_spec import check_dependencies, read_spec
-from pmond.runtime.state.records import HoldRecord, ProcessRecord
 from pmond.runtime.supervise.loop import Loop
 
 
@@ -62,7 +62,7 @@ class Commands:
             case _:
                 return await self._reset(choose())
 
-    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Declared]:
+    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Intent]:
         chosen = self._registry.select(selection, deleting=verb in {"delete", "drop", "kill"})
         if not selection.all or selection.refs:
             self.check_control_of_all(verb, peer, chosen)
@@ -82,12 +82,10 @@ class Commands:
         check_dependencies([spec], self._registry.processes)
         with self._registry.edit(f"process {spec.name}") as edit:
             if present is None:
-                one = edit.add(spec, CLI, self._trusted(peer))
+                one = edit.put(Intent(spec, trusted=self._trusted(peer)))
             else:
-                record = self._respecified(present, spec, peer)
-                started = _started(spec, peer, self._clock, present)
-                record = replace(record, trusted=self._trusted(peer), **started)
-                one = edit.put(record, spec)
+                again = self._started(present.with_spec(spec), peer)
+                one = edit.put(replace(again, trusted=self._trusted(peer)))
             self._set_groups(edit, one, spec.groups)
         return [target(one)]
 
@@ -115,14 +113,14 @@ class Commands:
             why = f"cannot take {spec.name}: there is no user {spec.user}"
             raise PmonError(ErrorCode.INVALID, why, "create it, or correct user")
 
-    def may_control(self, peer: Peer, one: Declared) -> bool:
+    def may_control(self, peer: Peer, one: Intent) -> bool:
         return self._control_by_user(peer)(one.spec.user)
 
-    def check_control(self, verb: str, peer: Peer, one: Declared) -> None:
+    def check_control(self, verb: str, peer: Peer, one: Intent) -> None:
         """Raises PmonError `forbidden` when the caller may not do that."""
         self.check_control_of_all(verb, peer, (one,))
 
-    def check_control_of_all(self, verb: str, peer: Peer, chosen: Iterable[Declared]) -> None:
+    def check_control_of_all(self, verb: str, peer: Peer, chosen: Iterable[Intent]) -> None:
         """The same of many processes."""
         may_control = self._control_by_user(peer)
         for one in chosen:
@@ -143,21 +141,19 @@ class Commands:
 
         return may_control
 
-    async def release_holds(
-        self, candidates: Choose, peer: Peer
-    ) -> tuple[list[Target], dict[str, HoldRecord]]:
+    async def release_holds(self, candidates: Choose, peer: Peer) -> tuple[list[Target], dict[str, Hold]]:
         """`init`: start what was stopped, has failed or is not up, each as if it were new.
 
         Also answers the stops that persons had made and that are lifted by that.
         """
-        lifted: dict[str, HoldRecord] = {}
+        lifted: dict[str, Hold] = {}
 
-        def stopped() -> list[Declared]:
+        def stopped() -> list[Intent]:
             return [one for one in candidates() if self._is_down(one)]
 
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
             lifted.clear()
-            holds = ((one.name, one.record.hold) for one in chosen)
+            holds = ((one.name, one.hold) for one in chosen)
             lifted.update((name, hold) for name, hold in holds if hold is not None and not hold.up)
             return [self._start_one(edit, one, None, peer) for one in chosen]
 
@@ -169,7 +165,7 @@ class Commands:
     async def _start(
         self, choose: Choose, peer: Peer, changes: dict[str, Any], counted: bool
     ) -> list[Target]:
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
             specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
             if specs:
                 check_dependencies(list(specs.values()), dict(self._registry.processes))
@@ -180,16 +176,15 @@ class Commands:
             await self._tell_all(RestartAsked, started)
         return list(map(target, started))
 
-    def _start_one(self, edit: Edit, one: Declared, spec: ProcessSpec | None, peer: Peer) -> Declared:
-        record = self._respecified(one, spec, peer) if spec is not None else one.record
-        spec = spec or one.spec
-        new = edit.put(replace(record, **_started(spec, peer, self._clock, one)), spec)
-        if spec.groups != one.spec.groups:
-            self._set_groups(edit, new, spec.groups)
+    def _start_one(self, edit: Edit, one: Intent, spec: ProcessSpec | None, peer: Peer) -> Intent:
+        changed = one if spec is None else self._respecified(one, spec, peer)
+        new = edit.put(self._started(changed, peer))
+        if new.spec.groups != one.spec.groups:
+            self._set_groups(edit, new, new.spec.groups)
         return new
 
-    def _changed(self, one: Declared, changes: Mapping[str, Any], peer: Peer) -> ProcessSpec:
-        merged = {**dump(one.spec), **changes}
+    def _changed(self, one: Intent, changes: Mapping[str, Any], peer: Peer) -> ProcessSpec:
+        merged = {**one.spec.to_record(), **changes}
         if changes.get("no_auto_restart") is False and one.spec.restart.policy == "never":
             merged["restart"] = {key: v for key, v in merged.get("restart", {}).items() if key != "policy"}
         if changes.get("log_dir") and "log" not in changes:
@@ -206,53 +201,50 @@ class Commands:
         return spec
 
     async def _stop(self, choose: Choose, peer: Peer, force: bool) -> list[Target]:
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
             return [self._stop_one(edit, one, peer, force) for one in chosen]
 
         stopped = await change_all(self._registry, "the stop of processes", choose, write)
         await self._tell_all(Reset, stopped)
         return list(map(target, stopped))
 
-    def _stop_one(self, edit: Edit, one: Declared, peer: Peer, force: bool) -> Declared:
-        record = one.record
-        if record.hold is not None and not record.hold.up and not (force and not record.forced):
+    def _stop_one(self, edit: Edit, one: Intent, peer: Peer, force: bool) -> Intent:
+        if one.hold is not None and not one.hold.up and not (force and not one.forced):
             return one
-        hold = HoldRecord(up=False, by=peer.user, at=self._clock.wall(), reason="")
-        return edit.put(replace(record, hold=hold, forced=force, generation=record.generation + 1), one.spec)
+        hold = Hold(up=False, by=peer.user, at=self._clock.wall())
+        return edit.put(replace(one, hold=hold, forced=force, generation=one.generation + 1))
 
     async def _delete(self, choose: Choose, force: bool) -> list[Target]:
-        def deleting(record: ProcessRecord) -> ProcessRecord:
-            return replace(record, deleting=True, forced=force, generation=record.generation + 1)
-
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
-            return [edit.put(deleting(one.record), one.spec) for one in chosen]
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
+            return [
+                edit.put(replace(one, deleting=True, forced=force, generation=one.generation + 1))
+                for one in chosen
+            ]
 
         return list(map(target, await change_all(self._registry, "the deletion of processes", choose, write)))
 
-    async def _reset(self, chosen: Sequence[Declared]) -> list[Target]:
+    async def _reset(self, chosen: Sequence[Intent]) -> list[Target]:
         await self._tell_all(Reset, chosen)
         self._loop.touch([one.name for one in chosen])
         return list(map(target, chosen))
 
-    async def _tell_all(
-        self, fact: Callable[[str], Reset | RestartAsked], chosen: Sequence[Declared]
-    ) -> None:
-        def tell(one: Declared) -> None:
+    async def _tell_all(self, fact: Callable[[str], Reset | RestartAsked], chosen: Sequence[Intent]) -> None:
+        def tell(one: Intent) -> None:
             if one.name in self._registry.processes:  # some may be gone before their turn comes
                 self._loop.tell(fact(one.name))
 
         await cooperative_map(chosen, tell)
 
-    def _check_replace(self, spec: ProcessSpec, present: Declared, peer: Peer, replace_running: bool) -> None:
+    def _check_replace(self, spec: ProcessSpec, present: Intent, peer: Peer, replace_running: bool) -> None:
         self.check_control("replace", peer, present)
-        if present.record.owner != CLI:
+        if present.owner != CLI:
             raise PmonError(
                 ErrorCode.CONFLICT,
-                f"cannot start {spec.name}: {present.record.owner} declares a process of that name"
-                f" ({present.record.file}:{present.record.line})",
+                f"cannot start {spec.name}: {present.owner} declares a process of that name"
+                f" ({present.place})",
                 "choose another --name, or change it there",
             )
-        if present.record.deleting:
+        if present.deleting:
             raise PmonError(
                 ErrorCode.CONFLICT, f"cannot start {spec.name}: it is being deleted", "try again soon"
             )
@@ -274,29 +266,42 @@ class Commands:
                 ErrorCode.INVALID, f"cannot start {spec.name}: {spec.file} does not exist", "correct the path"
             )
 
-    def _set_groups(self, edit: Edit, one: Declared, names: Sequence[str]) -> None:
+    def _set_groups(self, edit: Edit, one: Intent, names: Sequence[str]) -> None:
         wanted = frozenset(edit.group(name) for name in names)
         present = self._registry.group_ids(one.id)
         if wanted != present:
             edit.set_groups(one.id, present, wanted)
 
-    def _respecified(self, one: Declared, spec: ProcessSpec, peer: Peer) -> ProcessRecord:
+    def _respecified(self, one: Intent, spec: ProcessSpec, peer: Peer) -> Intent:
         # What somebody with fewer rights chose, a log say, is not opened with those of pmond.
-        return replace(one.record, spec=dump(spec), trusted=one.record.trusted and self._trusted(peer))
+        return replace(one.with_spec(spec), trusted=one.trusted and self._trusted(peer))
 
-    def _alive(self, one: Declared) -> bool:
+    def _started(self, one: Intent, peer: Peer) -> Intent:
+        """It asks for a new instance, whatever was asked before."""
+        up = Hold(up=True, by=peer.user, at=self._clock.wall())
+        return replace(
+            one,
+            hold=None if one.spec.autostart else up,
+            deferred=False,
+            deleting=False,
+            forced=False,
+            token=one.token + 1,
+            generation=one.generation + 1,
+        )
+
+    def _alive(self, one: Intent) -> bool:
         return self._loop.observed.get(one.name, NOTHING_SEEN).instance is not None
 
-    def _goes_on(self, one: Declared) -> bool:
+    def _goes_on(self, one: Intent) -> bool:
         """It runs, or will by itself: after a delay, or when a dependency does."""
         seen = report(one.name, self._loop.desired, self._loop.observed, self._clock.now(), self._loop.policy)
         return self._alive(one) or seen.status not in FINAL
 
-    def _is_down(self, one: Declared) -> bool:
-        if self._alive(one) or one.record.deleting:
+    def _is_down(self, one: Intent) -> bool:
+        if self._alive(one) or one.deleting:
             return False
         history = self._loop.observed.get(one.name, NOTHING_SEEN).history
-        hold = one.record.hold
+        hold = one.hold
         held = hold is not None and not hold.up
         ended = history.ending is not None or bool(history.error)
         succeeded = history.exit is not None and history.exit.code in one.spec.restart.success_exit_codes
@@ -306,15 +311,6 @@ class Commands:
         return auth.is_owner(peer, self._daemon_uid)
 
 
-def _started(spec: ProcessSpec, peer: Peer, clock: Clock, one: Declared | None = None) -> dict[str, Any]:
-    """The changes of a record that ask for a new instance, whatever was asked before."""
-    hold = None if spec.autostart else HoldRecord(up=True, by=peer.user, at=clock.wall(), reason="")
-    changes: dict[str, Any] = {"hold": hold, "deferred": False, "deleting": False, "forced": False}
-    if one is not None:
-        changes |= {"token": one.record.token + 1, "generation": one.record.generation + 1}
-    return changes
-
-
-def target(one: Declared) -> Target:
+def target(one: Intent) -> Target:
     """What to wait for."""
-    return {"name": one.name, "generation": one.record.generation, "token": one.record.token}
+    return {"name": one.name, "generation": one.generation, "token": one.token}

@@ -12,8 +12,10 @@ from typing import Any
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.field_types import check_name
 from pmon3_schema.protocol import Selection
+from pmond.core.model import Intent
 from pmond.runtime.intent.bulk_change import change_all
-from pmond.runtime.intent.registry import Declared, Edit, Registry
+from pmond.runtime.intent.edit import Edit
+from pmond.runtime.intent.registry import Registry
 
 
 class GroupEditor:
@@ -49,10 +51,10 @@ class GroupEditor:
     async def delete(self, ref: str) -> None:
         """Remove a group; its processes stay, and a later group inherits nothing of it."""
 
-        def choose() -> list[Declared]:
+        def choose() -> list[Intent]:
             return self._registry.in_group(self._registry.group_id(ref))
 
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
             number = self._registry.group_id(ref)
             for one in chosen:
                 present = self._registry.group_ids(one.id)
@@ -68,11 +70,11 @@ class GroupEditor:
         def numbers() -> frozenset[int]:
             return frozenset(self._registry.group_id(group) for group in groups)
 
-        def choose() -> list[Declared]:
+        def choose() -> list[Intent]:
             numbers()  # an unknown group is told before an unknown process
             return list({one.id: one for ref in refs for one in self._registry.resolve(ref)}.values())
 
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
             named = numbers()
             for one in chosen:
                 present = self._registry.group_ids(one.id)

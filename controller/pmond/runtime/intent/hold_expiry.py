@@ -51,8 +51,8 @@ class HoldExpiry:
 
     def _ends(self) -> Iterator[tuple[datetime, str, bool]]:
         for name, one in self._registry.processes.items():
-            if one.record.hold is not None and one.record.hold.until:
-                yield datetime.fromisoformat(one.record.hold.until), name, False
+            if one.hold is not None and one.hold.until:
+                yield datetime.fromisoformat(one.hold.until), name, False
         for record in self._sets.all():
             if record.suspended is not None and record.suspended.get("until"):
                 yield datetime.fromisoformat(record.suspended["until"]), record.set_name, True
@@ -60,7 +60,7 @@ class HoldExpiry:
     def _end_hold(self, name: str) -> None:
         one = self._registry.processes[name]
         with self._registry.edit(f"the end of the hold of {name}") as edit:
-            edit.put(replace(one.record, hold=None, generation=one.record.generation + 1), one.spec)
+            edit.put(replace(one, hold=None, generation=one.generation + 1))
         self._journal.event("hold.ended", name=name)
 
     def _end_suspension(self, name: str) -> None:

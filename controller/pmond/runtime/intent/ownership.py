@@ -18,15 +18,16 @@ from msgspec.structs import replace
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import Target
-from pmond.core.compare import CLI
+from pmond.core.model import CLI, NOWHERE, Hold, Intent
 from pmond.runtime.access import auth
 from pmond.runtime.access.auth import Peer
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.intent.bulk_change import change_all
 from pmond.runtime.intent.commands import Commands, target
-from pmond.runtime.intent.registry import Declared, Edit, Registry
+from pmond.runtime.intent.edit import Edit
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import Sets
-from pmond.runtime.state.records import HoldRecord, ProcessRecord, SourceRecord
+from pmond.runtime.state.records import SourceRecord
 
 
 class Ownership:
@@ -54,10 +55,10 @@ class Ownership:
         self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
     ) -> list[Target]:
         """Lay a hold: down, or up; an earlier one is replaced."""
-        hold = HoldRecord(up=up, by=peer.user, at=self._clock.wall(), reason=reason, until=_after(seconds))
+        hold = Hold(up=up, by=peer.user, at=self._clock.wall(), reason=reason, until=_after(seconds))
 
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
-            return [edit.put(_counted(one.record, hold=hold), one.spec) for one in chosen]
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
+            return [edit.put(_counted(one, hold=hold)) for one in chosen]
 
         choose = partial(self._chosen, "hold", selection, peer)
         held = await change_all(self._registry, "the hold of processes", choose, write)
@@ -67,25 +68,24 @@ class Ownership:
     async def unhold(self, selection: Selection, peer: Peer) -> list[Target]:
         """Lift holds: what the manifest says counts again. Those that are then up are the targets."""
 
-        def choose() -> list[Declared]:
-            return [o for o in self._chosen("unhold", selection, peer) if o.record.hold is not None]
+        def choose() -> list[Intent]:
+            return [o for o in self._chosen("unhold", selection, peer) if o.hold is not None]
 
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
-            return [edit.put(_counted(one.record, hold=None, forced=False), one.spec) for one in chosen]
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
+            return [edit.put(_counted(one, hold=None, forced=False)) for one in chosen]
 
         free = await change_all(self._registry, "the end of holds", choose, write)
         self.held()
-        return [target(one) for one in free if one.wanted.up]
+        return [target(one) for one in free if one.up]
 
     async def release(self, selection: Selection, peer: Peer) -> list[str]:
         """Hand processes over to the command line; they keep running."""
 
-        def choose() -> list[Declared]:
-            return [one for one in self._chosen("release", selection, peer) if one.record.owner != CLI]
+        def choose() -> list[Intent]:
+            return [one for one in self._chosen("release", selection, peer) if one.owner != CLI]
 
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
-            own = {"owner": CLI, "undeclared": False, "file": "", "line": 0, "column": 0}
-            return [edit.put(replace(one.record, **own), one.spec) for one in chosen]
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
+            return [edit.put(replace(one, owner=CLI, undeclared=False, place=NOWHERE)) for one in chosen]
 
         released = await change_all(self._registry, "the release of processes", choose, write)
         return [one.name for one in released]
@@ -93,17 +93,17 @@ class Ownership:
     async def approve(self, selection: Selection, peer: Peer) -> list[Target]:
         """Delete processes that asked to be confirmed. Raises PmonError `refused` for others."""
 
-        def write(edit: Edit, chosen: Sequence[Declared]) -> list[Declared]:
-            return [edit.put(_counted(one.record, deleting=True), one.spec) for one in chosen]
+        def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
+            return [edit.put(_counted(one, deleting=True)) for one in chosen]
 
         choose = partial(self._to_approve, selection, peer)
         return list(map(target, await change_all(self._registry, "the deletion of processes", choose, write)))
 
-    def _to_approve(self, selection: Selection, peer: Peer) -> list[Declared]:
+    def _to_approve(self, selection: Selection, peer: Peer) -> list[Intent]:
         chosen = self._chosen("approve", selection, peer)
         for one in chosen:
-            if not one.record.undeclared or one.spec.prune != "confirm":
-                why = "nobody asks to delete it" if not one.record.undeclared else "it is protected"
+            if not one.undeclared or one.spec.prune != "confirm":
+                why = "nobody asks to delete it" if not one.undeclared else "it is protected"
                 raise PmonError(
                     ErrorCode.REFUSED,
                     f"cannot approve the deletion of {one.name}: {why}",
@@ -134,14 +134,14 @@ class Ownership:
         check_set(verb, record, peer, self._daemon_uid, self._control_group)
         return record
 
-    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Declared]:
+    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Intent]:
         chosen = self._registry.select(selection, deleting=False)
         self._commands.check_control_of_all(verb, peer, chosen)
         return chosen
 
 
-def _counted(record: ProcessRecord, **changes: Any) -> ProcessRecord:
-    return replace(record, generation=record.generation + 1, **changes)
+def _counted(one: Intent, **changes: Any) -> Intent:
+    return replace(one, generation=one.generation + 1, **changes)
 
 
 def may_control_set(record: SourceRecord, peer: Peer, daemon_uid: int, control_group: int | None) -> bool:

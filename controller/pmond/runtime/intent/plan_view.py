@@ -14,8 +14,8 @@ from pmon3_schema.manifest import Reading
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import mask
 from pmond.core.compare import CREATE, CompareOptions, Comparison, Existing, Step
+from pmond.core.model import CLI
 from pmond.runtime.access.auth import masked
-from pmond.runtime.intent.edit import dump
 
 PLAN_FORMAT = "pmon3.plan/1.0"
 
@@ -56,7 +56,7 @@ def plan_digest(comparison: Comparison, options: CompareOptions, version: int) -
     """
     digest = blake2b(_text([options.owner, version]), digest_size=16)
     for step in comparison.steps:  # one by one: the text of thousands at once would hold up the loop
-        created = dump(step.spec) if step.action == CREATE and step.spec is not None else None
+        created = step.spec.to_record() if step.action == CREATE and step.spec is not None else None
         differences = [[change.path, change.before, change.after] for change in step.changes]
         digest.update(
             _text([step.action, step.name, step.effect, step.moved_from, step.wave, differences, created])
@@ -131,7 +131,7 @@ def conflict(comparison: Comparison, owner: str) -> PmonError:
     said = [f"{one.name} belongs to {one.owner}{_at(one.place)}" for one in comparison.conflicts[:10]]
     more = f" and {len(comparison.conflicts) - 10} more" if len(comparison.conflicts) > 10 else ""
     remove = (
-        f"pmon3 del {first.name}" if first.owner == "cli" else f"remove it from {first.place or first.owner}"
+        f"pmon3 del {first.name}" if first.owner == CLI else f"remove it from {first.place or first.owner}"
     )
     return PmonError(
         ErrorCode.CONFLICT,

@@ -20,11 +20,12 @@ from typing import Any
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
-from pmond.core.model import Desired, Wanted
+from pmond.core.model import Desired, Intent
 from pmond.core.plan import near, neighbours
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
-from pmond.runtime.intent.edit import CLI, Declared, Drafted, Edit, Inventory, declared, dump, inventory
+from pmond.runtime.base.long_work import MANY
+from pmond.runtime.intent.edit import Drafted, Edit, Inventory, inventory
 from pmond.runtime.state.records import Batch, Snapshot
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store, explained
@@ -32,8 +33,6 @@ from pmond.runtime.state.store_error import StoreError
 from pmond.runtime.state.transaction import DraftTransaction
 from pmond.runtime.supervise.loop import Loop
 
-_MANY = 256
-"""Processes in one change from which on the cyclic collector is spared them."""
 _SIMILAR = 500
 """Names before and after a mistyped one, in their order, that it is compared with."""
 _AT_ONCE = 250
@@ -42,21 +41,18 @@ _AT_ONCE = 250
 Finish = Callable[[Edit], None]
 """Adds to a change what can only be known when it is written."""
 
-__all__ = ["CLI", "Declared", "Edit", "Registry", "dump", "not_found"]
-
 
 class Registry:
     """The one writer of what is wanted."""
 
     def __init__(self, store: Store, loop: Loop, clock: Clock) -> None:
-        self.processes: dict[str, Declared] = {}
-        self._wanted: dict[str, Wanted] = {}
+        self.processes: dict[str, Intent] = {}
         self.groups: dict[int, str] = {}
         self._memberships: dict[int, frozenset[int]] = {}
         """For each process id the ids of its groups."""
         self.changed: Callable[[Set[str]], None] = lambda names: None
         """Told the names of processes of which something else is wanted now."""
-        self.renamed: Callable[[Declared, str], None] = lambda old, name: None
+        self.renamed: Callable[[Intent, str], None] = lambda old, name: None
         """Told the old process and the new name of a process, to carry over what is known of it."""
         self.version = 0
         """Counts the changes: what was worked out from one version holds as long as that does."""
@@ -64,21 +60,13 @@ class Registry:
         self._loop = loop
         self._clock = clock
 
-    def load(self, snapshot: Snapshot) -> list[str]:
-        """Take over what the state file holds; answers what had to be left out, for people."""
-        notices, unreadable = [], []
-        for record in snapshot.processes:
-            try:
-                self.processes[record.name] = declared(record)
-            except ValueError as error:
-                unreadable.append(record.id)
-                notices.append(f"cannot read the spec of {record.name}: {error} (left out)")
-        self._store.quarantine(unreadable)
+    def load(self, snapshot: Snapshot) -> None:
+        """Take over what the state file holds."""
+        self.processes = {one.name: one for one in snapshot.processes}
         self.groups = {group.id: group.name for group in snapshot.groups}
         for group, process in snapshot.memberships:
             self._memberships[process] = self.group_ids(process) | {group}
         self._take(inventory(self.processes))
-        return notices
 
     @contextmanager
     def edit(self, what: str) -> Iterator[Edit]:
@@ -136,14 +124,12 @@ class Registry:
         for old in edit.deleted_processes:
             touched |= neighbours(self._loop.desired, old.name) - {old.name}
             self.processes.pop(old.name, None)
-            self._wanted.pop(old.name, None)
             self._memberships.pop(old.id, None)
             reindex |= bool(old.spec.dependencies)
         for name, new in edit.put_processes.items():
             before = self.processes.get(name)
             reindex |= new.spec.dependencies != (before.spec.dependencies if before is not None else ())
             self.processes[name] = new
-            self._wanted[name] = new.wanted
         if reindex:
             self._take(inventory(self.processes))
         self._follow(edit, touched)
@@ -159,8 +145,8 @@ class Registry:
         self._follow(drafted, set(drafted.renamed))
 
     def _take(self, after: Inventory) -> None:
-        self.processes, self._wanted = after.processes, after.wanted
-        self._loop.desired = Desired(after.wanted, after.dependants, self._loop.desired.ending)
+        self.processes = after.processes
+        self._loop.desired = Desired(after.processes, after.dependants, self._loop.desired.ending)
 
     def _follow(self, edit: Edit, touched: set[str]) -> None:
         """What else in memory goes with an edit, and what the loop is to look at."""
@@ -178,12 +164,12 @@ class Registry:
             follow()
         self.changed(names)
         self._loop.touch(touched)
-        if len(names) >= _MANY:
+        if len(names) >= MANY:
             gc.freeze()  # they stay: visiting them at each full collection would block the loop
 
-    def select(self, selection: Selection, *, deleting: bool = True) -> list[Declared]:
+    def select(self, selection: Selection, *, deleting: bool = True) -> list[Intent]:
         """The selected processes by id. Raises PmonError `not_found` for what matches nothing."""
-        chosen: dict[str, Declared] = {}
+        chosen: dict[str, Intent] = {}
         for ref in selection.refs:
             chosen.update((one.name, one) for one in self.resolve(ref))
         for group in selection.groups:
@@ -191,10 +177,10 @@ class Registry:
         if not selection.refs and not selection.groups:
             chosen = dict(self.processes)
         found = [one for one in chosen.values() if not selection.labels or _has_labels(one, selection)]
-        found = [one for one in found if deleting or not one.record.deleting]
-        return sorted(found, key=attrgetter("record.id"))
+        found = [one for one in found if deleting or not one.deleting]
+        return sorted(found, key=attrgetter("id"))
 
-    def resolve(self, ref: str) -> list[Declared]:
+    def resolve(self, ref: str) -> list[Intent]:
         """The processes that an id, a name or a glob means. An id wins over a name of digits."""
         found = [one for one in self.processes.values() if ref.isdecimal() and one.id == int(ref)]
         if not found and ref in self.processes:
@@ -205,7 +191,7 @@ class Registry:
             raise not_found(ref, self.processes)
         return found
 
-    def one(self, ref: str) -> Declared:
+    def one(self, ref: str) -> Intent:
         """The single process that a reference means."""
         found = self.resolve(ref)
         if len(found) > 1:
@@ -224,7 +210,7 @@ class Registry:
             ErrorCode.NOT_FOUND, f"cannot find group {ref!r}: there is none", "pmon3 group ls lists them"
         )
 
-    def in_group(self, group: int) -> list[Declared]:
+    def in_group(self, group: int) -> list[Intent]:
         """The members of a group by id."""
         found = [one for one in self.processes.values() if group in self.group_ids(one.id)]
         return sorted(found, key=lambda one: one.id)
@@ -241,7 +227,7 @@ class Registry:
         """The ids of the groups of a process."""
         return self._memberships.get(process, frozenset())
 
-    def groups_of(self, one: Declared) -> list[str]:
+    def groups_of(self, one: Intent) -> list[str]:
         """The names of the groups of a process, by id."""
         return [self.groups[number] for number in sorted(self.group_ids(one.id)) if number in self.groups]
 
@@ -268,5 +254,5 @@ def not_found(ref: str, names: Sequence[str] | dict[str, Any]) -> PmonError:
     return PmonError(ErrorCode.NOT_FOUND, f"cannot find process {ref!r}: there is none", hint)
 
 
-def _has_labels(one: Declared, selection: Selection) -> bool:
+def _has_labels(one: Intent, selection: Selection) -> bool:
     return all(one.spec.labels.get(key) == value for key, value in selection.labels.items())

@@ -12,11 +12,12 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.field_diagnostics import mistakes
 from pmon3_schema.fields import InvalidValue
 from pmon3_schema.process import ProcessSpec
-from pmond.runtime.intent.registry import Declared, not_found
+from pmond.core.model import Intent
+from pmond.runtime.intent.registry import not_found
 
 
 def check_dependencies(
-    specs: Sequence[ProcessSpec], processes: Mapping[str, Declared], gone: Collection[str] = ()
+    specs: Sequence[ProcessSpec], processes: Mapping[str, Intent], gone: Collection[str] = ()
 ) -> None:
     """Raises PmonError when a dependency is unknown or the whole would have a cycle.
 
@@ -24,7 +25,7 @@ def check_dependencies(
     """
     if not any(spec.dependencies for spec in specs):
         return
-    staying = [one for one in processes.values() if not one.record.deleting]
+    staying = [one for one in processes.values() if not one.deleting]
     needs = {one.name: one.spec.dependencies for one in staying if one.name not in gone}
     needs.update((spec.name, spec.dependencies) for spec in specs)
     for spec in specs:

@@ -17,14 +17,14 @@ from msgspec.structs import replace
 from pmon3_schema.errors import PmonError
 from pmon3_schema.status import Status
 from pmond.core.intent import released
-from pmond.core.model import NOTHING_SEEN, Ending
+from pmond.core.model import NOTHING_SEEN, Ending, Intent
 from pmond.core.report import report
 from pmond.core.rollout import Advance, Progress, Rollout, advance, from_json, merged, to_json
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.intent.intents import changed_record
-from pmond.runtime.intent.registry import Declared, Edit, Registry
+from pmond.runtime.intent.edit import Edit
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import DONE, FAILED, Sets
 from pmond.runtime.state.records import SourceRecord
 from pmond.runtime.supervise.bus import Bus
@@ -128,22 +128,22 @@ class Rollouts:
         since = [self._let_go[member] for member in moving if member in self._let_go]
         return max(0.05, min(since, default=self._clock.now()) + PROGRESS_SECONDS - self._clock.now())
 
-    def _progress(self, one: Declared) -> Progress:
+    def _progress(self, one: Intent) -> Progress:
         where = self._where(one)
         if where in {Progress.READY, Progress.FAILED}:
             self._let_go.pop(one.name, None)
         return where
 
-    def _where(self, one: Declared) -> Progress:
+    def _where(self, one: Intent) -> Progress:
         if not self._loop.desired.wanted[one.name].up_in_turn:
             return Progress.READY  # a person or a manifest decided that it need not run
-        if one.record.deferred or one.record.staged:
+        if one.deferred or one.staged:
             return Progress.HELD
         loop = self._loop
         seen = report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
         state = loop.observed.get(one.name, NOTHING_SEEN)
         token = state.instance.token if state.instance is not None else state.history.token
-        if token >= one.record.token:
+        if token >= one.token:
             if seen.ready:
                 return Progress.READY
             crashed = state.instance is None and state.history.ending is Ending.ITSELF
@@ -155,13 +155,13 @@ class Rollouts:
 
     def _is_ending(self, name: str) -> bool:
         one = self._registry.processes.get(name)
-        return one is not None and one.record.deleting
+        return one is not None and one.deleting
 
     def _release(self, names: tuple[str, ...]) -> None:
         with self._registry.edit("a step of a rollout") as edit:
             for name in names:
                 one = self._registry.processes[name]
-                edit.put(changed_record(one, released(one.intent)), one.spec)
+                edit.put(released(one))
         reached(FailPoint.WAVE_RELEASED)
         self._let_go.update(dict.fromkeys(names, self._clock.now()))
 

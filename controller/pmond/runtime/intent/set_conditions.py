@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.status import Condition
+from pmond.core.condition import ConditionValue
 from pmond.runtime.intent.sets import SOURCE_MISSING, suspension_words
 from pmond.runtime.state.records import SourceRecord
 
 _NAMED = 10
 """Processes named in one message."""
-_WORDS = {True: "True", False: "False", None: "Unknown"}
-
-
-class SetConditionValue(NamedTuple):
-    """One condition; None: unknown."""
-
-    type: str
-    value: bool | None
-    reason: str
-    message: str = ""
-
-    @property
-    def status(self) -> str:
-        return _WORDS[self.value]
 
 
 class SetStatus(Struct, frozen=True):
@@ -73,22 +59,22 @@ def set_status(
     return SetStatus(record, followed, members, outdated, progressing)
 
 
-def condition_values(one: SetStatus) -> list[SetConditionValue]:
+def condition_values(one: SetStatus) -> list[ConditionValue]:
     """All conditions of a set."""
     record, accepted = one.record, one.accepted
     rejected = record.message if accepted is False else ""
     blocked = accepted is False and record.reason == "PruneBlocked"
     suspended = record.suspended
     return [
-        SetConditionValue(
+        ConditionValue(
             "Accepted", accepted, record.reason or "Valid", record.message if record.reason else ""
         ),
         _synced(one),
-        SetConditionValue("Progressing", one.progressing, "RollingOut" if one.progressing else "Settled"),
-        SetConditionValue("Suspended", True, "Suspended", suspension_words(suspended))
+        ConditionValue("Progressing", one.progressing, "RollingOut" if one.progressing else "Settled"),
+        ConditionValue("Suspended", True, "Suspended", suspension_words(suspended))
         if suspended is not None
-        else SetConditionValue("Suspended", False, "NotSuspended"),
-        SetConditionValue(
+        else ConditionValue("Suspended", False, "NotSuspended"),
+        ConditionValue(
             "PruneBlocked", blocked, "TooManyPruned" if blocked else "NotBlocked", rejected if blocked else ""
         ),
         _followed(one),
@@ -100,37 +86,30 @@ def conditions(one: SetStatus) -> list[Condition]:
     suspended = one.record.suspended
     since = {"Suspended": suspended["at"]} if suspended is not None else {}
     return [
-        {
-            "type": truth.type,
-            "status": truth.status,
-            "reason": truth.reason,
-            "message": truth.message,
-            "last_transition_time": since.get(truth.type, one.record.checked_at),
-            "observed_generation": one.record.version,
-        }
+        truth.published(since.get(truth.type, one.record.checked_at), one.record.version)
         for truth in condition_values(one)
     ]
 
 
-def _synced(one: SetStatus) -> SetConditionValue:
+def _synced(one: SetStatus) -> ConditionValue:
     if one.outdated:
-        return SetConditionValue(
+        return ConditionValue(
             "Synced", False, "RestartRequired", f"waits for a restart: {', '.join(one.outdated)}"
         )
     if one.accepted is None:
-        return SetConditionValue("Synced", None, SOURCE_MISSING)
+        return ConditionValue("Synced", None, SOURCE_MISSING)
     return (
-        SetConditionValue("Synced", True, "InSync")
+        ConditionValue("Synced", True, "InSync")
         if one.accepted
-        else SetConditionValue("Synced", False, "NotAccepted")
+        else ConditionValue("Synced", False, "NotAccepted")
     )
 
 
-def _followed(one: SetStatus) -> SetConditionValue:
+def _followed(one: SetStatus) -> ConditionValue:
     if one.is_followed:
-        return SetConditionValue("Followed", True, "Followed")
+        return ConditionValue("Followed", True, "Followed")
     if not one.is_left:
-        return SetConditionValue("Followed", False, "NotFollowed")
+        return ConditionValue("Followed", False, "NotFollowed")
     names = ", ".join(one.members[:_NAMED])
     more = f" and {len(one.members) - _NAMED} more" if len(one.members) > _NAMED else ""
     message = (
@@ -138,4 +117,4 @@ def _followed(one: SetStatus) -> SetConditionValue:
         f"its processes go on: {names}{more} "
         "(pmon3 del NAME deletes one, pmon3 release NAME keeps it without the set)"
     )
-    return SetConditionValue("Followed", False, "NoLongerFollowed", message)
+    return ConditionValue("Followed", False, "NoLongerFollowed", message)

@@ -18,10 +18,10 @@ from msgspec.structs import replace
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.profiles import OPTIONS, chosen_by_caller
-from pmond.core.compare import CLI
+from pmond.core.model import CLI
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.files.documents import as_json, pack, unpack
-from pmond.runtime.intent.registry import Edit
+from pmond.runtime.intent.edit import Edit
 from pmond.runtime.state.records import RevisionRecord, SourceRecord
 from pmond.runtime.state.store import Store
 

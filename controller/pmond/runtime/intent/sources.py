@@ -228,7 +228,7 @@ class Sources:
         self._announce("ManifestRejected", said, "")
 
     def _has_processes(self) -> bool:
-        return any(one.record.owner == self.owner for one in self._registry.processes.values())
+        return any(one.owner == self.owner for one in self._registry.processes.values())
 
     def _note_missing(self, record: SourceRecord | None) -> None:
         """Nothing is lost with the file. Where somebody named it, that it is not there is said."""

@@ -12,9 +12,9 @@ import shlex
 from typing import Any
 
 from pmon3_schema.status import Status
-from pmond.core.model import NOTHING_SEEN
+from pmond.core.model import NOTHING_SEEN, Intent
 from pmond.core.notifications import Notification
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.publishing import Publisher
 
@@ -46,12 +46,12 @@ class Describer:
                 text = json.dumps(values, separators=(",", ":"))
         return text
 
-    def _values(self, one: Declared, found: Notification) -> dict[str, Any]:
+    def _values(self, one: Intent, found: Notification) -> dict[str, Any]:
         row, spec = self._publisher.row(one), one.spec
         history = self._loop.observed.get(one.name, NOTHING_SEEN).history
         user = self._publisher.user_of(one)
         return {
-            "created_at": one.record.created_at,
+            "created_at": one.created_at,
             "updated_at": row["updated_at"],
             "log": row["log"],
             "name": one.name,
@@ -76,7 +76,7 @@ class Describer:
             "reason": found.reason,
         }
 
-    def _group_ids(self, one: Declared) -> list[int]:
+    def _group_ids(self, one: Intent) -> list[int]:
         return sorted(
             number for number in self._registry.group_ids(one.id) if number in self._registry.groups
         )

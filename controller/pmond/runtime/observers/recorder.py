@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from pmon3_schema.errors import PmonError
 from pmond.core.events import ProcessEvent
-from pmond.core.model import NOTHING_SEEN, Instance, State
+from pmond.core.model import NOTHING_SEEN, Instance, Intent, State
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
 from pmond.runtime.processes.identity import boot_id
 from pmond.runtime.processes.instances import Instances, Running
@@ -127,9 +127,9 @@ class Recorder:
         """Unless somebody declared it again meanwhile."""
         one = self._registry.processes.get(name)
         gone = self._loop.observed.get(name, NOTHING_SEEN).instance is None
-        return gone and (one is None or one.record.deleting)
+        return gone and (one is None or one.deleting)
 
-    def _delete(self, chosen: Sequence[Declared]) -> None:
+    def _delete(self, chosen: Sequence[Intent]) -> None:
         if not chosen:
             return
         what = f"the deletion of {chosen[0].name}" if len(chosen) == 1 else "the deletion of processes"
@@ -166,7 +166,7 @@ class Recorder:
         one = self._registry.processes.get(running.name)
         if one is not None:
             batch.instances[running.name, running.number] = instance_record(
-                running, instance, one.record.spec, self._log_of(running.name), self._clock.wall()
+                running, instance, one.spec.to_record(), self._log_of(running.name), self._clock.wall()
             )
             running.recorded = True
 

@@ -16,12 +16,12 @@ from functools import partial
 
 from pmon3_schema.process_parts import WatchSpec
 from pmond.core.facts import FilesSeen
-from pmond.core.model import NOTHING_SEEN, Files
+from pmond.core.model import NOTHING_SEEN, Files, Intent
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.watch import InotifyNotifier, Watcher, polling
 from pmond.runtime.files.watch_thread import Post, WatchThread
 from pmond.runtime.files.watch_trees import Ignore, digest, tree_places, tree_signature
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.processes.environment import User, may_read
 from pmond.runtime.supervise.loop import Loop
 
@@ -30,7 +30,7 @@ class WatchedFiles:
     """Those of all processes."""
 
     def __init__(
-        self, registry: Registry, loop: Loop, journal: Journal, user_of: Callable[[Declared], User | None]
+        self, registry: Registry, loop: Loop, journal: Journal, user_of: Callable[[Intent], User | None]
     ) -> None:
         self._registry = registry
         self._loop = loop
@@ -109,7 +109,7 @@ class WatchedFiles:
             if one is None or self._thread is None:
                 continue
             watch = one.spec.watched
-            reader = None if one.wanted.trusted else self._user_of(one)
+            reader = None if one.trusted else self._user_of(one)
             self._thread.read(partial(_digests, watch, reader), partial(self._was_read, name, watch))
 
     def _was_read(self, name: str, watch: WatchSpec, files: Files) -> None:

@@ -18,6 +18,7 @@ from pmon3_schema.manifest import ManifestFile as ManifestDocument
 from pmon3_schema.protocol import Apply, Document, Rollback, Selection, Wait
 from pmon3_schema.status import Target
 from pmond.core.compare import CompareOptions
+from pmond.core.model import Intent
 from pmond.runtime.access.auth import Peer, is_administrator, is_owner, uid_of
 from pmond.runtime.base.long_work import cooperative_map, in_thread
 from pmond.runtime.files.log_files import LogFile
@@ -25,7 +26,7 @@ from pmond.runtime.intent.applier import Applier, ApplyOrder
 from pmond.runtime.intent.commands import Commands, target
 from pmond.runtime.intent.group_editor import GroupEditor
 from pmond.runtime.intent.ownership import Ownership, check_set
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollbacks import RollbackRequest, Rollbacks
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.intent.sources import Sources
@@ -38,11 +39,11 @@ from pmond.runtime.views.waiter import Waiter
 
 _API = 1
 _EVENTS_READ = 10_000
-_EXPORT_ORDERS: dict[str, Callable[[Declared], Any]] = {
+_EXPORT_ORDERS: dict[str, Callable[[Intent], Any]] = {
     "id": lambda one: one.id,
     "name": lambda one: one.name,
-    "created_at": lambda one: one.record.created_at,
-    "updated_at": lambda one: one.record.updated_at,
+    "created_at": lambda one: one.created_at,
+    "updated_at": lambda one: one.updated_at,
     "log": lambda one: one.spec.log,
     "file": lambda one: one.spec.file,
     "process_file": lambda one: one.spec.file,
@@ -213,7 +214,7 @@ class Controller:
     async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
         plan, names = await self._sources.init(required=process_config_only)
 
-        def concerned() -> Sequence[Declared]:
+        def concerned() -> Sequence[Intent]:
             every = self._registry.processes
             return (
                 [every[name] for name in every.keys() & names] if process_config_only else [*every.values()]
@@ -222,7 +223,7 @@ class Controller:
         await asyncio.sleep(0)  # to look at thousands takes some milliseconds each time
         fresh, holds = await self._commands.release_holds(concerned, peer)
         await asyncio.sleep(0)
-        meant = [one for one in concerned() if one.wanted.up]
+        meant = [one for one in concerned() if one.up]
         targets = {one.name: target(one) for one in meant} | {one["name"]: one for one in fresh}
         lifted = [{"name": name, "hold": hold_json(hold)} for name, hold in holds.items()]
         return {"plan": plan, "targets": list(targets.values()), "revision": 0, "lifted": lifted}
@@ -230,7 +231,7 @@ class Controller:
     async def reconcile(self) -> Sequence[Target]:
         await self._sources.reload()
         self._services.look_again()
-        return [target(one) for one in self._registry.processes.values() if one.wanted.up]
+        return [target(one) for one in self._registry.processes.values() if one.up]
 
     async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:
         return await self._waiter.wait(
@@ -242,14 +243,14 @@ class Controller:
         self._commands.check_control("read the log of", peer, one)
         return self._log_files(peer, one)
 
-    def _log_files(self, peer: Peer, one: Declared) -> Sequence[LogFile]:
+    def _log_files(self, peer: Peer, one: Intent) -> Sequence[LogFile]:
         """The logs of a process, as far as this caller may read them; none of somebody else's."""
         if not self._commands.may_control(peer, one):
             return []
         owners = None if is_owner(peer, self._daemon_uid) else self._owners(one)
         return [LogFile(Path(path), owners) for path in dict.fromkeys(self._publisher.log_files(one))]
 
-    def _owners(self, one: Declared) -> frozenset[int]:
+    def _owners(self, one: Intent) -> frozenset[int]:
         """Whose files the logs of a process are: its user's, or who owns the logs of pmond's own."""
         uid = uid_of(one.spec.user, self._daemon_uid)
         given = self._publisher.context.log_owner

@@ -184,7 +184,6 @@ class Daemon:
             self._journal,
             folder.store.uuid,
             folder.exit_status_holder.ended,
-            {record.name: record.spec for record in folder.snapshot.processes},
         )
         reached(FailPoint.ADOPTION_BEGUN)
         folder.exit_status_holder.take_over()

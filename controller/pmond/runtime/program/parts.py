@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from pmon3_schema.process_parts import LogRotateSpec
 from pmond.core.events import ProcessEvent
-from pmond.core.model import ExitStatus, State
+from pmond.core.model import ExitStatus, Intent, State
 from pmond.runtime.access import auth
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
@@ -29,7 +29,7 @@ from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.group_editor import GroupEditor
 from pmond.runtime.intent.hold_expiry import HoldExpiry
 from pmond.runtime.intent.ownership import Ownership, may_control_set
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollbacks import Rollbacks, RolloutEnded
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets
@@ -98,8 +98,7 @@ class Parts:
         """What is wanted, what is seen, and what acts on the difference."""
         self.loop = Loop(self._clock, self._journal, policy_of(self._configuration.settings))
         self.registry = Registry(self._folder.store, self.loop, self._clock)
-        for notice in self.registry.load(self._folder.snapshot):
-            self._journal.warn("state.notice", message=notice)
+        self.registry.load(self._folder.snapshot)
         self.cgroups = cgroups.find(self._folder.store.uuid)
         self.performer = Performer(
             self.loop,
@@ -268,7 +267,7 @@ class Parts:
             for path in self.publisher.log_files(one)
         }
 
-    def _renamed(self, one: Declared, new: str) -> None:
+    def _renamed(self, one: Intent, new: str) -> None:
         """Carry over what is known of a process, and its log where the name alone says where it is."""
         self.loop.rename(one.name, new)
         self.performer.rename(one.name, new)

@@ -18,47 +18,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-
-class HoldRecord(Struct, frozen=True):
-    """What an operator wants for a process, laid over its spec until it is lifted."""
-
-    up: bool
-    by: str
-    at: str
-    reason: str
-    until: str | None = None
-
-
-class ProcessRecord(Struct, frozen=True):
-    """The intent for one process: its spec, who owns it, and what an operator laid over it."""
-
-    id: int
-    name: str
-    owner: str
-    """``file:PATH`` or ``cli``."""
-    spec: dict[str, Any]
-    generation: int
-    token: int
-    """Counted up by each wanted restart."""
-    hold: HoldRecord | None
-    deferred: bool
-    """A change that needs a restart waits for one."""
-    deleting: bool
-    """Deleted, but instances of it still live."""
-    file: str
-    """The manifest that declares it, with the line and column; empty and 0 for `cli`."""
-    line: int
-    column: int
-    created_at: str
-    updated_at: str
-    forced: bool = False
-    """It is to be stopped with SIGKILL."""
-    trusted: bool = True
-    """It comes from somebody with the daemon's own rights."""
-    staged: bool = False
-    """It starts when its turn in a rollout comes."""
-    undeclared: bool = False
-    """Its owner no longer declares it; it is kept."""
+from pmond.core.model import Intent
 
 
 class InstanceRecord(Struct, frozen=True):
@@ -169,7 +129,7 @@ class RevisionRecord(Struct, frozen=True):
 class Snapshot(Struct, frozen=True):
     """Everything the state file held when it was opened."""
 
-    processes: tuple[ProcessRecord, ...]
+    processes: tuple[Intent, ...]
     instances: tuple[InstanceRecord, ...]
     histories: tuple[HistoryRecord, ...]
     groups: tuple[GroupRecord, ...]
@@ -220,9 +180,7 @@ def _moved(record: InstanceRecord | None, names: Mapping[str, str]) -> InstanceR
     return replace(record, name=names[record.name], born_as=record.born_as or record.name)
 
 
-Record = TypeVar(
-    "Record", ProcessRecord, InstanceRecord, HistoryRecord, EventRecord, SourceRecord, RevisionRecord
-)
+Record = TypeVar("Record", InstanceRecord, HistoryRecord, EventRecord, SourceRecord, RevisionRecord)
 
 _WITH_CONTENT = (SourceRecord, RevisionRecord)
 """Their bytes have a column of their own."""
@@ -235,7 +193,7 @@ def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
 
 
 def encode(record: Any) -> str:
-    """The `data` column of a record."""
+    """The `data` column of a record, or of plain data."""
     if isinstance(record, _WITH_CONTENT):
         plain: Any = {name: getattr(record, name) for name in record.__struct_fields__ if name != "content"}
     else:

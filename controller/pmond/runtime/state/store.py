@@ -17,11 +17,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -29,13 +30,13 @@ from msgspec.structs import replace
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.threads import thread_pool
+from pmond.runtime.state.intent_rows import decode_intent
 from pmond.runtime.state.records import (
     Batch,
     EventRecord,
     GroupRecord,
     HistoryRecord,
     InstanceRecord,
-    ProcessRecord,
     Record,
     RevisionRecord,
     Snapshot,
@@ -53,6 +54,7 @@ KEEP_EVENTS = 10_000
 """Events kept in all."""
 KEEP_EVENTS_PER_PROCESS = 200
 UUID_NAME = "uuid"
+Read = TypeVar("Read")
 RETRY_SECONDS = 1.0
 """Between two tries to write what could not be written; each encodes all of it again."""
 
@@ -132,18 +134,13 @@ class Store:
         """Everything but events and revisions. Damaged rows are left out, removed and told in `notices`."""
         rows = self._db.execute
         return Snapshot(
-            processes=tuple(self._read(ProcessRecord, "processes", "id")),
-            instances=tuple(self._read(InstanceRecord, "instances", "name, number")),
-            histories=tuple(self._read(HistoryRecord, "histories", "name")),
+            processes=tuple(self._read(decode_intent, "processes", "id")),
+            instances=tuple(self._read(partial(decode, InstanceRecord), "instances", "name, number")),
+            histories=tuple(self._read(partial(decode, HistoryRecord), "histories", "name")),
             groups=tuple(GroupRecord(*row) for row in rows("SELECT id, name FROM groups ORDER BY id")),
             memberships=frozenset(rows("SELECT group_id, process_id FROM memberships")),
-            sources=tuple(self._read(SourceRecord, "sources", "path", content=True)),
+            sources=tuple(self._read(partial(decode, SourceRecord), "sources", "path", content=True)),
         )
-
-    def quarantine(self, processes: list[int]) -> None:
-        """Keep the rows of processes whose spec means nothing where they do not take up their names."""
-        if processes:
-            self._remove_damaged("processes", [(number,) for number in processes])
 
     def events(self, name: str | None = None, limit: int = KEEP_EVENTS_PER_PROCESS) -> list[EventRecord]:
         """The newest events, oldest first: of one process, or of all."""
@@ -341,13 +338,15 @@ class Store:
         joined = f"{where} AND" if where else "WHERE"
         self._db.execute(f"DELETE FROM events {joined} id <= ({last})", [*values, *values])
 
-    def _read(self, kind: type[Record], table: str, order: str, content: bool = False) -> Iterator[Record]:
+    def _read(
+        self, read: Callable[..., Read], table: str, order: str, content: bool = False
+    ) -> Iterator[Read]:
         # As bytes, so that text which is not UTF-8 spoils its own row only.
         columns = "rowid, CAST(data AS BLOB)" + (", content" if content else "")
         damaged = []
         for rowid, *row in self._db.execute(f"SELECT {columns} FROM {table} ORDER BY {order}").fetchall():
             try:
-                yield decode(kind, *row)
+                yield read(*row)
             except (ValueError, TypeError) as error:
                 damaged.append((rowid,))
                 self.notices.append(f"cannot read row {rowid} of {table} in {self._path}: {error} (left out)")

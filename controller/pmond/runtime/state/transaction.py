@@ -14,12 +14,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pmond.core.model import Intent
 from pmond.runtime.base.long_work import drained
+from pmond.runtime.state.intent_rows import encode_intent
 from pmond.runtime.state.records import (
     GroupRecord,
     HistoryRecord,
     InstanceRecord,
-    ProcessRecord,
     RevisionRecord,
     SourceRecord,
     decode,
@@ -49,12 +50,12 @@ class Transaction:
     def next_group_id(self) -> int:
         return self._next("SELECT max(id) FROM groups")
 
-    def put_process(self, record: ProcessRecord) -> None:
-        """Add a process, or replace the record with the same id."""
+    def put_process(self, intent: Intent) -> None:
+        """Add a process, or replace the one with the same id."""
         self._execute(
             "INSERT INTO processes (id, name, data) VALUES (?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET name = excluded.name, data = excluded.data",
-            (record.id, key(record.name), encode(record)),
+            (intent.id, key(intent.name), encode_intent(intent)),
         )
 
     def rename_runtime(self, old: str, new: str) -> None:

@@ -19,7 +19,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,7 +26,7 @@ from msgspec.structs import replace
 from pmon3_schema.process import ProcessSpec
 from pmond.core.evolve import evolve
 from pmond.core.facts import Adopted, Exited
-from pmond.core.model import Ending, ExitStatus, State, Wanted
+from pmond.core.model import Ending, ExitStatus, Intent, State
 from pmond.runtime.access import auth
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
@@ -102,9 +101,8 @@ class Adoption:
         journal: Journal,
         uuid: str,
         ended: Callable[[int], ExitStatus],
-        declared: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        """`ended`: how a process ended, by the inode of its pidfd. `declared`: specs as they are saved."""
+        """`ended`: how a process ended, by the inode of its pidfd."""
         self._loop = loop
         self._performer = performer
         self._adopted_exits = adopted_exits
@@ -112,7 +110,6 @@ class Adoption:
         self._journal = journal
         self._uuid = uuid
         self._kept_status = ended
-        self._declared = declared
         self._stops: Mapping[tuple[str, int], Ending] = {}
         self.stale: list[InstanceRecord] = []
         """Records that mean nothing any more."""
@@ -263,14 +260,12 @@ class Adoption:
         if running is None:
             return  # it has just ended
         running.recorded = True
+        try:
+            spec = ProcessSpec.from_record(record.spec)
+        except ValueError:
+            return  # of another version; what cannot be compared is left as it is
         wanted = self._loop.desired.wanted.get(record.name)
-        if wanted is not None and record.spec == self._declared.get(record.name):
-            running.spec = wanted.spec  # most often: reading it once more would cost as much as all the rest
-        else:
-            try:
-                running.spec = ProcessSpec.from_record(record.spec)
-            except ValueError:
-                return  # of another version; what cannot be compared is left as it is
+        running.spec = wanted.spec if wanted is not None and wanted.spec == spec else spec  # kept once
         running.tuning = tuning_of(running.spec)
 
     def _running(self, identity: Identity, name: str, number: int, own: bool, born_as: str = "") -> Running:
@@ -299,7 +294,7 @@ def _find(members: list[Survivor], identity: Identity) -> Survivor | None:
     return next((one for one in members if (one.identity.pid, one.identity.start_ticks) == known), None)
 
 
-def _runs_as(member: Survivor, wanted: Wanted | None) -> bool:
+def _runs_as(member: Survivor, wanted: Intent | None) -> bool:
     """Whether it runs as the user of the spec, or as pmond's own, which its launcher still does."""
     own = os.geteuid()
     expected = auth.uid_of(wanted.spec.user, own) if wanted is not None else None

@@ -19,7 +19,7 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration
 from pmond.core.case import describe_exit
 from pmond.core.facts import ReloadBegun, Reloaded
-from pmond.core.model import ExitStatus, Files, Wanted
+from pmond.core.model import ExitStatus, Files, Intent
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.instances import Running
@@ -47,7 +47,7 @@ class Reloads:
         self._loop = loop
         self._running: dict[int, _ReloadCommand] = {}
 
-    def begin(self, running: Running, wanted: Wanted, files: Files, context: SpawnContext) -> None:
+    def begin(self, running: Running, wanted: Intent, files: Files, context: SpawnContext) -> None:
         """Run the command of a process; the loop is told how that ends."""
         name, number = running.name, running.number
         self._loop.tell(ReloadBegun(name, number, files))

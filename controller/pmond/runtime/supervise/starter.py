@@ -11,7 +11,7 @@ import asyncio
 
 from pmond.core.actions import Start
 from pmond.core.facts import Spawned, SpawnFailed
-from pmond.core.model import Wanted
+from pmond.core.model import Intent
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.processes import environment
@@ -126,7 +126,7 @@ class Starter:
             self._loop.tell(_failed(running.name, running.number, wanted, failure))
 
 
-def _listener(wanted: Wanted, launch: Launch) -> LogListener | None:
+def _listener(wanted: Intent, launch: Launch) -> LogListener | None:
     """Made before the program writes its first line, where a line says that it is ready."""
     if not wanted.spec.ready.log:
         return None
@@ -134,13 +134,13 @@ def _listener(wanted: Wanted, launch: Launch) -> LogListener | None:
     return LogListener((launch.stdout, launch.stderr), owners, wanted.spec.ready.log)
 
 
-def _failed(name: str, number: int, wanted: Wanted, error: SpawnError) -> SpawnFailed:
+def _failed(name: str, number: int, wanted: Intent, error: SpawnError) -> SpawnFailed:
     return SpawnFailed(
         name, number, wanted.revision, wanted.token, error.reason, error.message, error.transient
     )
 
 
-def _borne(action: Start, wanted: Wanted, bearer: str) -> SpawnFailed:
+def _borne(action: Start, wanted: Intent, bearer: str) -> SpawnFailed:
     """Two trees under one marker could not be told apart, and one be killed for the other."""
     return SpawnFailed(
         action.name,

@@ -13,11 +13,12 @@ from pmon3_schema.origins import positions
 from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.revision import changes
 from pmon3_schema.status import Condition, ProcessStatus, Status
-from pmond.core.model import NOTHING_SEEN, State
-from pmond.core.report import ConditionValue, condition_values, exit_words, report
+from pmond.core.condition import ConditionValue
+from pmond.core.model import NOTHING_SEEN, Hold, Intent, State
+from pmond.core.report import condition_values, exit_words, report
 from pmond.runtime.base.clock import Clock
-from pmond.runtime.base.long_work import cooperative_map, in_thread
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.base.long_work import MANY, cooperative_map, in_thread
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.processes.environment import User, find_user
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity
@@ -25,13 +26,9 @@ from pmond.runtime.processes.instances import Instances
 from pmond.runtime.processes.launch import log_paths
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.processes.usage import Usage, UsageSampler
-from pmond.runtime.state.records import HoldRecord
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.probe_json import probe_json
-
-_MANY = 256
-"""Processes from which on some things take milliseconds, for which a thread is worth its while."""
 
 
 class Publisher:
@@ -60,28 +57,28 @@ class Publisher:
     def forget(self, name: str) -> None:
         self._updated_at.pop(name, None)
 
-    async def origins(self, one: Declared) -> dict[str, str]:
+    async def origins(self, one: Intent) -> dict[str, str]:
         """Where each value of a process is written, as file:line; what is not there is a default."""
         # A thread for a large manifest, which has to be read again.
-        many = len(self._registry.processes) >= _MANY
+        many = len(self._registry.processes) >= MANY
         found = await in_thread(self._positions, one) if many else self._positions(one)
         return {field: f"{file}:{line}" for field, (file, line, _) in found.items()}
 
-    def _positions(self, one: Declared) -> dict[str, tuple[str, int, int]]:
-        return positions(self.content_of(one.record.owner), one.record.file, one.name)
+    def _positions(self, one: Intent) -> dict[str, tuple[str, int, int]]:
+        return positions(self.content_of(one.owner), one.place.file, one.name)
 
     def rename(self, old: str, new: str) -> None:
         if old in self._updated_at:
             self._updated_at[new] = self._updated_at.pop(old)
 
-    async def rows(self, chosen: list[Declared], usage: bool) -> list[ProcessStatus]:
+    async def rows(self, chosen: list[Intent], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
         measured = await self._measured(chosen) if usage else {}
         return await cooperative_map(chosen, lambda one: self.row(one, measured.get(one.name)))
 
-    def row(self, one: Declared, usage: Usage | None = None) -> ProcessStatus:
+    def row(self, one: Intent, usage: Usage | None = None) -> ProcessStatus:
         """One status object; `usage` None: nothing is measured."""
-        now, loop, spec, record = self._clock.now(), self._loop, one.spec, one.record
+        now, loop, spec = self._clock.now(), self._loop, one.spec
         state = loop.observed.get(one.name, NOTHING_SEEN)
         seen = report(one.name, loop.desired, loop.observed, now, loop.policy)
         aside = loop.quarantined.get(one.name)
@@ -98,7 +95,7 @@ class Publisher:
             "cpu_percent": usage.cpu_percent if usage else 0.0,
             "memory_bytes": usage.memory_bytes if usage else 0,
             "started_at": self._at(instance.started_at) if instance is not None else None,
-            "updated_at": self._updated_at.get(one.name, record.updated_at),
+            "updated_at": self._updated_at.get(one.name, one.updated_at),
             "next_start_at": self._at(seen.next_start_at) if seen.next_start_at is not None else None,
             "file": spec.file,
             "args": list(spec.args),
@@ -109,21 +106,21 @@ class Publisher:
             "labels": dict(spec.labels),
             "ready": seen.ready and not aside,
             "probe": probe_json(spec, instance, self._at),
-            "owner": record.owner,
-            "hold": hold_json(record.hold),
-            "generation": record.generation,
+            "owner": one.owner,
+            "hold": hold_json(one.hold),
+            "generation": one.generation,
             "observed_generation": loop.decided.get(one.name, 0),
             "exit_code": code,
             "exit_signal": signal,
             "reason": f"internal error, set aside: {aside}" if aside else seen.reason,
         }
 
-    async def describe(self, one: Declared) -> dict[str, Any]:
+    async def describe(self, one: Intent) -> dict[str, Any]:
         """A row and what is behind it."""
         origins = await self.origins(one)
         return {
             **self.row(one, self._usage(one)),
-            "declared_at": _place(one),
+            "declared_at": str(one.place),
             "origins": origins,
             "spec": plain(one.spec),
             "conditions": self._conditions(one),
@@ -131,35 +128,35 @@ class Publisher:
             "instances": self._instance_list(one),
         }
 
-    def exported(self, one: Declared) -> dict[str, Any]:
+    def exported(self, one: Intent) -> dict[str, Any]:
         """Manifest data of a process, with its groups and its user as they are now."""
         entry = plain(one.spec)
         entry["user"] = one.spec.user or self._user
         groups = self._registry.groups_of(one)
         return _in_seed_order(entry, groups)
 
-    def log_files(self, one: Declared) -> tuple[str, str]:
+    def log_files(self, one: Intent) -> tuple[str, str]:
         return log_paths(one.spec, self.context.log_dir)
 
-    def user_of(self, one: Declared) -> User | None:
+    def user_of(self, one: Intent) -> User | None:
         """The system user that a process runs as, if it is not the daemon's own and exists."""
         try:
             return find_user(one.name, one.spec.user) if one.spec.user else None
         except SpawnError:
             return None
 
-    async def _measured(self, chosen: list[Declared]) -> dict[str, Usage]:
+    async def _measured(self, chosen: list[Intent]) -> dict[str, Usage]:
         roots = self._roots(chosen)
-        if len(roots) < _MANY:
+        if len(roots) < MANY:
             return self._sampler.sample(roots, self._clock.now()) if roots else {}
         # The sampler only replaces what it keeps, so that two samples at once do each other no harm.
         return await asyncio.to_thread(self._sampler.sample, roots, self._clock.now())
 
-    def _usage(self, one: Declared) -> Usage | None:
+    def _usage(self, one: Intent) -> Usage | None:
         roots = self._roots([one])
         return self._sampler.sample(roots, self._clock.now()).get(one.name) if roots else None
 
-    def _roots(self, chosen: list[Declared]) -> dict[str, Identity]:
+    def _roots(self, chosen: list[Intent]) -> dict[str, Identity]:
         """Of those that run, the process at the top of each tree."""
         roots = {}
         for one in chosen:
@@ -168,24 +165,21 @@ class Publisher:
                 roots[one.name] = running.identity
         return roots
 
-    def _conditions(self, one: Declared) -> list[Condition]:
+    def _conditions(self, one: Intent) -> list[Condition]:
         loop = self._loop
         found = condition_values(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
-        changed = self._updated_at.get(one.name, one.record.updated_at)
-        hold = one.record.hold
+        changed = self._updated_at.get(one.name, one.updated_at)
+        hold = one.hold
         return [
-            {
-                "type": truth.type,
-                "status": truth.status,
-                "reason": truth.reason,
-                "message": truth.message + self._changed_paths(one, truth),
-                "last_transition_time": hold.at if truth.type == "Held" and hold else changed,
-                "observed_generation": loop.decided.get(one.name, 0),
-            }
+            truth.published(
+                hold.at if truth.type == "Held" and hold else changed,
+                loop.decided.get(one.name, 0),
+                self._changed_paths(one, truth),
+            )
             for truth in found
         ]
 
-    def _changed_paths(self, one: Declared, truth: ConditionValue) -> str:
+    def _changed_paths(self, one: Intent, truth: ConditionValue) -> str:
         """Which fields wait for a restart."""
         running = self._instances.get(one.name)
         if truth.reason != "SpecChanged" or running is None or running.spec is None:
@@ -193,7 +187,7 @@ class Publisher:
         found = changes(running.spec, one.spec)
         return ": " + ", ".join(change.path for change in found if change.effect is Effect.RESTART)
 
-    def _instance_list(self, one: Declared) -> list[dict[str, Any]]:
+    def _instance_list(self, one: Intent) -> list[dict[str, Any]]:
         state: State = self._loop.observed.get(one.name, NOTHING_SEEN)
         instance = state.instance
         if instance is None:
@@ -227,15 +221,11 @@ def event_json(event: Any) -> dict[str, Any]:
     }
 
 
-def hold_json(hold: HoldRecord | None) -> dict[str, Any] | None:
+def hold_json(hold: Hold | None) -> dict[str, Any] | None:
     """A hold as callers see it."""
     if hold is None:
         return None
     return {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason, "until": hold.until}
-
-
-def _place(one: Declared) -> str:
-    return f"{one.record.file}:{one.record.line}" if one.record.file else ""
 
 
 def _in_seed_order(entry: Mapping[str, Any], groups: list[str]) -> dict[str, Any]:

@@ -7,15 +7,14 @@ from typing import Any
 
 from pmon3_schema.profiles import chosen_words
 from pmon3_schema.status import Status
-from pmond.core.compare import CLI
 from pmond.core.health import health_of, sync_of, worst
-from pmond.core.model import NOTHING_SEEN
+from pmond.core.model import CLI, NOTHING_SEEN, Intent
 from pmond.core.report import report
 from pmond.runtime.access.auth import Peer
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.intent.redaction import redacted
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.set_conditions import SetStatus, conditions, set_status
 from pmond.runtime.intent.sets import Sets
@@ -45,9 +44,9 @@ class SetView:
 
     async def all(self, peer: Peer) -> list[dict[str, Any]]:
         """Every set by name, the processes of the command line last."""
-        members: dict[str, list[Declared]] = {}
+        members: dict[str, list[Intent]] = {}
         for one in self._registry.processes.values():
-            members.setdefault(one.record.owner, []).append(one)
+            members.setdefault(one.owner, []).append(one)
         records = {record.set_name for record in self._sets.all()}
         names = sorted(records | (members.keys() - {CLI})) + ([CLI] if CLI in members else [])
         return [
@@ -58,12 +57,12 @@ class SetView:
 
     def set_status(self, name: str, peer: Peer) -> SetStatus:
         """A set as far as this caller may know it."""
-        members = [one for one in self._registry.processes.values() if one.record.owner == name]
+        members = [one for one in self._registry.processes.values() if one.owner == name]
         members.sort(key=lambda one: one.id)
         return self._set_status(name, peer, members, [one.name for one in members if self._is_outdated(one)])
 
     def _set_status(
-        self, name: str, peer: Peer, members: Sequence[Declared], outdated: Sequence[str]
+        self, name: str, peer: Peer, members: Sequence[Intent], outdated: Sequence[str]
     ) -> SetStatus:
         record = self._sets.get(name) or self._sets.fresh(name)
         return set_status(
@@ -74,8 +73,8 @@ class SetView:
             self._rollouts.active(name),
         )
 
-    async def _json(self, name: str, members: list[Declared], peer: Peer) -> dict[str, Any]:
-        held = any(one.record.hold is not None and not one.record.hold.up for one in members)
+    async def _json(self, name: str, members: list[Intent], peer: Peer) -> dict[str, Any]:
+        held = any(one.hold is not None and not one.hold.up for one in members)
         members = sorted(members, key=lambda one: one.id)
         marked = await cooperative_map(members, self._is_outdated)
         outdated = [one.name for one, behind in zip(members, marked, strict=True) if behind]
@@ -109,27 +108,26 @@ class SetView:
         record = self._sets.one(name)
         return [_revision(one) for one in self._sets.revisions(record.set_name, limit)]
 
-    def _status(self, one: Declared) -> Status:
+    def _status(self, one: Intent) -> Status:
         loop = self._loop
         if one.name in loop.quarantined:
             return Status.FAILED
         return report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy).status
 
-    def _is_outdated(self, one: Declared) -> bool:
-        if not one.record.deferred:
+    def _is_outdated(self, one: Intent) -> bool:
+        if not one.deferred:
             return False
         instance = self._loop.observed.get(one.name, NOTHING_SEEN).instance
-        return instance is not None and instance.revision != one.wanted.revision
+        return instance is not None and instance.revision != one.revision
 
 
-def _member(one: Declared) -> dict[str, Any]:
-    record = one.record
+def _member(one: Intent) -> dict[str, Any]:
     return {
         "name": one.name,
         "prune": one.spec.prune,
-        "declared": not record.undeclared,
-        "file": record.file,
-        "line": record.line,
+        "declared": not one.undeclared,
+        "file": one.place.file,
+        "line": one.place.line,
     }
 
 

@@ -15,13 +15,13 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.goals import Goal, WaitCondition, parse
 from pmon3_schema.protocol import Promise, Wait
 from pmon3_schema.status import FINAL, Status
-from pmond.core.model import NOTHING_SEEN, Ending, Wanted
+from pmond.core.model import NOTHING_SEEN, Ending, Intent
 from pmond.core.report import Report, condition_values, report
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.files import log_files, logs
 from pmond.runtime.files.log_files import LogFile
-from pmond.runtime.intent.registry import Declared, Registry
+from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.set_conditions import SetStatus
 from pmond.runtime.supervise.bus import Bus, ChangeWatch, set_key
 from pmond.runtime.supervise.loop import Loop
@@ -32,7 +32,7 @@ _TAIL_LINES = "10"
 _TAIL_BYTES = 8192
 
 
-Readable = Callable[[Declared], Sequence[LogFile]]
+Readable = Callable[[Intent], Sequence[LogFile]]
 """The logs of a process that the caller may see."""
 
 
@@ -105,7 +105,7 @@ class Waiter:
             return self._judge_stopped(target, seen)
         if until == "deleted":
             # Whoever only waits (token 0) may wait for somebody else to delete it.
-            kept = bool(target.token) and not one.record.deleting
+            kept = bool(target.token) and not one.deleting
             return Verdict(failed=kept, reason=f"it is {seen.status.word}")
         if until == "exited":
             return self._judge_exited(target, seen, condition.code)
@@ -115,7 +115,7 @@ class Waiter:
             found = condition_values(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
             status = next((truth.status for truth in found if truth.type == condition.type), "Unknown")
             return Verdict(met=status == condition.status, reason=f"{condition.type} is {status}")
-        return self._judge_up(target, one.wanted, seen, until)
+        return self._judge_up(target, one, seen, until)
 
     def _judge_exited(self, target: Promise, seen: Report, code: int | None) -> Verdict:
         """Its program ended by itself, with that code if one is asked for."""
@@ -128,19 +128,18 @@ class Waiter:
         final = state.instance is None and seen.status in FINAL
         return Verdict(failed=final, reason=seen.reason or f"it is {seen.status.word}")
 
-    def _judge_synced(self, one: Declared, seen: Report) -> Verdict:
+    def _judge_synced(self, one: Intent, seen: Report) -> Verdict:
         """What runs, or has run to its end, is what is declared."""
         instance = self._loop.observed.get(one.name, NOTHING_SEEN).instance
-        record = one.record
+        record = one
         if record.staged or (
-            instance is not None
-            and (instance.revision, instance.token) != (one.wanted.revision, record.token)
+            instance is not None and (instance.revision, instance.token) != (one.revision, record.token)
         ):
             stuck = (record.staged or record.deferred) and not self._rolling_out(record.owner)
             return Verdict(failed=stuck, reason="it does not run with what is declared")
         if instance is None and seen.status is Status.FAILED:
             return Verdict(failed=True, reason=seen.reason)
-        met = (instance is not None) == one.wanted.up or seen.status is Status.COMPLETED
+        met = (instance is not None) == one.up or seen.status is Status.COMPLETED
         return Verdict(met=met, reason="it does not run")
 
     def _judge_stopped(self, target: Promise, seen: Report) -> Verdict:
@@ -153,14 +152,14 @@ class Waiter:
             return Verdict(failed=True, reason="it was started again")
         return Verdict(reason=seen.reason or f"it is {seen.status.word}")
 
-    def _judge_up(self, target: Promise, wanted: Wanted, seen: Report, until: str) -> Verdict:
+    def _judge_up(self, target: Promise, wanted: Intent, seen: Report, until: str) -> Verdict:
         state = self._loop.observed.get(target.name, NOTHING_SEEN)
         goal = {Status.COMPLETED} if until == "completed" else {Status.RUNNING, Status.COMPLETED}
         instance, history = state.instance, state.history
         token = instance.token if instance is not None else history.token
         reason = seen.reason or f"it is {seen.status.word}"
         if token < target.token:
-            record = self._registry.processes[target.name].record
+            record = self._registry.processes[target.name]
             if record.staged or record.deferred:
                 if self._rolling_out(record.owner):
                     return Verdict(reason="waits for its turn in a rollout")

@@ -18,10 +18,10 @@ from pmond.core.model import (
     FlapPolicy,
     History,
     Instance,
+    Intent,
     Phase,
     Policy,
     State,
-    Wanted,
 )
 
 FAILED, SUCCESS = ExitStatus(1), ExitStatus(0)
@@ -52,10 +52,10 @@ def refused(transient: bool = False, **values: Any) -> State:
 
 
 def on(
-    want: Wanted,
+    want: Intent,
     state: State = NOTHING_SEEN,
     now: float = 100.0,
-    others: tuple[tuple[Wanted, State], ...] = (),
+    others: tuple[tuple[Intent, State], ...] = (),
     **more: Any,
 ) -> Decision:
     """The decision on web."""
@@ -75,7 +75,7 @@ class TestNothingRuns:
          (wanted(autostart=False, held=True), True), (wanted(held=True, deleting=True), False)],
     )  # fmt: skip
     def test_deletion_then_the_hold_then_the_spec_decide_whether_it_is_up(
-        self, want: Wanted, up: bool
+        self, want: Intent, up: bool
     ) -> None:
         assert isinstance(on(want).action, Start) is up
 
@@ -167,7 +167,7 @@ class TestDependencies:
     @pytest.mark.parametrize(
         "db", [wanted("db", token=1), wanted("db", revision="r2"), wanted("db", held=False)]
     )
-    def test_a_dependency_that_is_about_to_be_stopped_is_not_met(self, db: Wanted) -> None:
+    def test_a_dependency_that_is_about_to_be_stopped_is_not_met(self, db: Intent) -> None:
         assert on(self.WEB, others=((db, instance()),)).rule is Rule.AWAIT_DEPENDENCIES
 
     def test_a_deferred_revision_of_a_dependency_is_met(self) -> None:

@@ -19,7 +19,7 @@ from pmond.core.facts import (
     StopSent,
     TreeEmpty,
 )
-from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, Phase, Policy, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, Intent, Phase, Policy, State
 
 FAILED = ExitStatus(1)
 
@@ -36,7 +36,7 @@ def crashed(number: int) -> Exited:
     return Exited("web", number, FAILED)
 
 
-def after(*story: tuple[float, Fact], want: Wanted | None = None, state: State = NOTHING_SEEN) -> State:
+def after(*story: tuple[float, Fact], want: Intent | None = None, state: State = NOTHING_SEEN) -> State:
     for at, fact in story:
         state = evolve(state, want or wanted(), fact, at, Policy())
     return state

@@ -9,7 +9,7 @@ from pmon3_schema.status import Status
 from pmond.core.case import Rule
 from pmond.core.evolve import evolve
 from pmond.core.facts import Exited, Spawned, StopSent
-from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, History, Instance, Phase, Policy, State, Wanted
+from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, History, Instance, Intent, Phase, Policy, State
 from pmond.core.report import _STATUS_OF_RULE, condition_values, exit_words, report
 
 RUNS = State(Instance(1, 7, "r1", 0, 0.0, Phase.RUNNING), History(1, 1, "r1"))
@@ -31,7 +31,7 @@ CRASHED = State(None, History(1, 1, "r1", ending=Ending.ITSELF, exit=ExitStatus(
         (wanted(deleting=True), NOTHING_SEEN, Status.STOPPED),
     ],
 )
-def test_the_words(want: Wanted, state: State, word: Status) -> None:
+def test_the_words(want: Intent, state: State, word: Status) -> None:
     assert report("web", desired(want), {"web": state}, 0.1, Policy()).status is word
 
 
@@ -65,7 +65,7 @@ def test_every_rule_without_a_word_of_its_own_goes_by_what_is_wanted() -> None:
     }  # fmt: skip
 
 
-def conditions(want: Wanted, state: State) -> dict[str, str]:
+def conditions(want: Intent, state: State) -> dict[str, str]:
     return {t.type: t.status for t in condition_values("web", desired(want), {"web": state}, 100.0, Policy())}
 
 

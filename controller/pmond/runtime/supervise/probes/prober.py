@@ -17,7 +17,7 @@ from pmon3_schema.probes import ProbeSpec
 from pmon3_schema.scalars import format_duration
 from pmond.core.actions import RunProbe
 from pmond.core.facts import LineSeen, ProbeBegun, ProbeFailed, ProbePassed
-from pmond.core.model import ExitStatus, Wanted
+from pmond.core.model import ExitStatus, Intent
 from pmond.core.probing import Aspect
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.instances import Running
@@ -55,10 +55,10 @@ class Prober:
         self._parallel = parallel
         self._tries: dict[Key, _Try] = {}
         self._commands: dict[int, _Try] = {}
-        self._waiting: deque[tuple[_Try, Running, Wanted]] = deque()
+        self._waiting: deque[tuple[_Try, Running, Intent]] = deque()
         self._listeners: dict[tuple[str, int], LogListener] = {}
 
-    def begin(self, action: RunProbe, running: Running, intent: Wanted) -> None:
+    def begin(self, action: RunProbe, running: Running, intent: Intent) -> None:
         """Try a probe, unless it is being tried already."""
         key = (action.name, action.number, action.aspect)
         self._loop.tell(ProbeBegun(*key, action.attempt))
@@ -124,7 +124,7 @@ class Prober:
             if not one.unwanted and not running.ended:
                 self._begin_command(one, running, intent)
 
-    def _begin_command(self, one: _Try, running: Running, intent: Wanted) -> None:
+    def _begin_command(self, one: _Try, running: Running, intent: Intent) -> None:
         words = _probe_of(intent, one.key[2]).exec
         variables = {"MAINPID": str(running.pid), PROBE: str(one.attempt)}
         spec = command_of(intent.spec, words, variables)
@@ -165,5 +165,5 @@ class Prober:
         self._loop.tell(LineSeen(name, number, line))
 
 
-def _probe_of(intent: Wanted, aspect: Aspect) -> ProbeSpec:
+def _probe_of(intent: Intent, aspect: Aspect) -> ProbeSpec:
     return intent.spec.ready if aspect is Aspect.READY else intent.spec.live
