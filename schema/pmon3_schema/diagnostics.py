@@ -21,6 +21,7 @@ CODES: dict[str, str] = {
     "PM002": "a key is given twice",
     "PM003": "the file is not clean UTF-8 text",
     "PM004": "the file is too large, too deep or refers to itself too often",
+    "PM005": "a file of another tool",
     "PM010": "a value has the wrong type",
     "PM011": "something required is missing",
     "PM012": "a value is not allowed",

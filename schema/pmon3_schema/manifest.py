@@ -21,17 +21,18 @@ from typing import Any
 
 from msgspec import Struct
 
+from pmon3_schema import other_tools
 from pmon3_schema.checks import check_together
 from pmon3_schema.diagnostics import Diagnostic, has_errors
 from pmon3_schema.field_diagnostics import FieldDiagnostic, mistakes, type_name
 from pmon3_schema.fields import InvalidValue
 from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import LineIndex, Path, Unreadable, decode
-from pmon3_schema.path_diagnostics import Item, Layer, ManifestFile, Source, diagnostics
+from pmon3_schema.path_diagnostics import Item, Layer, ManifestFile, PathDiagnostic, Source, diagnostics
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import OPTIONS, gather, merged
 from pmon3_schema.spelling import SEED_TEXT_KEYS
-from pmon3_schema.top import read_top
+from pmon3_schema.top import Top, read_top
 from pmon3_schema.variables import references_hint
 
 _LARGE = 256 * 1024
@@ -114,11 +115,23 @@ def _load(source: Source) -> None:
         source.loaded = source.format.load(source.text)
     except Unreadable as unreadable:
         source.text = source.text or document.content.decode("utf-8", "replace").removeprefix("\ufeff")
-        source.problems.append(unreadable.problem)
+        source.problems.append(other_tools.of_text(document.path, source.text) or unreadable.problem)
         return
     source.problems.extend(source.loaded.problems)
     source.top = read_top(source.loaded.data, source.format.name)
+    if source.top.findings:
+        _recognise(source, source.loaded.data)
     source.findings.extend(source.top.findings)
+
+
+def _recognise(source: Source, data: Any) -> None:
+    """A file of another tool is called what it is, instead of all that it lacks."""
+    other = other_tools.of_data(source.document.path, data)
+    if other is not None:
+        source.top = Top(findings=[PathDiagnostic("PM005", other.message, other.path, True, other.hint)])
+    elif isinstance(data, str) and (problem := other_tools.of_text(source.document.path, source.text)):
+        source.top = Top()
+        source.problems.append(problem)
 
 
 def _validate(

@@ -134,11 +134,17 @@ def _mapping(value: Any, path: Path, top: Top) -> dict[str, Any]:
 def _list(value: Any, path: Path, top: Top) -> list[Any]:
     if isinstance(value, list):
         return value
-    hint = _EMPTY_LIST if path[-1] == "processes" else ""
+    hint = _list_hint(value) if path[-1] == "processes" else ""
     top.findings.append(
         PathDiagnostic("PM010", f"`processes` must be a list, not {type_name(value)}", path, hint=hint)
     )
     return []
+
+
+def _list_hint(value: Any) -> str:
+    """How what is there is written as a list."""
+    first = next(iter(value), None) if isinstance(value, dict) else None
+    return f"write each as an item of a list: `- name: {first}`" if isinstance(first, str) else _EMPTY_LIST
 
 
 def _folded(key: str, format_name: str) -> str:
