@@ -9,6 +9,7 @@ from pmon3_schema import graph
 from pmon3_schema.diagnostics import Severity
 from pmon3_schema.field_diagnostics import did_you_mean
 from pmon3_schema.path_diagnostics import Item, Source
+from pmon3_schema.without_effect import idle_settings
 
 
 def check_together(
@@ -22,6 +23,8 @@ def check_together(
     for item in items:
         _warn(item)
     first = _check_names(items)
+    for item in items:
+        _warn_of_earlier_name(item, first)
     # With a document missing, what it declares is unknown: no guesses about dependencies then.
     if all(source.loaded is not None for source in sources):
         _check_known(items, {*first, *known_names}, elsewhere)
@@ -34,9 +37,16 @@ def _warn(item: Item) -> None:
     if item.name.isdecimal():
         message = f"the name `{item.name}` looks like an id: commands take it for one first"
         item.report("PM040", message, item.name_field(), hint="add a letter", severity=Severity.WARNING)
-    if item.spec.log and item.spec.log_dir:
-        message, hint = "`log_dir` has no effect beside `log`", "remove one of the two"
-        item.report("PM041", message, "log_dir", at_key=True, hint=hint, severity=Severity.WARNING)
+    for idle in idle_settings(item.spec, item.written()):
+        item.report("PM041", idle.message, *idle.path, at_key=True, hint=idle.hint, severity=Severity.WARNING)
+
+
+def _warn_of_earlier_name(item: Item, declared: Mapping[str, Item]) -> None:
+    earlier = item.spec.renamed_from if item.spec is not None else ""
+    if earlier and earlier != item.name and earlier in declared:
+        message = f"`renamed_from` has no effect: `{earlier}` is declared too"
+        hint = f"remove it, or the entry of {earlier}"
+        item.report("PM041", message, "renamed_from", hint=hint, severity=Severity.WARNING)
 
 
 def _check_names(items: Sequence[Item]) -> dict[str, Item]:

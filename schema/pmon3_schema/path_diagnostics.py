@@ -110,6 +110,10 @@ class Item(Struct, eq=False):
     def source(self) -> Source:
         return self.layers[0].source
 
+    def written(self) -> dict[str, None]:
+        """The fields that its entry, or a change that is in use, has, such as ``restart.delay``; in order."""
+        return dict.fromkeys(name for layer in self.layers for name in _dotted(layer.entry))
+
     def place(self, *parts: str | int) -> tuple[Source, Path]:
         """Where a field that is in force is written: the document, and the path in it."""
         last = next((one for one in reversed(self.layers) if one.says(parts)), self.layers[0])
@@ -134,6 +138,13 @@ class Item(Struct, eq=False):
         if any(one.code == NO_VALUE and one.path == path for one in source.findings):
             return  # what a variable without a value stands for cannot be right
         source.findings.append(PathDiagnostic(code, message, path, at_key, hint, severity, related))
+
+
+def _dotted(entry: dict[str, Any], before: str = "") -> Iterator[str]:
+    for key, value in entry.items():
+        yield f"{before}{key}"
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{before}{key}.")
 
 
 def diagnostics(sources: Sequence[Source]) -> list[Diagnostic]:

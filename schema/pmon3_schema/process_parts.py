@@ -22,6 +22,8 @@ from pmon3_schema.field_types import (
 )
 from pmon3_schema.fields import field, mistake
 
+_MOST_DOUBLINGS = 40  # 2**40 times any delay is past every cap; keeps the power finite
+
 
 class RestartSpec(Part, frozen=True):
     """When a process that ended by itself is started again, and how soon."""
@@ -40,7 +42,9 @@ class RestartSpec(Part, frozen=True):
         effect=Effect.IN_PLACE,
         description="delay before the second restart in a row; the first is at once",
     )
-    max_delay: Duration = field(60.0, effect=Effect.IN_PLACE, description="the delay doubles up to this")
+    max_delay: Duration = field(
+        60.0, effect=Effect.IN_PLACE, description="the delay doubles up to this, and is never below `delay`"
+    )
     jitter: Number = field(
         0.1,
         effect=Effect.IN_PLACE,
@@ -60,6 +64,13 @@ class RestartSpec(Part, frozen=True):
         description="give up after this many failures within the window; 0: never",
     )
     window: Duration = field(60.0, effect=Effect.IN_PLACE, description="the window of max_failures")
+
+    def delay_after(self, streak: int) -> float:
+        """Seconds before the next restart, jitter apart, after `streak` ends without a stable run between."""
+        if streak <= 1:
+            return 0.0
+        doubled = self.delay * 2.0 ** min(streak - 2, _MOST_DOUBLINGS)
+        return min(doubled, max(self.delay, self.max_delay))
 
 
 class StopSpec(Part, frozen=True):

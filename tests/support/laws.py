@@ -299,7 +299,8 @@ class Laws:
             allowed = account.period + min(wait, policy.countdown)
             _require(now >= allowed - _ROUNDING, f"{name}: restarted while flapping, allowed at {allowed}")
         elif account.streak > 1 and account.ended_at is not None:
-            delay = min(restart.delay * 2.0 ** min(account.streak - 2, 99), restart.max_delay)
+            longest = max(restart.delay, restart.max_delay)
+            delay = min(restart.delay * 2.0 ** min(account.streak - 2, 99), longest)
             allowed = account.ended_at + delay * (1 - restart.jitter)
             _require(now >= allowed - _ROUNDING, f"{name}: restarted at {now}, in backoff until {allowed}")
 

@@ -47,7 +47,7 @@ def command(
     systemd. What has no counterpart is told on stderr, with the reason. Comments are not kept."""
     from pmon3.converting import CannotConvert
     from pmon3.converting.reading import convert
-    from pmon3.converting.writing import mistakes, text_of
+    from pmon3.converting.writing import checked, text_of
 
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
@@ -57,10 +57,10 @@ def command(
         raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read {path}: {error.strerror}") from error
     except CannotConvert as error:
         raise PmonError(ErrorCode.INVALID, f"cannot convert {path}: {error}", "see --from") from error
-    wrong = mistakes(converted.manifest)
-    for remark in dict.fromkeys([*converted.losses, *wrong]):
+    found = checked(converted.manifest)
+    for remark in dict.fromkeys([*converted.losses, *found.errors, *found.warnings]):
         output.note(remark)
     if strict and converted.losses:
         return exit_codes.NEGATIVE
     output.write(text)
-    return exit_codes.NEGATIVE if wrong else exit_codes.DONE
+    return exit_codes.NEGATIVE if found.errors else exit_codes.DONE

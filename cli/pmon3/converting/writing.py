@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from pmon3.converting import CannotConvert
+from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.formats import export
 from pmon3_schema.manifest import ManifestFile, read
 
@@ -17,10 +18,23 @@ def text_of(manifest: dict[str, Any], form: str) -> str:
     return export.render_manifest(manifest, form)
 
 
-def mistakes(manifest: dict[str, Any]) -> list[str]:
-    """What is wrong with it, in words without places: nobody has seen its text yet."""
+class Findings(NamedTuple):
+    """What `validate` says of a manifest, in words without places: nobody has seen its text yet."""
+
+    errors: list[str]
+    warnings: list[str]
+
+
+def checked(manifest: dict[str, Any]) -> Findings:
+    """What is wrong with it, and what of it does nothing."""
     found = read([ManifestFile("converted.json", json.dumps(manifest, default=str).encode())]).diagnostics
-    return [f"{one.path.lstrip('/') or 'manifest'}: {one.message}" for one in found]
+    return Findings(
+        [_words(one) for one in found if one.is_error], [_words(one) for one in found if not one.is_error]
+    )
+
+
+def _words(one: Diagnostic) -> str:
+    return f"{one.path.lstrip('/') or 'manifest'}: {one.message}"
 
 
 def _has_none(value: Any) -> bool:

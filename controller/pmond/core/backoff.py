@@ -1,7 +1,8 @@
 """Restart arithmetic: when a process that ended may be started again.
 
 The first restart after a stable run is immediate. From the second in a row the delay grows:
-`delay`, twice that, and so on up to `max_delay`, but never less than a hundredth of a second.
+`delay`, twice that, and so on up to `max_delay` (or `delay`, if that is more), but never less than a
+hundredth of a second.
 A run of `stable_after` seconds starts the count afresh. Jitter shortens the delay by a share
 that depends on the process alone, so that processes which failed together do not return
 together, and the same history gives the same time on every look (a random number would not).
@@ -16,16 +17,14 @@ from pmon3_schema.process_parts import RestartSpec
 from pmond.core.model import ExitStatus, History
 
 _LEAST = 0.01  # seconds; with `delay: 0` a program that cannot start would be tried without end
-_MOST_DOUBLINGS = 40  # 2**40 times any delay is past every cap; keeps the power finite
 
 
 def delay(restart: RestartSpec, streak: int, name: str) -> float:
     """Seconds to wait before a restart, after `streak` ends in a row without a stable run."""
     if streak <= 1:
         return 0.0
-    doubled = restart.delay * 2.0 ** min(streak - 2, _MOST_DOUBLINGS)
     share = crc32(f"{name} {streak}".encode("utf-8", "replace")) / 2**32
-    return max(_LEAST, min(doubled, restart.max_delay) * (1.0 - restart.jitter * share))
+    return max(_LEAST, restart.delay_after(streak) * (1.0 - restart.jitter * share))
 
 
 def succeeded(spec: ProcessSpec, exit: ExitStatus | None) -> bool:

@@ -83,7 +83,7 @@ def converted(run: Run, folders: Path, name: str, text: str) -> tuple[dict[str, 
         ran = run("convert", str(file), "--to", form)
         assert ran.code == 0, ran.err
         reading = read([ManifestFile(f"/m/x.{form}", ran.out.encode())])
-        assert reading.diagnostics == ()
+        assert reading.ok, reading.diagnostics
         found.append({entry.spec.name: entry.spec for entry in reading.entries})
         said = ran.err
     assert found[0] == found[1] == found[2]

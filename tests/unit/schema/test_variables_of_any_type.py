@@ -73,9 +73,9 @@ def test_sections_take_them_too() -> None:
         "limits": {"memory": "${V:-1KiB}", "nofile": "${N}"},
         "stop": {"signal": "${V:-HUP}", "kill_group": "${T}"},
     }  # fmt: skip
-    found = spec(declared, N=7, T=False, P="never")
+    found = spec(declared, N=7, T=False, P="always")
     assert (found.restart.delay, found.restart.jitter, found.restart.max_failures) == (2.0, 0.5, 7)
-    assert (found.restart.success_exit_codes, found.restart.policy) == ((0, 7), "never")
+    assert (found.restart.success_exit_codes, found.restart.policy) == ((0, 7), "always")
     assert (found.limits.memory, found.limits.nofile) == (1024, 7)
     assert (found.stop.signal, found.stop.kill_group) == (1, False)
 

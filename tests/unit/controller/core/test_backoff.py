@@ -28,6 +28,13 @@ def test_jitter_shortens_by_its_share_at_most_and_is_the_same_on_each_look() -> 
     assert delay(restart, 12, "web7") == delay(restart, 12, "web7")
 
 
+def test_a_delay_is_never_cut_to_a_smaller_max_delay() -> None:
+    long = spec(restart={"delay": "5m", "jitter": 0.0}).restart
+    assert [delay(long, streak, "web") for streak in (1, 2, 3, 9)] == [0.0, 300.0, 300.0, 300.0]
+    cut = spec(restart={"delay": "6s", "max_delay": "2s", "jitter": 0.0}).restart
+    assert delay(cut, 2, "web") == delay(cut, 50, "web") == 6.0
+
+
 def test_without_any_delay_there_is_still_a_breath_from_the_second_restart_on() -> None:
     restart = spec(restart={"delay": 0, "jitter": 1.0}).restart
     assert delay(restart, 1, "web") == 0.0
