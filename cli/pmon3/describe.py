@@ -6,10 +6,13 @@ the person reads the same words as in the events and conditions.
 
 from __future__ import annotations
 
+import posixpath
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
-from pmon3.render import local_time
+from pmon3.render import memory
+from pmon3.times import in_local_times, local_time, uptime
 
 _EVENTS_SHOWN = 10
 _MASKED = "***"
@@ -17,10 +20,16 @@ _MASKED = "***"
 _UP = frozenset({"running", "init"})
 
 
-def properties(process: dict[str, Any]) -> list[tuple[str, str]]:
-    """The rows of the property table of one detailed status object."""
+def properties(
+    process: dict[str, Any], log_lines: Sequence[str] = (), now: float = 0.0
+) -> list[tuple[str, str]]:
+    """The rows of the property table of one detailed status object.
+
+    `log_lines`: the end of its log; `now` in seconds since the epoch.
+    """
     return [
-        *_of_the_seed(process), *_ours(process), *_origins(process), *_conditions(process), *_events(process),
+        *_of_the_seed(process), *_ours(process, now), *_settings(process), *_origins(process),
+        *_conditions(process), *_events(process), *(("log line", line) for line in log_lines),
     ]  # fmt: skip
 
 
@@ -37,7 +46,7 @@ def why_not_running(process: dict[str, Any]) -> str:
     """One sentence: why the process is not running; empty when it is."""
     if process["status"] in _UP:
         return ""
-    text: str = process["reason"] or f"it is {process['status']}"
+    text: str = in_local_times(process["reason"]) or f"it is {process['status']}"
     if process["status"] == "stopped" and process.get("hold"):
         hold = process["hold"]
         by = hold.get("by") or hold.get("user")
@@ -72,8 +81,9 @@ def _of_the_seed(process: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _ours(process: dict[str, Any]) -> list[tuple[str, str]]:
+def _ours(process: dict[str, Any], now: float) -> list[tuple[str, str]]:
     spec = process.get("spec", {})
+    running = bool(process["pid"])
     return [
         ("why", why_not_running(process)),
         ("description", spec.get("description", "")),
@@ -81,8 +91,33 @@ def _ours(process: dict[str, Any]) -> list[tuple[str, str]]:
         ("owner", process["owner"]),
         ("ready", "true" if process["ready"] else "false"),
         ("started_at", local_time(process["started_at"])),
+        ("uptime", uptime(process, now) if running else ""),
+        ("cpu", f"{process['cpu_percent']:.1f}%" if running else ""),
+        ("memory", memory(process["memory_bytes"]) if running else ""),
         ("last exit", _last_exit(process)),
     ]
+
+
+def _settings(process: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is in force of what can be declared, defaults too where they answer a question."""
+    spec = process.get("spec", {})
+    stop = spec.get("stop") or {}
+    command = f"{shlex.join(stop['command'])}, " if stop.get("command") else ""
+    signal, patience = stop.get("signal", "SIGTERM"), stop.get("timeout", "10s")
+    return [
+        ("cwd", spec.get("cwd") or posixpath.dirname(process["file"])),
+        ("stderr_log", spec.get("stderr_log", "")),
+        ("restart", _restart_words(spec)),
+        ("stop", f"{command}{signal}, SIGKILL after {patience}"),
+    ]
+
+
+def _restart_words(spec: dict[str, Any]) -> str:
+    """``always; delay 2s, max_failures 5``."""
+    restart: dict[str, Any] = spec.get("restart") or {}
+    policy = "never" if _never_restarts(spec) else restart.get("policy", "always")
+    more = ", ".join(f"{key} {value}" for key, value in restart.items() if key != "policy")
+    return f"{policy}; {more}" if more else policy
 
 
 def _never_restarts(spec: dict[str, Any]) -> bool:
@@ -113,7 +148,12 @@ def _last_exit(process: dict[str, Any]) -> str:
 def _conditions(process: dict[str, Any]) -> list[tuple[str, str]]:
     """What is true; that something unusual is not the case needs no line. `-o json` has them all."""
     return [
-        ("condition", ": ".join(part for part in (_condition_words(c), c["reason"], c["message"]) if part))
+        (
+            "condition",
+            ": ".join(
+                part for part in (_condition_words(c), c["reason"], in_local_times(c["message"])) if part
+            ),
+        )
         for c in process.get("conditions", [])
         if c["type"] == "Ready" or c["status"] != "False"
     ]
@@ -126,4 +166,6 @@ def _condition_words(condition: dict[str, Any]) -> str:
 
 def _events(process: dict[str, Any]) -> list[tuple[str, str]]:
     recent = process.get("events", [])[-_EVENTS_SHOWN:]
-    return [("event", f"{local_time(e['time'])} {e['reason']}: {e['message']}") for e in recent]
+    return [
+        ("event", f"{local_time(e['time'])} {e['reason']}: {in_local_times(e['message'])}") for e in recent
+    ]

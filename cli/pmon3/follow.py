@@ -12,8 +12,9 @@ from collections.abc import Mapping
 
 from pmon3 import output
 from pmon3.client import ResponseStream
+from pmon3.fitting import width
 from pmon3.output import LogWriter
-from pmon3.table import visible, width
+from pmon3.table import visible
 
 _COLOURS = (51, 142, 46, 214, 177, 75, 203, 228)
 

@@ -21,6 +21,7 @@ class OutputFormat(StrEnum):
     """The shapes of an answer."""
 
     TABLE = "table"
+    WIDE = "wide"
     JSON = "json"
     YAML = "yaml"
     NAME = "name"
@@ -30,6 +31,7 @@ class PlanFormat(StrEnum):
     """The shapes of a plan, which has no names to list."""
 
     TABLE = "table"
+    WIDE = "wide"
     JSON = "json"
     YAML = "yaml"
 

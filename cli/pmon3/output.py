@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pmon3 import terminal
 from pmon3.neutral import LogText, harmless
-from pmon3.table import visible
+from pmon3.table import Style, visible
 from pmon3_schema.characters import STEERS, escaped_json
 from pmon3_schema.errors import ErrorCode, PmonError
 
-TABLE, JSON, YAML, NAME = "table", "json", "yaml", "name"
+TABLE, WIDE, JSON, YAML, NAME = "table", "wide", "json", "yaml", "name"
 
 
 class ReaderGone(Exception):
@@ -53,13 +54,22 @@ def coloured(stream: Any = None) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return bool((stream or sys.stdout).isatty()) and os.environ.get("TERM") != "dumb"
+    return terminal.is_terminal(stream or sys.stdout) and not terminal.is_dumb(os.environ)
+
+
+def style(shape: str = "table") -> Style:
+    """How text for people is written on stdout: in colours or not, as wide as the terminal or as it is."""
+    narrow = shape != WIDE and terminal.is_terminal(sys.stdout)
+    return Style(coloured(), terminal.size(sys.stdout)[0] if narrow else None)
 
 
 def write(text: str) -> None:
     """A result; of what steers a terminal only our own colours are left. Raises ReaderGone."""
+    text = harmless(text, coloured())
+    if terminal.is_terminal(sys.stdout) and terminal.only_ascii(os.environ):
+        text = terminal.in_ascii(text)
     try:
-        sys.stdout.write(harmless(text, coloured()))
+        sys.stdout.write(text)
     except BrokenPipeError:
         raise ReaderGone from None
 
@@ -87,8 +97,8 @@ def detail(text: str) -> None:
     sys.stderr.write(harmless(text))
 
 
-def emit(value: Any, shape: str, as_table: Callable[[bool], str]) -> None:
-    """Print a result: as data (json, yaml), as names, or as the text `as_table(coloured)` makes."""
+def emit(value: Any, shape: str, as_table: Callable[[Style], str]) -> None:
+    """Print a result: as data (json, yaml), as names, or as the text `as_table(style)` makes."""
     if shape == JSON:
         write(json_text(value))
     elif shape == YAML:
@@ -96,14 +106,14 @@ def emit(value: Any, shape: str, as_table: Callable[[bool], str]) -> None:
     elif shape == NAME:
         write("".join(f"{visible(item['name'])}\n" for item in _items(value)))
     else:
-        write(as_table(coloured()))
+        write(as_table(style(shape)))
 
 
 def emit_processes(processes: Sequence[dict[str, Any]], shape: str) -> None:
     """Print processes as `ls` does."""
     from pmon3.render import process_table
 
-    emit(list(processes), shape, lambda colour: process_table(processes, colour))
+    emit(list(processes), shape, lambda style: process_table(processes, style, shape == WIDE))
 
 
 def json_text(value: Any) -> str:
@@ -167,7 +177,7 @@ class LogWriter:
     """
 
     def __init__(self, raw: bool = False) -> None:
-        self._text = None if raw or not sys.stdout.isatty() else LogText()
+        self._text = None if raw or not terminal.is_terminal(sys.stdout) else LogText()
 
     def feed(self, data: bytes) -> None:
         """What the program has written since."""

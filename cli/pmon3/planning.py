@@ -37,7 +37,7 @@ def show_plan(
         output.write("".join(unified(plan) for plan in plans))
     else:
         answer = plans[0] if len(plans) == 1 else plans
-        output.emit(answer, shape, lambda colour: "".join(plan_text(plan, colour) for plan in plans))
+        output.emit(answer, shape, lambda style: "".join(plan_text(plan, style) for plan in plans))
     if out is not None:
         plan_files.write(out, plans[0], requests[0])
         output.note(f"saved; carry it out with: pmon3 apply {out}")

@@ -1,4 +1,8 @@
-"""A plan as text: one line per action, its changed fields below, a summary at the end. Pure."""
+"""A plan as text: one line per action, its changed fields below, a summary at the end. Pure.
+
+Theory of operation: a change is one line where all changes of the process have room in one, with their
+effects in a column; else it is three, the field, what it was and what it becomes, and nothing is cut off.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pmon3.fitting import width
 from pmon3.output import diagnostic_line
-from pmon3.table import GREEN, RED, YELLOW, paint, visible, width
+from pmon3.table import GREEN, PLAIN, RED, YELLOW, Style, paint, visible
 
 _MARKS = {"create": "+", "start": "+", "adopt": "+", "prune": "-", "delete": "-", "stop": "-", "move": ">"}
 _COLOURS = {"+": GREEN, "-": RED, "~": YELLOW, ">": YELLOW}
@@ -19,11 +24,11 @@ def is_change(action: dict[str, Any]) -> bool:
     return action["action"] not in ("none", "held", "unchanged")
 
 
-def plan_text(plan: dict[str, Any], coloured: bool = False) -> str:
+def plan_text(plan: dict[str, Any], style: Style = PLAIN) -> str:
     """The plan, ending in its summary line."""
     actions = [action for action in plan["actions"] if is_change(action)]
     widest = max((width(visible(action["name"])) for action in actions), default=0)
-    lines = [line for action in actions for line in _action_lines(action, widest, coloured)]
+    lines = [line for action in actions for line in _action_lines(action, widest, style)]
     lines += [f"  note: {_words(note)}" for note in plan["notes"]]
     lines += [diagnostic_line(diagnostic) for diagnostic in plan["diagnostics"]]
     return "".join(f"{line}\n" for line in [*lines, f"Plan: {summary(plan)}."])
@@ -42,26 +47,38 @@ def _place(word: str) -> int:
     return _ORDER.index(word) if word in _ORDER else len(_ORDER)
 
 
-def _action_lines(action: dict[str, Any], widest: int, coloured: bool) -> list[str]:
+def _action_lines(action: dict[str, Any], widest: int, style: Style) -> list[str]:
     mark = _MARKS.get(action["action"], "~")
     name = visible(action["name"])
     causes = "; ".join(_words(cause) for cause in action["causes"])
     head = f"{mark} {name}{' ' * (widest - width(name))} {action['action']:<8} {causes}".rstrip()
-    return [paint(head, _COLOURS[mark]) if coloured else head, *_change_lines(action["changes"])]
-
-
-def _change_lines(changes: Sequence[dict[str, Any]]) -> list[str]:
-    if not changes:
-        return []
-    rows = [
-        (visible(c["path"]), f"{_value(c['before'])} -> {_value(c['after'])}", visible(c["effect"]))
-        for c in changes
-    ]
-    paths = max(width(row[0]) for row in rows)
-    values = max(width(row[1]) for row in rows)
     return [
-        f"    {path}{' ' * (paths - width(path))}  {value}{' ' * (values - width(value))}  {effect}"
-        for path, value, effect in rows
+        paint(head, _COLOURS[mark]) if style.coloured else head,
+        *_change_lines(action["changes"], style.columns),
+    ]
+
+
+def _change_lines(changes: Sequence[dict[str, Any]], columns: int | None) -> list[str]:
+    rows = [
+        (visible(c["path"]), _value(c["before"]), _value(c["after"]), visible(c["effect"])) for c in changes
+    ]
+    lines = _in_columns(rows) if rows else []
+    if columns is None or all(width(line) <= columns for line in lines):
+        return lines
+    return [
+        line
+        for path, before, after, effect in rows
+        for line in (f"    {path}  {effect}", f"      - {before}", f"      + {after}")
+    ]
+
+
+def _in_columns(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
+    paths = max(width(path) for path, *_ in rows)
+    values = [f"{before} -> {after}" for _, before, after, _ in rows]
+    widest = max(map(width, values))
+    return [
+        f"    {row[0]}{' ' * (paths - width(row[0]))}  {value}{' ' * (widest - width(value))}  {row[3]}"
+        for row, value in zip(rows, values, strict=True)
     ]
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from pmon3.fitting import width
 from pmon3.render import memory, status_colour
 from pmon3.screen import fit
-from pmon3.table import CYAN, RED, paint, width
+from pmon3.table import CYAN, RED, paint
+from pmon3.times import uptime
 
 KEYS = {"c": "cpu", "m": "memory", "n": "name", "i": "id", "r": "restarts"}
 """The keys that sort, and what they sort by."""
@@ -107,17 +108,6 @@ def frame(
 def room(lines: int) -> int:
     """How many processes such a screen shows."""
     return max(1, lines - _AROUND)
-
-
-def uptime(process: dict[str, Any], now: float) -> str:
-    """How long it has been running: `42s`, `5m03s`, `2h07m`, `3d04h`."""
-    if not process["pid"] or not process["started_at"]:
-        return "-"
-    seconds = max(0, int(now - datetime.fromisoformat(process["started_at"]).timestamp()))
-    for size, unit, smaller, mark in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
-        if seconds >= size:
-            return f"{seconds // size}{unit}{seconds % size // smaller:02d}{mark}"
-    return f"{seconds}s"
 
 
 def _columns(columns: int) -> list[_TopColumn]:

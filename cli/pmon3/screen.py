@@ -19,7 +19,9 @@ import tty
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from pmon3.table import visible, width
+from pmon3 import terminal
+from pmon3.fitting import cut
+from pmon3.table import visible
 from pmon3_schema.errors import ErrorCode, PmonError
 
 ESCAPE, UP, DOWN, PAGE_UP, PAGE_DOWN, QUIT, RESIZED = "esc", "up", "down", "page-up", "page-down", "quit", ""
@@ -73,10 +75,7 @@ class Screen:
     @property
     def size(self) -> tuple[int, int]:
         """Columns and lines now."""
-        try:
-            return tuple(os.get_terminal_size(sys.stdout.fileno()))  # type: ignore[return-value]
-        except OSError:
-            return 80, 24
+        return terminal.size(sys.stdout)
 
     def draw(self, lines: list[str]) -> None:
         """Show these lines from the top; they may have colours, and must fit."""
@@ -126,10 +125,7 @@ class Screen:
 
 def fit(text: str, columns: int) -> str:
     """`text` without control characters, cut to that many columns."""
-    text = visible(text)
-    while width(text) > columns:
-        text = text[: max(columns, 0)] if text.isascii() else text[:-1]
-    return text
+    return cut(visible(text), columns)
 
 
 def keys(typed: bytes) -> list[str]:

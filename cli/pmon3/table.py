@@ -1,13 +1,17 @@
 """Boxed tables in the layout of the Go pmon3, and the width of text on a terminal.
 
 Theory of operation: a table is columns and rows of cells; a cell is text and an optional colour.
-Widths count terminal columns, not characters. Control characters of a cell are shown as escapes,
-so that nothing a process is called can move the cursor. Colour is a parameter, never a guess.
+Control characters of a cell are shown as escapes, so that nothing a process is called can move the
+cursor. Colour and the room that there is are parameters (`Style`), never a guess; where the room is
+limited, `fitting` says which columns are shown and how wide, and a wrapped cell makes its row higher.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pmon3.fitting import Column, cell_lines, fitted, width
 
 # The seed's colours in the 256-colour palette, which every terminal of today has.
 CYAN, OLIVE, GREEN, YELLOW, RED, GREY, PINK, DARK = 51, 142, 46, 226, 196, 244, 203, 241
@@ -15,33 +19,16 @@ CYAN, OLIVE, GREEN, YELLOW, RED, GREY, PINK, DARK = 51, 142, 46, 226, 196, 244, 
 LEFT, CENTRE, RIGHT = "left", "centre", "right"
 
 
-class Column:
-    """A column: its title, least width in terminal columns, and how its cells are aligned."""
+class Style(NamedTuple):
+    """How text for people is written."""
 
-    def __init__(self, title: str, least: int, align: str = LEFT, colour: int | None = None) -> None:
-        self.title = title
-        self.least = least
-        self.align = align
-        self.colour = colour
+    coloured: bool = False
+    columns: int | None = None
+    """The width of the terminal; None: as wide as the text is."""
 
 
-def width(text: str) -> int:
-    """Terminal columns that printable `text` takes: two for wide characters, none for combining ones.
-
-    East Asian Width of the Unicode database (UAX #11); joined emoji count as their parts.
-    """
-    if text.isascii():
-        return len(text)
-    # Imported here: most tables have nothing but ASCII.
-    from unicodedata import category, east_asian_width
-
-    columns = 0
-    for character in text:
-        if east_asian_width(character) in "WF":
-            columns += 2
-        elif category(character) not in ("Mn", "Me", "Cf"):
-            columns += 1
-    return columns
+PLAIN = Style()
+"""Everything, and nothing but text: what goes to files and pipes."""
 
 
 def visible(text: str) -> str:
@@ -60,25 +47,28 @@ def table(
     columns: Sequence[Column],
     rows: Sequence[Sequence[str]],
     colours: Callable[[int, int], int | None] | None = None,
-    coloured: bool = False,
+    style: Style = PLAIN,
 ) -> str:
     """The table as text, ending in a line feed. `colours(row, column)` overrides a column's colour."""
     shown = [[visible(cell) for cell in row] for row in rows]
     sizes = [_size(column, index, shown) for index, column in enumerate(columns)]
-    lines = [_rule("╭", "╥", "╮", sizes), _header(columns, sizes, coloured)]
+    places = list(enumerate(sizes))
+    if style.columns is not None and sum(sizes) + len(sizes) + 1 > style.columns:
+        places = fitted(columns, sizes, style.columns)
+    widths = [size for _, size in places]
+    lines = [_rule("╭", "╥", "╮", widths), _header(columns, places, style.coloured)]
     if shown:
-        lines.append(_rule("├", "╫", "┤", sizes))
+        lines.append(_rule("├", "╫", "┤", widths))
     for number, row in enumerate(shown):
-        cells = [
-            _align(cell, size, column.align) for cell, size, column in zip(row, sizes, columns, strict=True)
+        painted = [
+            ((colours and colours(number, place)) or columns[place].colour) if style.coloured else None
+            for place, _ in places
         ]
-        if coloured:
-            cells = [
-                paint(cell, (colours and colours(number, place)) or column.colour)
-                for place, (cell, column) in enumerate(zip(cells, columns, strict=True))
-            ]
-        lines.append(f"│{'║'.join(cells)}│")
-    lines.append(_rule("╰", "╨", "╯", sizes))
+        for cells in _row_lines(columns, places, row):
+            if style.coloured:
+                cells = [paint(cell, colour) for cell, colour in zip(cells, painted, strict=True)]
+            lines.append(f"│{'║'.join(cells)}│")
+    lines.append(_rule("╰", "╨", "╯", widths))
     return "\n".join(lines) + "\n"
 
 
@@ -87,8 +77,23 @@ def _size(column: Column, index: int, rows: Sequence[Sequence[str]]) -> int:
     return max(column.least, longest + 1)
 
 
-def _header(columns: Sequence[Column], sizes: Sequence[int], coloured: bool) -> str:
-    cells = [_align(c.title[:size], size, c.align) for c, size in zip(columns, sizes, strict=True)]
+def _row_lines(
+    columns: Sequence[Column], places: Sequence[tuple[int, int]], row: Sequence[str]
+) -> list[list[str]]:
+    """The lines of one row; more than one where a cell is wrapped."""
+    cells = [cell_lines(row[place], size, columns[place].fit) for place, size in places]
+    height = max(map(len, cells))
+    return [
+        [
+            _align(cell[line] if line < len(cell) else "", size, columns[place].align)
+            for cell, (place, size) in zip(cells, places, strict=True)
+        ]
+        for line in range(height)
+    ]
+
+
+def _header(columns: Sequence[Column], places: Sequence[tuple[int, int]], coloured: bool) -> str:
+    cells = [_align(columns[place].title[:size], size, columns[place].align) for place, size in places]
     return f"│{'║'.join(paint(cell, CYAN) if coloured else cell for cell in cells)}│"
 
 

@@ -84,7 +84,7 @@ def show_all(client: Client, settled: WaitResult, shape: str) -> None:
 
 def show_brought_up(client: Client, settled: WaitResult, shape: str) -> None:
     """The table of all for people, as the seed prints it; for programs what they have asked for."""
-    if shape == output.TABLE:
+    if shape in (output.TABLE, output.WIDE):
         show_all(client, settled, shape)
     else:
         show_touched(settled, shape)

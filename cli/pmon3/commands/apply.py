@@ -12,6 +12,7 @@ from pmon3.address import connect
 from pmon3.applying import ApplyOptions, apply
 from pmon3.client import Client
 from pmon3.render_plan import plan_text
+from pmon3.table import Style
 from pmon3_schema.errors import ErrorCode, PmonError
 
 
@@ -68,8 +69,8 @@ def command(
         applied = [_apply_saved(client, plan_file, files, apply_options, choice)]
     plans: list[dict[str, Any]] = [answer["plan"] for answer in applied]
 
-    def shown(colour: bool) -> str:
-        return "".join(plan_text(plan, colour) for plan in plans)
+    def shown(style: Style) -> str:
+        return "".join(plan_text(plan, style) for plan in plans)
 
     output.emit(applied[0] if len(applied) == 1 else applied, shape.value, shown)
     targets = [target for answer in applied for target in answer["targets"]]

@@ -1,13 +1,21 @@
 """`desc`: everything that is known about processes."""
 
+from __future__ import annotations
+
+import time
 from typing import Any
 
 from pmon3 import options, output
 from pmon3.address import connect
-from pmon3.client import path_segment
+from pmon3.client import Client, path_segment
 from pmon3.describe import properties
 from pmon3.names import resolve
 from pmon3.render import property_table
+from pmon3.table import Style
+from pmon3_schema.errors import PmonError
+
+_LOG_LINES = 3
+"""Shown below the rest: enough to see what it does, or of what it died."""
 
 
 def command(
@@ -22,8 +30,20 @@ def command(
     found = [client.get(f"/v1/processes/{path_segment(name)}") for name in resolve(client, chosen)]
     # One reference gives one object, as scripts expect; several give a list.
     single = len(found) == 1 and not groups and not labels
-    output.emit(found[0] if single else found, shape.value, lambda colour: _tables(found, colour))
+    output.emit(found[0] if single else found, shape.value, lambda style: _tables(client, found, style))
 
 
-def _tables(processes: list[dict[str, Any]], colour: bool) -> str:
-    return "".join(property_table(properties(process), colour) for process in processes)
+def _tables(client: Client, processes: list[dict[str, Any]], style: Style) -> str:
+    now = time.time()
+    return "".join(
+        property_table(properties(process, _last_lines(client, process), now), style) for process in processes
+    )
+
+
+def _last_lines(client: Client, process: dict[str, Any]) -> list[str]:
+    """The end of its log, where there is one that this caller may read."""
+    try:
+        stream = client.stream(f"/v1/logs/{path_segment(process['name'])}", [("lines", str(_LOG_LINES))])
+        return b"".join(stream).decode("utf-8", "backslashreplace").splitlines()
+    except PmonError:
+        return []

@@ -33,7 +33,7 @@ def command(
         found = explain(path)
     except KeyError as error:
         raise _unknown(path, str(error.args[0])) from None
-    output.emit(found.to_json(), shape.value, lambda colour: explanation_text(found, recursive))
+    output.emit(found.to_json(), shape.value, lambda _: explanation_text(found, recursive))
 
 
 def explanation_text(found: Any, recursive: bool = False) -> str:

@@ -11,6 +11,7 @@ from pmon3.address import connect
 from pmon3.client import Client, path_segment
 from pmon3.names import query
 from pmon3.render import group_table, process_table, property_table
+from pmon3.table import Style
 
 SUMMARY = "Groups of processes"
 
@@ -123,17 +124,17 @@ def drop(
 
 def _show_groups(client: Client, shape: str) -> None:
     groups = client.get("/v1/groups")
-    output.emit(groups, shape, lambda colour: group_table(groups, colour))
+    output.emit(groups, shape, lambda style: group_table(groups, style))
 
 
 def _show_group(client: Client, name: str, shape: str) -> None:
     found = client.get(f"/v1/groups/{path_segment(name)}")
-    output.emit(found, shape, lambda colour: _group_text(found, colour))
+    output.emit(found, shape, lambda style: _group_text(found, style))
 
 
-def _group_text(found: dict[str, Any], colour: bool) -> str:
+def _group_text(found: dict[str, Any], style: Style) -> str:
     properties = [("id", str(found["id"])), ("name", found["name"])]
-    return property_table(properties, colour) + process_table(found["processes"], colour)
+    return property_table(properties, style) + process_table(found["processes"], style)
 
 
 def _change_membership(verb: str, names: str, processes: str, shape: str) -> None:
@@ -144,4 +145,4 @@ def _change_membership(verb: str, names: str, processes: str, shape: str) -> Non
         _show_group(client, groups[0], shape)
         return
     found = [client.get(f"/v1/groups/{path_segment(name)}") for name in groups]
-    output.emit(found, shape, lambda colour: "".join(_group_text(one, colour) for one in found))
+    output.emit(found, shape, lambda style: "".join(_group_text(one, style) for one in found))

@@ -28,4 +28,4 @@ def command(
     if shape is options.OutputFormat.NAME:  # what `rollback --to` is given
         output.write("".join(f"{one['revision']}\n" for one in revisions))
         return
-    output.emit(revisions, shape.value, lambda colour: history_text(revisions, colour))
+    output.emit(revisions, shape.value, lambda style: history_text(revisions, style))

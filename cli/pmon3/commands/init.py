@@ -6,8 +6,8 @@ import typer
 
 from pmon3 import options, output, waiting
 from pmon3.address import connect
-from pmon3.render import local_time
 from pmon3.table import visible
+from pmon3.times import local_time
 
 
 def command(

@@ -35,6 +35,6 @@ def command(
     wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait or dry_run)
     client = connect()
     answer = client.post("/v1/rollback", body)
-    output.emit(answer, shape.value, lambda colour: plan_text(answer["plan"], colour))
+    output.emit(answer, shape.value, lambda style: plan_text(answer["plan"], style))
     if not wait_options.no_wait:
         waiting.wait(client, answer["targets"], waiting.READY, wait_options).check()

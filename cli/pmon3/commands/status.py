@@ -31,7 +31,7 @@ def command(
 def show(client: Client, names: Sequence[str], shape: options.OutputFormat) -> int:
     """Print these sets, or all; the exit code says whether all are accepted."""
     sets = chosen_sets(client, names)
-    output.emit(sets, shape.value, lambda colour: sets_text(sets, colour))
+    output.emit(sets, shape.value, lambda style: sets_text(sets, style))
     return exit_codes.DONE if all(one["accepted"] for one in sets) else exit_codes.NEGATIVE
 
 

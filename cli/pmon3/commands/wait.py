@@ -73,7 +73,7 @@ def _wait_for_set(
 
     settled = waiting.wait(client, [], goal, wait_options, set_name)
     sets = [one for one in client.get("/v1/sets") if one["name"] == set_name]
-    output.emit(sets, shape.value, lambda colour: sets_text(sets, colour))
+    output.emit(sets, shape.value, lambda style: sets_text(sets, style))
     return _ended(settled, shape)
 
 

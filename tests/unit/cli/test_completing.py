@@ -44,7 +44,10 @@ def words(*typed: str) -> list[str]:
         ("start|--no-a", ["--no-autorestart"]),
         ("start|--auto", ["--autorestart"]),
         ("ls|-o|j", ["json"]),
-        ("ls|--output=", ["--output=table", "--output=json", "--output=yaml", "--output=name"]),
+        (
+            "ls|--output=",
+            ["--output=table", "--output=wide", "--output=json", "--output=yaml", "--output=name"],
+        ),
         ("export|", ["json", "toml", "yaml"]),
         ("export|json|w", ["web"]),
         ("exec|", [":files"]),

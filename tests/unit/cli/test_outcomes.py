@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,11 @@ def test_the_plan_is_drawn(daemon: FakeDaemon, run: Run, manifest: str) -> None:
     assert json.loads(run("plan", "-f", manifest, "-o", "json").out) == PLAN
 
 
-def test_desc_says_why_a_process_does_not_run(daemon: FakeDaemon, run: Run) -> None:
+def test_desc_says_why_a_process_does_not_run(
+    daemon: FakeDaemon, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.fromisoformat("2025-03-04T07:13:07Z").timestamp()
+    monkeypatch.setattr("pmon3.commands.desc.time.time", lambda: now)
     assert_screen("desc_running", run("desc", "web").out)
     stopped = detailed(1, "web", "backoff", reason="exited 1 after 3 s", next_start_at="2025-03-04T05:06:10Z")
     daemon.answers["GET", "/v1/processes/web"] = CannedAnswer(stopped | {"exit_code": 1, "spec": {}})
@@ -266,7 +271,7 @@ def test_events_are_followed(daemon: FakeDaemon, run: Run) -> None:
     }
     text = f": hello\n\nid: 4\ndata: {json.dumps(event)}\n\n".encode()
     daemon.answers["GET", "/v1/events"] = CannedAnswer(Chunks([text[:30], text[30:]]))
-    assert run("events", "-w").out == "2025-03-04 05:06:07  web  Started  pid 4001\n"
+    assert run("events", "-w").out == "2025-03-04 05:06:07+00:00  web         Started       pid 4001\n"
     assert json.loads(run("events", "-w", "-o", "json").out) == event
 
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from tests.support.command_line import assert_screen
 from tests.support.fake_daemon import process
 
-from pmon3.render import group_table, local_time, memory, process_table, property_table
-from pmon3.table import CENTRE, RIGHT, Column, table, visible, width
+from pmon3.fitting import Column, width
+from pmon3.render import group_table, memory, process_table, property_table
+from pmon3.table import CENTRE, RIGHT, Style, table, visible
+from pmon3.times import local_time
 
 CELL = st.text(max_size=12)
 
@@ -37,7 +39,7 @@ def test_every_line_of_a_table_has_the_same_width(rows: list[tuple[str, str, str
 @given(st.lists(st.tuples(CELL, CELL), max_size=4))
 def test_colour_changes_nothing_but_colour(rows: list[tuple[str, str]]) -> None:
     columns = [Column("ID", 2, CENTRE, 142), Column("Name", 5)]
-    coloured = table(columns, rows, coloured=True)
+    coloured = table(columns, rows, style=Style(coloured=True))
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == table(columns, rows)
 
 
@@ -49,7 +51,7 @@ def test_the_process_table_has_the_layout_of_the_seed() -> None:
     ]
     assert_screen("process_table", process_table([row | {"updated_at": "then"} for row in rows]))
     assert_screen(
-        "process_table_coloured", process_table([row | {"updated_at": "then"} for row in rows], True)
+        "process_table_coloured", process_table([row | {"updated_at": "then"} for row in rows], Style(True))
     )
 
 

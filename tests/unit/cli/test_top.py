@@ -7,9 +7,9 @@ import re
 import pytest
 from tests.support.fake_daemon import process
 
-from pmon3 import native_top, render_top, screen
+from pmon3 import native_top, render_top, screen, times
+from pmon3.fitting import width
 from pmon3.render_top import View
-from pmon3.table import width
 
 NOW = 1741064767.0  # 2025-03-04T05:06:07Z
 
@@ -84,8 +84,8 @@ def test_an_error_is_shown_above_what_was_there_last() -> None:
     [(0, "0s"), (59, "59s"), (60, "1m00s"), (3723, "1h02m"), (93784, "1d02h"), (-5, "0s")],
 )
 def test_uptime(seconds: int, text: str) -> None:
-    assert render_top.uptime(PROCESSES[0], NOW + seconds) == text
-    assert render_top.uptime(PROCESSES[2], NOW) == "-"
+    assert times.uptime(PROCESSES[0], NOW + seconds) == text
+    assert times.uptime(PROCESSES[2], NOW) == "-"
 
 
 @pytest.mark.parametrize(
