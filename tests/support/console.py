@@ -115,6 +115,8 @@ def _recorded(session: Session, block: str) -> str:
 
 
 def _alike(line: str) -> str:
+    line = re.sub(r"\([+-]\d\d:\d\d\)", "(UTC)", line)
+    line = re.sub(r"(?<=:\d\d)[+-]\d\d:\d\d", "+00:00", line)
     line = re.sub(r"[─╥╫╨]+", "─", re.sub(r"\d+(\.\d+)?", "0", line)).replace(getpass.getuser(), "root")
     return " ".join(line.replace("║", " ║ ").replace("│", " │ ").split())
 
