@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pmon3 import peer
@@ -36,9 +37,18 @@ class Client:
         """The decoded answer of a GET. Raises PmonError."""
         return self._answer("GET", _target(path, query), None, self.timeout)
 
-    def post(self, path: str, body: dict[str, Any], timeout: float | None = DEFAULT_TIMEOUT) -> Any:
-        """The decoded answer of a POST; `timeout` None: wait for ever. Raises PmonError."""
-        return self._answer("POST", path, json.dumps(body).encode(), timeout)
+    def post(
+        self,
+        path: str,
+        body: dict[str, Any],
+        timeout: float | None = DEFAULT_TIMEOUT,
+        meanwhile: Callable[[], float] | None = None,
+    ) -> Any:
+        """The decoded answer of a POST; `timeout` None: wait for ever. Raises PmonError.
+
+        `meanwhile` is called while there is no answer, and gives the seconds until it wants to be again.
+        """
+        return self._answer("POST", path, json.dumps(body).encode(), timeout, meanwhile)
 
     def delete(self, path: str) -> Any:
         """The decoded answer of a DELETE. Raises PmonError."""
@@ -50,8 +60,17 @@ class Client:
         stream.open(self.timeout)
         return stream
 
-    def _answer(self, method: str, target: str, body: bytes | None, timeout: float | None) -> Any:
+    def _answer(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        timeout: float | None,
+        meanwhile: Callable[[], float] | None = None,
+    ) -> Any:
         with self._send(method, target, body, timeout) as connection:
+            if meanwhile is not None:
+                _await(connection, timeout, meanwhile)
             stream = ResponseStream(connection, self.path)
             content = b"".join(stream)
         return _decoded(stream.status, content)
@@ -145,6 +164,19 @@ class ResponseStream:
             ) from None
         except OSError as error:
             raise _unreachable(self._path, error) from None
+
+
+def _await(connection: socket.socket, timeout: float | None, meanwhile: Callable[[], float]) -> None:
+    """Return when there is something to read, or when nothing came for too long."""
+    # Imported here: the plain `ls` waits for nothing.
+    import select
+
+    deadline = None if timeout is None else time.monotonic() + timeout
+    pause = meanwhile()
+    while not select.select([connection], [], [], pause)[0]:
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+        pause = meanwhile()
 
 
 def path_segment(text: str) -> str:

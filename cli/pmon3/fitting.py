@@ -100,8 +100,8 @@ def cell_lines(text: str, size: int, fit: str) -> list[str]:
     """The text of a cell in lines of at most that many terminal columns; one, unless it is to be wrapped."""
     if width(text) <= size:
         return [text]
-    if fit == WRAP:
-        return wrapped(text, size)
+    if fit == WRAP:  # a wide character has no room in a column of one
+        return [line if width(line) <= size else "…" for line in wrapped(text, size)]
     return [shortened_left(text, size) if fit == SHORTEN_LEFT else shortened(text, size)]
 
 

@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -137,8 +138,19 @@ class ExitWatch:
         if self._pidfd is not None:
             os.close(self._pidfd)
 
-    def wait(self, seconds: float) -> None:
-        """Return when it has ended. Raises PmonError `timeout`."""
-        if self._pidfd is not None and not select.select([self._pidfd], [], [], seconds)[0]:
-            message = f"cannot see pmond (pid {self._pid}) end: {seconds:g} s have passed"
-            raise PmonError(ErrorCode.TIMEOUT, message, "it goes on ending; its log says what it waits for")
+    def wait(self, seconds: float, meanwhile: Callable[[], float] | None = None) -> None:
+        """Return when it has ended. Raises PmonError `timeout`.
+
+        `meanwhile` is called until then, and gives the seconds until it wants to be again.
+        """
+        deadline = time.monotonic() + seconds
+        while self._pidfd is not None:
+            left = max(0.0, deadline - time.monotonic())
+            pause = min(left, meanwhile()) if meanwhile else left
+            if select.select([self._pidfd], [], [], pause)[0]:
+                return
+            if time.monotonic() >= deadline:
+                message = f"cannot see pmond (pid {self._pid}) end: {seconds:g} s have passed"
+                raise PmonError(
+                    ErrorCode.TIMEOUT, message, "it goes on ending; its log says what it waits for"
+                )

@@ -23,6 +23,9 @@ from pmon3_schema.errors import ErrorCode, PmonError
 TABLE, WIDE, JSON, YAML, NAME = "table", "wide", "json", "yaml", "name"
 
 
+_FAILURES_SHOWN = 20
+
+
 class ReaderGone(Exception):
     """Nobody reads stdout any more. Not an OSError: Typer would end the program with another code."""
 
@@ -40,12 +43,13 @@ class MissedGoal(PmonError):
         return body
 
     def lines(self) -> list[str]:
-        """One line for each process that is not there, followed by the end of its log."""
+        """One line for each process that is not there, followed by the end of its log; of many the first."""
         lines = []
-        for failure in self.failures:
+        for failure in self.failures[:_FAILURES_SHOWN]:
             lines.append(visible(f"  {failure['name']}: {failure['reason']}"))
             lines += [f"    | {visible(line)}" for line in failure["log_tail"].splitlines()]
-        return lines
+        more = len(self.failures) - _FAILURES_SHOWN
+        return [*lines, f"  and {more} more (pmon3 ls --failed)"] if more > 0 else lines
 
 
 def coloured(stream: Any = None) -> bool:

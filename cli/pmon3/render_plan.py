@@ -16,6 +16,11 @@ from pmon3.table import GREEN, PLAIN, RED, YELLOW, Style, paint, visible
 
 _MARKS = {"create": "+", "start": "+", "adopt": "+", "prune": "-", "delete": "-", "stop": "-", "move": ">"}
 _COLOURS = {"+": GREEN, "-": RED, "~": YELLOW, ">": YELLOW}
+_DONE = {
+    "create": "created", "start": "started", "restart": "restarted", "reload": "reloaded",
+    "update": "updated", "move": "moved", "stop": "stopped", "delete": "deleted", "prune": "deleted",
+    "release": "released", "adopt": "adopted",
+}  # fmt: skip
 _ORDER = ("create", "start", "restart", "reload", "update", "move", "stop", "delete", "prune", "release")
 
 
@@ -41,6 +46,13 @@ def summary(plan: dict[str, Any]) -> str:
     said = ", ".join(f"{counts[key]} {key}" for key in changing if counts[key]) or "no changes"
     quiet = ", ".join(f"{counts[key]} {key}" for key in ("unchanged", "held") if counts.get(key))
     return f"{said}; {quiet}" if quiet else said
+
+
+def done(plan: dict[str, Any]) -> str:
+    """``1 created, 299 restarted``: what a plan has brought about; empty where there was nothing to do."""
+    counts: dict[str, int] = plan["summary"]
+    words = sorted((word for word in counts if word in _DONE and counts[word]), key=_place)
+    return ", ".join(f"{counts[word]} {_DONE[word]}" for word in words)
 
 
 def _place(word: str) -> int:

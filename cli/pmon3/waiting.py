@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pmon3 import output
+from pmon3 import output, progress
 from pmon3.client import Client
 from pmon3.names import measured
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -18,6 +18,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 _ANSWER_MARGIN = 10.0
 """Seconds that pmond may take to answer after the time it was told to wait."""
 
+_NAMES_SAID = 5
 READY, STOPPED, DELETED, COMPLETED = "ready", "stopped", "deleted", "completed"
 
 
@@ -33,6 +34,10 @@ class WaitResult(NamedTuple):
 
     processes: list[dict[str, Any]]
     error: PmonError | None = None
+    seconds: float = 0.0
+    """How long it took."""
+    seen: bool = False
+    """Whether a person has seen it go on, and so wants to see it end."""
 
     def check(self) -> None:
         """Raise the error, if there is one."""
@@ -49,20 +54,43 @@ def wait(
     body: dict[str, Any] = {"targets": targets, "until": until, "timeout": wait_options.seconds}
     if set_name:
         body["set"] = set_name
-    answer = client.post("/v1/wait", body, timeout=wait_options.seconds + _ANSWER_MARGIN)
-    return WaitResult(answer["processes"], missed(answer, until, wait_options))
+    shown = progress.ProgressLine(progress.TargetsLook(client, targets, until, set_name))
+    try:
+        answer = client.post(
+            "/v1/wait",
+            body,
+            timeout=wait_options.seconds + _ANSWER_MARGIN,
+            meanwhile=shown if progress.is_wanted() else None,
+        )
+    except KeyboardInterrupt:
+        shown.clear()
+        if any(target["token"] for target in targets):  # of a change, and not only looked at
+            output.note("no longer waiting; what was asked for goes on (pmon3 ls shows how far)")
+        raise
+    finally:
+        shown.clear()
+    error = missed(answer, until, wait_options)
+    return WaitResult(answer["processes"], error, shown.seconds, shown.shown)
 
 
 def missed(answer: dict[str, Any], until: str, wait_options: WaitOptions) -> PmonError | None:
     """The error that the answer of a wait amounts to, if any."""
-    failures = answer["failures"]
-    names = ", ".join(failure["name"] for failure in failures)
+    failures = sorted(answer["failures"], key=lambda failure: str(failure["name"]))
+    names = _some(failures)
     if answer["outcome"] == "met":
         return None
     if answer["outcome"] == "timeout":
         message = f"cannot see {names or 'all'} {until}: {wait_options.seconds:g} s have passed"
         return output.MissedGoal(ErrorCode.TIMEOUT, message, failures)
     return output.MissedGoal(ErrorCode.UNMET, f"cannot get {names} {until}: see below", failures)
+
+
+def _some(failures: list[dict[str, Any]]) -> str:
+    """Their names; of many the first ones and how many there are."""
+    names = [str(failure["name"]) for failure in failures]
+    if len(names) <= _NAMES_SAID + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMES_SAID])} and {len(names) - _NAMES_SAID} more"
 
 
 def touched(client: Client, targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -73,7 +101,15 @@ def touched(client: Client, targets: list[dict[str, Any]]) -> list[dict[str, Any
 
 def act(client: Client, verb: str, body: dict[str, Any], until: str, wait_options: WaitOptions) -> WaitResult:
     """Do a verb to the selected processes and wait for its outcome."""
-    return wait(client, client.post(f"/v1/actions/{verb}", body)["targets"], until, wait_options)
+    settled = wait(client, client.post(f"/v1/actions/{verb}", body)["targets"], until, wait_options)
+    say_end(settled, until)
+    return settled
+
+
+def say_end(settled: WaitResult, until: str) -> None:
+    """The last line of what a person has seen going on: ``3 stopped in 10.2 s``."""
+    if settled.seen and settled.error is None:
+        output.note(f"{len(settled.processes)} {until} in {settled.seconds:.1f} s")
 
 
 def show_all(client: Client, settled: WaitResult, shape: str) -> None:

@@ -318,7 +318,7 @@ def test_init_starts_what_is_down_and_leaves_what_runs(pmond: Pmond) -> None:
         pmond.until(name, "running")
         pmond.ok("stop", name)
     said = pmond.run("init", "-c").stderr
-    assert re.search(r"^pmon3: held: held by \w+ since 2\S+ [\d:]+: lifted$", said, re.M), said
+    assert re.search(r"^pmon3: held: held by \w+ since 2\S+ [\d:+-]+: lifted$", said, re.M), said
     assert ("failed: held" in said, "own" in said) == (False, False)
     pmond.until("held", "running")
     assert pmond.row("own")["status"] == "stopped", "-c: the process config file alone"

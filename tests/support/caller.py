@@ -41,3 +41,11 @@ def daemon(folders: Path) -> Iterator[FakeDaemon]:
 @pytest.fixture
 def run(folders: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     return runner(capsys)
+
+
+@pytest.fixture
+def manifest(folders: Path) -> str:
+    """A manifest; what is in it does not matter to the fake daemon."""
+    file = folders / "app.yaml"
+    file.write_text("processes: []\n")
+    return str(file)

@@ -11,7 +11,7 @@ from pmon3 import options, output, plan_files, waiting
 from pmon3.address import connect
 from pmon3.applying import ApplyOptions, apply
 from pmon3.client import Client
-from pmon3.render_plan import plan_text
+from pmon3.render_plan import done, plan_text
 from pmon3.table import Style
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -81,6 +81,25 @@ def command(
         settled.check()
         for answer in applied:
             _check_outcome(client, answer)
+        seconds = settled.seconds
+    if shape in (options.PlanFormat.TABLE, options.PlanFormat.WIDE):
+        for answer in applied:
+            output.note(_closing(answer, dry_run, None if wait_options.no_wait else seconds))
+
+
+def _closing(answer: dict[str, Any], dry_run: bool, seconds: float | None) -> str:
+    """The last line: what was done, which a plan alone does not say. `seconds` None: nobody waited."""
+    plan, number = answer["plan"], answer.get("revision", 0)
+    if dry_run:
+        return f"dry run: nothing of {plan['set']} was changed"
+    if not number:
+        return f"{plan['set']} is as declared: nothing was changed"
+    what = done(plan) or "no process was touched"
+    if seconds is None:
+        return (
+            f"applied revision {number} of {plan['set']}; it is rolled out now (pmon3 status shows how far)"
+        )
+    return f"applied revision {number} of {plan['set']}: {what} in {seconds:.1f} s"
 
 
 def _check_outcome(client: Client, answer: dict[str, Any]) -> None:

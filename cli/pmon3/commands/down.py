@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pmon3 import launch, options, output
+from pmon3 import launch, options, output, progress
 from pmon3.address import connect
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -28,7 +28,11 @@ def command(
             output.note(f"no pmond answers on {client.path}: nothing to do")
             return
         raise
+    shown = progress.ProgressLine(progress.shutdown_look(client))
     with launch.ExitWatch(version["pid"]) as ending:
         client.post("/v1/shutdown", {"stop_processes": not keep})
-        ending.wait(seconds)
+        try:
+            ending.wait(seconds, shown if progress.is_wanted() else None)
+        finally:
+            shown.clear()
     output.note(f"pmond (pid {version['pid']}) has ended")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.caller import daemon, folders, run
+from tests.support.caller import daemon, folders, manifest, run
 
-__all__ = ["daemon", "folders", "run"]
+__all__ = ["daemon", "folders", "manifest", "run"]

@@ -19,14 +19,6 @@ from pmon3.main import wants_json
 from pmon3_schema.errors import ErrorCode
 
 
-@pytest.fixture
-def manifest(folders: Path) -> str:
-    """A manifest; what is in it does not matter to the fake daemon."""
-    file = folders / "app.yaml"
-    file.write_text("processes: []\n")
-    return str(file)
-
-
 def test_every_error_has_its_exit_code() -> None:
     expected = {
         "not_found": 1, "invalid": 1, "bad_request": 2, "internal": 2, "unreachable": 3, "timeout": 4,
