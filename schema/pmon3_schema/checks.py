@@ -97,6 +97,6 @@ def _dependency(item: Item, need: str) -> tuple[str, int]:
 def _dependencies(item: Item) -> Sequence[str]:
     """The dependencies of a process; as written where other things are wrong with it."""
     if item.spec is not None:
-        return item.spec.dependencies
+        return item.spec.needs
     written = item.layers[-1].entry.get("dependencies") or item.layers[0].entry.get("dependencies")
     return [n for n in written if isinstance(n, str)] if isinstance(written, list) else ()

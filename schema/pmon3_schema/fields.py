@@ -63,6 +63,13 @@ class Bounds(Struct, frozen=True):
     description: str | None = None
 
 
+class MadeFrom(Struct, frozen=True, eq=False):
+    """What is written is of another type, of which the value is made; stands in `Annotated`."""
+
+    written: Any
+    make: Callable[[Any], Any]
+
+
 class InvalidValue(ValueError):
     """What was written means no value."""
 
@@ -159,6 +166,10 @@ class FieldStruct(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_Fi
                 record[name] = _plain(value)
         return record
 
+    def to_plain(self) -> Any:
+        """The same inside of other plain data, where it may have a shorter form."""
+        return self.to_record()
+
     @classmethod
     def from_record(cls, record: Any) -> Self:
         """The value that was kept; of what a newer version has kept, as much as is known here.
@@ -189,5 +200,5 @@ def _known(record: Any, declared: type[FieldStruct]) -> Any:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, FieldStruct):
-        return value.to_record()
+        return value.to_plain()
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -8,8 +8,8 @@ declares its effect: what it costs to change it under a running process.
 
 from __future__ import annotations
 
-from collections.abc import Set
-from typing import Annotated, Literal
+from collections.abc import Mapping, Set
+from typing import Annotated, Any, Literal, Self
 
 from msgspec.structs import replace
 
@@ -31,7 +31,16 @@ from pmon3_schema.field_types import (
 )
 from pmon3_schema.fields import field, mistake
 from pmon3_schema.probes import LiveSpec, ReadySpec
-from pmon3_schema.process_parts import LimitsSpec, LogRotateSpec, ReloadSpec, RestartSpec, StopSpec, WatchSpec
+from pmon3_schema.process_parts import (
+    Dependencies,
+    Dependency,
+    LimitsSpec,
+    LogRotateSpec,
+    ReloadSpec,
+    RestartSpec,
+    StopSpec,
+    WatchSpec,
+)
 
 
 class ProcessSpec(Part, frozen=True):
@@ -55,7 +64,7 @@ class ProcessSpec(Part, frozen=True):
     no_auto_restart: Flag = field(
         False, effect=Effect.IN_PLACE, description="the same as restart.policy: never"
     )
-    dependencies: Names = field(
+    dependencies: Dependencies = field(
         (), effect=Effect.IN_PLACE, description="processes that must run before it starts"
     )
     groups: Names = field((), effect=Effect.NONE, description="groups that it belongs to")
@@ -144,6 +153,17 @@ class ProcessSpec(Part, frozen=True):
             return watch
         files = [path for path in self.env_file if not watch.ignores(path)]
         return replace(watch, paths=tuple(dict.fromkeys((*watch.paths, *files))))
+
+    @classmethod
+    def from_record(cls, record: Any) -> Self:
+        if isinstance(record, Mapping) and record.get("dependencies"):
+            record = {**record, "dependencies": list(map(Dependency.from_plain, record["dependencies"]))}
+        return super().from_record(record)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names of the processes that it depends on."""
+        return tuple(one.name for one in self.dependencies)
 
     @property
     def policy(self) -> str:

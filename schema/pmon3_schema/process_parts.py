@@ -1,10 +1,10 @@
-"""The parts of a process that have fields of their own: restarts, stops, watches, reloads, logs, limits."""
+"""The parts of a process that have fields of their own: needs, restarts, stops, watches, logs, limits."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from fnmatch import fnmatch
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
@@ -12,6 +12,8 @@ from pmon3_schema.field_types import (
     ExitCodes,
     Flag,
     FromText,
+    Name,
+    Names,
     Number,
     Part,
     SignalNumber,
@@ -20,7 +22,35 @@ from pmon3_schema.field_types import (
     Whole,
     Words,
 )
-from pmon3_schema.fields import field, mistake
+from pmon3_schema.fields import MadeFrom, field, mistake
+
+
+class Dependency(Part, frozen=True):
+    """Another process that this one needs. A plain name is one whose other fields are not said."""
+
+    name: Name = field(description="the process that is needed")
+    condition: Annotated[Literal["", "started", "ready", "completed"], FromText] = field(
+        "", description="what it has to have come to; empty: what follows from how it is declared"
+    )
+    required: Flag = field(True, description="whether it has to be there; else only the order counts")
+    restart: Flag = field(False, description="this one is restarted when that one was replaced")
+
+    def to_plain(self) -> Any:
+        record = self.to_record()
+        return self.name if record.keys() == {"name"} else record
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> Self:
+        """The reverse of `to_plain`. Raises ValueError."""
+        return cls(plain) if isinstance(plain, str) else cls.from_record(plain)
+
+
+def dependencies_on(names: Iterable[str]) -> tuple[Dependency, ...]:
+    """Those that plain names mean."""
+    return tuple(map(Dependency, names))
+
+
+Dependencies = Annotated[tuple[Dependency, ...], MadeFrom(Names, dependencies_on)]
 
 _MOST_DOUBLINGS = 40  # 2**40 times any delay is past every cap; keeps the power finite
 

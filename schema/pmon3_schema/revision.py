@@ -137,4 +137,6 @@ def _value(declared: FieldStruct, path: tuple[str, ...]) -> Any:
     value: Any = declared
     for part in path:
         value = getattr(value, part)
+    if type(value) is tuple and value and isinstance(value[0], FieldStruct):
+        return tuple(one.to_plain() for one in value)
     return value

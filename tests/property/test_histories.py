@@ -47,7 +47,7 @@ def end(loop: SimulatedLoop) -> dict[str, str]:
 
 
 def needs_one_that_is_down(loop: SimulatedLoop, name: str) -> bool:
-    needed = [other for other in loop.wanted[name].spec.dependencies if other in loop.wanted]
+    needed = [other for other in loop.wanted[name].spec.needs if other in loop.wanted]
     return any(not is_up(loop, other) or needs_one_that_is_down(loop, other) for other in needed)
 
 

@@ -74,7 +74,7 @@ def startable(manifest: tuple[ProcessSpec, ...]) -> tuple[ProcessSpec, ...]:
     """Without dependencies on processes that nobody starts: what needs one of those never has its turn."""
     idle = {one.name for one in manifest if not one.autostart}
     return tuple(
-        replace(one, dependencies=tuple(need for need in one.dependencies if need not in idle))
+        replace(one, dependencies=tuple(need for need in one.dependencies if need.name not in idle))
         for one in manifest
     )
 
@@ -252,7 +252,7 @@ def test_p16_prunes_go_in_the_reverse_order_of_creates(manifest: tuple[ProcessSp
     pruned = {s.name: s.wave for s in world.compare((), options()).steps if s.action == PRUNE}
     assert sorted(created) == created
     for spec in manifest:
-        assert all(pruned[spec.name] < pruned[need] for need in spec.dependencies)
+        assert all(pruned[spec.name] < pruned[need] for need in spec.needs)
 
 
 @given(manifests(), manifests())
@@ -459,7 +459,7 @@ class Histories(RuleBasedStateMachine):
         for name, one in self.world.intents.items():
             assert not one.deleting and not one.staged
             up = one.hold.up if one.hold is not None else one.spec.autostart
-            needs = all(self.world.pid_of(need) for need in one.spec.dependencies)
+            needs = all(self.world.pid_of(need) for need in one.spec.needs)
             assert up or not self.world.pid_of(name)
             assert self.world.pid_of(name) or not up or not needs
 

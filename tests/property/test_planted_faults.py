@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tests.support import simulated_loop
 from tests.support.histories import broken_by, generate
 
+from pmon3_schema.process_parts import Dependency
 from pmond.core import (
     backoff,
     case,
@@ -97,8 +98,8 @@ def dependency_ignored(patch: Patch) -> None:
 def dependency_not_waited_out(patch: Patch) -> None:
     right = rules_without_instance._unmet
 
-    def unmet(case: Case, name: str) -> Any:
-        return right(replace(case, policy=replace(case.policy, settle=0.0)), name)
+    def unmet(case: Case, need: Dependency) -> Any:
+        return right(replace(case, policy=replace(case.policy, settle=0.0)), need)
 
     patch.setattr(rules_without_instance, "_unmet", unmet)
 

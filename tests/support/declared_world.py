@@ -134,7 +134,7 @@ class DeclaredWorld(Struct):
         return {name: (one, self.pid_of(name)) for name, one in self.intents.items()}
 
     def _desired(self) -> Desired:
-        pairs = ((name, one.spec.dependencies) for name, one in self.intents.items())
+        pairs = ((name, one.spec.needs) for name, one in self.intents.items())
         return Desired(self.intents, dependants_of(pairs))
 
     def _roll_out(self) -> bool:

@@ -46,7 +46,7 @@ def wanted(
 def desired(*all_wanted: Intent, ending: bool = False) -> Desired:
     """Everything that is wanted, with its index of dependants."""
     by_name = {each.spec.name: each for each in all_wanted}
-    pairs = [(name, each.spec.dependencies) for name, each in by_name.items()]
+    pairs = [(name, each.spec.needs) for name, each in by_name.items()]
     return Desired(by_name, dependants_of(pairs), ending)
 
 

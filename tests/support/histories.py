@@ -388,7 +388,7 @@ def _expected(loop: SimulatedLoop, name: str) -> Status | None:
     """Where a well-behaved process must be; None where more than one end is right."""
     wanted = loop.wanted[name]
     kind, restart = wanted.revision.partition(" ")[0], wanted.spec.restart
-    needed = [_expected(loop, other) for other in wanted.spec.dependencies if other in loop.wanted]
+    needed = [_expected(loop, other) for other in wanted.spec.needs if other in loop.wanted]
     if not is_up(loop, name) or None in needed:
         return None
     instance = loop.observed[name].instance

@@ -239,7 +239,7 @@ class Laws:
         _require(state.instance is None, f"{name}: started beside a run that is seen")
         _require(action.number > state.history.number, f"{name}: run {action.number} was there before")
         if self.is_first(name):
-            for dependency in wanted.spec.dependencies:
+            for dependency in wanted.spec.needs:
                 _require(self._is_met(dependency), f"{name}: started before {dependency}")
             return
         self._restarts(name, wanted.spec, account, now)
@@ -378,7 +378,7 @@ class Laws:
 
     def _stops_in_order(self, name: str) -> None:
         for other, wanted in self.loop.wanted.items():
-            if name in wanted.spec.dependencies and not is_up(self.loop, other):
+            if name in wanted.spec.needs and not is_up(self.loop, other):
                 alive = self.loop.observed.get(other, NOTHING_SEEN).instance is not None
                 _require(not alive, f"{name}: stopped before {other}, which needs it")
 

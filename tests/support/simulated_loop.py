@@ -103,7 +103,7 @@ class SimulatedLoop:
         if ending is not None:
             self.ending = ending
             self._touched |= self.wanted.keys() | self.observed.keys()
-        pairs = [(name, wanted.spec.dependencies) for name, wanted in self.wanted.items()]
+        pairs = [(name, wanted.spec.needs) for name, wanted in self.wanted.items()]
         self.desired = Desired(self.wanted, dependants_of(pairs), self.ending)
         for name in changes:
             self._touch(name)

@@ -90,4 +90,4 @@ def _known(document: Any) -> list[str]:
     """Dependencies may be declared in other files: they are not what is checked here."""
     from pmon3_schema.manifest import read
 
-    return [need for entry in read([document]).entries for need in entry.spec.dependencies]
+    return [need for entry in read([document]).entries for need in entry.spec.needs]

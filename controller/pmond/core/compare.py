@@ -265,7 +265,7 @@ def _in_order(steps: Sequence[Step], existing: Mapping[str, Existing]) -> Iterat
     wave = 0
     for action in _ORDER:
         of_kind = {step.name: step for step in steps if step.action == action}
-        needs = {name: (step.spec or existing[name].spec).dependencies for name, step in of_kind.items()}
+        needs = {name: (step.spec or existing[name].spec).needs for name, step in of_kind.items()}
         layers = graph.layers(of_kind, needs)
         left = set(of_kind).difference(*layers)
         layers += [sorted(left)] if left else []  # a cycle, which is refused elsewhere

@@ -35,7 +35,7 @@ def neighbours(desired: Desired, name: str) -> set[str]:
     wanted = desired.wanted.get(name)
     near = {name, *desired.dependants.get(name, ())}
     if wanted is not None:
-        near.update(wanted.spec.dependencies)
+        near.update(wanted.spec.needs)
     return near
 
 
@@ -46,8 +46,8 @@ def near(desired: Desired, names: Set[str]) -> set[str]:
         found.update(desired.dependants[name])
     for name in names:
         wanted = desired.wanted.get(name)
-        if wanted is not None and wanted.spec.dependencies:
-            found.update(wanted.spec.dependencies)
+        if wanted is not None and wanted.spec.needs:
+            found.update(wanted.spec.needs)
     return found
 
 

@@ -62,7 +62,7 @@ def rollout_of(comparison: Comparison, parallel: int, on_failure: str) -> Rollou
     steps = [step for step in comparison.steps if step.name in restarts] + starts
     names = {step.name for step in steps}
     needs = {
-        step.name: tuple(need for need in step.spec.dependencies if need in names)
+        step.name: tuple(need for need in step.spec.needs if need in names)
         for step in steps
         if step.spec is not None
     }

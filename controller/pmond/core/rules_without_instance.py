@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import Dependency
 from pmon3_schema.scalars import format_duration
 from pmond.core import backoff, flap
 from pmond.core.actions import Forget, Start
@@ -23,7 +24,7 @@ def _down(case: Case) -> Decision | None:
 def _await_dependencies(case: Case) -> Decision | None:
     if not _first_start(case):
         return None
-    waits = [wait for name in case.spec.dependencies if (wait := _unmet(case, name)) is not None]
+    waits = [wait for need in case.spec.dependencies if (wait := _unmet(case, need)) is not None]
     if not waits:
         return None
     times = [at for _, at in waits if at is not None]
@@ -116,8 +117,9 @@ def _first_start(case: Case) -> bool:
     return not history.error and (history.ending is None or not history.ending.is_own)
 
 
-def _unmet(case: Case, name: str) -> tuple[str, float | None] | None:
-    """Why the dependency `name` is not met, and when time alone may meet it; None if it is met."""
+def _unmet(case: Case, need: Dependency) -> tuple[str, float | None] | None:
+    """Why a dependency is not met, and when time alone may meet it; None if it is met."""
+    name = need.name
     wanted = case.desired.wanted.get(name)
     if wanted is None:
         return None

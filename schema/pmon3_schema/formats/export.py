@@ -72,6 +72,8 @@ def _seed_value(spec: ProcessSpec, name: str) -> Any:
         return shlex.join(value)
     if name == "env_vars":
         return shlex.join(f"{key}={content}" for key, content in value.items())
+    if name == "dependencies":
+        return [one.to_plain() for one in value]
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from pmon3_schema.fields import Conversion, FieldStruct, InvalidValue, field, mistake
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import Dependency, dependencies_on
+from pmon3_schema.revision import changes
 from pmon3_schema.settings import Settings
 
 
@@ -82,6 +84,24 @@ def test_fields_that_a_newer_version_kept_are_passed_over() -> None:
 def test_what_cannot_have_been_kept_is_an_error(record: Any) -> None:
     with pytest.raises(ValueError, match=r"Expected|Object"):
         Outer.from_record(record)
+
+
+def test_a_dependency_of_which_only_the_name_is_said_is_kept_as_its_name() -> None:
+    """Rows of earlier versions have it so, and earlier versions read it."""
+    spec = ProcessSpec.read({"file": "/bin/web", "dependencies": ["db", "cache"]})
+    assert spec.needs == ("db", "cache")
+    assert spec.to_record() == {"file": "/bin/web", "dependencies": ["db", "cache"]}
+    assert ProcessSpec.from_record(spec.to_record()) == spec
+
+
+def test_a_dependency_that_says_more_is_kept_whole_and_what_is_newer_passed_over() -> None:
+    kept = {"file": "/bin/web", "dependencies": ["db", {"name": "cache", "required": False, "newer": 1}]}
+    spec = ProcessSpec.from_record(kept)
+    assert spec.dependencies == (Dependency("db"), Dependency("cache", required=False))
+    assert spec.to_record()["dependencies"] == ["db", {"name": "cache", "required": False}]
+    assert [
+        one.path for one in changes(spec, ProcessSpec("/bin/web", dependencies=dependencies_on(["db"])))
+    ] == ["/dependencies/1"]
 
 
 def test_fields_come_in_the_order_of_their_declaration() -> None:

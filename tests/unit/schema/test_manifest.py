@@ -38,7 +38,7 @@ def test_the_three_sample_manifests_of_the_seed_read_unchanged_and_alike() -> No
     first, second, third = specs[0]
     assert first.name == "happac1"
     assert first.args == ("-h", "startup-patroni-1.node.consul", "-p", "5555", "-r", "5000")
-    assert (first.log_dir, first.dependencies, first.groups) == (
+    assert (first.log_dir, first.needs, first.groups) == (
         "/var/log/custom/",
         ("happac2",),
         ("happac",),

@@ -26,9 +26,7 @@ class Inventory(Struct, frozen=True):
 
 
 def inventory(processes: dict[str, Intent]) -> Inventory:
-    return Inventory(
-        processes, dependants_of((name, one.spec.dependencies) for name, one in processes.items())
-    )
+    return Inventory(processes, dependants_of((name, one.spec.needs) for name, one in processes.items()))
 
 
 class Edit:

@@ -23,13 +23,13 @@ def check_dependencies(
 
     `gone` are names that will be no more.
     """
-    if not any(spec.dependencies for spec in specs):
+    if not any(spec.needs for spec in specs):
         return
     staying = [one for one in processes.values() if not one.deleting]
-    needs = {one.name: one.spec.dependencies for one in staying if one.name not in gone}
-    needs.update((spec.name, spec.dependencies) for spec in specs)
+    needs = {one.name: one.spec.needs for one in staying if one.name not in gone}
+    needs.update((spec.name, spec.needs) for spec in specs)
     for spec in specs:
-        unknown = [name for name in spec.dependencies if name not in needs]
+        unknown = [name for name in spec.needs if name not in needs]
         if unknown:
             error = not_found(unknown[0], list(needs))
             why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"

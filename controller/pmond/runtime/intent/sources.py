@@ -141,14 +141,14 @@ class Sources:
 
     def _alone(self, spec: ProcessSpec) -> ProcessSpec:
         """The spec as `start NAME` takes it: a dependency that is not declared yet is left to `init`."""
-        known = tuple(name for name in spec.dependencies if name in self._registry.processes)
+        known = tuple(one for one in spec.dependencies if one.name in self._registry.processes)
         return replace(spec, dependencies=known)
 
     async def edges(self) -> dict[str, Sequence[str]]:
         """Who depends on whom according to the file, cycles included."""
         documents = self._documents_or_none()
         reading = await self._applier.read(documents) if documents else Reading((), ())
-        return {entry.spec.name: entry.spec.dependencies for entry in reading.entries}
+        return {entry.spec.name: entry.spec.needs for entry in reading.entries}
 
     async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
         documents = self._documents()

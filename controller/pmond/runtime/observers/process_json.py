@@ -61,7 +61,7 @@ class Describer:
             "username": row["user"],
             "memory_usage": "",
             "cpu_usage": "",
-            "dependencies": " ".join(spec.dependencies),
+            "dependencies": " ".join(spec.needs),
             "Groups": [_group(number, self._registry.groups[number]) for number in self._group_ids(one)],
             "status": int(Status.FAILED if history.error else Status.RUNNING),
             "id": one.id,

@@ -262,7 +262,7 @@ class Controller:
         if process_config_only:
             edges = await self._sources.edges()
         else:
-            edges = {one.name: one.spec.dependencies for one in self._registry.select(Selection())}
+            edges = {one.name: one.spec.needs for one in self._registry.select(Selection())}
         return await in_thread(graph_json, edges)
 
     async def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:

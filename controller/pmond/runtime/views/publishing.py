@@ -101,7 +101,7 @@ class Publisher:
             "args": list(spec.args),
             "env_keys": sorted(spec.env_vars),
             "log": log_paths(spec, self.context.log_dir)[0],
-            "dependencies": list(spec.dependencies),
+            "dependencies": list(spec.needs),
             "groups": self._registry.groups_of(one),
             "labels": dict(spec.labels),
             "ready": seen.ready and not aside,
