@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pmon3_schema import input_schema
 from pmon3_schema.characters import IS_UNSEEN, named
 from pmon3_schema.fields import Conversion, FieldStruct, mistake
-from pmon3_schema.scalars import parse_duration, parse_signal, parse_size
+from pmon3_schema.scalars import LARGEST_EXIT_CODE, parse_duration, parse_signal, parse_size
 from pmon3_schema.substituted_text import SubstitutedText, as_number, as_text, as_truth, as_whole
 
 _QUOTING = re.compile(r"['\"\\]")
@@ -138,6 +138,14 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _exit_codes(value: Any) -> Any:
+    for code in value if isinstance(value, list | tuple) else ():
+        number = as_whole(code)
+        if isinstance(number, int) and not 0 <= number <= LARGEST_EXIT_CODE:
+            raise mistake("exit_code", f"an exit code is a number from 0 to {LARGEST_EXIT_CODE}")
+    return _tuple(value)
+
+
 def _octal(value: Any) -> Any:
     if isinstance(value, str):
         digits = _OCTAL.match(value.strip())
@@ -167,7 +175,7 @@ Prune = Annotated[bool | Literal["confirm"], Conversion(_prune)]
 Duration = Annotated[float, _converted(parse_duration, "duration", input_schema.DURATION)]
 Size = Annotated[int, _converted(parse_size, "size", input_schema.SIZE)]
 SignalNumber = Annotated[int, _converted(parse_signal, "signal", input_schema.SIGNAL)]
-ExitCodes = Annotated[tuple[Whole, ...], Conversion(_tuple, input_schema.EXIT_CODES)]
+ExitCodes = Annotated[tuple[Whole, ...], Conversion(_exit_codes, input_schema.EXIT_CODES)]
 Texts = Annotated[
     tuple[Text, ...],
     Conversion(lambda v: (v,) if isinstance(v, str) else _tuple(v), input_schema.TEXTS),

@@ -11,7 +11,13 @@ import signal
 from typing import Any
 
 from pmon3_schema.characters import UNSEEN
-from pmon3_schema.scalars import LARGEST_SIZE, SECONDS_PATTERN, UNITS_PATTERN
+from pmon3_schema.scalars import (
+    LARGEST_EXIT_CODE,
+    LARGEST_SIZE,
+    LONGEST_DURATION,
+    SECONDS_PATTERN,
+    UNITS_PATTERN,
+)
 
 _BYTES = r"[0-9]+(?:\.[0-9]+)?[ \t]*(?:[KkMmGgTt](?:[Ii]?[Bb])?|[Bb])?"
 _IN_NAME = rf"{UNSEEN}/,*?\[\]"
@@ -48,13 +54,13 @@ OWN_NAME = text(rf"(?![^@]*(?:@[^@]*)*@[0-9]+$){_NAME}", f"{_A_NAME}, no @NUMBER
     "maxLength": 128
 }
 NAMES = {"type": "array", "items": NAME}
-EXIT_CODES = {"type": "array", "items": {"type": "integer"}}
+EXIT_CODES = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": LARGEST_EXIT_CODE}}
 # `$comment` is what `explain` calls such a value.
 DURATION = {
     "$comment": "duration",
     "anyOf": [
         text(rf"\s*(?:{UNITS_PATTERN}|{SECONDS_PATTERN})\s*", "500ms, 10s, 5m or 1h"),
-        {"type": "number", "minimum": 0},
+        {"type": "number", "minimum": 0, "maximum": LONGEST_DURATION},
     ],
 }
 SIZE = {

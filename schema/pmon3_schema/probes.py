@@ -17,6 +17,7 @@ from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import Duration, Flag, Part, Text, Whole, Words
 from pmon3_schema.fields import Conversion, field, mistake
 from pmon3_schema.patterns import compiled
+from pmon3_schema.scalars import MOST_COUNTED
 from pmon3_schema.substituted_text import as_text
 
 _STATUS_RANGE = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?\Z")
@@ -194,12 +195,17 @@ class ReadySpec(ProbeSpec, frozen=True):
         0.0, effect=Effect.IN_PLACE, description="nothing but time: ready when it has lived this long"
     )
     successes: Whole = field(
-        1, effect=Effect.IN_PLACE, ge=1, description="passes in a row after which it is ready"
+        1,
+        effect=Effect.IN_PLACE,
+        ge=1,
+        le=MOST_COUNTED,
+        description="passes in a row after which it is ready",
     )
     failures: Whole = field(
         3,
         effect=Effect.IN_PLACE,
         ge=1,
+        le=MOST_COUNTED,
         description="failures in a row after which it is not, until it passes",
     )
     deadline: Duration = field(
@@ -213,7 +219,11 @@ class LiveSpec(ProbeSpec, frozen=True):
     interval: Duration = field(10.0, effect=Effect.IN_PLACE, description="from one try to the next")
     timeout: Duration = field(2.0, effect=Effect.IN_PLACE, description="how long one try may take")
     failures: Whole = field(
-        3, effect=Effect.IN_PLACE, ge=1, description="failures in a row after which it is replaced"
+        3,
+        effect=Effect.IN_PLACE,
+        ge=1,
+        le=MOST_COUNTED,
+        description="failures in a row after which it is replaced",
     )
     start_period: Duration = field(
         30.0,

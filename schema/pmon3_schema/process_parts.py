@@ -23,6 +23,7 @@ from pmon3_schema.field_types import (
     Words,
 )
 from pmon3_schema.fields import MadeFrom, field, mistake
+from pmon3_schema.scalars import LARGEST_SIZE, MOST_COUNTED
 
 
 class Dependency(Part, frozen=True):
@@ -91,6 +92,7 @@ class RestartSpec(Part, frozen=True):
         0,
         effect=Effect.IN_PLACE,
         ge=0,
+        le=MOST_COUNTED,
         description="give up after this many failures within the window; 0: never",
     )
     window: Duration = field(60.0, effect=Effect.IN_PLACE, description="the window of max_failures")
@@ -158,7 +160,9 @@ class LogRotateSpec(Part, frozen=True):
 
     size: Size = field(0, effect=Effect.IN_PLACE, description="rotate at this size; 0: whatever its size")
     age: Duration = field(0.0, effect=Effect.IN_PLACE, description="rotate after this time; 0: never")
-    keep: Whole = field(5, effect=Effect.IN_PLACE, ge=1, description="rotated files that are kept")
+    keep: Whole = field(
+        5, effect=Effect.IN_PLACE, ge=1, le=MOST_COUNTED, description="rotated files that are kept"
+    )
     total: Size = field(
         0,
         effect=Effect.IN_PLACE,
@@ -181,10 +185,14 @@ class LogRotateSpec(Part, frozen=True):
 class LimitsSpec(Part, frozen=True):
     """Resource limits (soft and hard alike) of the started program."""
 
-    nofile: Whole | None = field(None, effect=Effect.IN_PLACE, ge=0, description="open files")
+    nofile: Whole | None = field(
+        None, effect=Effect.IN_PLACE, ge=0, le=LARGEST_SIZE, description="open files"
+    )
     memory: Size | None = field(None, effect=Effect.IN_PLACE, description="address space, bytes")
     cpu_seconds: Whole | None = field(
-        None, effect=Effect.IN_PLACE, ge=0, description="processor time, seconds"
+        None, effect=Effect.IN_PLACE, ge=0, le=LARGEST_SIZE, description="processor time, seconds"
     )
     core: Size | None = field(None, effect=Effect.IN_PLACE, description="core file, bytes")
-    nproc: Whole | None = field(None, effect=Effect.IN_PLACE, ge=0, description="processes of the user")
+    nproc: Whole | None = field(
+        None, effect=Effect.IN_PLACE, ge=0, le=LARGEST_SIZE, description="processes of the user"
+    )

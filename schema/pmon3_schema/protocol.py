@@ -18,6 +18,7 @@ from msgspec import field as member
 from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue, field
+from pmon3_schema.scalars import LONGEST_DURATION
 
 
 def goal(text: str) -> str:
@@ -126,7 +127,9 @@ class LayHold(Choice, frozen=True):
 
     up: bool = False
     reason: str = field("", max_length=1024)
-    seconds: float | None = field(None, gt=0, description="until it ends by itself; null: until unhold")
+    seconds: float | None = field(
+        None, gt=0, le=LONGEST_DURATION, description="until it ends by itself; null: until unhold"
+    )
 
 
 class Suspend(Body, frozen=True):
@@ -134,7 +137,9 @@ class Suspend(Body, frozen=True):
 
     set: str = field(min_length=1)
     reason: str = field("", max_length=1024)
-    seconds: float | None = field(None, gt=0, description="until it ends by itself; null: until resume")
+    seconds: float | None = field(
+        None, gt=0, le=LONGEST_DURATION, description="until it ends by itself; null: until resume"
+    )
 
 
 class Resume(Body, frozen=True):

@@ -13,6 +13,8 @@ UNITS_PATTERN = r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+"
 _SECONDS = re.compile(rf"{SECONDS_PATTERN}\Z")
 _DURATION = re.compile(rf"{UNITS_PATTERN}\Z")
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+LONGEST_DURATION = 36_500 * 86400.0
+"""Seconds, of everything that is waited for: a hundred years, of which the calendar can still say the end."""
 
 _UNIT_BYTES = {
     "": 1, "B": 1,
@@ -23,13 +25,17 @@ _UNIT_BYTES = {
 }  # fmt: skip
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)[ \t]*([A-Za-z]*)\Z")
 LARGEST_SIZE = 2**63 - 1
-"""Bytes, of a limit and of a file."""
+"""Bytes, of a limit and of a file; what the kernel keeps a number in."""
+MOST_COUNTED = 1_000_000
+"""Failures, successes, files that are kept."""
+LARGEST_EXIT_CODE = 255
+"""What is left of an exit status in wait(2)."""
 
 
 def parse_duration(value: str | int | float) -> float:
     """Seconds in ``500ms``, ``10s``, ``1m30s``, ``1h`` or a plain number of seconds.
 
-    Raises ValueError when the text is none of these or the value is negative.
+    Raises ValueError when the text is none of these, or the value is negative or beyond LONGEST_DURATION.
     """
     if isinstance(value, bool):
         raise ValueError("a duration is a number of seconds or text such as 500ms, 10s, 5m")
@@ -41,6 +47,8 @@ def parse_duration(value: str | int | float) -> float:
         raise ValueError(f"{value!r} is not a duration (write 500ms, 10s, 5m or 1h)")
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"{value!r} is not a duration (it must be finite and not negative)")
+    if seconds > LONGEST_DURATION:
+        raise ValueError(f"{value!r} is too long a duration (100 years, 36500d, is the longest)")
     return seconds
 
 

@@ -20,6 +20,7 @@ from pmon3_schema.formats.export import plain
 from pmon3_schema.jsonschema import DRAFTS, manifest_schema
 from pmon3_schema.manifest import ManifestFile, read
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.scalars import parse_duration
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "schema"
@@ -62,13 +63,23 @@ def agree(data: Any) -> bool:
     return all(accepts(draft, data) is wanted for draft in DRAFTS)
 
 
+def refusal(read_value: Callable[[str], object], text: str) -> ValueError | None:
+    try:
+        read_value(text)
+    except ValueError as error:
+        return error
+    return None
+
+
 def shell(characters: str, *longer: str) -> st.SearchStrategy[str]:
     """Text of these characters and pieces, most of it near the border of what is allowed."""
     return st.lists(st.sampled_from([*characters, *longer]), max_size=8).map("".join)
 
 
 QUOTED = shell("a= '\"\\\n", "A=b ", "''", "K='x y'")
-DURATIONS = shell("0123.smhd_+- ", "ms", "1.5", "10s", "e1", "E-", "e300")
+DURATIONS = shell("0123.smhd_+- ", "ms", "1.5", "10s", "e1", "E-", "e300").filter(
+    lambda text: "too long" not in str(refusal(parse_duration, text))
+)
 SIZES = shell("0123. KMGTkibB-", "MiB", "64")
 SIGNALS = st.one_of(
     st.integers(-2, 70),
@@ -232,6 +243,7 @@ def test_the_samples_are_taken_as_they_are(draft: str, name: str) -> None:
 UNSAID: dict[str, dict[str, Any]] = {
     "a whole number written with a fraction": {"priority": 5.0},
     "a number too large to be kept": {"limits": {"memory": "99999999TiB"}},
+    "a duration of more than a hundred years in text": {"stop": {"timeout": "36501d"}},
     "characters that no program can be given": {"cwd": "a\0"},
     "more than 128 bytes in fewer characters": {"name": "é" * 100},
     "a name that follows from the file": {"file": "/bin/a,b"},

@@ -16,7 +16,7 @@ from typing import Any
 from pmon3_schema.characters import escaped, escaped_json
 from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.scalars import format_duration, parse_duration, signal_name
+from pmon3_schema.scalars import LONGEST_DURATION, format_duration, parse_duration, signal_name
 from pmon3_schema.spelling import SEED_FIELDS
 
 FORMATS = ("json", "toml", "yaml")
@@ -92,7 +92,7 @@ def _plain(value: FieldStruct, skip: Collection[str] = ()) -> dict[str, Any]:
 
 def written(name: str, value: Any) -> Any:
     """A value of the field `name` as a person would write it."""
-    if name in _DURATIONS:
+    if name in _DURATIONS and value <= LONGEST_DURATION:  # an older pmond kept longer ones
         text = format_duration(value)
         return text if parse_duration(text) == value else value
     if name == "signal":

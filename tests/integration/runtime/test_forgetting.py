@@ -34,7 +34,7 @@ class ForgettingWorld:
         self.store = Store.open(folder / "data.db", clock=clock)
         self.loop = Loop(clock, journal, Policy())
         self.registry = Registry(self.store, self.loop, clock)
-        publisher = Publisher(self.registry, self.loop, instances, self.store, clock, "root")
+        publisher = Publisher(self.registry, self.loop, instances, self.store, clock, journal, "root")
         self.recorder = Recorder(
             self.store, self.registry, self.loop, instances, publisher, Bus(), clock, journal, str,
             cast(Starts, NOT_ASKED), cast(ExitStatusHolder, NOT_ASKED),

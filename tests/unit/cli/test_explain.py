@@ -13,7 +13,7 @@ def test_a_group_of_fields_shows_type_default_values_and_effect_of_each(run: Run
     found = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if "[in place]" in line}
     assert found["policy"] == 'always | on-failure | never = "always"  [in place]'
     assert found["jitter"] == "number, 0 to 1 = 0.1  [in place]"
-    assert found["no_restart_exit_codes"] == "list of whole number  [in place]"
+    assert found["no_restart_exit_codes"] == "list of whole number, 0 to 255  [in place]"
 
 
 def test_one_field_says_what_its_change_costs_and_since_when_it_is_there(run: Run) -> None:

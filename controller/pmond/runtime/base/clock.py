@@ -13,7 +13,7 @@ This module is itself a `Clock`; tests pass another.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -32,4 +32,16 @@ def now() -> float:
 
 def wall() -> str:
     """The time of day in UTC, ISO 8601 with milliseconds: ``2026-01-31T23:59:59.999Z``."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _text(datetime.now(UTC))
+
+
+def wall_after(seconds: float) -> str:
+    """The time of day so many seconds from now, as `wall` writes it; beyond the calendar its bounds."""
+    try:
+        return _text(datetime.now(UTC) + timedelta(seconds=seconds))
+    except (OverflowError, ValueError):  # ValueError: no number
+        return _text((datetime.min if seconds < 0 else datetime.max).replace(tzinfo=UTC))
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,6 @@ set takes no new content; what it declared is kept running all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,7 @@ from pmon3_schema.status import Target
 from pmond.core.model import CLI, NOWHERE, Hold, Intent
 from pmond.runtime.access import auth
 from pmond.runtime.access.auth import Peer
-from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.intent.bulk_change import change_all
 from pmond.runtime.intent.commands import Commands, target
 from pmond.runtime.intent.edit import Edit
@@ -163,7 +162,4 @@ def check_set(
 
 
 def _after(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    at = datetime.now(UTC) + timedelta(seconds=seconds)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if seconds is None else wall_after(seconds)

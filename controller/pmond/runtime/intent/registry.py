@@ -38,6 +38,9 @@ _SIMILAR = 500
 _AT_ONCE = 250
 """Rows written in one turn: about a millisecond. A request takes several turns."""
 
+_LONGEST_ID = 19
+"""Digits: SQLite keeps ids in 63 bits."""
+
 Finish = Callable[[Edit], None]
 """Adds to a change what can only be known when it is written."""
 
@@ -182,7 +185,8 @@ class Registry:
 
     def resolve(self, ref: str) -> list[Intent]:
         """The processes that an id, a name or a glob means. An id wins over a name of digits."""
-        found = [one for one in self.processes.values() if ref.isdecimal() and one.id == int(ref)]
+        number = _number(ref)
+        found = [one for one in self.processes.values() if one.id == number] if number is not None else []
         if not found and ref in self.processes:
             return [self.processes[ref]]
         if not found:
@@ -204,8 +208,8 @@ class Registry:
         for number, name in self.groups.items():
             if name == ref:
                 return number
-        if ref.isdecimal() and int(ref) in self.groups:
-            return int(ref)
+        if (meant := _number(ref)) is not None and meant in self.groups:
+            return meant
         raise PmonError(
             ErrorCode.NOT_FOUND, f"cannot find group {ref!r}: there is none", "pmon3 group ls lists them"
         )
@@ -230,6 +234,12 @@ class Registry:
     def groups_of(self, one: Intent) -> list[str]:
         """The names of the groups of a process, by id."""
         return [self.groups[number] for number in sorted(self.group_ids(one.id)) if number in self.groups]
+
+
+def _number(ref: str) -> int | None:
+    """The id that a reference means, if it is one."""
+    # Longer ones are no id, and beyond 4,300 digits the interpreter reads none.
+    return int(ref) if ref.isascii() and ref.isdecimal() and len(ref) < _LONGEST_ID else None
 
 
 @contextmanager

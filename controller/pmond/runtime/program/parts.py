@@ -118,7 +118,9 @@ class Parts:
         """What is told and kept of it."""
         store, instances = self._folder.store, self.performer.instances
         user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
-        self.publisher = publisher = Publisher(self.registry, self.loop, instances, store, self._clock, user)
+        self.publisher = publisher = Publisher(
+            self.registry, self.loop, instances, store, self._clock, self._journal, user
+        )
         publisher.context = self.performer.starter.context
         self.bus = Bus()
         self.recorder = Recorder(

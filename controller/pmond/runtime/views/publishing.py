@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from pmon3_schema.effect import Effect
 from pmon3_schema.formats.export import plain
 from pmon3_schema.origins import positions
 from pmon3_schema.path_diagnostics import ManifestFile
+from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import changes
 from pmon3_schema.status import Condition, ProcessStatus, Status
 from pmond.core.condition import ConditionValue
 from pmond.core.model import NOTHING_SEEN, Hold, Intent, State
-from pmond.core.report import condition_values, exit_words, report
-from pmond.runtime.base.clock import Clock
+from pmond.core.report import Report, condition_values, exit_words, report
+from pmond.runtime.base.clock import Clock, wall_after
+from pmond.runtime.base.journal import Journal
 from pmond.runtime.base.long_work import MANY, cooperative_map, in_thread
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.processes.environment import User, find_user
@@ -35,7 +38,14 @@ class Publisher:
     """Answers what is there."""
 
     def __init__(
-        self, registry: Registry, loop: Loop, instances: Instances, store: Store, clock: Clock, user: str
+        self,
+        registry: Registry,
+        loop: Loop,
+        instances: Instances,
+        store: Store,
+        clock: Clock,
+        journal: Journal,
+        user: str,
     ) -> None:
         self.context: SpawnContext
         self.content_of: Callable[[str], Sequence[ManifestFile]] = lambda owner: ()
@@ -45,6 +55,7 @@ class Publisher:
         self._instances = instances
         self._store = store
         self._clock = clock
+        self._journal = journal
         self._user = user
         self._sampler = UsageSampler()
         self._updated_at: dict[str, str] = {}
@@ -74,13 +85,26 @@ class Publisher:
     async def rows(self, chosen: list[Intent], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
         measured = await self._measured(chosen) if usage else {}
-        return await cooperative_map(chosen, lambda one: self.row(one, measured.get(one.name)))
+        return await cooperative_map(chosen, lambda one: self._row_or_why_not(one, measured.get(one.name)))
+
+    def _row_or_why_not(self, one: Intent, usage: Usage | None) -> ProcessStatus:
+        try:
+            return self.row(one, usage)
+        except Exception as error:  # what is wrong with one, a kept value say, spoils no answer about all
+            self._journal.error("row.failed", error, name=one.name)
+            bare = replace(one, spec=ProcessSpec(file=one.spec.file, name=one.name, user=one.spec.user))
+            why = f"internal error, cannot be shown: {type(error).__name__}: {error}"
+            return self._composed(bare, NOTHING_SEEN, Report(Status.FAILED, why, False, None), None)
 
     def row(self, one: Intent, usage: Usage | None = None) -> ProcessStatus:
         """One status object; `usage` None: nothing is measured."""
-        now, loop, spec = self._clock.now(), self._loop, one.spec
+        loop = self._loop
         state = loop.observed.get(one.name, NOTHING_SEEN)
-        seen = report(one.name, loop.desired, loop.observed, now, loop.policy)
+        seen = report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+        return self._composed(one, state, seen, usage)
+
+    def _composed(self, one: Intent, state: State, seen: Report, usage: Usage | None) -> ProcessStatus:
+        loop, spec = self._loop, one.spec
         aside = loop.quarantined.get(one.name)
         code, signal = exit_words(state)
         instance = state.instance
@@ -205,8 +229,7 @@ class Publisher:
 
     def _at(self, moment: float) -> str:
         """A moment of the loop's clock as wall-clock text."""
-        at = datetime.now(UTC) + timedelta(seconds=moment - self._clock.now())
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return wall_after(moment - self._clock.now())
 
 
 def event_json(event: Any) -> dict[str, Any]:
