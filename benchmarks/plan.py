@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmond.core.compare import CompareOptions, Existing, compare
 from pmond.core.model import Desired, Intent, Policy, SourceLocation
 from pmond.core.plan import plan
@@ -71,7 +72,7 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
         "of that: compare": _least(lambda: compare(after, existing, options)),
         "decide one": _least(lambda: plan(desired, {}, 0.0, Policy(), [after[0].name])),
         "decide all": _least(lambda: plan(desired, {}, 0.0, Policy())),
-        "validate alone": _least(lambda: [ProcessSpec.read(_plain(spec)) for spec in after]),
+        "validate alone": _least(lambda: [read_value(ProcessSpec, _plain(spec)) for spec in after]),
     }
 
 

@@ -12,6 +12,7 @@ from pmon3.client import Client
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 
 _MASKED = "***"
 """What pmond says instead of values that are not for this caller."""
@@ -77,4 +78,4 @@ def _spec(entry: dict[str, Any]) -> ProcessSpec:
     if entry.get("env_vars") == _MASKED:
         why = f"cannot read the variables of {entry['name']}: they are not for you"
         raise PmonError(ErrorCode.FORBIDDEN, why, "ask as its user, or as root")
-    return ProcessSpec.read(entry)
+    return read_value(ProcessSpec, entry)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pmon3_schema import graph
 from pmon3_schema.diagnostics import Severity
 from pmon3_schema.field_diagnostics import did_you_mean
-from pmon3_schema.path_diagnostics import Item, Source
+from pmon3_schema.sources import Item, Source
 from pmon3_schema.without_effect import idle_settings
 
 
@@ -56,7 +56,7 @@ def _check_names(items: Sequence[Item]) -> dict[str, Item]:
             continue
         earlier = first.setdefault(item.name, item)
         if earlier is not item:
-            related = ((*earlier.place(earlier.name_field()), "first declared here"),)
+            related = ((*earlier.written_at(earlier.name_field()), "first declared here"),)
             message = f"two processes have the name `{item.name}`"
             hint = "give one of them another `name`"
             item.report("PM022", message, item.name_field(), hint=hint, related=related)
@@ -81,7 +81,7 @@ def _check_cycles(items: dict[str, Item]) -> None:
     for cycle in graph.cycles(edges, edges):
         member, need = items[cycle[0]], cycle[1]
         related = tuple(
-            (*items[name].place(*_dependency(items[name], after)), f"`{name}` depends on `{after}`")
+            (*items[name].written_at(*_dependency(items[name], after)), f"`{name}` depends on `{after}`")
             for name, after in pairwise(cycle[1:])
         )[:20]
         shown = cycle if len(cycle) <= 20 else [*cycle[:10], f"... {len(cycle) - 20} more ...", *cycle[-10:]]

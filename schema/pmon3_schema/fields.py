@@ -3,9 +3,9 @@
 Theory of operation: a class of fields is declared once, each field with its type, default, bounds,
 effect and description. Its values are plain msgspec structs, cheap to make, to compare, to keep
 and to read back from where they were kept, and nothing else is needed to work with them. What
-people and clients write is read by a pydantic model that `models` derives from the same declaration
-when something is to be read: to load pydantic takes as long as all the rest of a start of pmond, and
-after an upgrade nothing is read that has not been checked already.
+people and clients write is read (`reading`) by a pydantic model that `models` derives from the same
+declaration when something is to be read: to load pydantic takes as long as all the rest of a start of
+pmond, and after an upgrade nothing is read that has not been checked already.
 """
 
 from __future__ import annotations
@@ -143,13 +143,6 @@ class FieldStruct(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_Fi
     """How pydantic reads it: what its configuration says."""
     needs_one_of: ClassVar[tuple[str, ...]] = ()
     """Fields of which one at least is given, where there are such; `check` sees to it."""
-
-    @classmethod
-    def read(cls, written: Any) -> Self:
-        """The value that a person or a client means. Raises Refused."""
-        from pmon3_schema import models
-
-        return models.read(cls, written)
 
     def check(self, given: Set[str]) -> None:
         """Raise a mistake when fields contradict each other.

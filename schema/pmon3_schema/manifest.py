@@ -28,9 +28,12 @@ from pmon3_schema.field_diagnostics import FieldDiagnostic, mistakes, type_name
 from pmon3_schema.fields import InvalidValue
 from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import LineIndex, Path, Unreadable, decode
-from pmon3_schema.path_diagnostics import Item, Layer, ManifestFile, PathDiagnostic, Source, diagnostics
+from pmon3_schema.locating import diagnostics
+from pmon3_schema.path_diagnostics import ManifestFile, PathDiagnostic
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import OPTIONS, gather, merged
+from pmon3_schema.reading import read_value
+from pmon3_schema.sources import Item, Layer, Source
 from pmon3_schema.spelling import SEED_TEXT_KEYS
 from pmon3_schema.top import Top, read_top
 from pmon3_schema.variables import references_hint
@@ -156,7 +159,7 @@ def _validate(
             item.report("PM031", message, "file", hint="write its full path")
         placed["file"] = found or placed["file"]
     try:
-        item.spec = ProcessSpec.read(placed)
+        item.spec = read_value(ProcessSpec, placed)
     except InvalidValue as refused:
         _report(item, placed, list(mistakes(refused, ProcessSpec)))
         return

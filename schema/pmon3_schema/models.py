@@ -37,7 +37,7 @@ _MOST = 10_000
 
 
 def read(declared: type[Value], written: Any) -> Value:
-    """The value that plain data means. Raises Refused."""
+    """The value that plain data means. Raises InvalidValue."""
     try:
         value: Value = reader_of(declared).validate_python(written)
     except ValidationError as error:
@@ -46,7 +46,7 @@ def read(declared: type[Value], written: Any) -> Value:
 
 
 def read_json(declared: type[Value], text: bytes) -> Value:
-    """The value that a JSON text means. Raises Refused."""
+    """The value that a JSON text means. Raises InvalidValue."""
     try:
         value: Value = reader_of(declared).validate_json(text)
     except ValidationError as error:

@@ -20,7 +20,8 @@ from pmon3_schema.field_diagnostics import did_you_mean, type_name
 from pmon3_schema.field_types import env_map
 from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import Path, Unreadable, decode
-from pmon3_schema.path_diagnostics import Item, Layer, ManifestFile, PathDiagnostic, Source
+from pmon3_schema.path_diagnostics import ManifestFile, PathDiagnostic
+from pmon3_schema.sources import Item, Layer, Source
 from pmon3_schema.spelling import Spelling
 from pmon3_schema.top import Top, Use, read_top
 from pmon3_schema.variables import Values, check_known, substituted
@@ -86,7 +87,7 @@ def in_use(tops: Sequence[tuple[Source, Top]]) -> Use:
         if source.document.path == OPTIONS:
             return use
     for source, use in found[1:]:
-        related = ((found[0][0], found[0][1].path, "first given here"),)
+        related = ((found[0][0].document, found[0][1].path, "first given here"),)
         message = "`use` is given in two files"
         source.findings.append(
             PathDiagnostic("PM002", message, use.path, True, "remove one of them", related=related)

@@ -18,6 +18,7 @@ from msgspec import field as member
 from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue, field
+from pmon3_schema.reading import read_json
 from pmon3_schema.scalars import LONGEST_DURATION
 
 
@@ -209,10 +210,8 @@ def read_body(body: type[AnyBody], text: bytes) -> AnyBody:
 
     Raises PmonError `bad_request` that names the first wrong field.
     """
-    from pmon3_schema import models  # loads pydantic
-
     try:
-        return models.read_json(body, text or b"{}")
+        return read_json(body, text or b"{}")
     except InvalidValue as refused:
         raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read the request: {_first_of(refused)}") from None
 

@@ -15,6 +15,7 @@ from pmon3_schema.diagnostics import Diagnostic, Severity
 from pmon3_schema.field_diagnostics import FieldDiagnostic, mistakes
 from pmon3_schema.fields import FieldStruct, InvalidValue, inner_of
 from pmon3_schema.formats.source import LineIndex, Path, Position, Span, TextDiagnostic, Unreadable, decode
+from pmon3_schema.reading import read_value
 
 Value = TypeVar("Value", bound=FieldStruct)
 Keys: TypeAlias = tuple[str, ...]
@@ -108,7 +109,7 @@ def read_layers(layer: SettingsText, declared: type[Value]) -> tuple[Value, tupl
     found: list[tuple[FieldDiagnostic, Severity]] = []
     while layer.data:  # what is refused is taken out of it
         try:
-            return declared.read(layer.data), _diagnostics(layer, found)
+            return read_value(declared, layer.data), _diagnostics(layer, found)
         except InvalidValue as refused:
             for item, mistake in zip(refused.errors, mistakes(refused, declared), strict=False):
                 path = tuple(str(part) for part in item["loc"])

@@ -20,6 +20,7 @@ from pmon3_schema.formats.export import plain
 from pmon3_schema.jsonschema import DRAFTS, manifest_schema
 from pmon3_schema.manifest import ManifestFile, read
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmon3_schema.scalars import parse_duration
 
 ROOT = Path(__file__).parents[2]
@@ -278,7 +279,7 @@ def test_what_the_model_takes_the_schema_takes(draft: str, entries: list[dict[st
     written = {"processes": entries}
     assert read([ManifestFile("/p.json", json.dumps(written).encode())]).ok
     assert accepts(draft, written)
-    assert accepts(draft, {"processes": [plain(ProcessSpec.read(entry)) for entry in entries]})
+    assert accepts(draft, {"processes": [plain(read_value(ProcessSpec, entry)) for entry in entries]})
 
 
 @pytest.mark.parametrize("draft", DRAFTS)

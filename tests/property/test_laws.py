@@ -25,6 +25,7 @@ from pmon3_schema.formats.export import FORMATS, plain, render
 from pmon3_schema.manifest import ManifestFile, read
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import merged, options_document
+from pmon3_schema.reading import read_value
 from pmon3_schema.revision import changes, revision
 from pmond.core.compare import CREATE, PRUNE, CompareOptions
 from pmond.core.model import Hold
@@ -56,7 +57,7 @@ def specs(draw: st.DrawFn, name: str, earlier: list[str]) -> ProcessSpec:
         "on_change": draw(st.sampled_from(["restart", "restart", "signal", "none"])),
         "prune": draw(st.sampled_from([True, True, False, "confirm"])),
     }
-    return ProcessSpec.read(data)
+    return read_value(ProcessSpec, data)
 
 
 def options(owner: str = A, **changed: Any) -> CompareOptions:
@@ -344,8 +345,8 @@ def test_p23_laying_over_is_associative_and_nothing_changes_nothing(
     assert merged(one, {}) == one == merged(one, {})
     left, right = merged(merged(one, two), three), merged(one, merged(two, three))
     both = (
-        ProcessSpec.read({"file": "/x", **left}),
-        ProcessSpec.read({"file": "/x", **right}),
+        read_value(ProcessSpec, {"file": "/x", **left}),
+        read_value(ProcessSpec, {"file": "/x", **right}),
     )
     assert both[0] == both[1]
 
@@ -366,7 +367,7 @@ def test_p23_a_profile_is_what_merging_says_in_any_file_and_format(
         for n, part in enumerate([{"profiles": {"b": profiles["b"]}}, {"use": use}, base,
                                   {"profiles": {"a": profiles["a"]}}])
     ]  # fmt: skip
-    expected = ProcessSpec.read(merged(merged(base["processes"][0], one), two))
+    expected = read_value(ProcessSpec, merged(merged(base["processes"][0], one), two))
     for documents in (together, apart):
         reading = read(documents)
         assert reading.ok, reading.diagnostics
@@ -391,7 +392,7 @@ def referring(value: Any, variables: dict[str, Any], path: tuple[Any, ...] = ())
 def test_p23_a_value_may_be_a_variable_whatever_its_type(
     entries: list[dict[str, Any]], more: tuple[ProcessSpec, ...], format_name: str
 ) -> None:
-    specs = [ProcessSpec.read(entry) for entry in entries] + list(more)
+    specs = [read_value(ProcessSpec, entry) for entry in entries] + list(more)
     assume(len({spec.name for spec in specs}) == len(specs))
     variables: dict[str, Any] = {}
     made = [referring(plain(spec), variables) for spec in specs]

@@ -16,6 +16,7 @@ from pmon3_schema.formats.export import FORMATS, plain, render
 from pmon3_schema.formats.yaml import core_scalar
 from pmon3_schema.manifest import ManifestFile, read, texts
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmon3_schema.revision import changes, revision
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
@@ -75,7 +76,7 @@ def specs_of(text: str, path: str) -> list[ProcessSpec]:
 @given(MANIFESTS, st.sampled_from(FORMATS))
 @settings(max_examples=200, deadline=None)
 def test_export_reads_back_as_the_same_specs(entries: list[dict[str, Any]], format_name: str) -> None:
-    specs = [ProcessSpec.read(entry) for entry in entries]
+    specs = [read_value(ProcessSpec, entry) for entry in entries]
     text = render([plain(spec) for spec in specs], format_name)
     assert specs_of(text, f"/p.{format_name}") == specs
     assert render([plain(spec) for spec in specs_of(text, f"/p.{format_name}")], format_name) == text
@@ -136,7 +137,7 @@ WRONG = st.sampled_from(
 def test_the_text_at_the_place_is_the_offending_key_or_value(
     entries: list[dict[str, Any]], wrong: tuple[str, Any], suffix: str
 ) -> None:
-    specs = [plain(ProcessSpec.read(entry)) for entry in entries]
+    specs = [plain(read_value(ProcessSpec, entry)) for entry in entries]
     key, value = wrong
     specs[-1][key] = value
     text = render(specs, suffix)

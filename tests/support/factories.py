@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmond.core.model import Desired, Hold, Intent, State
 from pmond.core.plan import dependants_of
 
@@ -13,7 +14,7 @@ AT = "2024-05-03T06:09:18Z"
 
 def spec(name: str = "web", **values: Any) -> ProcessSpec:
     """A spec; nested parts such as `restart` are given as a dict."""
-    return ProcessSpec.read({"file": f"/bin/{name}", "name": name, **values})
+    return read_value(ProcessSpec, {"file": f"/bin/{name}", "name": name, **values})
 
 
 def hold(up: bool, reason: str = "") -> Hold:

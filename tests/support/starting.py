@@ -15,6 +15,7 @@ from tests.support.waiting import until
 
 from pmon3_schema import models
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmond.runtime.processes.environment import inheritable
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.spawn import Child, SpawnContext, prepare, read_report, spawn
@@ -34,7 +35,7 @@ def start(logs: Path, file: str, *args: str, trusted: bool = True, **fields: Any
     """Start a program and wait until it is the program; raises SpawnError when it cannot be started."""
     surroundings = fields.pop("context", None) or context(logs)
     marker = fields.pop("marker", MARKER)
-    spec = ProcessSpec.read({"name": "test", "file": file, "args": list(args), **fields})
+    spec = read_value(ProcessSpec, {"name": "test", "file": file, "args": list(args), **fields})
     child = spawn(prepare(spec, context=surroundings, marker=marker, trusted=trusted))
     error = report_of(child)
     if error is not None:

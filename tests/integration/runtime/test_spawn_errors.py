@@ -27,6 +27,7 @@ from tests.support.starting import (
 )
 
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmond.runtime.processes.spawn import SpawnError, prepare, seal_descriptors, spawn
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches users")
@@ -115,7 +116,7 @@ def test_arguments_too_long(tmp_path: Path, way: dict[str, Any]) -> None:
 
 @WAYS
 def test_arguments_that_no_program_can_be_given(tmp_path: Path, way: dict[str, Any]) -> None:
-    spec = ProcessSpec.read({"name": "test", "file": "/bin/true", **way})
+    spec = read_value(ProcessSpec, {"name": "test", "file": "/bin/true", **way})
     launch = prepare(spec, context=context(tmp_path), marker=MARKER)
     before = open_descriptors()
     with pytest.raises(SpawnError) as caught:
@@ -159,7 +160,7 @@ def test_unknown_user(tmp_path: Path, name: str) -> None:
 def test_an_own_user_without_a_name_is_no_other_one(tmp_path: Path) -> None:
     os.seteuid(54321)
     try:
-        spec = ProcessSpec.read({"name": "test", "file": "/bin/true", "user": "54321"})
+        spec = read_value(ProcessSpec, {"name": "test", "file": "/bin/true", "user": "54321"})
         assert prepare(spec, context=context(tmp_path), marker=MARKER).user is None
     finally:
         os.seteuid(0)
@@ -289,7 +290,7 @@ def test_a_child_that_could_not_be_known_again_is_ended(
 
     before = open_descriptors()
     monkeypatch.setattr("pmond.runtime.processes.spawn.start_ticks", unreadable)
-    spec = ProcessSpec.read({"name": "test", "file": "/bin/sleep", "args": ["1000"], **way})
+    spec = read_value(ProcessSpec, {"name": "test", "file": "/bin/sleep", "args": ["1000"], **way})
     with pytest.raises(SpawnError) as caught:
         spawn(prepare(spec, context=context(tmp_path), marker=MARKER))
     assert (caught.value.reason, caught.value.transient) == ("OpenFileLimit", True)

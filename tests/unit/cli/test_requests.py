@@ -13,6 +13,7 @@ from tests.support.command_line import Run
 from tests.support.fake_daemon import CannedAnswer, FakeDaemon
 
 from pmon3_schema import protocol
+from pmon3_schema.reading import read_value
 
 NOTHING: dict[str, Any] = {"refs": [], "groups": [], "labels": {}}
 WEB: dict[str, Any] = NOTHING | {"refs": ["web"]}
@@ -110,7 +111,7 @@ def test_exec_submits(daemon: FakeDaemon, run: Run, words: list[str], spec: dict
     here, parent = str(Path.cwd()), str(Path.cwd().parent)
     expected = json.loads(json.dumps(spec).replace("CWD", here).replace("PARENT", parent))
     assert body == {"spec": expected, "cwd": here, "replace": False}
-    protocol.Exec.read(body)
+    read_value(protocol.Exec, body)
 
 
 def test_exec_finds_a_bare_name_on_the_callers_path(
@@ -144,7 +145,7 @@ def test_apply_sends_each_named_path_as_its_own_set(daemon: FakeDaemon, run: Run
     assert [Path(d["path"]).name for d in folder["documents"]] == ["a.toml", "b.yaml"]
     assert file["documents"] == [{"path": str(one), "text": "processes: []\n"}]
     assert folder["prune"] is True and "dry_run" not in folder
-    protocol.Apply.read(folder)
+    read_value(protocol.Apply, folder)
 
 
 def test_figures_are_asked_for_where_they_are_shown(daemon: FakeDaemon, run: Run) -> None:
@@ -165,9 +166,9 @@ def test_bodies_are_those_that_the_daemon_accepts(daemon: FakeDaemon, run: Run) 
         assert run(*line.split()).code == 0
     for request in daemon.requests:
         if request.path.startswith("/v1/actions/"):
-            protocol.Action.read(request.body)
+            read_value(protocol.Action, request.body)
         elif request.path == "/v1/wait":
-            protocol.Wait.read(request.body)
+            read_value(protocol.Wait, request.body)
 
 
 def test_diff_without_a_path_is_about_the_process_config_file(
@@ -180,7 +181,7 @@ def test_diff_without_a_path_is_about_the_process_config_file(
     assert run("diff").code == 1
     (body,) = daemon.bodies("/v1/plan")
     assert body["documents"] == [{"path": str(declared), "text": '{"processes": []}'}]
-    protocol.Apply.read(body)
+    read_value(protocol.Apply, body)
 
 
 def test_a_manifest_on_stdin_needs_the_name_of_its_set(

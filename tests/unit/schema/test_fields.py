@@ -12,6 +12,7 @@ import pytest
 from pmon3_schema.fields import Conversion, FieldStruct, InvalidValue, field, mistake
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import Dependency, dependencies_on
+from pmon3_schema.reading import read_value
 from pmon3_schema.revision import changes
 from pmon3_schema.settings import Settings
 
@@ -43,13 +44,13 @@ class Outer(FieldStruct, frozen=True):
 
 
 def test_what_is_not_given_has_its_default() -> None:
-    assert Outer.read({"name": "a"}) == Outer("A", Inner(1, 5), (), {})
+    assert read_value(Outer, {"name": "a"}) == Outer("A", Inner(1, 5), (), {})
 
 
 def test_checks_see_what_was_written() -> None:
-    assert Outer.read({"name": "a", "inner": {"low": 3}}).inner == Inner(3, 5)
+    assert read_value(Outer, {"name": "a", "inner": {"low": 3}}).inner == Inner(3, 5)
     with pytest.raises(InvalidValue, match="high needs tags"):
-        Outer.read({"name": "a", "inner": {"high": 5}})
+        read_value(Outer, {"name": "a", "inner": {"high": 5}})
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_checks_see_what_was_written() -> None:
 )
 def test_a_mistake_is_where_it_stands(written: Any, place: tuple[str, ...], kind: str) -> None:
     with pytest.raises(InvalidValue) as refused:
-        Outer.read(written)
+        read_value(Outer, written)
     assert [(one["loc"], one["type"]) for one in refused.value.errors] == [(place, kind)]
 
 
@@ -88,7 +89,7 @@ def test_what_cannot_have_been_kept_is_an_error(record: Any) -> None:
 
 def test_a_dependency_of_which_only_the_name_is_said_is_kept_as_its_name() -> None:
     """Rows of earlier versions have it so, and earlier versions read it."""
-    spec = ProcessSpec.read({"file": "/bin/web", "dependencies": ["db", "cache"]})
+    spec = read_value(ProcessSpec, {"file": "/bin/web", "dependencies": ["db", "cache"]})
     assert spec.needs == ("db", "cache")
     assert spec.to_record() == {"file": "/bin/web", "dependencies": ["db", "cache"]}
     assert ProcessSpec.from_record(spec.to_record()) == spec

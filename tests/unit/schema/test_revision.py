@@ -6,11 +6,12 @@ import pytest
 
 from pmon3_schema.effect import Effect
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmon3_schema.revision import changes, mask, revision, strongest
 
 
 def spec(**fields: object) -> ProcessSpec:
-    return ProcessSpec.read({"file": "/bin/a", "name": "a", **fields})
+    return read_value(ProcessSpec, {"file": "/bin/a", "name": "a", **fields})
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pmon3_schema.formats.export import plain
 from pmon3_schema.manifest import read
 from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmon3_schema.write_back import written_back
 
 YAML = """\
@@ -77,7 +78,7 @@ def changed(path: str, text: str, **fields: Any) -> dict[str, ProcessSpec]:
     present = specs(path, text)
     entry = {**plain(present["web"]), **fields}
     kept = {key: value for key, value in entry.items() if value is not None}
-    return {**present, "web": ProcessSpec.read(kept)}
+    return {**present, "web": read_value(ProcessSpec, kept)}
 
 
 @pytest.mark.parametrize(("path", "text"), ALL)
@@ -113,7 +114,7 @@ def test_one_difference_is_one_edit(path: str, fields: dict[str, Any], old: str,
 
 @pytest.mark.parametrize(("path", "text"), ALL)
 def test_a_process_that_is_named_is_added_at_the_end_of_the_list(path: str, text: str) -> None:
-    new = ProcessSpec.read({"file": "/bin/new", "name": "new", "args": "a 'b c'", "user": "ana"})
+    new = read_value(ProcessSpec, {"file": "/bin/new", "name": "new", "args": "a 'b c'", "user": "ana"})
     both = {**specs(path, text), "new": new}
     result = after(path, text, both)
     assert specs(path, result) == both
@@ -129,7 +130,7 @@ def test_a_process_that_is_named_is_added_at_the_end_of_the_list(path: str, text
     [("/m/e.yaml", "processes: []  # none yet\n"), ("/m/e.json", '{"processes": []}'), ("/m/e.toml", "")],
 )
 def test_the_first_process_of_a_manifest(path: str, text: str) -> None:
-    new = ProcessSpec.read({"file": "/bin/new", "name": "new"})
+    new = read_value(ProcessSpec, {"file": "/bin/new", "name": "new"})
     text = text or "[[processes]]\nfile = '/bin/old'\n"
     assert specs(path, after(path, text, {"new": new}))["new"] == new
 
@@ -144,7 +145,7 @@ def test_a_user_that_is_left_out_stays_so_for_who_applies_it() -> None:
 def test_texts_are_meant_literally_where_there_are_variables() -> None:
     path, text = "/m/v.yaml", "variables: {P: 80}\nprocesses:\n  - {file: /w, name: web, cwd: /}\n"
     wanted = changed(path, text, args=["${HOME}"], description="$${x}")
-    new = ProcessSpec.read({"file": "/bin/new", "name": "new", "args": ["${P}"]})
+    new = read_value(ProcessSpec, {"file": "/bin/new", "name": "new", "args": ["${P}"]})
     result = after(path, text, {**wanted, "new": new})
     assert specs(path, result) == {**wanted, "new": new}
 
@@ -162,7 +163,7 @@ def test_texts_are_meant_literally_where_there_are_variables() -> None:
 )  # fmt: skip
 def test_what_would_change_more_is_refused(text: str, fields: dict[str, Any], why: str) -> None:
     path = "/m/a.yaml"
-    wanted = {"web": ProcessSpec.read({"file": "/w", "name": "web", **fields})}
+    wanted = {"web": read_value(ProcessSpec, {"file": "/w", "name": "web", **fields})}
     with pytest.raises(CannotEdit, match=why):
         after(path, text, wanted)
 

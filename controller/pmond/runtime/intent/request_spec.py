@@ -12,6 +12,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.field_diagnostics import mistakes
 from pmon3_schema.fields import InvalidValue
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.reading import read_value
 from pmond.core.model import Intent
 from pmond.runtime.intent.registry import not_found
 
@@ -52,7 +53,7 @@ def read_spec(data: Mapping[str, Any], cwd: str) -> ProcessSpec:
         if isinstance(placed.get(key), str) and placed[key]:
             placed[key] = str(Path(cwd) / placed[key])
     try:
-        return ProcessSpec.read(placed)
+        return read_value(ProcessSpec, placed)
     except InvalidValue as refused:
         first = next(iter(mistakes(refused, ProcessSpec)))
         where = ".".join(str(part) for part in first.path) or "process"
