@@ -20,13 +20,14 @@ from pmon3_schema.reading import read_value
 from pmond.core.compare import CompareOptions, Existing, compare
 from pmond.core.model import Desired, Intent, Policy, SourceLocation
 from pmond.core.plan import plan
+from pmond.runtime.access.authority import Authority
 from pmond.runtime.base import clock
 from pmond.runtime.intent.apply_planner import ApplyOrder, ApplyPlanner, ApplyRequest, CurrentState
 from pmond.runtime.intent.commands import Commands
 
 _REPEAT = 7
 _OWNER = "file:/srv/processes.yaml"
-_NOBODY_ASKS: Commands = None  # type: ignore[assignment]
+_NOBODY_ASKS = Commands(None, None, None, lambda: Authority(0))  # type: ignore[arg-type]
 """Rights are looked at for callers only."""
 
 
@@ -64,7 +65,7 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
     request = ApplyRequest(documents, Reading(tuple(entries), ()), ApplyOrder(options))
     existing = {name: Existing(one.spec, _OWNER) for name, one in before.items()}
     desired = Desired(before)
-    planner = ApplyPlanner(_NOBODY_ASKS, 0)
+    planner = ApplyPlanner(_NOBODY_ASKS, lambda: Authority(0))
     assert len(planner.compared(seen, request).plan["actions"]) == 1
     return {
         "parse": _least(lambda: read(documents)),

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from pmon3_schema import paths
 from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.effect import Effect
+from pmon3_schema.field_types import Size
 from pmon3_schema.fields import Conversion, FieldStruct, field, mistake
 from pmon3_schema.settings_reading import SettingsText, read_layers
 
@@ -74,6 +75,14 @@ def _folder(value: Any) -> Any:
     return {"shmem": value} if isinstance(value, str) else value
 
 
+def _people(value: Any) -> Any:
+    """Names as a list, or as text with commas or spaces between them."""
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    return tuple(value) if isinstance(value, list) else value
+
+
+People = Annotated[tuple[str, ...], Conversion(_people)]
 Mode = Annotated[int, Conversion(_octal)]
 Commands = Annotated[tuple[tuple[str, ...], ...], Conversion(_commands)]
 LogLevel = Annotated[Literal["debug", "info", "warn", "error"], Conversion(_level)]
@@ -165,6 +174,39 @@ class FlapDetection(FieldStruct, frozen=True):
     )
 
 
+class AccessQuota(FieldStruct, frozen=True):
+    """Ceilings of each user who is no administrator."""
+
+    processes: int = field(
+        200, effect=_LIVE, ge=0, le=1_000_000, description="processes that run as one user, and its sets"
+    )
+    bytes: Size = field(
+        1 << 20, effect=_LIVE, description="size of all specs of one user, and of the documents of its sets"
+    )
+    requests: int = field(
+        32, effect=_LIVE, ge=1, le=1_000, description="requests of one user that are under way at once"
+    )
+
+
+class AccessSettings(FieldStruct, frozen=True):
+    """Who may do what, besides with what runs as himself. Names of users, and of groups with an @."""
+
+    open: bool = field(
+        True, effect=_LIVE, description="whether every local user is a viewer, and may run programs as itself"
+    )
+    viewers: People = field((), effect=_LIVE, description="who may see all processes, without secrets")
+    operators: People = field(
+        (), effect=_LIVE, description="who may also start, stop, restart, reset and hold all processes"
+    )
+    administrators: People = field(
+        (), effect=_LIVE, description="who may do to this pmond what root may; specs still run as themselves"
+    )
+    run_as: dict[str, People] = field(
+        {}, effect=_LIVE, description="for an administrator the users as whom it may have programs run"
+    )
+    quota: AccessQuota = AccessQuota()
+
+
 class Settings(FieldStruct, frozen=True):
     """The configuration of one pmond."""
 
@@ -190,6 +232,7 @@ class Settings(FieldStruct, frozen=True):
     message_queue: MessageQueue = MessageQueue()
     event_handling: EventHandling = EventHandling()
     flap_detection: FlapDetection = FlapDetection()
+    access: AccessSettings = AccessSettings()
 
 
 def load(

@@ -21,7 +21,8 @@ from tests.support.fake_daemon import default_answers, detailed, process
 from tests.support.http_client import Reports
 
 from pmon3_schema.protocol import Selection, Wait
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.authority import Authority
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.http.api import Api
 from pmond.runtime.http.server import Server
@@ -41,7 +42,7 @@ class Canned(FakeControl):
     async def describe(self, ref: str) -> dict[str, Any]:
         return detailed(1, ref)
 
-    async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:
+    async def wait(self, body: Wait, peer: Principal) -> dict[str, Any]:
         return {"outcome": "met", "processes": [process(1, "web")], "failures": []}
 
     def groups(self) -> Sequence[dict[str, Any]]:
@@ -72,7 +73,7 @@ class Serving:
     """The real server on this socket while the block runs."""
 
     def __init__(self, control: FakeControl, path: str) -> None:
-        self._server = Server(Api(control, os.geteuid()).handle, Reports())
+        self._server = Server(Api(control, lambda: Authority(os.geteuid())).handle, Reports())
         self._path = path
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

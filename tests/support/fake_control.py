@@ -9,7 +9,7 @@ from typing import Any
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Apply, Rollback, Selection, Wait
 from pmon3_schema.status import Target
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.files.log_files import LogFile
 
 TARGET: Target = {"name": "web", "generation": 3, "token": 7}
@@ -119,43 +119,43 @@ class FakeControl:
             )
         return {"name": ref, "user": self.processes[ref], "spec": self._spec(ref)}
 
-    def submit(self, spec: dict[str, Any], cwd: str, peer: Peer, replace: bool) -> Sequence[Target]:
+    def submit(self, spec: dict[str, Any], cwd: str, peer: Principal, replace: bool) -> Sequence[Target]:
         self._called("submit", spec, cwd, peer, replace)
         return [TARGET]
 
     async def act(
-        self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
+        self, verb: str, selection: Selection, peer: Principal, *, force: bool, changes: dict[str, Any]
     ) -> Sequence[Target]:
         self._called("act", verb, selection, peer, force, changes)
         return [TARGET]
 
-    async def apply(self, body: Apply, peer: Peer) -> dict[str, Any]:
+    async def apply(self, body: Apply, peer: Principal) -> dict[str, Any]:
         self._called("apply", body, peer)
         return {"plan": PLAN, "targets": [TARGET], "revision": 0}
 
-    async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
+    async def plan(self, body: Apply, peer: Principal) -> dict[str, Any]:
         self._called("plan", body, peer)
         return PLAN
 
     async def hold(
-        self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
+        self, selection: Selection, peer: Principal, up: bool, reason: str, seconds: float | None
     ) -> Sequence[Target]:
         self._called("hold", selection, peer, up, reason, seconds)
         return [TARGET]
 
-    async def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+    async def unhold(self, selection: Selection, peer: Principal) -> Sequence[Target]:
         self._called("unhold", selection, peer)
         return [TARGET]
 
-    async def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
+    async def release(self, selection: Selection, peer: Principal) -> Sequence[str]:
         self._called("release", selection, peer)
         return list(selection.refs)
 
-    async def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+    async def approve(self, selection: Selection, peer: Principal) -> Sequence[Target]:
         self._called("approve", selection, peer)
         return [TARGET]
 
-    async def sets(self, peer: Peer) -> Sequence[dict[str, Any]]:
+    async def sets(self, peer: Principal) -> Sequence[dict[str, Any]]:
         self._called("sets")
         return [SET]
 
@@ -163,21 +163,21 @@ class FakeControl:
         self._called("history", name, limit)
         return [REVISION]
 
-    def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> None:
+    def suspend(self, name: str, peer: Principal, reason: str, seconds: float | None) -> None:
         self._called("suspend", name, peer, reason, seconds)
 
-    async def resume(self, name: str, peer: Peer) -> None:
+    async def resume(self, name: str, peer: Principal) -> None:
         self._called("resume", name, peer)
 
-    async def rollback(self, body: Rollback, peer: Peer) -> dict[str, Any]:
+    async def rollback(self, body: Rollback, peer: Principal) -> dict[str, Any]:
         self._called("rollback", body, peer)
         return {"plan": PLAN, "targets": [TARGET], "revision": 0}
 
-    async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
+    async def init(self, peer: Principal, process_config_only: bool) -> dict[str, Any]:
         self._called("init", peer, process_config_only)
         return {"plan": PLAN, "targets": [TARGET], "revision": 0, "lifted": []}
 
-    async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:
+    async def wait(self, body: Wait, peer: Principal) -> dict[str, Any]:
         self._called("wait", body.targets, body.until, body.timeout)
         self.waits += 1
         try:
@@ -186,7 +186,7 @@ class FakeControl:
             self.waits -= 1
         return {"outcome": "timeout", "processes": [], "failures": []}
 
-    def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
+    def log_files(self, ref: str, peer: Principal) -> Sequence[LogFile]:
         self._called("log_files", ref, peer)
         return self.files
 
@@ -194,7 +194,7 @@ class FakeControl:
         self._called("graph", process_config_only)
         return {"order": list(self.processes), "dependents": [], "edges": [], "cycles": []}
 
-    async def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
+    async def export(self, order: str, selection: Selection, peer: Principal) -> dict[str, Any]:
         self._called("export", order, selection, peer)
         return {"processes": [self._spec(name) for name in self.processes]}
 

@@ -16,7 +16,8 @@ from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.authority import AccessRules, Authority
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.http.api import Api
 from pmond.runtime.http.messages import Pending, Request, Response
@@ -31,8 +32,18 @@ def control() -> FakeControl:
     return FakeControl({"web": "root", "mail": "nobody"})
 
 
+SYSTEM = Authority(0)
+STAFF = AccessRules(administrator_groups=frozenset({NOBODY}))
+
+
 def direct(
-    control: FakeControl, uid: int, method: str, target: str, body: Any = None, **settings: int
+    control: FakeControl,
+    uid: int,
+    method: str,
+    target: str,
+    body: Any = None,
+    *,
+    authority: Authority = SYSTEM,
 ) -> Any:
     """The answer that a caller of this uid gets, without a socket. Raises PmonError."""
     path, _, query = target.partition("?")
@@ -40,10 +51,10 @@ def direct(
     for pair in filter(None, query.split("&")):
         pairs.setdefault(pair.split("=")[0], []).append(pair.split("=")[1])
     content = b"" if body is None else json.dumps(body).encode()
-    request = Request(method, path, pairs, {}, content, Peer(9, uid, uid))
+    request = Request(method, path, pairs, {}, content, Principal(9, uid, uid))
 
     async def answered() -> Response:
-        answer = await Api(control, **{"daemon_uid": 0, **settings}).handle(request)
+        answer = await Api(control, lambda: authority).handle(request)
         if isinstance(answer, Pending):
             answer = await answer.response
         assert isinstance(answer, Response)
@@ -83,13 +94,13 @@ def test_requests_reach_the_controller(
     tmp_path: Path, control: FakeControl, method: str, target: str, body: Any, call: tuple[Any, ...]
 ) -> None:
     async def story() -> None:
-        async with serving(tmp_path / "s", Api(control, os.getuid()).handle):
+        async with serving(tmp_path / "s", Api(control, lambda: Authority(os.getuid())).handle):
             status, _ = await ask(tmp_path / "s", method, target, body)
             assert status == 200
 
     asyncio.run(story())
     ((name, arguments),) = control.calls
-    seen = tuple(argument.uid if isinstance(argument, Peer) else argument for argument in arguments)
+    seen = tuple(argument.uid if isinstance(argument, Principal) else argument for argument in arguments)
     expected = tuple(os.getuid() if isinstance(a, int) and a == 0 and a is not False else a for a in call[1:])
     assert (name, *seen) == (call[0], *expected)
 
@@ -143,7 +154,7 @@ def test_bad_bodies_are_not_repeated(control: FakeControl) -> None:
 
 def test_a_body_nested_without_end_is_only_a_bad_request(tmp_path: Path, control: FakeControl) -> None:
     async def story() -> None:
-        async with serving(tmp_path / "s", Api(control, os.getuid()).handle):
+        async with serving(tmp_path / "s", Api(control, lambda: Authority(os.getuid())).handle):
             wire = await Wire.open(tmp_path / "s")
             bomb = b'{"spec":' + b"[" * 1_000_000
             wire.send(
@@ -178,14 +189,14 @@ def test_administration_is_not_for_everybody(control: FakeControl, route: Any) -
 
 
 def test_the_control_group_administers(control: FakeControl) -> None:
-    direct(control, NOBODY, "POST", "/v1/shutdown", {}, control_group=NOBODY)
+    direct(control, NOBODY, "POST", "/v1/shutdown", {}, authority=Authority(0, STAFF))
     assert control.calls == [("shutdown", (False,))]
 
 
 def test_a_daemon_that_is_not_root_is_closed_to_others(control: FakeControl) -> None:
-    forbidden(lambda: direct(control, NOBODY, "GET", "/v1/version", daemon_uid=1234))
-    direct(control, 1234, "GET", "/v1/version", daemon_uid=1234)
-    direct(control, 0, "GET", "/v1/version", daemon_uid=1234)
+    forbidden(lambda: direct(control, NOBODY, "GET", "/v1/version", authority=Authority(1234)))
+    direct(control, 1234, "GET", "/v1/version", authority=Authority(1234))
+    direct(control, 0, "GET", "/v1/version", authority=Authority(1234))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +223,7 @@ def test_a_plan_tells_others_no_secrets(control: FakeControl, target: str) -> No
 
 def with_client(path: Path, control: FakeControl, story: Callable[[Wire], Coroutine[Any, Any, None]]) -> None:
     async def served() -> None:
-        async with serving(path, Api(control, os.getuid()).handle):
+        async with serving(path, Api(control, lambda: Authority(os.getuid())).handle):
             wire = await Wire.open(path)
             await story(wire)
             await wire.close()

@@ -19,7 +19,8 @@ from pmond.core.actions import Action
 from pmond.core.compare import CompareOptions
 from pmond.core.model import Hold, Intent, Policy
 from pmond.core.rollout import Rollout
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.authority import Authority
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.applier import Applier, ApplyOrder, ApplyResult
@@ -63,9 +64,11 @@ class LargeWorld:
         snapshot = self.store.load()
         self.registry.load(snapshot)
         self.sets.load(snapshot.sources)
-        self.commands = commands = Commands(self.registry, self.loop, clock, 0, None)
+        self.commands = commands = Commands(self.registry, self.loop, clock, lambda: Authority(0))
         self.rollouts = Rollouts(self.registry, self.loop, Bus(), self.sets, clock, journal)
-        self.applier = Applier(self.registry, self.loop, commands, self.sets, self.rollouts, 0)
+        self.applier = Applier(
+            self.registry, self.loop, commands, self.sets, self.rollouts, lambda: Authority(0)
+        )
         self.told: set[str] = set()
 
     def start(self) -> None:
@@ -74,7 +77,7 @@ class LargeWorld:
     async def apply(self, text: str, **options: object) -> ApplyResult:
         documents = [ManifestFile("/srv/many.yaml", text.encode())]
         reading = await self.applier.read(documents)
-        order = ApplyOrder(CompareOptions(OWNER, prune=True, **options), Peer(1, 0, 0))  # type: ignore[arg-type]
+        order = ApplyOrder(CompareOptions(OWNER, prune=True, **options), Principal(1, 0, 0))  # type: ignore[arg-type]
         return await self.applier.apply(documents, reading, order)
 
     def saved(self) -> dict[str, str]:
@@ -346,7 +349,7 @@ async def test_a_step_of_a_rollout_that_cannot_be_saved_is_taken_when_it_can(
 
 
 ALL = Selection(all=True)
-ROOT = Peer(1, 0, 0)
+ROOT = Principal(1, 0, 0)
 
 
 @on_a_loop
@@ -389,8 +392,8 @@ async def test_a_verb_that_is_forbidden_for_one_of_many_changes_none(world: Larg
     await world.apply(manifest("one"))
     with world.registry.edit("a process of another user") as edit:
         edit.put(Intent(spec("other", user="root")))
-    with pytest.raises(PmonError, match="cannot stop p0: it runs as the user of pmond"):
-        await world.commands.act("stop", Selection(("*",)), Peer(1, 65534, 65534), False, {})
+    with pytest.raises(PmonError, match="cannot stop p0: it runs as root"):
+        await world.commands.act("stop", Selection(("*",)), Principal(1, 65534, 65534), False, {})
     assert not any(one.hold for one in world.registry.processes.values())
 
 

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.http.admission import Admission, ServerLimits
 from pmond.runtime.http.messages import HttpError
 
-ROOT, ANN, BOB = Peer(1, 0, 0), Peer(2, 1001, 1001), Peer(3, 1002, 1002)
+ROOT, ANN, BOB = Principal(1, 0, 0), Principal(2, 1001, 1001), Principal(3, 1002, 1002)
 
 
 class AdmittedClient:
@@ -18,7 +18,7 @@ class AdmittedClient:
 
     closed: asyncio.Future[None]
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Principal) -> None:
         self.peer = peer
         self.ended = False
 
@@ -29,7 +29,7 @@ class AdmittedClient:
         self.ended = True
 
 
-def connect(admission: Admission, *peers: Peer) -> list[AdmittedClient]:
+def connect(admission: Admission, *peers: Principal) -> list[AdmittedClient]:
     clients = [AdmittedClient(peer) for peer in peers]
     for client in clients:
         admission.connected(client)

@@ -116,6 +116,14 @@ def test_every_setting_has_a_variable() -> None:
             "EVENTHANDLING_PROCESSBACKOFF",
             "EVENTHANDLER_TIMEOUT",
             "EVENTHANDLING_TIMEOUT",
+            "ACCESS_OPEN",
+            "ACCESS_VIEWERS",
+            "ACCESS_OPERATORS",
+            "ACCESS_ADMINISTRATORS",
+            "ACCESS_RUNAS",
+            "ACCESS_QUOTA_PROCESSES",
+            "ACCESS_QUOTA_BYTES",
+            "ACCESS_QUOTA_REQUESTS",
         )
     }
 

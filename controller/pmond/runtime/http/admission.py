@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode
-from pmond.runtime.access.auth import Peer, is_owner
+from pmond.runtime.access.authority import Authority
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.http.messages import HttpError
 
 _MIB = 1024 * 1024
@@ -62,7 +63,7 @@ def free_descriptors() -> int:
 class Admitted(Protocol):
     """What is known here about a connection."""
 
-    peer: Peer
+    peer: Principal
     closed: Future[None]
 
     def abort(self) -> None: ...
@@ -75,7 +76,7 @@ class Admission:
 
     def __init__(self, limits: ServerLimits, owner_uid: int) -> None:
         self._limits = limits
-        self._owner_uid = owner_uid
+        self._authority = Authority(owner_uid)
         self.connections: dict[Admitted, None] = {}
         self._waiting: dict[Admitted, None] = {}  # in the order in which they began to wait
         self._requests: Counter[int] = Counter()
@@ -92,7 +93,7 @@ class Admission:
         self.connections.pop(connection, None)
         self._waiting.pop(connection, None)
 
-    def end_oldest_waiting(self, newcomer: Peer | None = None) -> None:
+    def end_oldest_waiting(self, newcomer: Principal | None = None) -> None:
         """End the connection that has waited longest for its client.
 
         Those of ordinary users go first, and among these the newcomer's own.
@@ -100,7 +101,7 @@ class Admission:
 
         def rank(connection: Admitted) -> tuple[bool, bool]:
             peer = connection.peer
-            return is_owner(peer, self._owner_uid), newcomer is None or peer.uid != newcomer.uid
+            return self._authority.is_owner(peer), newcomer is None or peer.uid != newcomer.uid
 
         oldest = min(self._waiting, key=rank, default=None)  # the first of equals: the oldest
         if oldest is not None:
@@ -141,7 +142,7 @@ class Admission:
         self._bodies += Counter()
 
     def _is_owner(self, connection: Admitted) -> bool:
-        return is_owner(connection.peer, self._owner_uid)
+        return self._authority.is_owner(connection.peer)
 
 
 def _busy(why: str) -> HttpError:

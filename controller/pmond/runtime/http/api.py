@@ -10,8 +10,7 @@ environment values of a process to somebody who may not see them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args
 
 from msgspec import Struct
@@ -20,8 +19,9 @@ from pmon3_schema import protocol
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import Target
-from pmond.runtime.access import auth
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.authority import Authority, Right, Role
+from pmond.runtime.access.masking import masked, masked_action, masked_row
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.long_work import cooperative_map, in_thread, release
 from pmond.runtime.http import openapi, routes, streams
 from pmond.runtime.http.control import Control
@@ -43,7 +43,7 @@ class Call(Struct, frozen=True):
     query: routes.Arguments
 
     @property
-    def peer(self) -> Peer:
+    def peer(self) -> Principal:
         return self.request.peer
 
     def body(self, model: type[AnyBody]) -> AnyBody:
@@ -66,22 +66,21 @@ class Call(Struct, frozen=True):
 class Api:
     """The handler of the server: `Server(api.handle, ...)`.
 
-    `daemon_uid` is the user that pmond runs as; `control_group` the gid whose members may
-    control every process, if there is one.
+    `authority` decides who may do what, as config.yml says it now.
     """
 
-    def __init__(self, control: Control, daemon_uid: int, control_group: int | None = None) -> None:
+    def __init__(self, control: Control, authority: Callable[[], Authority]) -> None:
         self._control = control
-        self._daemon_uid = daemon_uid
-        self._control_group = control_group
+        self._authority = authority
 
     async def handle(self, request: Request) -> Answer:
         """The answer to one request. Raises PmonError when it cannot be done."""
-        if not auth.may_connect(request.peer, self._daemon_uid, self._control_group):
-            raise _forbidden("pmond runs as another user, and only for it")
+        authority, peer = self._authority(), request.peer
+        if authority.role(peer) is Role.STRANGER:
+            raise _forbidden(f"this pmond does not know {peer.user}")
         route, variables = routes.match(request.method, request.path)
-        if route.access is routes.Scope.ADMINISTER and not self._is_administrator(request.peer):
-            raise _forbidden(f"{route.method} {route.pattern} is for root and pmond's own user")
+        if route.access is routes.Scope.ADMINISTER:
+            authority.require(peer, Right.ADMINISTER)
         call = Call(request, route, variables, routes.arguments_of(route, request.query))
         return cast(Answer, await getattr(self, route.handler)(call))
 
@@ -92,12 +91,13 @@ class Api:
         return json_response(self._control.version())
 
     async def list_processes(self, call: Call) -> Answer:
-        return await long_answer(list(await self._control.list(call.selection(), call.query.flag("usage"))))
+        rows = await self._control.list(call.selection(), call.query.flag("usage"))
+        return await long_answer(await self._readable(rows, call.peer))
 
     async def describe(self, call: Call) -> Answer:
         found = await self._control.describe(call.path["ref"])
-        if not self._may_read(call.peer, found["user"]):
-            found = {**found, "spec": auth.masked(found["spec"])}
+        if not self._may_read(call.peer)(found["user"]):
+            found = {**masked_row(found), "spec": masked(found["spec"])}
         return json_response(found)
 
     async def submit(self, call: Call) -> Answer:
@@ -206,10 +206,10 @@ class Api:
 
     async def export(self, call: Call) -> Answer:
         found = await self._control.export(call.query.text("order"), call.selection(), call.peer)
-        may_read = cache(lambda user: self._may_read(call.peer, user))
+        may_read = self._may_read(call.peer)
 
         def visible(spec: dict[str, Any]) -> dict[str, Any]:
-            return spec if may_read(spec.get("user", "")) else auth.masked(spec)
+            return spec if may_read(spec.get("user", "")) else masked(spec)
 
         shown = await cooperative_map(found["processes"], visible)
         release(found["processes"])
@@ -219,7 +219,8 @@ class Api:
         return await long_answer(list(self._control.groups()))
 
     async def describe_group(self, call: Call) -> Answer:
-        return await long_answer(await self._control.describe_group(call.path["ref"]))
+        found = await self._control.describe_group(call.path["ref"])
+        return await long_answer({**found, "processes": await self._readable(found["processes"], call.peer)})
 
     async def create_group(self, call: Call) -> Answer:
         return json_response(self._control.create_group(call.body(protocol.CreateGroup).name))
@@ -247,29 +248,31 @@ class Api:
         self._control.shutdown(call.body(protocol.Shutdown).stop_processes)
         return json_response({})
 
-    def _is_administrator(self, peer: Peer) -> bool:
-        return auth.is_administrator(peer, self._daemon_uid, self._control_group)
+    def _may_read(self, peer: Principal) -> Callable[[str], bool]:
+        """Whether the caller may see secrets of the processes of a user."""
+        return self._authority().over_users(peer, Right.READ_SECRETS)
 
-    def _may_read(self, peer: Peer, user: str) -> bool:
-        if self._is_administrator(peer):  # no look-up of users for whom it makes no difference
-            return True
-        uid = auth.uid_of(user, self._daemon_uid)
-        return auth.may_read_secrets(peer, uid, self._daemon_uid, self._control_group)
+    async def _readable(self, rows: Sequence[Mapping[str, Any]], peer: Principal) -> list[Mapping[str, Any]]:
+        """Status objects without the arguments of processes whose secrets the caller may not see."""
+        if self._authority().is_administrator(peer):  # no look-up of users where it makes no difference
+            return list(rows)
+        may_read = self._may_read(peer)
+        return await cooperative_map(rows, lambda row: row if may_read(row["user"]) else masked_row(row))
 
-    async def _applied(self, applied: dict[str, Any], peer: Peer) -> Response:
+    async def _applied(self, applied: dict[str, Any], peer: Principal) -> Response:
         await asyncio.sleep(0)  # to bring thousands in was a turn's work of its own
         return await long_answer({**applied, "plan": await self._visible(applied["plan"], peer)})
 
-    async def _visible(self, plan: dict[str, Any], peer: Peer) -> dict[str, Any]:
+    async def _visible(self, plan: dict[str, Any], peer: Principal) -> dict[str, Any]:
         """A plan without the environment values of processes that the peer may not read.
 
         A caller can name any process in its documents; a plan must not tell what is in them.
         """
-        if self._is_administrator(peer):
+        if self._authority().is_administrator(peer):
             return plan
-        masked = await cooperative_map(plan["actions"], auth.masked_action)
+        actions = await cooperative_map(plan["actions"], masked_action)
         release(plan["actions"])
-        return {**plan, "actions": masked}
+        return {**plan, "actions": actions}
 
     async def _names(self, refs: Sequence[str]) -> set[str] | None:
         """Names that the references mean; a name that is gone may still have a history."""

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.http.admission import Admission, ServerLimits
 from pmond.runtime.http.messages import (
@@ -48,7 +48,7 @@ class Host(Protocol):
 class Connection(asyncio.Protocol):
     """The state of one connection; `closed` is done when its descriptor is free."""
 
-    def __init__(self, host: Host, peer: Peer) -> None:
+    def __init__(self, host: Host, peer: Principal) -> None:
         self.peer = peer
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._host = host

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct, field
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.principal import Principal
 
 JSON = "application/json"
 
@@ -42,7 +42,7 @@ class Request(Struct, frozen=True):
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
-    peer: Peer
+    peer: Principal
 
 
 class Response(Struct, frozen=True):

@@ -48,7 +48,7 @@ class Route(Struct, frozen=True):
     handler: str
     summary: str
     answer: Any
-    access: Scope = Scope.READ
+    access: Scope
     body: protocol.BodyClass | None = None
     parameters: tuple[Parameter, ...] = ()
 
@@ -81,13 +81,17 @@ _FOLLOW = Parameter("follow", "go on with what is new", "flag", "0")
 _ONLY_CONFIG = Parameter("process_config_only", "only processes of the process config file", "flag", "0")
 
 ROUTES = (
-    Route("GET", "/openapi.json", "openapi", "This description", dict[str, Any]),
-    Route("GET", "/v1/version", "version", "Which pmond answers", answers.Version),
+    Route("GET", "/openapi.json", "openapi", "This description", dict[str, Any], Scope.READ),
+    Route("GET", "/v1/version", "version", "Which pmond answers", answers.Version, Scope.READ),
     Route(
         "GET", "/v1/processes", "list_processes", "Status of processes, id ascending", list[ProcessStatus],
+        Scope.READ,
         parameters=(*_SELECTION, Parameter("usage", "measure processor and memory", "flag", "0")),
     ),
-    Route("GET", "/v1/processes/{ref}", "describe", "Everything about one process", answers.Description),
+    Route(
+        "GET", "/v1/processes/{ref}", "describe", "Everything about one process", answers.Description,
+        Scope.READ,
+    ),
     Route(
         "POST", "/v1/processes", "submit", "Submit a process and start it", answers.Targets, Scope.CONTROL,
         protocol.Exec,
@@ -124,9 +128,10 @@ ROUTES = (
         "POST", "/v1/approve", "approve", "Delete processes that asked to be confirmed", answers.Targets,
         Scope.CONTROL, protocol.Choice,
     ),
-    Route("GET", "/v1/sets", "list_sets", "Sets: sync, health, inventory", list[answers.Set]),
+    Route("GET", "/v1/sets", "list_sets", "Sets: sync, health, inventory", list[answers.Set], Scope.READ),
     Route(
         "GET", "/v1/history", "history", "The revisions of a set, newest first", list[answers.Revision],
+        Scope.READ,
         parameters=(
             Parameter("set", "the set; that of the process config file by default"),
             Parameter("limit", "the newest so many", "number", "20"),
@@ -158,22 +163,22 @@ ROUTES = (
     ),
     Route(
         "GET", "/v1/events", "events", "The history, oldest first; followed as server-sent events",
-        list[answers.Event],
+        list[answers.Event], Scope.READ,
         parameters=(
             _REF, Parameter("limit", "the newest so many", "number", "50"),
             Parameter("since", "only events with a greater id", "number", "0"), _FOLLOW,
         ),
     ),
     Route(
-        "GET", "/v1/graph", "graph", "Dependencies and the order of starting", answers.Graph,
+        "GET", "/v1/graph", "graph", "Dependencies and the order of starting", answers.Graph, Scope.READ,
         parameters=(_ONLY_CONFIG,),
     ),
     Route(
-        "GET", "/v1/export", "export", "Processes as manifest data", answers.Export,
+        "GET", "/v1/export", "export", "Processes as manifest data", answers.Export, Scope.READ,
         parameters=(*_SELECTION, Parameter("order", "the field to sort by", "text", "id")),
     ),
-    Route("GET", "/v1/groups", "list_groups", "All groups, id ascending", list[answers.Group]),
-    Route("GET", "/v1/groups/{ref}", "describe_group", "One group", answers.GroupDescription),
+    Route("GET", "/v1/groups", "list_groups", "All groups, id ascending", list[answers.Group], Scope.READ),
+    Route("GET", "/v1/groups/{ref}", "describe_group", "One group", answers.GroupDescription, Scope.READ),
     Route(
         "POST", "/v1/groups", "create_group", "Create a group", answers.Group, Scope.ADMINISTER,
         protocol.CreateGroup,

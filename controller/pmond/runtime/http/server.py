@@ -21,7 +21,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 
-from pmond.runtime.access.auth import peer_of
+from pmond.runtime.access.principal import principal_of
 from pmond.runtime.http import listener
 from pmond.runtime.http.admission import Admission, ServerLimits
 from pmond.runtime.http.connection import Connection
@@ -205,7 +205,7 @@ class Server:
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
-            peer = peer_of(connection)
+            peer = principal_of(connection)
             loop = asyncio.get_running_loop()
             await loop.connect_accepted_socket(lambda: Connection(self, peer), connection)
         except OSError:  # the client has gone already

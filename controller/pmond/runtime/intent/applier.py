@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
 from pmon3_schema.status import Target
 from pmond.core.model import Intent
-from pmond.runtime.access import auth
+from pmond.runtime.access.authority import Authority
 from pmond.runtime.base.long_work import MANY, in_thread, release
 from pmond.runtime.intent.apply_planner import ApplyOrder, ApplyPlanner, ApplyRequest, CurrentState, Prepared
 from pmond.runtime.intent.bulk_change import TRIES
@@ -58,19 +58,20 @@ class Applier:
         commands: Commands,
         sets: Sets,
         rollouts: Rollouts,
-        daemon_uid: int,
+        authority: Callable[[], Authority],
     ) -> None:
         self._registry = registry
         self._loop = loop
-        self._planner = ApplyPlanner(commands, daemon_uid)
+        self._planner = ApplyPlanner(commands, authority)
         self._sets = sets
         self._rollouts = rollouts
-        self._daemon_uid = daemon_uid
+        self._authority = authority
 
     async def read(self, documents: Sequence[ManifestFile]) -> Reading:
         """The processes of documents; names that are declared already may be depended upon."""
         present = dict(self._registry.processes)
-        user_exists = cache(lambda user: auth.uid_of(user, self._daemon_uid) is not None)
+        authority = self._authority()
+        user_exists = cache(lambda user: authority.uid_of(user) is not None)
         if sum(len(document.content) for document in documents) < _LARGE:
             return _read(documents, present, user_exists)
         return await in_thread(_read, documents, present, user_exists)
@@ -132,7 +133,7 @@ class Applier:
             revision = self._sets.new_revision(
                 edit, owner, prepared.content, order.by, summary, order.message, order.commit, outcome
             )
-        uid = order.peer.uid if order.peer is not None else self._daemon_uid
+        uid = order.peer.uid if order.peer is not None else self._authority().daemon_uid
         record = self._sets.accepted(edit, owner, prepared.content, revision, uid)
         if rollout is not None:
             self._rollouts.write(edit, record, rollout)

@@ -9,7 +9,7 @@ decides on starts and stops looks again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -24,8 +24,9 @@ from pmond.core.compare import PRUNE, CompareOptions, Comparison, Existing, comp
 from pmond.core.intent import Runs, bring_in, existing
 from pmond.core.model import Intent, SourceLocation, State
 from pmond.core.rollout import STOP, Rollout, rollout_of
-from pmond.runtime.access import auth
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access import users
+from pmond.runtime.access.authority import Authority, Right
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.intent.commands import Commands, target
 from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_entries
@@ -38,7 +39,7 @@ class ApplyOrder(Struct, frozen=True):
     """How a manifest is to be brought in, and on whose word."""
 
     options: CompareOptions
-    peer: Peer | None = None
+    peer: Principal | None = None
     """Who asks; None: the daemon itself, for its own configuration."""
     message: str = ""
     commit: str = ""
@@ -99,9 +100,9 @@ class Compared(Struct, frozen=True):
 class ApplyPlanner:
     """Works plans and drafts out, on the rules of who may do what."""
 
-    def __init__(self, commands: Commands, daemon_uid: int) -> None:
+    def __init__(self, commands: Commands, authority: Callable[[], Authority]) -> None:
         self._commands = commands
-        self._daemon_uid = daemon_uid
+        self._authority = authority
 
     def prepare(self, seen: CurrentState, request: ApplyRequest, drafted: Drafted) -> Prepared:
         """Write into the draft what bringing it in changes. Raises PmonError; the draft is of no use then."""
@@ -116,7 +117,7 @@ class ApplyPlanner:
             seen.processes,
             {name: SourceLocation(entry.file, entry.line, entry.column) for name, entry in entries.items()},
             order.options,
-            trusted=order.peer is None or auth.is_owner(order.peer, self._daemon_uid),
+            trusted=self._is_trusted(seen, order),
             staged=rollout is not None,
         )
         old_names = {new: old for old, new in brought.moved.items()}
@@ -134,7 +135,7 @@ class ApplyPlanner:
         version = seen.record.version if seen.record is not None else 0
         _check_version(version, order)
         present = existing(seen.processes, _running(seen))
-        entries = self._owned(request.reading, order)
+        entries = self._owned(request.reading, order, seen)
         comparison = self._checked(seen, request.reading, entries, order, present)
         digest = digest_of(request.documents)
         plan = plan_json(comparison, order.options, version, digest, request.reading.diagnostics)
@@ -171,16 +172,36 @@ class ApplyPlanner:
     def _check_control(self, seen: CurrentState, comparison: Comparison, order: ApplyOrder) -> None:
         if order.peer is None:
             return
-        changed = (seen.processes.get(step.moved_from or step.name) for step in comparison.steps)
-        self._commands.check_control_of_all("change", order.peer, filter(None, changed))
+        for right, deletes in ((Right.DELETE, True), (Right.CHANGE, False)):
+            steps = [step for step in comparison.steps if (step.action == PRUNE) is deletes]
+            changed = (seen.processes.get(step.moved_from or step.name) for step in steps)
+            verb = "delete" if deletes else "change"
+            self._commands.require_of_all(right, verb, order.peer, filter(None, changed))
 
-    def _owned(self, reading: Reading, order: ApplyOrder) -> Sequence[Entry]:
+    def _owned(self, reading: Reading, order: ApplyOrder, seen: CurrentState) -> Sequence[Entry]:
         """The entries with their users filled in, as far as the caller may choose them."""
-        if order.peer is None or not reading.ok:
+        if not reading.ok:
             return reading.entries
-        specs = [self._commands.as_submitted(entry.spec, order.peer) for entry in reading.entries]
-        pairs = zip(reading.entries, specs, strict=True)
-        return [entry if spec is entry.spec else replace(entry, spec=spec) for entry, spec in pairs]
+        return [self._completed(entry, seen, order) for entry in reading.entries]
+
+    def _completed(self, entry: Entry, seen: CurrentState, order: ApplyOrder) -> Entry:
+        spec = entry.spec
+        if order.insist and seen.record is not None and not spec.user:
+            # What a set said before runs as who made the set, whoever goes back to it.
+            spec = replace(spec, user=users.name_of(seen.record.uid))
+        spec = self._commands.as_submitted(spec, order.peer)
+        self._commands.check_exit_on_end(spec, order.peer)
+        if spec is entry.spec:
+            return entry
+        one = seen.processes.get(spec.name)
+        # The very spec that is declared, where it is equal: comparing the two afterwards costs nothing.
+        return replace(entry, spec=one.spec if one is not None and one.spec == spec else spec)
+
+    def _is_trusted(self, seen: CurrentState, order: ApplyOrder) -> bool:
+        """Whether all that wrote the documents has pmond's own rights."""
+        authority = self._authority()
+        theirs = seen.record is not None and seen.record.uid not in (0, authority.daemon_uid)
+        return (order.peer is None or authority.is_owner(order.peer)) and not (order.insist and theirs)
 
 
 def _running(seen: CurrentState) -> dict[str, Runs]:

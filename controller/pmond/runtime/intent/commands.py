@@ -9,7 +9,7 @@ and forget. Who may do what is decided here, where the process and the caller ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from pmon3_schema.status import FINAL, Target
 from pmond.core.facts import Reset, RestartAsked
 from pmond.core.model import CLI, NOTHING_SEEN, Hold, Intent
 from pmond.core.report import report
-from pmond.runtime.access import auth
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.authority import Authority, Right
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.intent.bulk_change import Choose, change_all
@@ -37,16 +37,15 @@ class Commands:
     """Carries out verbs for callers."""
 
     def __init__(
-        self, registry: Registry, loop: Loop, clock: Clock, daemon_uid: int, control_group: int | None
+        self, registry: Registry, loop: Loop, clock: Clock, authority: Callable[[], Authority]
     ) -> None:
         self._registry = registry
         self._loop = loop
         self._clock = clock
-        self._daemon_uid = daemon_uid
-        self._control_group = control_group
+        self._authority = authority
 
     async def act(
-        self, verb: str, selection: Selection, peer: Peer, force: bool, changes: dict[str, Any]
+        self, verb: str, selection: Selection, peer: Principal, force: bool, changes: dict[str, Any]
     ) -> list[Target]:
         """Do one verb to the selected processes. Raises PmonError; then nothing was changed."""
         choose = partial(self._chosen, verb, selection, peer)
@@ -62,23 +61,25 @@ class Commands:
             case _:
                 return await self._reset(choose())
 
-    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Intent]:
+    def _chosen(self, verb: str, selection: Selection, peer: Principal) -> list[Intent]:
         chosen = self._registry.select(selection, deleting=verb in {"delete", "drop", "kill"})
+        right = Right.DELETE if verb in {"delete", "drop"} else Right.OPERATE
         if not selection.all or selection.refs:
-            self.check_control_of_all(verb, peer, chosen)
+            self.require_of_all(right, verb, peer, chosen)
             return chosen
-        may_control = self._control_by_user(peer)
-        return [one for one in chosen if may_control(one.spec.user)]
+        may = self._authority().over_users(peer, right)
+        return [one for one in chosen if may(one.spec.user)]
 
-    def submit(self, data: dict[str, Any], cwd: str, peer: Peer, replace_running: bool) -> list[Target]:
+    def submit(self, data: dict[str, Any], cwd: str, peer: Principal, replace_running: bool) -> list[Target]:
         """Add a process of the command line, or change one, and start it."""
         spec = read_spec(data, cwd)
         spec = self.as_submitted(spec, peer)
-        self._check_user(spec)
+        self.check_exit_on_end(spec, peer)
         present = self._registry.processes.get(spec.name)
         if present is not None:
             self._check_replace(spec, present, peer, replace_running)
-        self._check_program(spec)
+        if self._trusted(peer):  # nobody else learns from us what is in folders that are closed to him
+            self._check_program(spec)
         check_dependencies([spec], self._registry.processes)
         with self._registry.edit(f"process {spec.name}") as edit:
             if present is None:
@@ -89,59 +90,49 @@ class Commands:
             self._set_groups(edit, one, spec.groups)
         return [target(one)]
 
-    def as_submitted(self, spec: ProcessSpec, peer: Peer) -> ProcessSpec:
-        """The spec with its user filled in, as far as the caller may choose it. Raises PmonError."""
-        self._check_exit_on_end(spec, peer)
-        if not auth.may_submit(peer, spec.user, self._daemon_uid):
-            who = spec.user or "that user"
-            raise PmonError(
-                ErrorCode.FORBIDDEN,
-                f"cannot run {spec.name} as {who}: {peer.user} may only run programs as {peer.user}",
-                "leave out user, or ask root",
-            )
-        if not spec.user and peer.uid != self._daemon_uid:
-            return replace(spec, user=auth.default_user(peer, self._daemon_uid))
+    def as_submitted(self, spec: ProcessSpec, peer: Principal | None) -> ProcessSpec:
+        """The spec with its user filled in, as far as the caller (None: pmond) may choose it.
+
+        This is the only way for a spec into what is declared, whatever door it came through.
+        Raises PmonError.
+        """
+        authority = self._authority()
+        spec = spec if spec.user else replace(spec, user=authority.default_user(peer))
+        if authority.uid_of(spec.user) is None:
+            why = f"cannot take {spec.name}: there is no user {spec.user}"
+            raise PmonError(ErrorCode.INVALID, why, "create it, or correct user")
+        if peer is not None:
+            authority.check_submit(peer, spec.name, spec.user)
         return spec
 
-    def _check_exit_on_end(self, spec: ProcessSpec, peer: Peer) -> None:
-        if spec.exit_on_end and not self._trusted(peer):
+    def check_exit_on_end(self, spec: ProcessSpec, peer: Principal | None) -> None:
+        """Raises PmonError when the caller may not have pmond end with a process."""
+        if spec.exit_on_end and peer is not None and not self._trusted(peer):
             why = f"cannot have pmond end with {spec.name}: it is not the pmond of {peer.user}"
             raise PmonError(ErrorCode.FORBIDDEN, why, "leave out exit_on_end, or ask root")
 
-    def _check_user(self, spec: ProcessSpec) -> None:
-        if auth.uid_of(spec.user, self._daemon_uid) is None:
-            why = f"cannot take {spec.name}: there is no user {spec.user}"
-            raise PmonError(ErrorCode.INVALID, why, "create it, or correct user")
+    def may(self, peer: Principal, right: Right, one: Intent) -> bool:
+        """Whether the caller has a right over a process."""
+        return self._authority().over_users(peer, right)(one.spec.user)
 
-    def may_control(self, peer: Peer, one: Intent) -> bool:
-        return self._control_by_user(peer)(one.spec.user)
-
-    def check_control(self, verb: str, peer: Peer, one: Intent) -> None:
+    def require(self, right: Right, verb: str, peer: Principal, one: Intent) -> None:
         """Raises PmonError `forbidden` when the caller may not do that."""
-        self.check_control_of_all(verb, peer, (one,))
+        self.require_of_all(right, verb, peer, (one,))
 
-    def check_control_of_all(self, verb: str, peer: Peer, chosen: Iterable[Intent]) -> None:
+    def require_of_all(self, right: Right, verb: str, peer: Principal, chosen: Iterable[Intent]) -> None:
         """The same of many processes."""
-        may_control = self._control_by_user(peer)
+        may = self._authority().over_users(peer, right)
         for one in chosen:
-            if not may_control(one.spec.user):
+            if not may(one.spec.user):
                 raise PmonError(
                     ErrorCode.FORBIDDEN,
                     f"cannot {verb} {one.name}: it runs as {one.spec.user or 'the user of pmond'}",
                     "ask as that user, or as root",
                 )
 
-    def _control_by_user(self, peer: Peer) -> Callable[[str], bool]:
-        """Whether the caller may control the processes of a user, who is looked up once."""
-
-        @cache
-        def may_control(user: str) -> bool:
-            uid = auth.uid_of(user, self._daemon_uid)
-            return auth.may_control(peer, uid, self._daemon_uid, self._control_group)
-
-        return may_control
-
-    async def release_holds(self, candidates: Choose, peer: Peer) -> tuple[list[Target], dict[str, Hold]]:
+    async def release_holds(
+        self, candidates: Choose, peer: Principal
+    ) -> tuple[list[Target], dict[str, Hold]]:
         """`init`: start what was stopped, has failed or is not up, each as if it were new.
 
         Also answers the stops that persons had made and that are lifted by that.
@@ -163,7 +154,7 @@ class Commands:
         return list(map(target, fresh)), lifted
 
     async def _start(
-        self, choose: Choose, peer: Peer, changes: dict[str, Any], counted: bool
+        self, choose: Choose, peer: Principal, changes: dict[str, Any], counted: bool
     ) -> list[Target]:
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
             specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
@@ -176,31 +167,27 @@ class Commands:
             await self._tell_all(RestartAsked, started)
         return list(map(target, started))
 
-    def _start_one(self, edit: Edit, one: Intent, spec: ProcessSpec | None, peer: Peer) -> Intent:
+    def _start_one(self, edit: Edit, one: Intent, spec: ProcessSpec | None, peer: Principal) -> Intent:
         changed = one if spec is None else self._respecified(one, spec, peer)
         new = edit.put(self._started(changed, peer))
         if new.spec.groups != one.spec.groups:
             self._set_groups(edit, new, new.spec.groups)
         return new
 
-    def _changed(self, one: Intent, changes: Mapping[str, Any], peer: Peer) -> ProcessSpec:
+    def _changed(self, one: Intent, changes: Mapping[str, Any], peer: Principal) -> ProcessSpec:
         merged = {**one.spec.to_record(), **changes}
         if changes.get("no_auto_restart") is False and one.spec.restart.policy == "never":
             merged["restart"] = {key: v for key, v in merged.get("restart", {}).items() if key != "policy"}
         if changes.get("log_dir") and "log" not in changes:
             merged.pop("log", None)  # a full path would hide the folder that was asked for
         spec = read_spec(merged, one.spec.cwd or "/")
-        if not auth.may_submit(peer, spec.user, self._daemon_uid) and peer.uid != self._daemon_uid:
-            raise PmonError(
-                ErrorCode.FORBIDDEN,
-                f"cannot change {one.name}: {peer.user} may not run programs as {spec.user}",
-            )
-        self._check_user(spec)
+        self.require(Right.CHANGE, "change", peer, one)
+        spec = self.as_submitted(spec, peer)
         if not one.spec.exit_on_end:
-            self._check_exit_on_end(spec, peer)
+            self.check_exit_on_end(spec, peer)
         return spec
 
-    async def _stop(self, choose: Choose, peer: Peer, force: bool) -> list[Target]:
+    async def _stop(self, choose: Choose, peer: Principal, force: bool) -> list[Target]:
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
             return [self._stop_one(edit, one, peer, force) for one in chosen]
 
@@ -208,7 +195,7 @@ class Commands:
         await self._tell_all(Reset, stopped)
         return list(map(target, stopped))
 
-    def _stop_one(self, edit: Edit, one: Intent, peer: Peer, force: bool) -> Intent:
+    def _stop_one(self, edit: Edit, one: Intent, peer: Principal, force: bool) -> Intent:
         if one.hold is not None and not one.hold.up and not (force and not one.forced):
             return one
         hold = Hold(up=False, by=peer.user, at=self._clock.wall())
@@ -235,8 +222,10 @@ class Commands:
 
         await cooperative_map(chosen, tell)
 
-    def _check_replace(self, spec: ProcessSpec, present: Intent, peer: Peer, replace_running: bool) -> None:
-        self.check_control("replace", peer, present)
+    def _check_replace(
+        self, spec: ProcessSpec, present: Intent, peer: Principal, replace_running: bool
+    ) -> None:
+        self.require(Right.CHANGE, "replace", peer, present)
         if present.owner != CLI:
             raise PmonError(
                 ErrorCode.CONFLICT,
@@ -272,11 +261,11 @@ class Commands:
         if wanted != present:
             edit.set_groups(one.id, present, wanted)
 
-    def _respecified(self, one: Intent, spec: ProcessSpec, peer: Peer) -> Intent:
+    def _respecified(self, one: Intent, spec: ProcessSpec, peer: Principal) -> Intent:
         # What somebody with fewer rights chose, a log say, is not opened with those of pmond.
         return replace(one.with_spec(spec), trusted=one.trusted and self._trusted(peer))
 
-    def _started(self, one: Intent, peer: Peer) -> Intent:
+    def _started(self, one: Intent, peer: Principal) -> Intent:
         """It asks for a new instance, whatever was asked before."""
         up = Hold(up=True, by=peer.user, at=self._clock.wall())
         return replace(
@@ -307,8 +296,8 @@ class Commands:
         succeeded = history.exit is not None and history.exit.code in one.spec.restart.success_exit_codes
         return held or (ended and not succeeded)
 
-    def _trusted(self, peer: Peer) -> bool:
-        return auth.is_owner(peer, self._daemon_uid)
+    def _trusted(self, peer: Principal) -> bool:
+        return self._authority().is_owner(peer)
 
 
 def target(one: Intent) -> Target:

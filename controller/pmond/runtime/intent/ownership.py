@@ -18,8 +18,8 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import Target
 from pmond.core.model import CLI, NOWHERE, Hold, Intent
-from pmond.runtime.access import auth
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.authority import Authority, Right
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.intent.bulk_change import change_all
 from pmond.runtime.intent.commands import Commands, target
@@ -38,8 +38,7 @@ class Ownership:
         commands: Commands,
         sets: Sets,
         clock: Clock,
-        daemon_uid: int,
-        control_group: int | None,
+        authority: Callable[[], Authority],
     ) -> None:
         self.held: Callable[[], None] = lambda: None
         """Called when a hold was laid or lifted."""
@@ -47,11 +46,10 @@ class Ownership:
         self._commands = commands
         self._sets = sets
         self._clock = clock
-        self._daemon_uid = daemon_uid
-        self._control_group = control_group
+        self._authority = authority
 
     async def hold(
-        self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
+        self, selection: Selection, peer: Principal, up: bool, reason: str, seconds: float | None
     ) -> list[Target]:
         """Lay a hold: down, or up; an earlier one is replaced."""
         hold = Hold(up=up, by=peer.user, at=self._clock.wall(), reason=reason, until=_after(seconds))
@@ -64,7 +62,7 @@ class Ownership:
         self.held()
         return list(map(target, held))
 
-    async def unhold(self, selection: Selection, peer: Peer) -> list[Target]:
+    async def unhold(self, selection: Selection, peer: Principal) -> list[Target]:
         """Lift holds: what the manifest says counts again. Those that are then up are the targets."""
 
         def choose() -> list[Intent]:
@@ -77,11 +75,11 @@ class Ownership:
         self.held()
         return [target(one) for one in free if one.up]
 
-    async def release(self, selection: Selection, peer: Peer) -> list[str]:
+    async def release(self, selection: Selection, peer: Principal) -> list[str]:
         """Hand processes over to the command line; they keep running."""
 
         def choose() -> list[Intent]:
-            return [one for one in self._chosen("release", selection, peer) if one.owner != CLI]
+            return self._taken_out("release", selection, peer)
 
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
             return [edit.put(replace(one, owner=CLI, undeclared=False, place=NOWHERE)) for one in chosen]
@@ -89,7 +87,7 @@ class Ownership:
         released = await change_all(self._registry, "the release of processes", choose, write)
         return [one.name for one in released]
 
-    async def approve(self, selection: Selection, peer: Peer) -> list[Target]:
+    async def approve(self, selection: Selection, peer: Principal) -> list[Target]:
         """Delete processes that asked to be confirmed. Raises PmonError `refused` for others."""
 
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
@@ -98,8 +96,8 @@ class Ownership:
         choose = partial(self._to_approve, selection, peer)
         return list(map(target, await change_all(self._registry, "the deletion of processes", choose, write)))
 
-    def _to_approve(self, selection: Selection, peer: Peer) -> list[Intent]:
-        chosen = self._chosen("approve", selection, peer)
+    def _to_approve(self, selection: Selection, peer: Principal) -> list[Intent]:
+        chosen = self._chosen("approve", selection, peer, Right.DELETE)
         for one in chosen:
             if not one.undeclared or one.spec.prune != "confirm":
                 why = "nobody asks to delete it" if not one.undeclared else "it is protected"
@@ -110,7 +108,7 @@ class Ownership:
                 )
         return chosen
 
-    def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> SourceRecord:
+    def suspend(self, name: str, peer: Principal, reason: str, seconds: float | None) -> SourceRecord:
         """Take no new content from the source of a set."""
         record = self.controlled("suspend", name, peer)
         until = _after(seconds)
@@ -119,7 +117,7 @@ class Ownership:
             self._sets.suspend(edit, record.set_name, suspension)
         return self._sets.one(record.set_name)
 
-    def resume(self, name: str, peer: Peer) -> SourceRecord:
+    def resume(self, name: str, peer: Principal) -> SourceRecord:
         """Take new content again."""
         record = self.controlled("resume", name, peer)
         if record.suspended is not None:
@@ -127,15 +125,26 @@ class Ownership:
                 self._sets.suspend(edit, record.set_name, None)
         return self._sets.one(record.set_name)
 
-    def controlled(self, verb: str, name: str, peer: Peer) -> SourceRecord:
+    def controlled(self, verb: str, name: str, peer: Principal) -> SourceRecord:
         """The set, if the caller may change it. Raises PmonError `not_found` or `forbidden`."""
         record = self._sets.one(name)
-        check_set(verb, record, peer, self._daemon_uid, self._control_group)
+        check_set(verb, record, peer, self._authority())
         return record
 
-    def _chosen(self, verb: str, selection: Selection, peer: Peer) -> list[Intent]:
+    def _chosen(
+        self, verb: str, selection: Selection, peer: Principal, right: Right = Right.OPERATE
+    ) -> list[Intent]:
         chosen = self._registry.select(selection, deleting=False)
-        self._commands.check_control_of_all(verb, peer, chosen)
+        self._commands.require_of_all(right, verb, peer, chosen)
+        return chosen
+
+    def _taken_out(self, verb: str, selection: Selection, peer: Principal) -> list[Intent]:
+        """Those that leave their set: that is a matter of the set, whoever they run as."""
+        chosen = [one for one in self._chosen(verb, selection, peer, Right.DELETE) if one.owner != CLI]
+        for owner in {one.owner for one in chosen}:
+            record = self._sets.get(owner)
+            if record is not None:
+                check_set(verb, record, peer, self._authority())
         return chosen
 
 
@@ -143,16 +152,14 @@ def _counted(one: Intent, **changes: Any) -> Intent:
     return replace(one, generation=one.generation + 1, **changes)
 
 
-def may_control_set(record: SourceRecord, peer: Peer, daemon_uid: int, control_group: int | None) -> bool:
+def may_control_set(record: SourceRecord, peer: Principal, authority: Authority) -> bool:
     """Whether the caller made the set or administers pmond."""
-    return auth.is_administrator(peer, daemon_uid, control_group) or record.uid == peer.uid
+    return authority.may(peer, Right.CONTROL_SET, record.uid)
 
 
-def check_set(
-    verb: str, record: SourceRecord, peer: Peer, daemon_uid: int, control_group: int | None
-) -> None:
+def check_set(verb: str, record: SourceRecord, peer: Principal, authority: Authority) -> None:
     """Raises PmonError `forbidden` unless the caller made the set or administers pmond."""
-    if may_control_set(record, peer, daemon_uid, control_group):
+    if may_control_set(record, peer, authority):
         return
     raise PmonError(
         ErrorCode.FORBIDDEN,

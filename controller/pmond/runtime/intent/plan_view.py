@@ -15,7 +15,7 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import mask
 from pmond.core.compare import CREATE, CompareOptions, Comparison, Existing, Step
 from pmond.core.model import CLI
-from pmond.runtime.access.auth import masked
+from pmond.runtime.access.masking import masked
 
 PLAN_FORMAT = "pmon3.plan/1.0"
 

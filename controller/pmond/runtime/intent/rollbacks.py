@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.compare import CompareOptions
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.applier import Applier, ApplyOrder, ApplyResult
@@ -46,7 +46,7 @@ class Rollbacks:
         self._clock = clock
         self._journal = journal
 
-    async def roll_back(self, name: str, request: RollbackRequest, peer: Peer | None) -> ApplyResult:
+    async def roll_back(self, name: str, request: RollbackRequest, peer: Principal | None) -> ApplyResult:
         """Bring an earlier revision in. Raises PmonError."""
         chosen = self._choose(name, request)
         record = self._sets.one(name)
@@ -93,7 +93,7 @@ class Rollbacks:
             )
         return others[0]
 
-    def _suspend(self, name: str, peer: Peer | None, chosen: RevisionRecord, source_digest: str) -> None:
+    def _suspend(self, name: str, peer: Principal | None, chosen: RevisionRecord, source_digest: str) -> None:
         suspension = {
             "by": peer.user if peer is not None else "pmond",
             "at": self._clock.wall(),

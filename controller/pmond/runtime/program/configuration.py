@@ -6,6 +6,7 @@ pmond can change keeps its value, and that is told too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
 from pmon3_schema.settings_reload import live_part
 from pmond.core.model import FlapPolicy, Policy
+from pmond.runtime.access.authority import Authority
+from pmond.runtime.access.rules import rules_of
 from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.files.folders import ensure_folder, owner_of
 from pmond.runtime.processes import environment
@@ -66,6 +69,18 @@ class Configuration:
         self._environ = environ
         self._open_files = open_files
         self._journal = journal
+        self._authority = self._decide_access()
+
+    def authority(self) -> Authority:
+        """Who may do what, by the configuration in force."""
+        return self._authority
+
+    def _decide_access(self) -> Authority:
+        def warn(message: str) -> None:
+            self._journal.warn("config.access", message=message)
+
+        group = self.settings.message_queue.group
+        return Authority(os.geteuid(), rules_of(self.settings.access, group, warn))
 
     def context(self) -> SpawnContext:
         """What every start has in common. Raises PmonError when the log folder cannot be made."""
@@ -122,6 +137,7 @@ class Configuration:
             self.settings = before
             self._reject(str(error), announce)
             return None
+        self._authority = self._decide_access()
         if waiting:
             self._journal.warn("config.needs_restart", settings=waiting)
             announce("ConfigNeedsRestart", f"{', '.join(waiting)} changed; that needs a restart of pmond")

@@ -19,7 +19,8 @@ from pmon3_schema.protocol import Apply, Document, Rollback, Selection, Wait
 from pmon3_schema.status import Target
 from pmond.core.compare import CompareOptions
 from pmond.core.model import Intent
-from pmond.runtime.access.auth import Peer, is_administrator, is_owner, uid_of
+from pmond.runtime.access.authority import Authority, Right
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.long_work import cooperative_map, in_thread
 from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.intent.applier import Applier, ApplyOrder
@@ -84,8 +85,7 @@ class Controller:
         store: Store,
         about: Mapping[str, Any],
         log_dir: Callable[[], str],
-        daemon_uid: int,
-        control_group: int | None,
+        authority: Callable[[], Authority],
         services: Services,
     ) -> None:
         self._registry = registry
@@ -103,8 +103,7 @@ class Controller:
         self._store = store
         self._about = about
         self._log_dir = log_dir
-        self._daemon_uid = daemon_uid
-        self._control_group = control_group
+        self._authority = authority
         self._services = services
 
     def version(self) -> dict[str, Any]:
@@ -125,21 +124,21 @@ class Controller:
     async def describe(self, ref: str) -> dict[str, Any]:
         return await self._publisher.describe(self._registry.one(ref))
 
-    def submit(self, spec: dict[str, Any], cwd: str, peer: Peer, replace: bool) -> Sequence[Target]:
+    def submit(self, spec: dict[str, Any], cwd: str, peer: Principal, replace: bool) -> Sequence[Target]:
         return self._commands.submit(spec, cwd, peer, replace)
 
     async def act(
-        self, verb: str, selection: Selection, peer: Peer, *, force: bool, changes: dict[str, Any]
+        self, verb: str, selection: Selection, peer: Principal, *, force: bool, changes: dict[str, Any]
     ) -> Sequence[Target]:
         if verb in {"start", "restart"}:
             self._declare_missing(selection, peer)
         return await self._commands.act(verb, selection, peer, force, changes)
 
-    def _declare_missing(self, selection: Selection, peer: Peer) -> None:
+    def _declare_missing(self, selection: Selection, peer: Principal) -> None:
         """Names that only the process config file knows are taken from it, as the Go pmon3 does."""
         missing = [ref for ref in selection.refs if not self._is_known(ref)]
         for ref in missing:
-            if is_administrator(peer, self._daemon_uid, self._control_group):
+            if self._authority().is_administrator(peer):
                 self._sources.declare(ref)
 
     def _is_known(self, ref: str) -> bool:
@@ -148,29 +147,29 @@ class Controller:
         except PmonError:
             return False
 
-    async def apply(self, body: Apply, peer: Peer) -> dict[str, Any]:
+    async def apply(self, body: Apply, peer: Principal) -> dict[str, Any]:
         order = self._order(body, peer)
         found = self._sets.with_choice(order.options.owner, _manifest_documents(body.documents))
         record = self._sets.get(order.options.owner)
         if record is not None:
-            check_set("apply", record, peer, self._daemon_uid, self._control_group)
+            check_set("apply", record, peer, self._authority())
         reading = await self._applier.read(found)
         if body.dry_run:
             return {"plan": await self._applier.plan(found, reading, order), "targets": [], "revision": 0}
         applied = await self._applier.apply(found, reading, order)
         return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
-    async def plan(self, body: Apply, peer: Peer) -> dict[str, Any]:
+    async def plan(self, body: Apply, peer: Principal) -> dict[str, Any]:
         order = self._order(body, peer)
         given = _manifest_documents(body.documents)
         found = self._sets.with_choice(order.options.owner, given)
         record = self._sets.get(order.options.owner)
         if record is not None and len(found) > len(given):
             # What was chosen may be secret, and whoever writes the documents can have it said.
-            check_set("plan", record, peer, self._daemon_uid, self._control_group)
+            check_set("plan", record, peer, self._authority())
         return await self._applier.plan(found, await self._applier.read(found), order)
 
-    def _order(self, body: Apply, peer: Peer) -> ApplyOrder:
+    def _order(self, body: Apply, peer: Principal) -> ApplyOrder:
         """What a caller asked for; of the process config file the same as if pmond read it itself."""
         order = order_of(body, peer)
         if order.options.owner != self._sources.owner:
@@ -178,40 +177,40 @@ class Controller:
         return replace(order, options=replace(order.options, predecessors=self._sets.predecessors()))
 
     async def hold(
-        self, selection: Selection, peer: Peer, up: bool, reason: str, seconds: float | None
+        self, selection: Selection, peer: Principal, up: bool, reason: str, seconds: float | None
     ) -> Sequence[Target]:
         return await self._ownership.hold(selection, peer, up, reason, seconds)
 
-    async def unhold(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+    async def unhold(self, selection: Selection, peer: Principal) -> Sequence[Target]:
         return await self._ownership.unhold(selection, peer)
 
-    async def release(self, selection: Selection, peer: Peer) -> Sequence[str]:
+    async def release(self, selection: Selection, peer: Principal) -> Sequence[str]:
         return await self._ownership.release(selection, peer)
 
-    async def approve(self, selection: Selection, peer: Peer) -> Sequence[Target]:
+    async def approve(self, selection: Selection, peer: Principal) -> Sequence[Target]:
         return await self._ownership.approve(selection, peer)
 
-    async def sets(self, peer: Peer) -> Sequence[dict[str, Any]]:
+    async def sets(self, peer: Principal) -> Sequence[dict[str, Any]]:
         return await self._set_view.all(peer)
 
     def history(self, name: str, limit: int) -> Sequence[dict[str, Any]]:
         return self._set_view.history(name or self._sources.owner, limit)
 
-    def suspend(self, name: str, peer: Peer, reason: str, seconds: float | None) -> None:
+    def suspend(self, name: str, peer: Principal, reason: str, seconds: float | None) -> None:
         self._ownership.suspend(name, peer, reason, seconds)
 
-    async def resume(self, name: str, peer: Peer) -> None:
+    async def resume(self, name: str, peer: Principal) -> None:
         record = self._ownership.resume(name, peer)
         if record.set_name == self._sources.owner:
             await self._sources.reload()
 
-    async def rollback(self, body: Rollback, peer: Peer) -> dict[str, Any]:
+    async def rollback(self, body: Rollback, peer: Principal) -> dict[str, Any]:
         record = self._ownership.controlled("roll back", body.set or self._sources.owner, peer)
         request = RollbackRequest(body.to, body.stable, body.dry_run, body.message)
         applied = await self._rollbacks.roll_back(record.set_name, request, peer)
         return {"plan": applied.plan, "targets": applied.targets, "revision": applied.revision}
 
-    async def init(self, peer: Peer, process_config_only: bool) -> dict[str, Any]:
+    async def init(self, peer: Principal, process_config_only: bool) -> dict[str, Any]:
         plan, names = await self._sources.init(required=process_config_only)
 
         def concerned() -> Sequence[Intent]:
@@ -233,30 +232,31 @@ class Controller:
         self._services.look_again()
         return [target(one) for one in self._registry.processes.values() if one.up]
 
-    async def wait(self, body: Wait, peer: Peer) -> dict[str, Any]:
+    async def wait(self, body: Wait, peer: Principal) -> dict[str, Any]:
         return await self._waiter.wait(
             body, lambda one: self._log_files(peer, one), lambda: self._set_view.set_status(body.set, peer)
         )
 
-    def log_files(self, ref: str, peer: Peer) -> Sequence[LogFile]:
+    def log_files(self, ref: str, peer: Principal) -> Sequence[LogFile]:
         one = self._registry.one(ref)
-        self._commands.check_control("read the log of", peer, one)
+        self._commands.require(Right.READ_SECRETS, "read the log of", peer, one)
         return self._log_files(peer, one)
 
-    def _log_files(self, peer: Peer, one: Intent) -> Sequence[LogFile]:
+    def _log_files(self, peer: Principal, one: Intent) -> Sequence[LogFile]:
         """The logs of a process, as far as this caller may read them; none of somebody else's."""
-        if not self._commands.may_control(peer, one):
+        if not self._commands.may(peer, Right.READ_SECRETS, one):
             return []
-        owners = None if is_owner(peer, self._daemon_uid) else self._owners(one)
+        owners = None if self._authority().is_owner(peer) else self._owners(one)
         return [LogFile(Path(path), owners) for path in dict.fromkeys(self._publisher.log_files(one))]
 
     def _owners(self, one: Intent) -> frozenset[int]:
         """Whose files the logs of a process are: its user's, or who owns the logs of pmond's own."""
-        uid = uid_of(one.spec.user, self._daemon_uid)
+        authority = self._authority()
+        uid = authority.uid_of(one.spec.user)
         given = self._publisher.context.log_owner
         if uid is None:
             return frozenset()
-        return frozenset({uid, given[0]} if given is not None and uid in {0, self._daemon_uid} else {uid})
+        return frozenset({uid, given[0]} if given is not None and uid in {0, authority.daemon_uid} else {uid})
 
     async def graph(self, process_config_only: bool) -> dict[str, Any]:
         if process_config_only:
@@ -265,7 +265,7 @@ class Controller:
             edges = {one.name: one.spec.needs for one in self._registry.select(Selection())}
         return await in_thread(graph_json, edges)
 
-    async def export(self, order: str, selection: Selection, peer: Peer) -> dict[str, Any]:
+    async def export(self, order: str, selection: Selection, peer: Principal) -> dict[str, Any]:
         key = _EXPORT_ORDERS.get(order)
         if key is None:
             raise PmonError(
@@ -316,7 +316,7 @@ def _manifest_documents(documents: Sequence[Document]) -> list[ManifestDocument]
     return [ManifestDocument(d.path, d.text.encode("utf-8", "surrogateescape")) for d in documents]
 
 
-def order_of(body: Apply, peer: Peer) -> ApplyOrder:
+def order_of(body: Apply, peer: Principal) -> ApplyOrder:
     """What a caller asked for."""
     options = CompareOptions(
         owner=body.set or f"file:{body.documents[0].path}",

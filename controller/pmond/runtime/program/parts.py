@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema.process_parts import LogRotateSpec
 from pmond.core.events import ProcessEvent
 from pmond.core.model import ExitStatus, Intent, State
-from pmond.runtime.access import auth
+from pmond.runtime.access import users
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.files.folders import group_of
 from pmond.runtime.http.admission import free_descriptors, limits_within
 from pmond.runtime.http.api import Api
 from pmond.runtime.http.server import Server
@@ -84,13 +84,13 @@ class Parts:
         self._clock = clock
         self._journal = journal
         self._calls = calls
-        uid, group = os.geteuid(), configuration.settings.message_queue.group
-        control_group = group_of(group, "message_queue") if group else None
+        uid = os.geteuid()
         self._make_loop()
         self._make_publishing(uid)
-        self._make_intent(uid, control_group)
-        controller = self._make_controller(uid, control_group)
-        api, limits = Api(controller, uid, control_group), limits_within(free_descriptors())
+        self._make_intent()
+        controller = self._make_controller()
+        api, limits = Api(controller, configuration.authority), limits_within(free_descriptors())
+        limits = replace(limits, requests_of_a_user=configuration.settings.access.quota.requests)
         self.server = Server(api.handle, self._report_defect, limits, owner_uid=uid)
         self._make_followers(exit_on)
 
@@ -117,7 +117,7 @@ class Parts:
     def _make_publishing(self, uid: int) -> None:
         """What is told and kept of it."""
         store, instances = self._folder.store, self.performer.instances
-        user = auth.default_user(auth.Peer(os.getpid(), uid, os.getegid()), uid)
+        user = users.name_of(uid)
         self.publisher = publisher = Publisher(
             self.registry, self.loop, instances, store, self._clock, self._journal, user
         )
@@ -132,15 +132,17 @@ class Parts:
         self.watched_files = WatchedFiles(self.registry, self.loop, self._journal, self.publisher.user_of)
         self.registry.changed = self.bus.changed
 
-    def _make_intent(self, uid: int, control_group: int | None) -> None:
+    def _make_intent(self) -> None:
         """Who may change what is wanted, by command and by manifest."""
         registry, loop, clock, announce = self.registry, self.loop, self._clock, self.recorder.announce
-        self.commands = Commands(registry, loop, clock, uid, control_group)
+        self.commands = Commands(registry, loop, clock, self._configuration.authority)
         self.sets = sets = Sets(self._folder.store, clock)
         sets.load(self._folder.snapshot.sources)
         self.publisher.content_of = sets.in_force
         self.rollouts = Rollouts(registry, loop, self.bus, sets, clock, self._journal)
-        self.applier = Applier(registry, loop, self.commands, sets, self.rollouts, uid)
+        self.applier = Applier(
+            registry, loop, self.commands, sets, self.rollouts, self._configuration.authority
+        )
         default_file = self._configuration.places.process_config_file
         self.sources = Sources(
             self.applier, registry, sets, self._journal, lambda: self._configuration.settings,
@@ -150,15 +152,15 @@ class Parts:
         self.rollbacks = Rollbacks(registry, self.applier, sets, clock, self._journal)
         self.rollouts.ended = RolloutEnded(announce, self.rollbacks)
         sets.tell = lambda names: self.bus.changed(set(map(set_key, names)))
-        self.ownership = Ownership(registry, self.commands, sets, clock, uid, control_group)
+        self.ownership = Ownership(registry, self.commands, sets, clock, self._configuration.authority)
         self.hold_expiry = HoldExpiry(registry, sets, self._journal, lambda name: self.sources.changed())
         self.ownership.held = sets.changed = self.hold_expiry.look
 
-    def _make_controller(self, uid: int, control_group: int | None) -> Controller:
+    def _make_controller(self) -> Controller:
         registry, loop, bus, clock = self.registry, self.loop, self.bus, self._clock
         self.set_view = SetView(
             registry, loop, self.sets, self.rollouts, clock,
-            lambda record, peer: may_control_set(record, peer, uid, control_group),
+            lambda record, peer: may_control_set(record, peer, self._configuration.authority()),
         )  # fmt: skip
         return Controller(
             registry=registry,
@@ -176,8 +178,7 @@ class Parts:
             store=self._folder.store,
             about=self._about(),
             log_dir=lambda: self._configuration.settings.logs.directory,
-            daemon_uid=uid,
-            control_group=control_group,
+            authority=self._configuration.authority,
             services=self._calls.services,
         )
 

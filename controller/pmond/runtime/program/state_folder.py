@@ -11,6 +11,7 @@ from pmon3_schema.which_daemon import SOCKET_FILE
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.folders import ensure_folder, owner_of
+from pmond.runtime.intent.stored_specs import with_users
 from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.state.state_file import FileAccess
@@ -33,7 +34,7 @@ class StateFolder:
         )
         access = FileAccess(data.file_mode, owner)
         self.store = Store.open(Path(self.path) / STATE_FILE, clock=clock, access=access)
-        self.snapshot = self.store.load()
+        self.snapshot = with_users(self.store.load(), os.geteuid(), clock.wall())
         self.store.keep_uuid()
         self.starts = Starts(self.path)
         self.exit_status_holder = ExitStatusHolder(self.path, journal)

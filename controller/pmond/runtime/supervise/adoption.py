@@ -27,7 +27,7 @@ from pmon3_schema.process import ProcessSpec
 from pmond.core.evolve import evolve
 from pmond.core.facts import Adopted, Exited
 from pmond.core.model import Ending, ExitStatus, Intent, State
-from pmond.runtime.access import auth
+from pmond.runtime.access import users
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
@@ -297,7 +297,8 @@ def _find(members: list[Survivor], identity: Identity) -> Survivor | None:
 def _runs_as(member: Survivor, wanted: Intent | None) -> bool:
     """Whether it runs as the user of the spec, or as pmond's own, which its launcher still does."""
     own = os.geteuid()
-    expected = auth.uid_of(wanted.spec.user, own) if wanted is not None else None
+    user = wanted.spec.user if wanted is not None else ""
+    expected = None if wanted is None else users.uid_of(user) if user else own
     return real_uid(member.identity.pid) in {expected, own} - {None}
 
 

@@ -10,7 +10,7 @@ from pmon3_schema.status import Status
 from pmond.core.health import health_of, sync_of, worst
 from pmond.core.model import CLI, NOTHING_SEEN, Intent
 from pmond.core.report import report
-from pmond.runtime.access.auth import Peer
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.intent.redaction import redacted
@@ -32,7 +32,7 @@ class SetView:
         sets: Sets,
         rollouts: Rollouts,
         clock: Clock,
-        may_read: Callable[[SourceRecord, Peer], bool],
+        may_read: Callable[[SourceRecord, Principal], bool],
     ) -> None:
         self._registry = registry
         self._loop = loop
@@ -42,7 +42,7 @@ class SetView:
         self._may_read = may_read
         """Whether a caller may know what stands in the source of a set."""
 
-    async def all(self, peer: Peer) -> list[dict[str, Any]]:
+    async def all(self, peer: Principal) -> list[dict[str, Any]]:
         """Every set by name, the processes of the command line last."""
         members: dict[str, list[Intent]] = {}
         for one in self._registry.processes.values():
@@ -55,14 +55,14 @@ class SetView:
             if (of_set := members.get(name, [])) or self._set_status(name, peer, (), ()).matters
         ]
 
-    def set_status(self, name: str, peer: Peer) -> SetStatus:
+    def set_status(self, name: str, peer: Principal) -> SetStatus:
         """A set as far as this caller may know it."""
         members = [one for one in self._registry.processes.values() if one.owner == name]
         members.sort(key=lambda one: one.id)
         return self._set_status(name, peer, members, [one.name for one in members if self._is_outdated(one)])
 
     def _set_status(
-        self, name: str, peer: Peer, members: Sequence[Intent], outdated: Sequence[str]
+        self, name: str, peer: Principal, members: Sequence[Intent], outdated: Sequence[str]
     ) -> SetStatus:
         record = self._sets.get(name) or self._sets.fresh(name)
         return set_status(
@@ -73,7 +73,7 @@ class SetView:
             self._rollouts.active(name),
         )
 
-    async def _json(self, name: str, members: list[Intent], peer: Peer) -> dict[str, Any]:
+    async def _json(self, name: str, members: list[Intent], peer: Principal) -> dict[str, Any]:
         held = any(one.hold is not None and not one.hold.up for one in members)
         members = sorted(members, key=lambda one: one.id)
         marked = await cooperative_map(members, self._is_outdated)
