@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import subprocess
 
 import pytest
+from tests.support.other_users import ask_as
 from tests.support.pmond import Pmond
 from tests.support.waiting import until
 
@@ -15,33 +15,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as somebody else"),
 ]
-
-CLIENT = """
-import http.client, json, socket, sys
-class Unix(http.client.HTTPConnection):
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(sys.argv[1])
-connection = Unix("pmond", timeout=30)
-connection.request(sys.argv[2], sys.argv[3], sys.argv[4] or None)
-answer = connection.getresponse()
-print(json.dumps([answer.status, answer.read().decode()]))
-"""
-
-
-def ask_as(
-    user: str, pmond: Pmond, method: str, target: str, body: object = None, *, decoded: bool = True
-) -> tuple[int, object]:
-    """One request made by a process of that user."""
-    text = "" if body is None else json.dumps(body)
-    done = subprocess.run(
-        ["/usr/bin/python3", "-I", "-S", "-c", CLIENT, str(pmond.socket), method, target, text],
-        user=user, group="nogroup", extra_groups=[], capture_output=True, text=True, timeout=60, check=False,
-        cwd="/", env={},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    status, text = json.loads(done.stdout)
-    return status, json.loads(text or "null") if decoded else text
 
 
 @pytest.fixture

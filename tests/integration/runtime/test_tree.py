@@ -58,6 +58,7 @@ if child():
     os._exit(0)
 sleep("main")
 """
+OWN = frozenset({os.geteuid()})
 NAMES = ["plain", "group", "session", "daemon", "main"]
 BARE = "import os, sys, time; open(sys.argv[1] + '/bare.pid', 'w').write(str(os.getpid())); time.sleep(60)"
 
@@ -81,7 +82,7 @@ def tree(folder: Path) -> Iterator[tuple[Root, dict[str, Identity]]]:
             identity = identify(int(pid))
             assert identity is not None
             found[name] = identity
-        yield Root(child.pid, child.start_ticks, MARKER), found
+        yield Root(child.pid, child.start_ticks, MARKER, OWN), found
     finally:
         for identity in found.values():
             if is_alive(identity):
@@ -166,7 +167,7 @@ def test_survivors_are_reported(tmp_path: Path) -> None:
 
     child = start(tmp_path, "/bin/sleep", "60")
     gone = Identity(child.pid, child.start_ticks + 1, "another boot")
-    root = Root(child.pid, child.start_ticks, MARKER)
+    root = Root(child.pid, child.start_ticks, MARKER, OWN)
     assert asyncio.run(kill_tree(Immortal(), root, timeout=0.05)) == {gone}
     assert ended(child.pid) is None, "a process of another identity was signalled"
     assert kill_members(ProcessTable(), root)
@@ -181,7 +182,7 @@ def test_comet_is_caught(tmp_path: Path) -> None:
         "for _ in range(5000):\n  time.sleep(0.002)\n  if os.fork(): os._exit(0)\n  os.setsid()\n"
     )
     child = start(tmp_path, sys.executable, "-I", "-S", "-c", code)
-    root = Root(child.pid, child.start_ticks, MARKER)
+    root = Root(child.pid, child.start_ticks, MARKER, OWN)
     reap(child.pid)
 
     async def story() -> frozenset[Identity]:
@@ -246,7 +247,7 @@ def test_one_look_at_the_children_serves_all_that_end_at_once(
     async def story(root: Root) -> None:
         descendants = Descendants(set)
         first = descendants.members(root)
-        assert descendants.members(Root(root.pid, root.start_ticks, "another")) and len(looks) == 1
+        assert descendants.members(Root(root.pid, root.start_ticks, "another", OWN)) and len(looks) == 1
         os.kill(root.pid, signal.SIGKILL)
         reap(root.pid)
         await asyncio.sleep(0)

@@ -30,6 +30,8 @@ _MESSAGES_OF_PARENT = re.compile(
 )
 """Variables by which whoever started pmond speaks to pmond, and not to its children."""
 
+_NUMBER = re.compile(r"(0|[1-9][0-9]{0,17})\Z")
+"""As pmond writes it; it never counts as far as that."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _ENV_FILE_MAXIMUM = 1 << 20
 
@@ -51,10 +53,13 @@ def marker(state: str, name: str, number: int) -> str:
 
 
 def parse_marker(text: str) -> tuple[str, str, int] | None:
-    """State, name and number of a marker; None for text that is none. A name may have colons."""
+    """State, name and number of a marker; None for text that is none. A name may have colons.
+
+    Anybody can put anything into the environment of his processes, so this raises for no text.
+    """
     state, _, rest = text.partition(":")
     name, _, number = rest.rpartition(":")
-    return (state, name, int(number)) if state and name and number.isdecimal() else None
+    return (state, name, int(number)) if state and name and _NUMBER.match(number) else None
 
 
 def inheritable(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import re
 import select
 import signal
 from contextlib import closing
@@ -23,7 +24,11 @@ from msgspec import Struct
 
 _GONE = {errno.ESRCH, errno.ENOENT, errno.EINVAL}
 """EINVAL: what pidfd_open may say of a process that is just ending."""
+_UNSEEN = _GONE | {errno.EACCES, errno.EPERM}
 _AT_ONCE = 1 << 16
+_TOO_LONG = 11
+"""More digits than any pid has."""
+_UID = re.compile(rb"^Uid:\t([0-9]{1,10})\t", re.MULTILINE)
 _NO_PIDFD = {errno.ENOSYS, errno.EPERM}
 """Kernels before 5.3, and sandboxes that filter the call."""
 
@@ -47,7 +52,7 @@ class Stat(NamedTuple):
 def parse_stat(text: bytes) -> Stat:
     """The fields of one /proc/PID/stat. The program's name may hold spaces and parentheses.
 
-    Raises ValueError when the text is cut short.
+    Raises ValueError for text that is none of these, or cut short.
     """
     end = text.rindex(b")")
     # Field 3, the state, is fields[0]: every index is the number in the manual page minus 3.
@@ -68,15 +73,20 @@ def parse_stat(text: bytes) -> Stat:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """What /proc says of a process; None when there is none of that number."""
+    """What /proc says of a process; None when there is none of that number, or it is not ours to see.
+
+    Raises OSError when we cannot look: no descriptor is left, say.
+    """
     try:
         file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:
             return parse_stat(os.read(file, 4096))
         finally:
             os.close(file)
+    except ValueError:
+        return None
     except OSError as error:
-        if error.errno in _GONE:
+        if error.errno in _UNSEEN:
             return None
         raise
 
@@ -94,6 +104,11 @@ def read_whole(file: str) -> bytes:
         os.close(descriptor)
 
 
+def pids_in(content: bytes) -> list[int]:
+    """The pids in a file of the kernel that lists some."""
+    return [int(number) for number in content.split() if number.isdigit() and len(number) < _TOO_LONG]
+
+
 @functools.cache
 def boot_id() -> str:
     """The kernel's name of this boot; with another one, no recorded process is alive."""
@@ -107,13 +122,14 @@ def start_ticks(pid: int) -> int | None:
 
 
 def real_uid(pid: int) -> int | None:
-    """The real user of a process; None when there is none."""
+    """The real user of a process; None when there is none to be seen. Raises OSError when we cannot look."""
     try:
-        text = Path(f"/proc/{pid}/status").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    line = next(line for line in text.splitlines() if line.startswith(b"Uid:"))
-    return int(line.split()[1])
+        found = _UID.search(read_whole(f"/proc/{pid}/status"))
+    except OSError as error:
+        if error.errno in _UNSEEN:
+            return None
+        raise
+    return int(found[1]) if found else None
 
 
 @functools.cache

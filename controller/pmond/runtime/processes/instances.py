@@ -44,6 +44,8 @@ class Running(Struct):
     marker: str
     own: bool
     """It is our child: its pid means it until we reap it."""
+    uids: frozenset[int] = frozenset()
+    """The users that it is known to run as, besides root: programs may give up rights, as many servers do."""
     group: str = ""
     """Its control group; empty: it has none."""
     child: Child | None = None
@@ -65,7 +67,12 @@ class Running(Struct):
 
     @property
     def root(self) -> Root:
-        return Root(self.identity.pid, self.identity.start_ticks, self.marker)
+        return Root(self.identity.pid, self.identity.start_ticks, self.marker, self.uids | {0})
+
+    def note_uid(self, uid: int | None) -> None:
+        """Its main program runs as this user now."""
+        if uid is not None:
+            self.uids |= {uid}
 
 
 class Instances:

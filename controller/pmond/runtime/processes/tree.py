@@ -11,6 +11,8 @@ costs). After the daemon itself died, orphans went elsewhere, and all of /proc h
 through (`ProcessTable`). Both miss a process that moves while they look, therefore killing goes
 on until two looks in a row have found nothing. Both are a `TreeMembership`, and so is a control
 group together with one of them (`cgroups`).
+
+A marker is a claim that anybody can make: it counts for processes of the users that the instance runs as.
 """
 
 from __future__ import annotations
@@ -22,19 +24,31 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
 from pmond.runtime.processes.environment import MARKER
-from pmond.runtime.processes.identity import Identity, Stat, boot_id, read_stat, read_whole, runs, send_signal
+from pmond.runtime.processes.identity import (
+    Identity,
+    Stat,
+    boot_id,
+    pids_in,
+    read_stat,
+    read_whole,
+    real_uid,
+    runs,
+    send_signal,
+    start_ticks,
+)
 
 _PR_SET_CHILD_SUBREAPER = 36
 _BETWEEN_LOOKS = 0.01
 """Seconds; two empty looks this far apart ended every tree that was tried."""
 _MARKING = f"\0{MARKER}=".encode()
 _GONE = (FileNotFoundError, ProcessLookupError)
+_CLOSED = (*_GONE, PermissionError)
+"""What /proc answers of processes that have ended, or are not ours to look into."""
 
 
 class Root(Struct, frozen=True):
@@ -45,6 +59,8 @@ class Root(Struct, frozen=True):
     start_ticks: int
     """When it started: nothing older belongs to it, whatever its numbers."""
     marker: str
+    uids: frozenset[int]
+    """The users that it is known to run as. Whoever else bears its marker has only written it down."""
 
 
 class TreeMembership(Protocol):
@@ -174,7 +190,7 @@ class ProcessTable:
 
 def members(marker: str, session: int, started_ticks: int) -> frozenset[Identity]:
     """The exact, slow look: `ProcessTable` on one tree."""
-    return ProcessTable().members(Root(session, started_ticks, marker))
+    return ProcessTable().members(Root(session, started_ticks, marker, frozenset({os.geteuid()})))
 
 
 def orphans(known: Collection[int]) -> dict[str, list[Identity]]:
@@ -226,7 +242,7 @@ def marker_of(pid: int) -> str:
     """The instance marker in the environment of a process; empty when there is none to be seen."""
     try:
         environment = b"\0" + read_whole(f"/proc/{pid}/environ")
-    except (*_GONE, PermissionError):
+    except _CLOSED:
         return ""
     begin = environment.find(_MARKING)
     if begin < 0:
@@ -246,12 +262,12 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     try:
         tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - on the path of every stop
-    except _GONE:
+    except _CLOSED:
         return found
     for task in tasks:
         try:
-            found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_bytes().split())
-        except _GONE:
+            found += pids_in(read_whole(f"/proc/{pid}/task/{task}/children"))
+        except _CLOSED:
             continue
     return found
 
@@ -264,7 +280,17 @@ def _belongs(pid: int, root: Root) -> bool:
 def _is_member(pid: int, stat: Stat, root: Root, by_session: bool = True) -> bool:
     if stat.start_ticks < root.start_ticks:
         return False
-    return (by_session and root.pid in (stat.session, stat.group)) or marker_of(pid) == root.marker
+    if by_session and root.pid in (stat.session, stat.group):
+        return True
+    return marker_of(pid) == root.marker and _runs_as_well(pid, root)
+
+
+def _runs_as_well(pid: int, root: Root) -> bool:
+    """Whether a process runs as the instance does, or did: many programs give the rights of root up."""
+    uid = real_uid(pid)
+    if uid is None or uid in root.uids:
+        return uid is not None
+    return start_ticks(root.pid) == root.start_ticks and real_uid(root.pid) == uid
 
 
 def _alive(found: dict[int, Stat]) -> frozenset[Identity]:

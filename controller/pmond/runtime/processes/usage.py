@@ -20,7 +20,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from pmond.runtime.processes.environment import parse_marker
-from pmond.runtime.processes.identity import Identity, read_stat
+from pmond.runtime.processes.identity import Identity, read_stat, real_uid
 from pmond.runtime.processes.tree import marker_of
 
 _SHORTEST = 0.25
@@ -112,13 +112,15 @@ def next_sample(row: Row, previous: _Sample | None, now: float) -> _Sample:
 
 def _orphans(rows: Mapping[int, Row], names: Mapping[int, str]) -> dict[int, str]:
     """The name whose marker is borne by each child of ours that is not a root."""
-    wanted = set(names.values())
+    roots = {name: pid for pid, name in names.items()}
     found = {}
     for row in rows.values():
         if row.parent == os.getpid() and row.pid not in names and row.session not in names:
             marker = parse_marker(marker_of(row.pid))
-            if marker is not None and marker[1] in wanted:
-                found[row.pid] = marker[1]
+            root = roots.get(marker[1]) if marker is not None else None
+            # Nobody adds to the figures of somebody else.
+            if root is not None and real_uid(row.pid) in {0, real_uid(root)}:
+                found[row.pid] = names[root]
     return found
 
 

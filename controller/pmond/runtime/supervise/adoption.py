@@ -172,17 +172,19 @@ class Adoption:
         main = _find(members, identity)
         if state.instance is None and (main is not None or is_alive(identity)):
             own = main.own if main is not None else _is_own(identity)
-            self._adopt(identity, adopted, own, record.born_as)
+            self._adopt(self._running_of(record, identity, own), adopted)
             self._remember_start(record)
             return []
         if state.instance is not None or record.number < state.history.number:
             self.stale.append(record)  # a later run is known
             return members
-        running = self._running(identity, record.name, record.number, _is_own(identity), record.born_as)
-        left = bool(members) and not self._spared(record.name)
+        running = self._running_of(record, identity, _is_own(identity))
+        if members and self._spared(record.name):
+            members = []
+        mine = [one for one in members if real_uid(one.identity.pid) in running.root.uids]
         running.recorded = True
-        if left:
-            running.group = self._performer.group_of(members[0].identity.pid, running.marker)
+        if left := bool(mine):
+            running.group = self._performer.group_of(mine[0].identity.pid, running.marker)
             self._performer.tree_reaper.keep(running)
         status = _ended_status(identity)
         if not status.known:
@@ -190,7 +192,7 @@ class Adoption:
         if not status.known and record.exit is not None:  # told to an earlier pmond; only its tree was left
             status = row_conversion.exit_status(record.exit)
         self._ended(adopted, status, left)
-        return []
+        return [one for one in members if one not in mine]
 
     def _ending(self, record: InstanceRecord) -> Ending:
         """Why it was asked to end, if it was: by the note of it, or by the record where that was saved."""
@@ -223,7 +225,9 @@ class Adoption:
         self._journal.event("instance.found", name=name, number=number, pid=pid)
         ending = self._stops.get((name, number), Ending.ITSELF)
         fact = Adopted(name, number, pid, wanted.revision, wanted.token, age=0.0, ending=ending)
-        self._adopt(identity, fact, mains[0].own)
+        running = self._running(identity, name, number, mains[0].own)
+        running.note_uid(real_uid(pid))
+        self._adopt(running, fact)
         return []
 
     def _started_unseen(self, name: str, number: int) -> None:
@@ -244,15 +248,14 @@ class Adoption:
         self._performer.exempt(name)
         return True
 
-    def _adopt(self, identity: Identity, fact: Adopted, own: bool, born_as: str = "") -> None:
-        running = self._running(identity, fact.name, fact.number, own, born_as)
+    def _adopt(self, running: Running, fact: Adopted) -> None:
         self._performer.instances.add(running)
         self._loop.tell(fact)
         reached(FailPoint.INSTANCE_ADOPTED)
         if running.own:
             return  # the reaper notices its exit
-        if not self._adopted_exits.watch(identity):
-            self._performer.exited(identity.pid, self._kept_status(identity.pidfd_inode))
+        if not self._adopted_exits.watch(running.identity):
+            self._performer.exited(running.pid, self._kept_status(running.identity.pidfd_inode))
 
     def _remember_start(self, record: InstanceRecord) -> None:
         """What the program was started with: its nice value and limits are still those."""
@@ -267,6 +270,13 @@ class Adoption:
         wanted = self._loop.desired.wanted.get(record.name)
         running.spec = wanted.spec if wanted is not None and wanted.spec == spec else spec  # kept once
         running.tuning = tuning_of(running.spec)
+
+    def _running_of(self, record: InstanceRecord, identity: Identity, own: bool) -> Running:
+        running = self._running(identity, record.name, record.number, own, record.born_as)
+        running.note_uid(_uid_of(str(record.spec.get("user", ""))))
+        if not running.group and is_alive(identity):
+            running.note_uid(real_uid(identity.pid))  # as when it ends: see `Performer.exited`
+        return running
 
     def _running(self, identity: Identity, name: str, number: int, own: bool, born_as: str = "") -> Running:
         marker = environment.marker(self._uuid, born_as or name, number)
@@ -296,10 +306,13 @@ def _find(members: list[Survivor], identity: Identity) -> Survivor | None:
 
 def _runs_as(member: Survivor, wanted: Intent | None) -> bool:
     """Whether it runs as the user of the spec, or as pmond's own, which its launcher still does."""
-    own = os.geteuid()
-    user = wanted.spec.user if wanted is not None else ""
-    expected = None if wanted is None else users.uid_of(user) if user else own
-    return real_uid(member.identity.pid) in {expected, own} - {None}
+    expected = _uid_of(wanted.spec.user) if wanted is not None else None
+    return real_uid(member.identity.pid) in {expected, os.geteuid()} - {None}
+
+
+def _uid_of(user: str) -> int | None:
+    """The uid of the user of a spec; pmond's own where it names none."""
+    return users.uid_of(user) if user else os.geteuid()
 
 
 def _is_own(identity: Identity) -> bool:
@@ -320,7 +333,7 @@ async def end_survivors(left: list[Survivor], journal: Journal) -> None:
         try:
             send_signal(survivor.identity, signal.SIGKILL)
             reached(FailPoint.STRAY_KILLED)
-        except PermissionError as error:
+        except OSError as error:
             journal.warn("orphan.out_of_reach", pid=survivor.identity.pid, error=str(error))
     deadline = time.monotonic() + _KILLED_LIMIT
     while mains := [one for one in left if one.leads and is_alive(one.identity)]:

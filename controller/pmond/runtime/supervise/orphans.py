@@ -88,6 +88,6 @@ class Orphans:
             self._journal.warn("orphan.signalled", pid=identity.pid, marker=marker, signal=number.name)
             try:
                 send_signal(identity, number)
-            except PermissionError as error:
+            except OSError as error:
                 self._journal.warn("orphan.out_of_reach", pid=identity.pid, marker=marker, error=str(error))
         return asked_at

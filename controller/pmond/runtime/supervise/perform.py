@@ -20,7 +20,7 @@ from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.cgroups import Cgroups
-from pmond.runtime.processes.identity import Identity
+from pmond.runtime.processes.identity import Identity, real_uid
 from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.state.starts import Starts
@@ -82,6 +82,10 @@ class Performer:
 
     def exited(self, pid: int, status: ExitStatus) -> None:
         """A child, or an adopted process, ended; called before a child is reaped."""
+        running = self.instances.of_pid(pid)
+        if running is not None and running.own and not running.group and 0 in running.uids:
+            # What it has left may run as the user that it became. Where there are groups, they tell.
+            running.note_uid(real_uid(pid))
         asyncio.get_running_loop().call_soon(self._after_reaping, pid, status)
 
     def rename(self, old: str, new: str) -> None:

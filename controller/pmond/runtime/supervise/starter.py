@@ -8,6 +8,7 @@ leaves nothing unheard of. Most programs are reached at once; where one has to b
 from __future__ import annotations
 
 import asyncio
+import os
 
 from pmond.core.actions import Start
 from pmond.core.facts import Spawned, SpawnFailed
@@ -79,6 +80,7 @@ class Starter:
             return
         identity = Identity(child.pid, child.start_ticks, boot_id())
         running = Running(action.name, action.number, identity, marker, own=True)
+        running.note_uid(launch.user.uid if launch.user is not None else os.geteuid())
         running.spec, running.tuning = wanted.spec, tuning_of(wanted.spec)
         self._instances.add(running)
         running.group = self._cgroups.join(child.pid, marker)
