@@ -296,6 +296,8 @@ class Desired(Struct, frozen=True):
     """For each name, the processes that depend on it."""
     ending: bool = False
     """pmond shuts down and takes its processes along: nothing is up any more."""
+    untrusted_until: float | None = None
+    """While it shuts down: when what others than its owner want is killed, however long its own grace."""
 
     def up(self, name: str) -> bool:
         wanted = self.wanted.get(name)

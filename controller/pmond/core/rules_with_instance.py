@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from math import inf
 
 from pmon3_schema.scalars import format_duration
 from pmond.core import probing
@@ -44,26 +45,34 @@ def _force(case: Case, instance: Instance) -> Decision | None:
 def _await_stopped(case: Case, instance: Instance) -> Decision | None:
     if instance.phase is not Phase.STOPPING or instance.kill_at is None:
         return None
-    if case.now >= instance.kill_at:
+    kill_at = min(instance.kill_at, _ceiling(case))
+    if case.now >= kill_at:
         reason = "it did not end in time"
         return Decision(Rule.AWAIT_STOPPED, reason, _kill(case, instance, instance.ending, reason))
-    return Decision(Rule.AWAIT_STOPPED, "asked to end", wake_at=instance.kill_at)
+    return Decision(Rule.AWAIT_STOPPED, "asked to end", wake_at=kill_at)
 
 
 def _await_dependants(case: Case, instance: Instance) -> Decision | None:
-    """In a stop of several, what others depend on goes last."""
+    """In a stop of several, what others depend on goes last; a stranger's process holds up his own only."""
     if case.up:
         return None
     alive = (
         name
         for name in case.desired.dependants.get(case.name, ())
-        if not case.desired.up(name) and case.observed.get(name, NOTHING_SEEN).instance is not None
+        if not case.desired.up(name)
+        and case.observed.get(name, NOTHING_SEEN).instance is not None
+        and _may_hold_up(case, name)
     )
     named = list(islice(alive, _MOST_NAMED + 1))  # of thousands, finding one is enough
     if not named:
         return None
     others = " and others" if len(named) > _MOST_NAMED else ""
     return Decision(Rule.AWAIT_DEPENDANTS, f"ends after {', '.join(named[:_MOST_NAMED])}{others}")
+
+
+def _may_hold_up(case: Case, dependant: str) -> bool:
+    wanted = case.desired.wanted.get(dependant)
+    return wanted is None or wanted.trusted or wanted.spec.user == case.spec.user
 
 
 def _stop_unwanted(case: Case, instance: Instance) -> Decision | None:
@@ -189,7 +198,14 @@ def _earliest(*times: float | None) -> float | None:
 def _stop(case: Case, instance: Instance, ending: Ending, reason: str) -> Stop:
     stop = case.spec.stop
     tree = _whole_tree(case, instance)
-    return Stop(case.name, instance.number, ending, stop.signal, stop.timeout, tree, reason)
+    grace = min(stop.timeout, max(0.0, _ceiling(case) - case.now))
+    return Stop(case.name, instance.number, ending, stop.signal, grace, tree, reason)
+
+
+def _ceiling(case: Case) -> float:
+    """Until when its grace lasts at most: so nobody holds up the end of a pmond that is not his."""
+    limit = case.desired.untrusted_until
+    return inf if limit is None or case.wanted is None or case.wanted.trusted else limit
 
 
 def _kill(case: Case, instance: Instance, ending: Ending, reason: str) -> Kill:

@@ -18,9 +18,11 @@ from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import Any
 
+from msgspec.structs import replace
+
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
-from pmond.core.model import Desired, Intent
+from pmond.core.model import Intent
 from pmond.core.plan import near, neighbours
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
@@ -149,7 +151,7 @@ class Registry:
 
     def _take(self, after: Inventory) -> None:
         self.processes = after.processes
-        self._loop.desired = Desired(after.processes, after.dependants, self._loop.desired.ending)
+        self._loop.desired = replace(self._loop.desired, wanted=after.processes, dependants=after.dependants)
 
     def _follow(self, edit: Edit, touched: set[str]) -> None:
         """What else in memory goes with an edit, and what the loop is to look at."""

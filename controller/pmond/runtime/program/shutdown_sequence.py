@@ -17,6 +17,9 @@ from pmond.runtime.supervise.loop import Loop
 _MARGIN = 10.0
 """Seconds beyond the longest grace until pmond ends although something does not die."""
 
+_UNTRUSTED_GRACE = 30.0
+"""Seconds that processes of others than pmond's owner get at its end, all together."""
+
 
 class ShutdownSequence:
     """Ends pmond once; `over` says when it has nothing more to do."""
@@ -62,9 +65,13 @@ class ShutdownSequence:
         self.over.set()
 
     async def _stop_all(self) -> None:
-        self._loop.desired = replace(self._loop.desired, ending=True)
-        graces = [one.spec.stop.timeout for one in self._registry.processes.values()]
-        deadline = self._clock.now() + max(graces, default=0.0) * 2 + _MARGIN
+        now = self._clock.now()
+        self._loop.desired = replace(self._loop.desired, ending=True, untrusted_until=now + _UNTRUSTED_GRACE)
+        graces = [
+            one.spec.stop.timeout if one.trusted else min(one.spec.stop.timeout, _UNTRUSTED_GRACE)
+            for one in self._registry.processes.values()
+        ]
+        deadline = now + max(graces, default=0.0) * 2 + _MARGIN
         self._loop.touch(self._registry.processes)
         while left := {name for name in self._loop.observed if self._runs(name)}:
             await self._ends(left, deadline)
