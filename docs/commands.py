@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 from docs.words import table
 from typer.models import ArgumentInfo, OptionInfo
 
+from pmon3 import examples
 from pmon3.verbs import ALIASES, MODULES
 
 
@@ -48,9 +49,14 @@ def flags(function: Callable[..., Any]) -> Iterator[tuple[str, str, str]]:
 def _section(name: str, others: tuple[str, ...], function: Callable[..., Any]) -> str:
     text = inspect.cleandoc(function.__doc__ or "")
     also = f"Also: {', '.join(f'`pmon3 {other}`' for other in others)}.\n\n" if others else ""
-    return f"\n## pmon3 {name}\n\n{text}\n\n{also}" + table(
+    return f"\n## pmon3 {name}\n\n{text}\n\n{also}{_examples(name)}" + table(
         ("argument or option", "default", "meaning"), list(flags(function))
     )
+
+
+def _examples(name: str) -> str:
+    lines = "".join(f"{one.line}  # {one.meaning}\n" for one in examples.of(name))
+    return f"```sh\n{lines}```\n\n" if lines else ""
 
 
 def _spellings(name: str, info: OptionInfo) -> list[str]:

@@ -14,6 +14,7 @@ from docs import words
 
 from pmon3 import command_tree, exit_codes
 from pmon3.command_tree import Command, Option
+from pmon3.verbs import SECTIONS
 from pmon3_schema._version import __version__
 from pmond import main as daemon
 
@@ -49,19 +50,35 @@ def _pmon3() -> Iterator[str]:
     yield from _head("PMON3", 1, "pmon3", "keep declared processes running")
     yield ".B pmon3\n.I COMMAND\n[\\fIARGUMENT\\fR]..."
     yield ".SH DESCRIPTION\nAsks the running\n.BR pmond (8)\nover its socket and prints the answer."
-    yield "Commands wait for the state that they ask for.\n.SH COMMANDS"
-    for command in command_tree.commands():
-        if not command.commands:
-            yield from _command(command.name, command.aliases, command)
-        for one in command.commands:
-            also = [f"{alias} {one.name}" for alias in command.aliases]
-            also += [f"{command.name} {alias}" for alias in one.aliases]
-            yield from _command(f"{command.name} {one.name}", also, one)
+    yield "Commands wait for the state that they ask for."
+    for title, verbs in SECTIONS.items():
+        yield f".SH COMMANDS: {title.upper()}"
+        for verb in verbs:
+            yield from _verb(command_tree.command(verb))
+    yield ".SH EXAMPLES"
+    for line, meaning in (
+        ("pmon3 exec ./app --name web", "Start a program and keep it running."),
+        ("pmon3 ls", "See how all are."),
+        ("pmon3 logf web", "Follow what it writes."),
+        ("pmon3 up -f app.yaml", "Start all that a manifest declares, and wait until it is ready."),
+        ("pmon3 diff -f app.yaml", "See what an edit of it would change."),
+        ("pmon3 apply -f app.yaml", "Carry it out."),
+    ):
+        yield f".TP\n.B {_text(line)}\n{meaning}"
     yield ".SH EXIT STATUS"
     for name, meaning in words.documented(exit_codes).items():
         if meaning:
             yield f".TP\n.B {getattr(exit_codes, name)}\n{_text(meaning)}"
     yield f".SH ENVIRONMENT{_ENVIRONMENT.rstrip()}\n.SH FILES{_FILES.rstrip()}\n.SH SEE ALSO\n.BR pmond (8)"
+
+
+def _verb(command: Command) -> Iterator[str]:
+    if not command.commands:
+        yield from _command(command.name, command.aliases, command)
+    for one in command.commands:
+        also = [f"{alias} {one.name}" for alias in command.aliases]
+        also += [f"{command.name} {alias}" for alias in one.aliases]
+        yield from _command(f"{command.name} {one.name}", also, one)
 
 
 def _pmond() -> Iterator[str]:
@@ -106,6 +123,10 @@ def _command(name: str, also: Sequence[str], command: Command) -> Iterator[str]:
         yield _text(f"Also: {', '.join(also)}.") + "\n.PP"
     for paragraph in command.help.split("\n\n"):
         yield f"{_text(' '.join(paragraph.split()))}\n.PP"
+    if command.examples:
+        yield ".PP\nExamples:"
+    for example in command.examples:
+        yield f".TP\n.B {_text(example.line)}\n{_text(example.meaning)}"
     for argument in command.arguments:
         yield f".TP\n.I {_text(argument.value.shown)}\n{_text(argument.help)}"
     for option in command.options:

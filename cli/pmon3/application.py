@@ -1,20 +1,21 @@
-"""Builds the Typer application for one command line and runs it.
+"""Runs one command line with Typer.
 
-Theory of operation: only the module of the verb at hand is imported; help and unknown verbs
-need the names alone or, for the overview, all modules. Usage errors become `PmonError`s, so
-that they look like all others and end with exit code 2.
+Theory of operation: only the module of the verb at hand is imported; unknown verbs need the names
+alone. Help is our own text (`help_text`). Usage errors become `PmonError`s, so that they look like all
+others and end with exit code 2.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 from typing import Any
 
 import typer
+import typer.core
 import typer.main
 
-from pmon3 import exit_codes
-from pmon3.verbs import ALIASES, MODULES, VERB_OF
+from pmon3 import exit_codes, terminal, typer_verbs
+from pmon3.verbs import ALIASES, VERB_OF
 from pmon3_schema.errors import ErrorCode, PmonError
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -24,17 +25,40 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 def run(words: list[str]) -> int:
     """Run one command line and give its exit code. Raises PmonError, also for wrong usage."""
     words = _normalised(words)
-    if not words or words[0] in ("-h", "--help"):
-        return _invoke(list(ALIASES), ["--help"])
     verb = VERB_OF.get(words[0])
     if verb is None:
         raise _unknown(words[0])
     return _invoke([verb], words)
 
 
-def command(verb: str) -> Any:
-    """What Typer makes of one verb, for those who describe it (`command_tree`)."""
-    return typer.main.get_command(_application([verb])).commands[verb]  # type: ignore[attr-defined]
+class _HelpfulCommand(typer.core.TyperCommand):
+    """A verb that speaks of itself in our words."""
+
+    def get_help(self, ctx: Any) -> str:
+        return _help(self, ctx.command_path)
+
+
+class _HelpfulGroup(typer.core.TyperGroup):
+    """The same with subcommands."""
+
+    def get_help(self, ctx: Any) -> str:
+        return _help(self, ctx.command_path)
+
+
+def _help(made: Any, typed: str) -> str:
+    # Imported here: most commands are not asked what they do.
+    from pmon3.command_tree import described
+    from pmon3.help_text import help_of
+
+    verb, *rest = typed.split()[1:]
+    name = VERB_OF.get(verb, verb)
+    return help_of(
+        described(" ".join([name, *rest]), ALIASES[name] if not rest else (), made), _columns()
+    ).rstrip("\n")
+
+
+def _columns() -> int | None:
+    return terminal.size(sys.stdout)[0] if terminal.is_terminal(sys.stdout) else None
 
 
 def _normalised(words: list[str]) -> list[str]:
@@ -48,7 +72,7 @@ def _normalised(words: list[str]) -> list[str]:
 
 
 def _invoke(verbs: list[str], words: list[str]) -> int:
-    command = typer.main.get_command(_application(verbs))
+    command = typer.main.get_command(typer_verbs.application(verbs, _HelpfulCommand, _HelpfulGroup))
     try:
         result: Any = command.main(args=words, prog_name="pmon3", standalone_mode=False)
     except _UsageError as error:
@@ -56,41 +80,6 @@ def _invoke(verbs: list[str], words: list[str]) -> int:
     except typer.Abort:
         return exit_codes.INTERRUPTED
     return result if isinstance(result, int) else exit_codes.DONE
-
-
-def _application(verbs: list[str]) -> typer.Typer:
-    application = typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-        help="Keep declared processes running: ask the pmond that does.",
-        epilog="pmon3 COMMAND --help says more about a command.",
-    )
-    # With a callback, an application of one command still expects its name.
-    application.callback()(_no_options)
-    for verb in verbs:
-        _add(application, verb)
-    return application
-
-
-def _add(application: typer.Typer, verb: str) -> None:
-    module = import_module(f"pmon3.commands.{MODULES.get(verb, verb)}")
-    others = ALIASES[verb]
-    also = f" (also: {', '.join(others)})" if others else ""
-    for name in (verb, *others):
-        if hasattr(module, "group"):
-            application.add_typer(
-                module.group, name=name, help=f"{module.SUMMARY}{also}", hidden=name != verb
-            )
-        else:
-            first, _, rest = (module.command.__doc__ or "").partition("\n")
-            text = f"{first.rstrip('.')}{also}.\n{rest}"
-            application.command(name, help=text, hidden=name != verb)(module.command)
-
-
-def _no_options() -> None:
-    """`pmon3` itself has no options but help and version."""
 
 
 def _usage(error: Exception, words: list[str]) -> PmonError:

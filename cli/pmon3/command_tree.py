@@ -10,15 +10,17 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from pmon3 import application
+from pmon3 import examples, typer_verbs
+from pmon3.examples import Example
 from pmon3.verbs import ALIASES, GROUP, GROUPS, PROCESS, PROCESSES
 
 KNOWN_TO_PMOND = (PROCESS, PROCESSES, GROUP, GROUPS)
 CHOICE, FILE, FOLDER, USER, SIGNAL, TEXT = "choice", "file", "folder", "user", "signal", "text"
 
 _KINDS = {
-    "[ID|NAME|GLOB]...": PROCESS, "GROUP": GROUP, "GROUPS": GROUPS, "PROCESSES": PROCESSES,
+    "[PROCESS]...": PROCESS, "GROUP": GROUP, "GROUPS": GROUPS, "PROCESSES": PROCESSES,
     "FILE": FILE, "FILE|KEY=VALUE": FILE, "PATH": FILE, "PATH...": FILE, "FOLDER": FOLDER,
     "USER": USER, "SIGNAL": SIGNAL,
 }  # fmt: skip
@@ -67,6 +69,7 @@ class Command(Struct, frozen=True):
     arguments: tuple[Argument, ...]
     options: tuple[Option, ...]
     commands: tuple[Command, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -81,10 +84,11 @@ def commands() -> list[Command]:
 
 def command(verb: str) -> Command:
     """One verb, named by its own name. Imports its module."""
-    return _command(verb, ALIASES[verb], application.command(verb))
+    return described(verb, ALIASES[verb], typer_verbs.command(verb))
 
 
-def _command(name: str, aliases: tuple[str, ...], made: Any) -> Command:
+def described(name: str, aliases: tuple[str, ...], made: Any) -> Command:
+    """What Typer made of a verb, or of a subcommand, as a value."""
     parameters = [parameter for parameter in made.params if not getattr(parameter, "hidden", False)]
     return Command(
         name,
@@ -92,15 +96,19 @@ def _command(name: str, aliases: tuple[str, ...], made: Any) -> Command:
         _without_aliases(made.help or ""),
         tuple(_argument(p) for p in parameters if p.param_type_name == "argument"),
         tuple(_option(p) for p in parameters if p.param_type_name == "option" and p.name != "help"),
-        _subcommands(getattr(made, "commands", {})),
+        _subcommands(name, getattr(made, "commands", {})),
+        examples.of(name),
     )
 
 
-def _subcommands(made: dict[str, Any]) -> tuple[Command, ...]:
+def _subcommands(verb: str, made: dict[str, Any]) -> tuple[Command, ...]:
     def others(shown: Any) -> tuple[str, ...]:
         return tuple(name for name, one in made.items() if one.hidden and one.callback is shown.callback)
 
-    return tuple(_command(name, others(one), one) for name, one in made.items() if not one.hidden)
+    found = {
+        name: described(f"{verb} {name}", others(one), one) for name, one in made.items() if not one.hidden
+    }
+    return tuple(replace(one, name=name) for name, one in found.items())
 
 
 def _without_aliases(text: str) -> str:
@@ -128,7 +136,8 @@ def _value(parameter: Any) -> Value:
     choices = tuple(str(choice) for choice in getattr(parameter.type, "choices", ()))
     if choices:
         return Value(CHOICE, "|".join(choices), choices)
-    shown = parameter.metavar or ("N" if parameter.type.name.startswith("integer") else "TEXT")
+    number = parameter.type.name.startswith(("integer", "float"))
+    shown = parameter.metavar or ("N" if number else "TEXT")
     words = shown.strip("[]").split("|")
     if len(words) > 1 and all(word.isalpha() and word.islower() for word in words):
         return Value(CHOICE, "|".join(words), tuple(words))  # words as they are typed, not kinds of words

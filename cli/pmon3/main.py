@@ -54,10 +54,15 @@ def _run(words: list[str]) -> int:
 
         completing.print_candidates(words[1:])
         return exit_codes.DONE
+    if words in ([], ["help"]) or words[0] in ("-h", "--help"):
+        from pmon3.overview import overview
+
+        output.write(overview(output.style().columns))
+        return exit_codes.DONE
     plain = quick.parse(words)
     if plain is not None:
         references, shape = plain
-        quick.list_processes(references, [], [], shape)
+        quick.list_processes(references, shape)
         return exit_codes.DONE
     # Imported here: Typer and pydantic take longer than a whole `ls`.
     from pmon3 import application

@@ -38,7 +38,7 @@ class PlanFormat(StrEnum):
 
 References = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID|NAME|GLOB]...", help="Which: ids, names or globs such as 'web*'."),
+    typer.Argument(metavar="[PROCESS]...", help="Which: ids, names or globs such as 'web*'."),
 ]
 Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="The shape of the answer.")]
 Groups = Annotated[list[str] | None, typer.Option("--group", "-g", metavar="GROUP", help="Those of a group.")]

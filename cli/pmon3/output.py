@@ -103,14 +103,18 @@ def detail(text: str) -> None:
 
 def emit(value: Any, shape: str, as_table: Callable[[Style], str]) -> None:
     """Print a result: as data (json, yaml), as names, or as the text `as_table(style)` makes."""
+    write(text_of(value, shape, as_table))
+
+
+def text_of(value: Any, shape: str, as_table: Callable[[Style], str]) -> str:
+    """A result as text in one of the shapes."""
     if shape == JSON:
-        write(json_text(value))
-    elif shape == YAML:
-        write(yaml_text(value))
-    elif shape == NAME:
-        write("".join(f"{visible(item['name'])}\n" for item in _items(value)))
-    else:
-        write(as_table(style(shape)))
+        return json_text(value)
+    if shape == YAML:
+        return yaml_text(value)
+    if shape == NAME:
+        return "".join(f"{visible(item['name'])}\n" for item in _items(value))
+    return as_table(style(shape))
 
 
 def emit_processes(processes: Sequence[dict[str, Any]], shape: str) -> None:

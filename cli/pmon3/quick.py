@@ -1,8 +1,8 @@
 """`ls` without Typer: the command people and scripts run most, answered in a few milliseconds.
 
 Theory of operation: `parse` understands the plain forms (`ls`, `ls web* -o json`) and says None
-to everything else, which then takes the way of all verbs. Both ways end in `list_processes`, so
-they print the same. A test holds this module to importing nothing heavy.
+to everything else, which then takes the way of all verbs. Both ways ask the same (`query`) and print
+it the same way. A test holds this module to importing nothing heavy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pmon3 import address, output
 from pmon3.client import Query
 from pmon3.names import measured
 
-_SHAPES = (output.TABLE, output.JSON, output.NAME)
+_SHAPES = (output.TABLE, output.WIDE, output.JSON, output.NAME)
 
 
 def parse(arguments: list[str]) -> tuple[list[str], str] | None:
@@ -35,9 +35,13 @@ def parse(arguments: list[str]) -> tuple[list[str], str] | None:
     return (references, shape) if shape in _SHAPES else None
 
 
-def list_processes(references: list[str], groups: list[str], labels: list[str], shape: str) -> None:
+def list_processes(references: list[str], shape: str) -> None:
     """Ask for the processes and print them. Raises PmonError."""
-    query: Query = [("ref", reference) for reference in references]
-    query += [("group", group) for group in groups]
-    query += [("label", label) for label in labels]
-    output.emit_processes(measured(address.connect(), query), shape)
+    output.emit_processes(measured(address.connect(), query(references, [], [])), shape)
+
+
+def query(references: list[str], groups: list[str], labels: list[str]) -> Query:
+    """What is asked for processes that were chosen so."""
+    pairs: Query = [("ref", reference) for reference in references]
+    pairs += [("group", group) for group in groups]
+    return pairs + [("label", label) for label in labels]

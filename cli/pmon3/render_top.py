@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from pmon3.fitting import width
+from pmon3.listing import ORDERS, in_order
 from pmon3.render import memory, status_colour
 from pmon3.screen import fit
 from pmon3.table import CYAN, RED, paint
@@ -21,15 +22,6 @@ from pmon3.times import uptime
 
 KEYS = {"c": "cpu", "m": "memory", "n": "name", "i": "id", "r": "restarts"}
 """The keys that sort, and what they sort by."""
-
-_ORDERS: dict[str, tuple[Callable[[dict[str, Any]], Any], bool]] = {
-    "cpu": (lambda p: p["cpu_percent"], True),
-    "memory": (lambda p: p["memory_bytes"], True),
-    "name": (lambda p: p["name"], False),
-    "id": (lambda p: p["id"], False),
-    "restarts": (lambda p: p["restart_count"], True),
-}
-"""The value to sort by, and whether the largest comes first."""
 
 _LEAST_NAME = 8
 _AROUND = 4
@@ -55,9 +47,7 @@ class View(Struct):
 
     def sorted(self, processes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """In the order chosen; equal ones by id."""
-        value, largest_first = _ORDERS[self.order]
-        by_id = sorted(processes, key=lambda p: p["id"])
-        return sorted(by_id, key=value, reverse=largest_first != self.reverse)
+        return in_order(processes, self.order, self.reverse)
 
 
 class _TopColumn(NamedTuple):
@@ -122,7 +112,7 @@ def _columns(columns: int) -> list[_TopColumn]:
 def _title(column: _TopColumn, view: View) -> str:
     if column.order != view.order:
         return column.title
-    largest_first = _ORDERS[view.order][1] != view.reverse
+    largest_first = ORDERS[view.order][1] != view.reverse
     return f"{column.title}{'▾' if largest_first else '▴'}"
 
 

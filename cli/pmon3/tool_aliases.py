@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SAID_HERE = {
     # supervisorctl
-    "avail": "ls", "fg": "logf", "pid": "ls -o json", "reread": "diff", "shutdown": "down",
+    "avail": "ls", "fg": "logf", "reread": "diff", "shutdown": "down",
     "tail": "log", "update": "init",
     # systemctl
     "daemon-reload": "reconcile", "disable": "hold", "enable": "unhold", "is-active": "wait --for ready",

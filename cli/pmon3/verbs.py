@@ -1,60 +1,82 @@
-"""The verbs of the command line: their other names, their modules and what they are called with.
+"""The verbs of the command line: their sections, other names, modules and what they are called with.
 
-Theory of operation: plain tables without Typer, for what has to start fast: `application` finds
-the module of a verb here, and `completing` what a word without any flag can be. A test compares
-them with what Typer makes of the modules.
+Theory of operation: plain tables without Typer, for what has to start fast: the overview is printed
+from here, `application` finds the module of a verb, and `completing` what a word without any flag can
+be. A summary is the first line of the verb's own docstring; tests compare the tables with what Typer
+makes of the modules.
 """
 
 from __future__ import annotations
 
-ALIASES: dict[str, tuple[str, ...]] = {
-    "up": (),
-    "down": (),
-    "exec": ("run",),
-    "ls": ("list",),
-    "desc": ("show",),
-    "start": (),
-    "stop": (),
-    "restart": (),
-    "del": ("delete",),
-    "kill": (),
-    "drop": (),
-    "init": (),
-    "reset": (),
-    "top": (),
-    "topn": (),
-    "log": (),
-    "logf": (),
-    "events": (),
-    "wait": (),
-    "apply": (),
-    "diff": (),
-    "plan": (),
-    "status": (),
-    "reconcile": (),
-    "history": (),
-    "rollback": (),
-    "hold": (),
-    "unhold": (),
-    "suspend": (),
-    "resume": (),
-    "release": (),
-    "approve": (),
-    "validate": (),
-    "explain": (),
-    "schema": (),
-    "set": (),
-    "export": (),
-    "convert": (),
-    "dgraph": ("order",),
-    "group": ("groups",),
-    "service": (),
-    "completion": (),
-    "upgrade": (),
-    "doctor": (),
-    "version": (),
+SECTIONS: dict[str, dict[str, str]] = {
+    "Everyday": {
+        "up": "Start pmond if need be, apply manifests, wait until ready.",
+        "down": "Stop all processes, then pmond.",
+        "exec": "Start a new process.",
+        "ls": "List processes.",
+        "desc": "Show all that is known about a process.",
+        "log": "Show the last lines that processes have written.",
+        "logf": "Follow what processes write, until Ctrl-C.",
+        "start": "Start processes; those that run are started anew.",
+        "stop": "Stop processes; they stay stopped until they are started.",
+        "restart": "Restart processes, or start those that do not run.",
+        "del": "Delete processes: stop them, then forget them.",
+        "kill": "Stop all running processes, and those about to start.",
+        "drop": "Stop and delete all processes.",
+        "reset": "Reset the restart counters of all, or of those named.",
+        "group": "Groups of processes.",
+    },
+    "Declare": {
+        "validate": "Check manifests; no pmond is needed.",
+        "explain": "Say what a field of a manifest means.",
+        "schema": "Print the JSON Schema of manifests.",
+        "set": "Change fields in the manifest that declares a process.",
+        "export": "Print processes as a manifest that can be applied again.",
+        "convert": "Print what another tool has as a manifest.",
+        "init": "Read the process config file again, start what should run.",
+    },
+    "Deploy": {
+        "diff": "Show how a manifest differs from what is there.",
+        "plan": "Show what applying a manifest would do, in order.",
+        "apply": "Make what is there be what manifests say.",
+        "status": "Show for each set whether it is in sync and well.",
+        "history": "Show what was applied to a set, and how it ended.",
+        "rollback": "Go back to an earlier revision of a set.",
+        "reconcile": "Read the process config file again and do what is due.",
+        "hold": "Keep processes down, whatever their manifests say.",
+        "unhold": "Lift what stop, start or hold laid over processes.",
+        "suspend": "Take no new content for a set until resume.",
+        "resume": "Take new content for a set again.",
+        "release": "Take processes out of their set; they keep running.",
+        "approve": "Delete processes that wait to be confirmed.",
+    },
+    "Look": {
+        "top": "Show processes live, with what their whole trees use.",
+        "topn": "Show pmond and its processes with the system's top.",
+        "events": "Show what has happened to processes, oldest first.",
+        "wait": "Wait until processes are in a state.",
+        "pid": "Print the process ids of processes that run.",
+        "dgraph": "Show the order in which processes start.",
+        "doctor": "Show which mechanisms pmond found and uses here.",
+        "version": "Show the versions of pmon3 and of pmond.",
+    },
+    "Set up": {
+        "service": "pmond as a service of systemd.",
+        "upgrade": "Replace the running pmond by the installed one.",
+        "completion": "Print a completion script for a shell.",
+    },
 }
-"""Every verb in the order of the overview, with its other names."""
+"""Every verb in the order of the overview, and what it does in one line."""
+
+_OTHER_NAMES = {
+    "exec": ("run",), "ls": ("list",), "desc": ("show",), "del": ("delete",), "dgraph": ("order",),
+    "group": ("groups",),
+}  # fmt: skip
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    verb: _OTHER_NAMES.get(verb, ()) for section in SECTIONS.values() for verb in section
+}
+"""Every verb with its other names."""
 
 MODULES = {"del": "delete"}
 """Verbs whose name cannot be imported."""
@@ -67,6 +89,7 @@ PROCESS, GROUP, PROCESSES, GROUPS = "process", "group", "processes", "groups"
 POSITIONALS: dict[str, tuple[str, ...]] = {
     "desc": (PROCESS,),
     "ls": (PROCESS,),
+    "pid": (PROCESS,),
     "start": (PROCESS,),
     "stop": (PROCESS,),
     "restart": (PROCESS,),

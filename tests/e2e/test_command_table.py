@@ -297,4 +297,4 @@ def test_help_says_what_everything_is_for(run: Run, name: str, command: command_
 @pytest.mark.parametrize("alias", sorted(set(VERB_OF) - set(ALIASES)))
 def test_another_name_is_the_same_command(run: Run, alias: str) -> None:
     own, other = run(VERB_OF[alias], "--help").out, run(alias, "--help").out
-    assert own.replace(f"pmon3 {VERB_OF[alias]} ", "") == other.replace(f"pmon3 {alias} ", "")
+    assert own == other and f"pmon3 {alias}" in own

@@ -6,9 +6,10 @@ daemon's. It remembers every request.
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
@@ -27,9 +28,9 @@ class ReceivedRequest(NamedTuple):
 
 
 class Chunks(NamedTuple):
-    """A body in the chunked coding, one chunk per piece."""
+    """A body in the chunked coding, one chunk per piece, each as soon as there is one."""
 
-    pieces: list[bytes]
+    pieces: Iterable[bytes]
 
 
 class CannedAnswer(NamedTuple):
@@ -220,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(answer.content, Chunks):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for chunk in [*answer.content.pieces, b""]:
+            for chunk in itertools.chain(answer.content.pieces, [b""]):
                 self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
                 self.wfile.flush()
             return

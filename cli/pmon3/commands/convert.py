@@ -41,10 +41,11 @@ def command(
     ] = TargetFormat.YAML,
     strict: Annotated[bool, typer.Option("--strict", help="Print nothing if something is left out.")] = False,
 ) -> int:
-    """Print a manifest in another format, or what another tool has as a manifest.
+    """Print what another tool has as a manifest.
 
-    Read are supervisord.conf, Procfile, the ecosystem file of pm2 as JSON or YAML, and a service unit of
-    systemd. What has no counterpart is told on stderr, with the reason. Comments are not kept."""
+    Or a manifest in another format. Read are supervisord.conf, Procfile, the ecosystem file of pm2 as
+    JSON or YAML, and a service unit of systemd. What has no counterpart is told on stderr, with the
+    reason. Comments are not kept."""
     from pmon3.converting import CannotConvert
     from pmon3.converting.reading import convert
     from pmon3.converting.writing import checked, text_of

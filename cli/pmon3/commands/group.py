@@ -13,7 +13,7 @@ from pmon3.names import query
 from pmon3.render import group_table, process_table, property_table
 from pmon3.table import Style
 
-SUMMARY = "Groups of processes"
+SUMMARY = "Groups of processes."
 
 group = typer.Typer(rich_markup_mode=None)
 

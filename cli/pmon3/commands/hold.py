@@ -21,9 +21,9 @@ def command(
     no_wait: options.NoWait = False,
     output: options.Output = options.OutputFormat.TABLE,
 ) -> None:
-    """Keep processes down, whatever their manifests say, until unhold.
+    """Keep processes down, whatever their manifests say.
 
-    That is what `stop` does too; `hold` adds why and until when.
+    Until unhold. That is what `stop` does too; `hold` adds why and until when.
     """
     wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     body = options.selection(references, groups, labels)

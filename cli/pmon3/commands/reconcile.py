@@ -12,9 +12,10 @@ def command(
     no_wait: options.NoWait = False,
     shape: options.Output = options.OutputFormat.TABLE,
 ) -> int:
-    """Look again at the process config file and at all processes, and do what is due.
+    """Read the process config file again and do what is due.
 
-    pmond does so by itself when something changes; this is for whoever does not want to rely on that.
+    Looks at all processes too. pmond does so by itself when something changes; this is for whoever does
+    not want to rely on that.
     Unlike init it lifts no hold. Exit code 1 while a source is not accepted, as of status.
     """
     wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)

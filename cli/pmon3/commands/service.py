@@ -13,7 +13,7 @@ from pmon3.service_files import FileState, ServiceFile
 from pmon3.service_manager import ServiceManager
 from pmon3_schema.errors import ErrorCode, PmonError
 
-SUMMARY = "pmond as a service of systemd"
+SUMMARY = "pmond as a service of systemd."
 
 group = typer.Typer(rich_markup_mode=None)
 

@@ -29,9 +29,10 @@ def command(
         bool, typer.Option("--write", help="Write the file instead of showing the change.")
     ] = False,
 ) -> int:
-    """Change fields in the manifest that declares a process, and nothing else of that file.
+    """Change fields in the manifest that declares a process.
 
-    Without --write the change is shown as a diff. Comments, quoting and order stay as they are.
+    Nothing else of that file changes. Without --write the change is shown as a diff. Comments, quoting
+    and order stay as they are.
     """
     from pmon3_schema.edit_text import CannotEdit, set_value
     from pmon3_schema.manifest import ManifestFile, read
