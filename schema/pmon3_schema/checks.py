@@ -28,6 +28,7 @@ def check_together(
     # With a document missing, what it declares is unknown: no guesses about dependencies then.
     if all(source.loaded is not None for source in sources):
         _check_known(items, {*first, *known_names}, elsewhere)
+    _check_conditions(items, first)
     _check_cycles(first)
 
 
@@ -71,7 +72,26 @@ def _check_known(items: Sequence[Item], known: Collection[str], elsewhere: Mappi
                 hint = did_you_mean(name, known) if len(known) <= 2_000 else ""
                 hint = f"it is there only with the profile {elsewhere[name]}" if name in elsewhere else hint
                 message = f"`{item.name}` depends on `{name}`, which is not declared"
-                item.report("PM020", message, "dependencies", index, hint=hint)
+                required = item.spec is None or item.spec.dependencies[index].required
+                severity = Severity.ERROR if required else Severity.WARNING
+                item.report("PM020", message, "dependencies", index, hint=hint, severity=severity)
+
+
+def _check_conditions(items: Sequence[Item], declared: Mapping[str, Item]) -> None:
+    """What a dependency is waited for must be able to come."""
+    for item in items:
+        for index, need in enumerate(item.spec.dependencies if item.spec is not None else ()):
+            other = declared.get(need.name)
+            if other is None or other.spec is None:
+                continue
+            if need.condition == "ready" and not other.spec.ready.kind:
+                message = f"`{need.name}` has no `ready` probe, so it can never be ready for `{item.name}`"
+                hint = f"give {need.name} a `ready`, or wait for it to be started"
+                item.report("PM025", message, "dependencies", index, "condition", hint=hint)
+            if need.condition == "completed" and other.spec.policy == "always":
+                message = f"`{need.name}` is restarted whenever it ends, so it can never complete"
+                hint = f"give {need.name} restart.policy: on-failure or never"
+                item.report("PM025", message, "dependencies", index, "condition", hint=hint)
 
 
 def _check_cycles(items: dict[str, Item]) -> None:
@@ -99,4 +119,7 @@ def _dependencies(item: Item) -> Sequence[str]:
     if item.spec is not None:
         return item.spec.needs
     written = item.layers[-1].entry.get("dependencies") or item.layers[0].entry.get("dependencies")
-    return [n for n in written if isinstance(n, str)] if isinstance(written, list) else ()
+    if not isinstance(written, list):
+        return ()
+    named = [one.get("name") if isinstance(one, dict) else one for one in written]
+    return [name if isinstance(name, str) else "" for name in named]

@@ -29,6 +29,7 @@ CODES: dict[str, str] = {
     "PM014": "an unknown field",
     "PM020": "a dependency that is not declared",
     "PM021": "dependencies that form a cycle",
+    "PM025": "a condition of a dependency that can never come true",
     "PM022": "two processes of one name",
     "PM023": "a profile, or a process that a profile changes, that is not declared",
     "PM024": "a variable that is not declared or has no value",

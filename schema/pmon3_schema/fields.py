@@ -63,13 +63,6 @@ class Bounds(Struct, frozen=True):
     description: str | None = None
 
 
-class MadeFrom(Struct, frozen=True, eq=False):
-    """What is written is of another type, of which the value is made; stands in `Annotated`."""
-
-    written: Any
-    make: Callable[[Any], Any]
-
-
 class InvalidValue(ValueError):
     """What was written means no value."""
 

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from pmon3_schema import fields
-from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue, MadeFrom, title_of
+from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue, title_of
 
 Value = TypeVar("Value", bound=FieldStruct)
 
@@ -101,8 +101,8 @@ def _value(model: BaseModel) -> FieldStruct:
         kind = type(value)
         if kind in _classes:
             value = _value(value)
-        elif kind is list:
-            value = [_value(item) if type(item) in _classes else item for item in value]
+        elif kind in (list, tuple):
+            value = kind(_value(item) if type(item) in _classes else item for item in value)
         given[name] = value
     return _classes[type(model)](**given)
 
@@ -123,8 +123,6 @@ def _translated(kind: Any) -> Any:
         model = model_of(kind)
         return model if kind.check is FieldStruct.check else Annotated[model, AfterValidator(_agreeing)]
     origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Annotated and isinstance(arguments[1], MadeFrom):
-        return Annotated[_translated(arguments[1].written), AfterValidator(arguments[1].make)]
     if origin is Annotated:
         inner = _translated(arguments[0])
         return Annotated[(inner, *(_marker(said, inner) for said in arguments[1:]))]

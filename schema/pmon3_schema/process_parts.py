@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from fnmatch import fnmatch
 from typing import Annotated, Any, Literal, Self
 
+from pmon3_schema import input_schema
 from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
     Duration,
@@ -13,7 +14,6 @@ from pmon3_schema.field_types import (
     Flag,
     FromText,
     Name,
-    Names,
     Number,
     Part,
     SignalNumber,
@@ -22,8 +22,9 @@ from pmon3_schema.field_types import (
     Whole,
     Words,
 )
-from pmon3_schema.fields import MadeFrom, field, mistake
+from pmon3_schema.fields import Conversion, field, mistake
 from pmon3_schema.scalars import LARGEST_SIZE, MOST_COUNTED
+from pmon3_schema.substituted_text import as_text
 
 
 class Dependency(Part, frozen=True):
@@ -46,12 +47,20 @@ class Dependency(Part, frozen=True):
         return cls(plain) if isinstance(plain, str) else cls.from_record(plain)
 
 
-def dependencies_on(names: Iterable[str]) -> tuple[Dependency, ...]:
-    """Those that plain names mean."""
-    return tuple(map(Dependency, names))
+def _named(value: Any) -> Any:
+    """A name alone stands for a dependency of which nothing else is said."""
+    text = as_text(value)
+    return {"name": text} if isinstance(text, str) else value
 
 
-Dependencies = Annotated[tuple[Dependency, ...], MadeFrom(Names, dependencies_on)]
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Dependencies = Annotated[
+    tuple[Annotated[Dependency, Conversion(_named, input_schema.NAME, beside=True)], ...],
+    Conversion(_as_tuple),
+]
 
 _MOST_DOUBLINGS = 40  # 2**40 times any delay is past every cap; keeps the power finite
 

@@ -192,3 +192,29 @@ def test_what_is_said_while_no_pmond_is_there_is_heard_by_the_next(pmond: Pmond,
     flag.touch()
     pmond.start()
     assert pmond.until("daemon", "running")["pid"] == pid
+
+
+def test_dependencies_wait_for_what_they_say_and_follow_a_replacement(pmond: Pmond, tmp_path: Path) -> None:
+    flag = tmp_path / "migrated"
+    migrate = waiter("migrate", f"sleep 0.4; touch {flag}", restart={"policy": "never"})
+    database = waiter("db", "exec sleep 1000")
+    needs = [{"name": "migrate", "condition": "completed"}, {"name": "db", "restart": True}]
+    pmond.declare(migrate, database, waiter("web", f"test -e {flag} && exec sleep 1000", dependencies=needs))
+    pid = pmond.until("web", "running")["pid"]
+    os.kill(int(pmond.row("db")["pid"]), signal.SIGKILL)
+    until(lambda: pmond.row("web")["pid"] not in (0, pid), "web to follow its database")
+    assert pmond.until("web", "running")["restart_count"] == 0
+    assert pmond.row("migrate")["status"] == "completed"
+
+
+def test_a_dependency_that_failed_for_good_is_named_with_its_reason(pmond: Pmond) -> None:
+    pmond.declare(
+        waiter("db", "exit 3", restart={"policy": "never"}),
+        waiter("cache", "exit 4", restart={"policy": "never"}),
+        waiter("web", "exec sleep 1000", dependencies=["db"]),
+        waiter("site", "exec sleep 1000", dependencies=[{"name": "cache", "required": False}]),
+    )
+    pmond.until("db", "failed")
+    until(lambda: "which failed: exited with code 3" in reason_of(pmond, "web"), "the reason")
+    assert pmond.row("web")["status"] == "waiting"
+    pmond.until("site", "running")

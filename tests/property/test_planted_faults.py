@@ -22,6 +22,7 @@ from pmond.core import (
     decide,
     evolve,
     flap,
+    needs,
     probing,
     readiness,
     rules_with_instance,
@@ -71,11 +72,11 @@ def flap_forgets_the_window(patch: Patch) -> None:
 
 
 def given_up_in_name_only(patch: Patch) -> None:
-    without(patch, rules_without_instance, "_gave_up")
+    without(patch, rules_without_instance, "gave_up")
 
 
 def restart_against_the_policy(patch: Patch) -> None:
-    without(patch, rules_without_instance, "_never")
+    without(patch, rules_without_instance, "never")
 
 
 def start_while_held(patch: Patch) -> None:
@@ -96,12 +97,12 @@ def dependency_ignored(patch: Patch) -> None:
 
 
 def dependency_not_waited_out(patch: Patch) -> None:
-    right = rules_without_instance._unmet
+    right = needs.unmet
 
     def unmet(case: Case, need: Dependency) -> Any:
         return right(replace(case, policy=replace(case.policy, settle=0.0)), need)
 
-    patch.setattr(rules_without_instance, "_unmet", unmet)
+    patch.setattr(needs, "unmet", unmet)
 
 
 def stop_order_ignored(patch: Patch) -> None:
@@ -299,7 +300,7 @@ def ready_by_the_first_pass(patch: Patch) -> None:
 
 
 def started_before_it_is_ready(patch: Patch) -> None:
-    patch.setattr(rules_without_instance, "is_ready", lambda intent, instance: True)
+    patch.setattr(needs, "is_ready", lambda intent, instance: True)
 
 
 def results_counted_twice(patch: Patch) -> None:
@@ -314,7 +315,16 @@ def fault_that_is_no_failure(patch: Patch) -> None:
     patch.setattr(backoff, "failed", lambda spec, history: not backoff.succeeded(spec, history.exit))
 
 
+def replacement_not_followed(patch: Patch) -> None:
+    patch.setattr(needs, "replaced", lambda case, instance: "")
+
+
+def completion_not_awaited(patch: Patch) -> None:
+    patch.setattr(needs, "condition_of", lambda need, intent: "started")
+
+
 FAULTS: list[Fault] = [
+    replacement_not_followed, completion_not_awaited,
     sick_one_left_alone, failed_at_once, start_period_ignored, deadline_of_readiness_ignored,
     unready_one_restarted, ready_by_the_first_pass, started_before_it_is_ready, results_counted_twice,
     probe_repeated_at_once, fault_that_is_no_failure,

@@ -167,7 +167,7 @@ class DeclaredWorld(Struct):
             wanted = self._desired().wanted[name]
             self.pids += 1
             self.log.append(f"+{name}")
-            self._tell(Spawned(name, action.number, self.pids, wanted.revision, wanted.token))
+            self._tell(Spawned(name, action.number, self.pids, wanted.revision, wanted.token, action.needs))
         elif isinstance(action, Stop):
             self.log.append(f"-{name}")
             self._tell(StopSent(name, action.number, action.ending, self.now + action.grace))

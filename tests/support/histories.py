@@ -135,12 +135,22 @@ LIVE: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
+Need = tuple[tuple[str, Any], ...]
+NEEDS: tuple[Need, ...] = (
+    (), (), (), (), (),
+    (("condition", "started"),), (("condition", "ready"),), (("condition", "completed"),),
+    (("required", False),), (("restart", True),), (("restart", True),),
+)  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
-def _spec(name: str, dependencies: tuple[str, ...], autostart: bool, *choices: int) -> ProcessSpec:
+def _spec(
+    name: str, dependencies: tuple[tuple[str, Need], ...], autostart: bool, *choices: int
+) -> ProcessSpec:
     policy, delay, codes, failures, timeout, group, ready, live = choices
     return spec(
         name,
-        dependencies=dependencies,
+        dependencies=[{"name": other, **dict(said)} for other, said in dependencies],
         autostart=autostart,
         restart={
             "policy": ("always", "always", "on-failure", "never")[policy],
@@ -159,7 +169,7 @@ def _spec(name: str, dependencies: tuple[str, ...], autostart: bool, *choices: i
 
 
 def _any_spec(random: Random, names: list[str], index: int) -> ProcessSpec:
-    before = [name for name in names[:index] if random.random() < 0.35]
+    before = [(name, random.choice(NEEDS)) for name in names[:index] if random.random() < 0.35]
     choices = (random.randrange(4), random.randrange(4), random.randrange(3), random.randrange(3))
     autostart = random.random() < 0.9
     ends, probes = (random.randrange(3), random.randrange(5)), (random.randrange(9), random.randrange(5))
@@ -388,6 +398,8 @@ def _expected(loop: SimulatedLoop, name: str) -> Status | None:
     """Where a well-behaved process must be; None where more than one end is right."""
     wanted = loop.wanted[name]
     kind, restart = wanted.revision.partition(" ")[0], wanted.spec.restart
+    if any(need.condition for need in wanted.spec.dependencies):
+        return None
     needed = [_expected(loop, other) for other in wanted.spec.needs if other in loop.wanted]
     if not is_up(loop, name) or None in needed:
         return None

@@ -13,8 +13,10 @@ from msgspec import Struct, field
 from tests.support.simulation import Living, Violation
 
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import Dependency
 from pmon3_schema.status import Status
 from pmond.core.actions import Forget, Kill, Reload, RunProbe, Start, Stop, TurnPlan
+from pmond.core.case import is_ready
 from pmond.core.decide import decide
 from pmond.core.events import events
 from pmond.core.facts import (
@@ -239,8 +241,8 @@ class Laws:
         _require(state.instance is None, f"{name}: started beside a run that is seen")
         _require(action.number > state.history.number, f"{name}: run {action.number} was there before")
         if self.is_first(name):
-            for dependency in wanted.spec.needs:
-                _require(self._is_met(dependency), f"{name}: started before {dependency}")
+            for need in wanted.spec.dependencies:
+                _require(self._is_met(need), f"{name}: started before {need.name}")
             return
         self._restarts(name, wanted.spec, account, now)
 
@@ -251,21 +253,28 @@ class Laws:
             return True
         return account.asked and not account.error
 
-    def _is_met(self, name: str) -> bool:
+    def _is_met(self, need: Dependency) -> bool:
+        name = need.name
         wanted = self.loop.wanted.get(name)
         if wanted is None:
             return True
         instance = self.loop.observed.get(name, NOTHING_SEEN).instance
         if instance is None:
-            return self.is_completed(name, wanted)
-        if wanted.spec.ready.kind:
+            return self.is_completed(name, wanted) or not need.required
+        if not need.required and not is_up(self.loop, name):
+            return True
+        if need.condition == "completed":
+            return False
+        if need.condition == "ready" or (not need.condition and wanted.spec.ready.kind):
             return instance.phase is Phase.RUNNING and self._was_ready(name, wanted.spec, instance)
         settled = self.loop.now >= instance.started_at + self.loop.policy.settle
-        return settled and instance.phase is Phase.RUNNING
+        return settled and (instance.phase is Phase.RUNNING or bool(wanted.spec.ready.kind))
 
     def _was_ready(self, name: str, spec: ProcessSpec, instance: Instance) -> bool:
         """By its probe; or what it said to an earlier pmond may be lost, and its deadline has passed."""
         account = self.account(name)
+        if not spec.ready.kind:
+            return True  # running is all there is
         if spec.ready.delay:
             return self.loop.now >= instance.started_at + spec.ready.delay or name in self.loop.edited
         patient = spec.ready.kind in ("log", "notify") and account.adopted
@@ -320,7 +329,9 @@ class Laws:
             _require(
                 action.ending.is_fault <= (fault or begun), f"{name}: stopped for a fault that it has not"
             )
-            _require(changed or asked or begun or files or fault, f"{name}: stopped for no reason")
+            followed = self.is_left_behind(name, wanted.spec, instance)
+            whatever = changed or asked or begun or files or fault or followed
+            _require(whatever, f"{name}: stopped for no reason")
         if not cleared and not is_up(self.loop, name):
             self._stops_in_order(name)
         _require(account.stops == 0, f"{name}: asked to end a second time")
@@ -359,6 +370,19 @@ class Laws:
             not asked.attempt or since >= probe.interval - _ROUNDING or name in self.loop.edited,
             f"{name}: probed too soon",
         )
+
+    def is_left_behind(self, name: str, spec: ProcessSpec, instance: Instance) -> bool:
+        """Whether a dependency that it is to follow has another run, which is what it is waited for."""
+        known = dict(instance.needs)
+        for need in spec.dependencies:
+            wanted = self.loop.wanted.get(need.name)
+            other = self.loop.observed.get(need.name, NOTHING_SEEN).instance
+            if other is None or wanted is None:
+                continue
+            again = other.number != known.get(need.name, other.number)
+            if need.restart and again and is_ready(wanted, other):
+                return True
+        return False
 
     def is_behind(self, name: str) -> bool:
         """Whether its files say something else than when it read them."""
@@ -420,6 +444,11 @@ class Laws:
         _require(not whole.actions, f"planning neighbours alone missed {whole.actions}")
         known = {name: loop.wake_at.get(name) for name in whole.wake_at}
         _require(whole.wake_at == known, f"planning neighbours alone missed {whole.wake_at}, has {known}")
+        for name, wanted in loop.wanted.items():
+            instance = loop.observed.get(name, NOTHING_SEEN).instance
+            if instance is not None and instance.phase is Phase.RUNNING and is_up(loop, name):
+                left = self.is_left_behind(name, wanted.spec, instance)
+                _require(not left, f"{name}: does not follow its dependency")
         for name in self._planned & whole.wake_at.keys():
             self._reported(name)
         self._planned.clear()

@@ -148,7 +148,8 @@ class SimulatedLoop:
             files = known.files if asked and known is not None else ()
             ready = asked and known is not None and known.ready_at is not None and bool(known.ready.ok)
             of = (run.name, run.number, run.pid, run.revision, run.token)
-            self._tell(Adopted(*of, age, ending, files, ready))
+            needs = known.needs if asked and known is not None else ()
+            self._tell(Adopted(*of, age, ending, files, ready, needs))
         self.resync()
 
     def write(self, name: str, files: Files) -> None:
@@ -277,7 +278,7 @@ class SimulatedLoop:
         if isinstance(run, Program):
             self._tell(refused(*of, wanted.revision, wanted.token, run))
         else:
-            self._tell(Spawned(*of, run.pid, wanted.revision, wanted.token))
+            self._tell(Spawned(*of, run.pid, wanted.revision, wanted.token, action.needs))
             self._announce(run, wanted.spec.ready.kind)
 
     def _announce(self, run: Living, kind: str) -> None:

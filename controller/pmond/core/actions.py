@@ -14,6 +14,8 @@ class Start(Struct, frozen=True):
     name: str
     number: int
     reason: str
+    needs: tuple[tuple[str, int], ...] = ()
+    """The runs of the dependencies whose replacement replaces it too."""
 
 
 class Stop(Struct, frozen=True):

@@ -67,6 +67,10 @@ class Decision(Struct, frozen=True):
     reason: str = ""
     action: Action | None = None
     wake_at: float | None = None
+    waits_for: tuple[str, ...] = ()
+    """Dependencies that are not met."""
+    blocker: str = ""
+    """One of them that will not be met by itself any more."""
 
 
 class Case(Struct, frozen=True):

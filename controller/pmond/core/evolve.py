@@ -48,7 +48,9 @@ def _spawned(state: State, fact: Spawned, spec: ProcessSpec, now: float, policy:
         history = replace(history, restart_count=history.restart_count + 1)
         if backoff.failed(spec, state.history):
             history = replace(history, flap=flap.restarted(history.flap, policy.flap, now))
-    instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now, files=state.files)
+    instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now, files=state.files,
+        needs=fact.needs,
+    )  # fmt: skip
     return replace(
         state, instance=instance, history=replace(history, error="", error_code="", error_transient=False)
     )
@@ -174,6 +176,7 @@ def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy:
         ending=fact.ending,
         adopted=True,
         files=fact.files,
+        needs=fact.needs,
         ready=probing.passed(NOT_PROBED, "it was ready before", now) if fact.ready else NOT_PROBED,
         ready_at=now if is_ready else None,
     )

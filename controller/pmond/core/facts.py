@@ -16,6 +16,8 @@ class Spawned(Struct, frozen=True):
     pid: int
     revision: str
     token: int
+    needs: tuple[tuple[str, int], ...] = ()
+    """The runs of its dependencies that there were (see `actions.Start`)."""
 
 
 class SpawnFailed(Struct, frozen=True):
@@ -80,6 +82,7 @@ class Adopted(Struct, frozen=True):
     """What its watched files said when it read them last, as far as that is known."""
     ready: bool = False
     """Its probe had found it ready, as far as that is known."""
+    needs: tuple[tuple[str, int], ...] = ()
 
 
 class FilesSeen(Struct, frozen=True):

@@ -196,6 +196,8 @@ class Instance(Struct, frozen=True):
     """What they say that it is being told to read."""
     reload_error: str = ""
     """Why it could not be told; empty when it could."""
+    needs: tuple[tuple[str, int], ...] = ()
+    """Which runs there were of the dependencies whose replacement replaces it too."""
     ready: Probing = NOT_PROBED
     live: Probing = NOT_PROBED
     ready_at: float | None = None

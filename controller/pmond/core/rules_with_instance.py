@@ -6,7 +6,7 @@ from itertools import islice
 from math import inf
 
 from pmon3_schema.scalars import format_duration
-from pmond.core import probing
+from pmond.core import needs, probing
 from pmond.core.actions import Kill, PassDeadline, Reload, RunProbe, Stop
 from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, is_ready, why_down
 from pmond.core.model import NOTHING_SEEN, Ending, Instance, Phase
@@ -87,6 +87,8 @@ def _replace(case: Case, instance: Instance) -> Decision | None:
     assert wanted is not None
     if instance.token != wanted.token:
         reason = "a restart was asked for"
+    elif other := needs.replaced(case, instance):
+        reason = f"{other} was replaced"
     elif not is_outdated(wanted, case.state):
         return None
     elif instance.revision != wanted.revision and not wanted.deferred:

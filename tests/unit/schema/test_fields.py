@@ -11,7 +11,7 @@ import pytest
 
 from pmon3_schema.fields import Conversion, FieldStruct, InvalidValue, field, mistake
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.process_parts import Dependency, dependencies_on
+from pmon3_schema.process_parts import Dependency
 from pmon3_schema.reading import read_value
 from pmon3_schema.revision import changes
 from pmon3_schema.settings import Settings
@@ -101,7 +101,8 @@ def test_a_dependency_that_says_more_is_kept_whole_and_what_is_newer_passed_over
     assert spec.dependencies == (Dependency("db"), Dependency("cache", required=False))
     assert spec.to_record()["dependencies"] == ["db", {"name": "cache", "required": False}]
     assert [
-        one.path for one in changes(spec, ProcessSpec("/bin/web", dependencies=dependencies_on(["db"])))
+        one.path
+        for one in changes(spec, ProcessSpec("/bin/web", dependencies=tuple(map(Dependency, ["db"]))))
     ] == ["/dependencies/1"]
 
 

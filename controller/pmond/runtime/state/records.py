@@ -50,6 +50,8 @@ class InstanceRecord(Struct, frozen=True):
     """How its main program ended, where some of its tree outlived that (`row_conversion.exit_fields`)."""
     ready: bool = False
     """Its ready probe has found it ready."""
+    needs: list[list[str | int]] = field(default_factory=list)
+    """Which runs there were of dependencies whose replacement replaces it too: pairs of name and number."""
 
 
 class HistoryRecord(Struct, frozen=True):

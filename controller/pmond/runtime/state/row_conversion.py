@@ -52,6 +52,7 @@ def _later_fields(instance: Instance) -> dict[str, Any]:
         "files": [list(pair) for pair in instance.files],
         "exit": exit_fields(instance.exit),
         "ready": instance.ready_at is not None and instance.ready.ok is not None,
+        "needs": [list(pair) for pair in instance.needs],
     }
 
 

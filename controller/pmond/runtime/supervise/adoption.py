@@ -167,7 +167,7 @@ class Adoption:
         files = tuple((path, digest) for path, digest in record.files)
         adopted = Adopted(
             record.name, record.number, record.pid, record.revision, record.token, age,
-            self._ending(record), files, record.ready,
+            self._ending(record), files, record.ready, tuple((str(n), int(i)) for n, i in record.needs),
         )  # fmt: skip
         main = _find(members, identity)
         if state.instance is None and (main is not None or is_alive(identity)):

@@ -87,7 +87,8 @@ class Starter:
         if child.report_fd is not None:
             running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self.report, running)
-        self._loop.tell(Spawned(action.name, action.number, child.pid, wanted.revision, wanted.token))
+        run = (action.name, action.number, child.pid)
+        self._loop.tell(Spawned(*run, wanted.revision, wanted.token, action.needs))
         if listener is not None:
             self._prober.expect(action.name, action.number, listener)
 

@@ -1,0 +1,103 @@
+"""What a process needs of others: whether its dependencies are what it waits for.
+
+A dependency has a condition: `started` (alive for the settle time), `ready` (its probe passes),
+`completed` (it ran to its end, with success). One that is not said is `ready` where there is a
+probe, else `started`, which one that ran to its end with success has been.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pmon3_schema.process_parts import Dependency
+from pmond.core.case import Case, is_outdated, is_ready
+from pmond.core.model import NOTHING_SEEN, Ending, Instance, Intent, Phase, State
+from pmond.core.rules_final import failed_for_good, is_completed
+
+Runs = tuple[tuple[str, int], ...]
+"""Names of dependencies, and which run of each there was."""
+
+
+class Waiting(Struct, frozen=True):
+    """A dependency that is not met."""
+
+    name: str
+    text: str
+    wake_at: float | None = None
+    """When time alone may meet it."""
+    hopeless: bool = False
+    """It will not be met by itself any more."""
+
+
+def unmet(case: Case, need: Dependency) -> Waiting | None:
+    """Why a dependency is not met; None if it is."""
+    intent = case.desired.wanted.get(need.name)
+    if intent is None or (not need.required and not case.desired.up(need.name)):
+        return None
+    state = case.observed.get(need.name, NOTHING_SEEN)
+    if state.instance is None:
+        return _without_instance(case, need, intent, state)
+    up = case.desired.up(need.name) and not is_outdated(intent, state)
+    if not up or state.instance.ending is not Ending.ITSELF:
+        return Waiting(need.name, need.name)  # it is being stopped, or about to be
+    return _with_instance(case, need, intent, state.instance)
+
+
+def _without_instance(case: Case, need: Dependency, intent: Intent, state: State) -> Waiting | None:
+    name = need.name
+    fresh = (state.history.revision, state.history.token) != (intent.revision, intent.token)
+    if is_completed(intent.spec, state) and not fresh:
+        return None
+    if not case.desired.up(name):
+        return Waiting(name, f"{name}, which is stopped (pmon3 start {name})")
+    failed = failed_for_good(replace(case, name=name, wanted=intent, state=state))
+    if failed is None:
+        return Waiting(name, name)
+    if not need.required:
+        return None
+    return Waiting(name, f"{name}, which failed: {failed.reason}", hopeless=True)
+
+
+def _with_instance(case: Case, need: Dependency, intent: Intent, instance: Instance) -> Waiting | None:
+    name = need.name
+    match condition_of(need, intent):
+        case "completed":
+            return Waiting(name, f"{name} to complete")
+        case "ready":
+            return None if is_ready(intent, instance) else Waiting(name, f"{name} to be ready")
+    if instance.phase is Phase.STOPPING or (instance.phase is Phase.STARTING and not intent.spec.ready.kind):
+        return Waiting(name, name)
+    settled_at = instance.started_at + case.policy.settle
+    return Waiting(name, name, settled_at) if case.now < settled_at else None
+
+
+def condition_of(need: Dependency, intent: Intent) -> str:
+    """The condition in force: the one that is said, or what follows from how the other one is declared."""
+    if need.condition:
+        return need.condition
+    return "ready" if intent.spec.ready.kind else "started"
+
+
+def runs_of(case: Case) -> Runs:
+    """Which runs there are of the dependencies whose replacement replaces this process too."""
+    return tuple(
+        (need.name, instance.number)
+        for need in case.spec.dependencies
+        if need.restart and (instance := case.observed.get(need.name, NOTHING_SEEN).instance) is not None
+    )
+
+
+def replaced(case: Case, instance: Instance) -> str:
+    """The first of those dependencies of which there is another run now, and back; empty: none."""
+    known = dict(instance.needs)
+    return next((name for name in known if _is_back(case, name, known[name])), "")
+
+
+def _is_back(case: Case, name: str, number: int) -> bool:
+    """Whether another run than that one serves."""
+    intent, other = case.desired.wanted.get(name), case.observed.get(name, NOTHING_SEEN).instance
+    followed = any(need.restart and need.name == name for need in case.spec.dependencies)
+    if not followed or intent is None or other is None or other.number == number:
+        return False
+    return is_ready(intent, other)
