@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pwd
 import re
 import shlex
 import stat
@@ -19,6 +18,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from pmond.runtime.access import users
 from pmond.runtime.processes.failures import SpawnError
 
 MARKER = "PMON3_INSTANCE"
@@ -69,12 +69,11 @@ def inheritable(environment: Mapping[str, str]) -> dict[str, str]:
 
 def find_user(process: str, name: str) -> User:
     """A user by name or number. Raises SpawnError (UnknownUser) when the system has none such."""
-    try:
-        entry = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
-    except (KeyError, OverflowError):
+    entry = users.account_of(name)
+    if entry is None:
         raise SpawnError(
             "UnknownUser", f"cannot start {process}: there is no user {name} (create it or correct user)"
-        ) from None
+        )
     groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir, entry.pw_shell)
 

@@ -13,11 +13,13 @@ import errno
 import os
 import resource
 from collections.abc import Mapping
+from functools import cache
 
 from msgspec import Struct
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import LimitsSpec
+from pmond.runtime.access import users
 from pmond.runtime.processes.environment import (
     MARKER,
     User,
@@ -151,15 +153,19 @@ def _notification(spec: ProcessSpec, context: SpawnContext) -> dict[str, str]:
 
 def _other_user(spec: ProcessSpec) -> User | None:
     """The user of the spec, if it is not the daemon's own."""
-    # In a container pmond may run as a number that the user database does not know.
-    if spec.user in ("", str(os.geteuid())):
+    own = os.geteuid()
+    # Most run as pmond does. In a container that may be a number that the user database does not know.
+    if not spec.user or spec.user == _name_of(own) or users.uid_of(spec.user) == own:
         return None
     user = find_user(spec.name, spec.user)
-    if user.uid == os.geteuid():
-        return None
-    if os.geteuid() != 0:
+    if own != 0:
         raise explain(Attempt(spec.name, spec.file, spec.cwd, user.name, spec.log), "user", errno.EPERM)
     return user
+
+
+@cache
+def _name_of(uid: int) -> str:
+    return users.name_of(uid)
 
 
 def _limits(limits: LimitsSpec) -> tuple[tuple[int, int], ...]:
