@@ -12,13 +12,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pmon3 import terminal
 from pmon3.neutral import LogText, harmless
 from pmon3.table import Style, visible
 from pmon3_schema.characters import STEERS, escaped_json
 from pmon3_schema.errors import ErrorCode, PmonError
+
+if TYPE_CHECKING:  # as in `errors`
+    from pmon3_schema.answers import DiagnosticObject, ErrorAnswer, WaitFailure
 
 TABLE, WIDE, JSON, YAML, NAME = "table", "wide", "json", "yaml", "name"
 
@@ -33,11 +36,11 @@ class ReaderGone(Exception):
 class MissedGoal(PmonError):
     """The goal was not reached; `failures` says for whom and why."""
 
-    def __init__(self, code: ErrorCode, message: str, failures: list[dict[str, Any]]) -> None:
+    def __init__(self, code: ErrorCode, message: str, failures: list[WaitFailure]) -> None:
         super().__init__(code, message)
         self.failures = failures
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ErrorAnswer:
         body = super().to_json()
         body["error"]["failures"] = self.failures
         return body
@@ -164,7 +167,7 @@ def report(error: PmonError, as_json: bool) -> None:
     sys.stderr.write("\n".join(lines) + "\n")
 
 
-def diagnostic_line(diagnostic: dict[str, Any]) -> str:
+def diagnostic_line(diagnostic: DiagnosticObject) -> str:
     """One finding about a manifest in one line: `file:line:column: error[PM0xx] message (hint)`."""
     start = (diagnostic.get("range") or {}).get("start") or {}
     place = ":".join(str(x) for x in (diagnostic.get("file"), start.get("line"), start.get("column")) if x)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from pmon3.neutral import harmless
@@ -20,6 +20,9 @@ from pmon3_schema._version import __version__
 from pmon3_schema.characters import escaped_json
 from pmon3_schema.diagnostics import CODES, Diagnostic, render_concise, render_text
 from pmon3_schema.manifest import Entry, ManifestFile, texts
+
+if TYPE_CHECKING:  # as in `errors`
+    from pmon3_schema.answers import DiagnosticObject
 
 _NO_PROCESS = "(file)"
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -145,7 +148,7 @@ def _json(value: Any, indent: int | None = None) -> str:
     return escaped_json(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
 
 
-def _objects(checked: Checked) -> Iterator[dict[str, Any]]:
+def _objects(checked: Checked) -> Iterator[DiagnosticObject]:
     sources = checked.sources
     return (item.to_json(sources.get(item.file)) for item in checked.diagnostics)
 

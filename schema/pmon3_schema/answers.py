@@ -1,19 +1,20 @@
 """The bodies of answers that cross the socket, as plain typed dictionaries.
 
 Theory of operation: the daemon writes these and a client reads them; nothing is checked at run
-time, so nothing heavy is imported. The OpenAPI document is generated from them. Keys may be
-added, never renamed or removed.
+time, so nothing heavy is imported. Handlers return them, which mypy holds; the OpenAPI document is generated
+from them, and a test compares it with what a real pmond answers. Keys may be added, never renamed or removed.
+What is `NotRequired` is left out where there is nothing to say.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
-from pmon3_schema.status import Condition, ProcessStatus, Target
+from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, Target
 
 
 class Version(TypedDict):
-    """Which pmond answers, and where it keeps things."""
+    """Which pmond answers, and where it keeps things. `degraded`: why the state is kept in memory only."""
 
     version: str
     api: int
@@ -25,16 +26,32 @@ class Version(TypedDict):
     state_dir: str
     log_dir: str
     host: str
+    degraded: str | None
 
 
 class Event(TypedDict):
-    """One line of the history. `id` only grows; `name` is empty when it is about the daemon."""
+    """One line of the history. `id` only grows; `name` is empty when it is about the daemon.
+
+    `fields` has the figures of the message, for programs: those that the kind of event has.
+    """
 
     id: int
     time: str
     name: str
     reason: str
     message: str
+    fields: dict[str, Any]
+
+
+class InstanceStatus(TypedDict):
+    """The run of a process that is under way. `adopted`: a pmond that started later took it over."""
+
+    number: int
+    pid: int
+    phase: str
+    started_at: str
+    adopted: bool
+    revision: str
 
 
 class Description(ProcessStatus):
@@ -45,13 +62,49 @@ class Description(ProcessStatus):
     spec: dict[str, Any]
     conditions: list[Condition]
     events: list[Event]
-    instances: list[dict[str, Any]]
+    instances: list[InstanceStatus]
 
 
 class Targets(TypedDict):
     """What a command promises to bring about."""
 
     targets: list[Target]
+
+
+class TextPosition(TypedDict):
+    """A place in a text, counted from 1. `offset`: in bytes, where the text was at hand."""
+
+    line: int
+    column: int
+    offset: NotRequired[int]
+
+
+class TextRange(TypedDict):
+    """From one place to another, which does not belong to it."""
+
+    start: TextPosition
+    end: TextPosition
+
+
+class RelatedPlace(TypedDict):
+    """Another place that belongs to a diagnostic."""
+
+    file: str
+    range: TextRange
+    message: str
+
+
+class DiagnosticObject(TypedDict):
+    """One thing wrong with one file. `path`: a JSON pointer; empty for the whole file."""
+
+    severity: str
+    code: str
+    message: str
+    file: str
+    range: TextRange
+    path: str
+    hint: str
+    related: NotRequired[list[RelatedPlace]]
 
 
 class Change(TypedDict):
@@ -64,7 +117,10 @@ class Change(TypedDict):
 
 
 class PlannedAction(TypedDict):
-    """One step of a plan, with its cause."""
+    """One step of a plan, with its cause.
+
+    `moved_from`: the name that a renamed process had; the entries are there if they were asked for (`full`).
+    """
 
     action: str
     name: str
@@ -72,6 +128,27 @@ class PlannedAction(TypedDict):
     changes: list[Change]
     causes: list[str]
     wave: int
+    moved_from: NotRequired[str]
+    entry_before: NotRequired[dict[str, Any] | None]
+    entry_after: NotRequired[dict[str, Any] | None]
+
+
+class PlanOptions(TypedDict):
+    """With which options a plan was made."""
+
+    prune: bool
+    prune_limit: str
+    allow_empty: bool
+    take_over: bool
+    restart: list[str]
+
+
+class PlanNote(TypedDict):
+    """Something to know about a process, though nothing is done to it."""
+
+    code: str
+    name: str
+    message: str
 
 
 class Plan(TypedDict):
@@ -82,11 +159,11 @@ class Plan(TypedDict):
     set_version: int
     source_digest: str
     plan_digest: str
-    options: dict[str, Any]
+    options: PlanOptions
     summary: dict[str, int]
     actions: list[PlannedAction]
-    notes: list[dict[str, str]]
-    diagnostics: list[dict[str, Any]]
+    notes: list[PlanNote]
+    diagnostics: list[DiagnosticObject]
 
 
 class Applied(TypedDict):
@@ -101,7 +178,7 @@ class Lifted(TypedDict):
     """A stop that a person had made, and that counts no longer."""
 
     name: str
-    hold: dict[str, Any]
+    hold: HoldStatus
 
 
 class Initialised(Applied):
@@ -120,6 +197,26 @@ class Member(TypedDict):
     line: int
 
 
+class Suspension(TypedDict):
+    """Who lets no new content in, since when, why and until when.
+
+    With a digest it ends when the source has another one.
+    """
+
+    by: str
+    at: str
+    reason: str
+    until: str | None
+    digest: NotRequired[str]
+
+
+class ProfileChoice(TypedDict):
+    """The profiles that were chosen, and the names of the variables; their values may be secrets."""
+
+    profiles: list[str]
+    variables: list[str]
+
+
 class Set(TypedDict):
     """A set: what is in force of its source, and how its processes are."""
 
@@ -130,9 +227,9 @@ class Set(TypedDict):
     followed: bool
     reason: str
     message: str
-    diagnostics: list[dict[str, Any]]
-    suspended: dict[str, Any] | None
-    chosen: dict[str, list[str]] | None
+    diagnostics: list[DiagnosticObject]
+    suspended: Suspension | None
+    chosen: ProfileChoice | None
     version: int
     revision: int
     checked_at: str | None
@@ -162,17 +259,23 @@ class Names(TypedDict):
 
 
 class WaitFailure(TypedDict):
-    """A target that cannot get into the state any more by itself."""
+    """A target that cannot get into the state any more by itself, or is not in it in time.
+
+    `log_tail` is the end of its log as text; empty where there is none that the caller may read.
+    """
 
     name: str
     reason: str
-    log_tail: list[str]
+    log_tail: str
+
+
+Outcome = Literal["met", "timeout", "failed"]
 
 
 class WaitOutcome(TypedDict):
-    """How a wait ended: met, timeout or failed."""
+    """How a wait ended."""
 
-    outcome: str
+    outcome: Outcome
     processes: list[ProcessStatus]
     failures: list[WaitFailure]
 
@@ -215,11 +318,17 @@ class GroupNames(TypedDict):
 
 
 class ErrorBody(TypedDict):
-    """What went wrong: `code` for programs, `message` and `hint` for people."""
+    """What went wrong: `code` for programs, `message` and `hint` for people.
+
+    `diagnostics` are there when a manifest is wrong; `failures` when a goal was missed, which the command
+    line adds on standard error.
+    """
 
     code: str
     message: str
     hint: str
+    diagnostics: NotRequired[list[DiagnosticObject]]
+    failures: NotRequired[list[WaitFailure]]
 
 
 class ErrorAnswer(TypedDict):
@@ -229,10 +338,10 @@ class ErrorAnswer(TypedDict):
 
 
 class Check(TypedDict):
-    """One thing that pmond can make use of: `status` is ok, limited or failed."""
+    """One thing that pmond can make use of."""
 
     name: str
-    status: str
+    status: Literal["ok", "limited", "failed"]
     in_use: str
     message: str
 

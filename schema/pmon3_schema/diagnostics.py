@@ -12,9 +12,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:  # as in `errors`
+    from pmon3_schema.answers import DiagnosticObject, TextRange
 
 CODES: dict[str, str] = {
     "PM001": "the file cannot be parsed",
@@ -22,6 +25,7 @@ CODES: dict[str, str] = {
     "PM003": "the file is not clean UTF-8 text",
     "PM004": "the file is too large, too deep or refers to itself too often",
     "PM005": "a file of another tool",
+    "PM006": "the file cannot be read",
     "PM010": "a value has the wrong type",
     "PM011": "something required is missing",
     "PM012": "a value is not allowed",
@@ -42,6 +46,7 @@ CODES: dict[str, str] = {
     "PM042": "a setting out of range, replaced by its default",
 }
 """Every stable code and its meaning in one line. Codes are never reused."""
+UNREADABLE = "PM006"
 
 _WINDOW = 120
 _CONTEXT_LINES = 2
@@ -86,9 +91,9 @@ class Diagnostic(Struct, frozen=True):
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR
 
-    def to_json(self, source: str | None = None) -> dict[str, Any]:
+    def to_json(self, source: str | None = None) -> DiagnosticObject:
         """The object of `validate`, `apply` and events; with the file's text also byte offsets."""
-        body: dict[str, Any] = {
+        body: DiagnosticObject = {
             "severity": self.severity.value,
             "code": self.code,
             "message": self.message,
@@ -104,7 +109,7 @@ class Diagnostic(Struct, frozen=True):
         return body
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Diagnostic:
+    def from_json(cls, body: DiagnosticObject) -> Diagnostic:
         """The diagnostic of an answer, the reverse of `to_json`."""
         related = tuple(
             Related(r["file"], *_positions(r["range"]), r["message"]) for r in body.get("related", ())
@@ -214,13 +219,15 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _range(item: Diagnostic | Related, source: str | None) -> dict[str, Any]:
-    start = {"line": item.line, "column": item.column}
-    end = {"line": item.end_line, "column": item.end_column}
+def _range(item: Diagnostic | Related, source: str | None) -> TextRange:
+    found: TextRange = {
+        "start": {"line": item.line, "column": item.column},
+        "end": {"line": item.end_line, "column": item.end_column},
+    }
     if source is not None:
-        start["offset"] = _offset(source, item.line, item.column)
-        end["offset"] = _offset(source, item.end_line, item.end_column)
-    return {"start": start, "end": end}
+        found["start"]["offset"] = _offset(source, item.line, item.column)
+        found["end"]["offset"] = _offset(source, item.end_line, item.end_column)
+    return found
 
 
 def _offset(source: str, line: int, column: int) -> int:
@@ -229,6 +236,6 @@ def _offset(source: str, line: int, column: int) -> int:
     return len("\n".join(before).encode("utf-8", "surrogatepass"))
 
 
-def _positions(span: Mapping[str, Any]) -> tuple[int, int, int, int]:
+def _positions(span: TextRange) -> tuple[int, int, int, int]:
     start, end = span["start"], span["end"]
     return start["line"], start["column"], end["line"], end["column"]

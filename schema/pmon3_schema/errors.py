@@ -6,7 +6,10 @@ Every message a person sees reads "cannot X: why", with what to do in `hint`.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # to make so many types costs a command that has no use for them two milliseconds
+    from pmon3_schema.answers import DiagnosticObject, ErrorAnswer, ErrorBody
 
 
 class ErrorCode(StrEnum):
@@ -38,7 +41,7 @@ class PmonError(Exception):
     """A request that cannot be done: `code` for programs, `message` and `hint` for people."""
 
     def __init__(
-        self, code: ErrorCode, message: str, hint: str = "", diagnostics: list[dict[str, Any]] | None = None
+        self, code: ErrorCode, message: str, hint: str = "", diagnostics: list[DiagnosticObject] | None = None
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -46,9 +49,9 @@ class PmonError(Exception):
         self.hint = hint
         self.diagnostics = diagnostics or []
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ErrorAnswer:
         """The body of an error answer, and what `-o json` prints on standard error."""
-        error: dict[str, Any] = {"code": self.code.value, "message": self.message, "hint": self.hint}
+        error: ErrorBody = {"code": self.code.value, "message": self.message, "hint": self.hint}
         if self.diagnostics:
             error["diagnostics"] = self.diagnostics
         return {"error": error}

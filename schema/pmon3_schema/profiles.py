@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -25,6 +25,9 @@ from pmon3_schema.sources import Item, Layer, Source
 from pmon3_schema.spelling import Spelling
 from pmon3_schema.top import Top, Use, read_top
 from pmon3_schema.variables import Values, check_known, substituted
+
+if TYPE_CHECKING:  # as in `errors`
+    from pmon3_schema.answers import ProfileChoice
 
 OPTIONS = "<options>"
 """The path of the document that says what the caller chose, in place of every `use`."""
@@ -48,10 +51,8 @@ def chosen_by_caller(documents: Sequence[ManifestFile]) -> ManifestFile | None:
     return next((document for document in documents if document.path == OPTIONS), None)
 
 
-def chosen_words(document: ManifestFile | None) -> dict[str, list[str]] | None:
+def chosen_words(document: ManifestFile) -> ProfileChoice:
     """The profiles of a choice, and the names of its variables; their values may be secrets."""
-    if document is None:
-        return None
     text = decode(document.content)  # anybody may send one, written in any way
     format = format_of(document.path, text)
     use = read_top(format.load(text).data, format.name).use or Use(())

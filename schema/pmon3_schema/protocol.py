@@ -96,7 +96,6 @@ class Document(Body, frozen=True):
 
     path: str = field(min_length=1)
     text: str = field()
-    set: str | None = field(None, description="the set of this document; the request's by default")
 
 
 class Apply(Body, frozen=True):

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,6 +19,9 @@ from msgspec.structs import replace
 from pmon3_schema.effect import Effect
 from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import ProcessSpec
+
+if TYPE_CHECKING:  # as in `errors`
+    from pmon3_schema.answers import Change
 
 PREFIX = "h1:"
 """Version of the recipe; revisions with another prefix are not comparable."""
@@ -37,7 +40,7 @@ class SpecChange(Struct, frozen=True):
     after: Any
     effect: Effect
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Change:
         return {"path": self.path, "before": self.before, "after": self.after, "effect": self.effect.value}
 
 

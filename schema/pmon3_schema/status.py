@@ -6,7 +6,7 @@ Nothing here is heavy: the command line imports it on its fastest path.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, TypedDict
+from typing import TypedDict
 
 
 class Status(IntEnum):
@@ -42,6 +42,16 @@ class Status(IntEnum):
 
 FINAL = frozenset({Status.FAILED, Status.STOPPED, Status.CLOSED, Status.COMPLETED})
 """Nothing more happens by itself."""
+
+
+class HoldStatus(TypedDict):
+    """What a person laid over what is declared: up or down, who, when, why and until when."""
+
+    up: bool
+    by: str
+    at: str
+    reason: str
+    until: str | None
 
 
 class ProbeStatus(TypedDict):
@@ -80,7 +90,7 @@ class ProcessStatus(TypedDict):
     probe: dict[str, ProbeStatus]
     """The last results by probe: `ready`, `live`; only those that are declared."""
     owner: str
-    hold: dict[str, Any] | None
+    hold: HoldStatus | None
     generation: int
     observed_generation: int
     exit_code: int | None

@@ -1,7 +1,6 @@
 """A daemon that answers from a table, on a real Unix socket: what the command line is tested against.
 
-Its answers have the shapes of `pmon3_schema.answers`; a contract test compares them with the real
-daemon's. It remembers every request.
+Its answers are as the real daemon describes its own, which a test checks. It remembers every request.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def detailed(number: int, name: str, status: str = "running", **changes: Any) ->
         "events": [
             {
                 "id": 1, "time": "2025-03-04T05:06:07Z", "name": name,
-                "reason": "Started", "message": "pid 4001",
+                "reason": "Started", "message": "pid 4001", "fields": {"pid": 4001},
             }
         ],
         "instances": [],
@@ -89,7 +88,9 @@ PLAN: dict[str, Any] = {
     "set_version": 2,
     "source_digest": "b2:00",
     "plan_digest": "b2:11",
-    "options": {"prune": False},
+    "options": {
+        "prune": False, "prune_limit": "", "allow_empty": False, "take_over": False, "restart": [],
+    },
     "summary": {"create": 1, "restart": 1, "unchanged": 12},
     "actions": [
         {
@@ -126,6 +127,7 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
                 "state_dir": "/s",
                 "log_dir": "/l",
                 "host": "h",
+                "degraded": None,
             }
         ),
         ("GET", "/v1/processes"): CannedAnswer(processes),

@@ -45,7 +45,7 @@ def test_every_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         file.truncate(16 * 1024**2 + 1)
     with pytest.raises(PmonError, match=r"\(and 3 more\)") as error:
         read_documents(tmp_path)
-    assert [(Path(d["path"]).name, d["message"]) for d in error.value.diagnostics] == [
+    assert [(Path(d["file"]).name, d["message"]) for d in error.value.diagnostics] == [
         ("b.yaml", "cannot read it: No such file or directory"),
         ("c.yaml", "cannot read it: it is not a regular file"),
         ("d.yaml", "cannot read it: it is not a regular file"),

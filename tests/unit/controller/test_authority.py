@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.fake_daemon import process
 
+from pmon3_schema.answers import Change, PlannedAction
 from pmon3_schema.errors import PmonError
 from pmon3_schema.settings import AccessSettings
+from pmon3_schema.status import ProcessStatus
 from pmond.runtime.access import users
 from pmond.runtime.access.authority import RIGHTS, AccessRules, Authority, Right, Role
 from pmond.runtime.access.masking import masked, masked_action, masked_row
@@ -171,13 +175,20 @@ def test_masking_shows_names_and_hides_values() -> None:
     assert spec["env_vars"] == {"TOKEN": "secret"}
     assert masked({"env_vars": "TOKEN=secret"}) == {"env_vars": "***"}
     assert masked({"reload": {"command": ["curl", "sekret"]}}) == {"reload": {"command": "***"}}
-    assert masked_row({"args": ["a"], "name": "web"}) == {"args": ["***"], "name": "web"}
+    row = cast(ProcessStatus, process(1, "web", args=["a"]))
+    assert masked_row(row) == {**row, "args": ["***"]}
+
+
+def planned(change: Change) -> PlannedAction:
+    return {
+        "action": "restart", "name": "web", "effect": "restart", "changes": [change], "causes": [], "wave": 0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ["/env_vars", "/env_vars/TOKEN", "/env_vars/A~1B", "/args", "/args/1"])
 def test_masking_a_plan(path: str) -> None:
     value = {"TOKEN": "secret"} if path == "/env_vars" else "secret"
-    action = {"name": "web", "changes": [{"path": path, "before": None, "after": value}]}
+    action = planned({"path": path, "before": None, "after": value, "effect": "restart"})
     assert "secret" not in str(masked_action(action))
-    other = {"changes": [{"path": "/cwd", "before": "/a", "after": "/b"}]}
+    other = planned({"path": "/cwd", "before": "/a", "after": "/b", "effect": "restart"})
     assert masked_action(other) == other

@@ -20,15 +20,15 @@ GONE = SourceRecord("/a", "file:/a", "", b"", True, [], "", 1, reason="SourceMis
     [
         ("condition=Accepted", [], MET, "met"),
         ("condition=Accepted", [], FAILED, "failed"),
-        ("condition=Accepted,ready", [MET, OPEN], MET, ""),
+        ("condition=Accepted,ready", [MET, OPEN], MET, None),
         ("condition=Accepted,ready", [MET, MET], MET, "met"),
         ("condition=Accepted,ready", [MET, OPEN], FAILED, "failed"),
         ("condition=Accepted,ready", [MET, FAILED], OPEN, "failed"),
         ("condition=Accepted|ready", [MET, OPEN], MET, "met"),
         ("condition=Accepted|ready", [MET, MET], OPEN, "met"),
-        ("condition=Accepted|ready", [FAILED, MET], OPEN, ""),
+        ("condition=Accepted|ready", [FAILED, MET], OPEN, None),
         ("condition=Accepted|ready", [FAILED, MET], FAILED, "failed"),
-        ("ready", [FAILED, OPEN], None, ""),
+        ("ready", [FAILED, OPEN], None, None),
         ("ready", [FAILED, MET], None, "failed"),
     ],
 )

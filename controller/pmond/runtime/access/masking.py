@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pmon3_schema.answers import Change, PlannedAction
+from pmon3_schema.status import ProcessStatus
+
 MASK = "***"
 _SECRET_FIELDS = ("args", "env_vars", "reload", "ready", "live", "hooks")
 """Fields that may carry secrets: variables, and whatever becomes a command line or a request."""
@@ -15,24 +18,26 @@ def masked(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _hidden(value) if key in _SECRET_FIELDS and value else value for key, value in spec.items()}
 
 
-def masked_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def masked_row(row: ProcessStatus) -> ProcessStatus:
     """The same of a status object."""
-    return {**row, "args": _hidden(row["args"])} if row.get("args") else dict(row)
+    return {**row, "args": [MASK] * len(row["args"])}
 
 
-def masked_action(action: Mapping[str, Any]) -> dict[str, Any]:
+def masked_action(action: PlannedAction) -> PlannedAction:
     """A copy of one action of a plan without the old and new values of such fields."""
-    found = {**action, "changes": [_masked_change(change) for change in action.get("changes", ())]}
-    for key in ("entry_before", "entry_after"):
-        if isinstance(found.get(key), Mapping):
-            found[key] = masked(found[key])
+    found: PlannedAction = {**action, "changes": [_masked_change(change) for change in action["changes"]]}
+    before, after = action.get("entry_before"), action.get("entry_after")
+    if before is not None:
+        found["entry_before"] = masked(before)
+    if after is not None:
+        found["entry_after"] = masked(after)
     return found
 
 
-def _masked_change(change: Mapping[str, Any]) -> dict[str, Any]:
-    if str(change.get("path", "")).split("/")[1:2] not in ([field] for field in _SECRET_FIELDS):
-        return dict(change)
-    return {**change, "before": _hidden(change.get("before")), "after": _hidden(change.get("after"))}
+def _masked_change(change: Change) -> Change:
+    if change["path"].split("/")[1:2] not in ([field] for field in _SECRET_FIELDS):
+        return change
+    return {**change, "before": _hidden(change["before"]), "after": _hidden(change["after"])}
 
 
 def _hidden(value: Any) -> Any:

@@ -14,8 +14,8 @@ import json
 import os
 import stat
 import zlib
-from typing import Any
 
+from pmon3_schema.diagnostics import UNREADABLE, Diagnostic, Severity
 from pmon3_schema.discovery import MOST_BYTES
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files.watch_paths import Stamp, manifest_names, stamp
@@ -37,7 +37,7 @@ def read_documents(path: str | os.PathLike[str]) -> list[Document]:
     """The file at `path`, or the manifests of the folder at `path` sorted by name.
 
     Raises PmonError (not_found, or invalid) "cannot read PATH: why"; its diagnostics list every
-    file that could not be read, as ``{"path", "message"}``.
+    file that could not be read.
     """
     source = os.fspath(path)
     try:
@@ -98,8 +98,9 @@ def _error(cause: OSError | None, failures: list[tuple[str, str]]) -> PmonError:
     path, reason = failures[0]
     more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
     code = ErrorCode.NOT_FOUND if isinstance(cause, FileNotFoundError) else ErrorCode.INVALID
-    diagnostics: list[dict[str, Any]] = [
-        {"path": file, "message": f"cannot read it: {why}"} for file, why in failures
+    diagnostics = [
+        Diagnostic(Severity.ERROR, UNREADABLE, f"cannot read it: {why}", printable(file)).to_json()
+        for file, why in failures
     ]
     return PmonError(code, f"cannot read {printable(path)}: {reason}{more}", diagnostics=diagnostics)
 

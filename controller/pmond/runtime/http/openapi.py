@@ -10,11 +10,13 @@ import re
 import types
 from functools import cache
 from inspect import getdoc
-from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pmon3_schema import answers
 from pmon3_schema._version import __version__
-from pmond.runtime.http.routes import ROUTES, Parameter, Route
+from pmond.runtime.http.messages import Stream
+from pmond.runtime.http.route import Parameter, Route
+from pmond.runtime.http.routes import ROUTES
 
 _SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 _KINDS = {"text": "string", "flag": "boolean", "number": "integer"}
@@ -53,7 +55,7 @@ def _request_schemas() -> dict[str, Any]:
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": route.handler,
+        "operationId": route.operation,
         "summary": route.summary,
         "x-access": route.access.value,
         "parameters": [*_path_parameters(route), *map(_query_parameter, route.parameters)],
@@ -72,7 +74,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    if route.answer is None:
+    if route.answer is Stream:
         return {"text/plain": {"schema": {"type": "string"}}}
     content: dict[str, Any] = {"application/json": {"schema": _schema_of(route.answer, schemas)}}
     if route.answer == list[answers.Event]:
@@ -109,6 +111,8 @@ def _schema_of(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     if is_typeddict(kind):
         _define(kind, schemas)
         return {"$ref": _REFERENCE.format(model=kind.__name__)}
+    if get_origin(kind) is Literal:
+        return {"type": "string", "enum": list(get_args(kind))}
     if get_origin(kind) is list:
         return {"type": "array", "items": _schema_of(get_args(kind)[0], schemas)}
     if get_origin(kind) is dict:
@@ -122,10 +126,12 @@ def _define(kind: Any, schemas: dict[str, Any]) -> None:
     if kind.__name__ in schemas:
         return
     schemas[kind.__name__] = {}  # it may refer to itself
-    fields = get_type_hints(kind)
+    fields = get_type_hints(kind, include_extras=True)
+    optional = {name for name, field in fields.items() if get_origin(field) is NotRequired}
+    fields |= {name: get_args(fields[name])[0] for name in optional}
     schemas[kind.__name__] = {
         "type": "object",
         "description": getdoc(kind) or "",
         "properties": {name: _schema_of(field, schemas) for name, field in fields.items()},
-        "required": list(fields),
+        "required": [name for name in fields if name not in optional],
     }

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from pmon3_schema.answers import Plan
 from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
 from pmon3_schema.status import Target
 from pmond.core.model import Intent
@@ -42,7 +42,7 @@ _LARGE = 64 * 1024
 class ApplyResult(Struct, frozen=True):
     """What was done: the plan, what to wait for, and whether it is rolled out in waves."""
 
-    plan: dict[str, Any]
+    plan: Plan
     targets: list[Target] = field(default_factory=list)
     revision: int = 0
     """The number of the new revision; 0 when nothing was changed."""
@@ -76,9 +76,7 @@ class Applier:
             return _read(documents, present, user_exists)
         return await in_thread(_read, documents, present, user_exists)
 
-    async def plan(
-        self, documents: Sequence[ManifestFile], reading: Reading, order: ApplyOrder
-    ) -> dict[str, Any]:
+    async def plan(self, documents: Sequence[ManifestFile], reading: Reading, order: ApplyOrder) -> Plan:
         """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
         request, seen = ApplyRequest(documents, reading, order), self._look(order)
         if not self._is_large(reading):

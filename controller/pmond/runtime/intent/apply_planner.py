@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmon3_schema.answers import Plan
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Entry, ManifestFile, Reading
 from pmon3_schema.status import Target
@@ -81,7 +82,7 @@ class ApplyRequest(Struct, frozen=True):
 class Prepared(Struct, frozen=True):
     """All that is to be written, and what is answered when it has been."""
 
-    plan: dict[str, Any]
+    plan: Plan
     comparison: Comparison
     drafted: Drafted
     rollout: Rollout | None
@@ -94,7 +95,7 @@ class Compared(Struct, frozen=True):
 
     comparison: Comparison
     entries: Sequence[Entry]
-    plan: dict[str, Any]
+    plan: Plan
 
 
 class ApplyPlanner:

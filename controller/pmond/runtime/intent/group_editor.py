@@ -7,8 +7,8 @@ calls a group is looked up each time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from pmon3_schema.answers import Group
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.field_types import check_name
 from pmon3_schema.protocol import Selection
@@ -24,7 +24,7 @@ class GroupEditor:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def groups(self) -> list[dict[str, Any]]:
+    def groups(self) -> list[Group]:
         """All groups by id, with the names of their processes."""
         members: dict[int, list[str]] = {number: [] for number in sorted(self._registry.groups)}
         for one in self._registry.select(Selection()):
@@ -35,7 +35,7 @@ class GroupEditor:
             for number, names in members.items()
         ]
 
-    def create(self, name: str) -> dict[str, Any]:
+    def create(self, name: str) -> Group:
         """Add an empty group. Raises PmonError `invalid` for what is no name, `conflict` for a taken one."""
         _check_name(name)
         if name in self._registry.groups.values():
@@ -84,7 +84,7 @@ class GroupEditor:
         await change_all(self._registry, "the members of groups", choose, write)
         return [self._registry.groups[number] for number in sorted(numbers())]
 
-    def _json(self, number: int) -> dict[str, Any]:
+    def _json(self, number: int) -> Group:
         members = [one.name for one in self._registry.in_group(number)]
         return {"id": number, "name": self._registry.groups[number], "processes": members}
 

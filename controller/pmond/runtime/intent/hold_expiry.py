@@ -54,8 +54,9 @@ class HoldExpiry:
             if one.hold is not None and one.hold.until:
                 yield datetime.fromisoformat(one.hold.until), name, False
         for record in self._sets.all():
-            if record.suspended is not None and record.suspended.get("until"):
-                yield datetime.fromisoformat(record.suspended["until"]), record.set_name, True
+            until = record.suspended["until"] if record.suspended is not None else None
+            if until:
+                yield datetime.fromisoformat(until), record.set_name, True
 
     def _end_hold(self, name: str) -> None:
         one = self._registry.processes[name]

@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pmon3_schema.answers import Suspension
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import Target
@@ -112,7 +113,9 @@ class Ownership:
         """Take no new content from the source of a set."""
         record = self.controlled("suspend", name, peer)
         until = _after(seconds)
-        suspension = {"by": peer.user, "at": self._clock.wall(), "reason": reason, "until": until}
+        suspension: Suspension = {
+            "by": peer.user, "at": self._clock.wall(), "reason": reason, "until": until,
+        }  # fmt: skip
         with self._registry.edit(f"the suspension of {record.set_name}") as edit:
             self._sets.suspend(edit, record.set_name, suspension)
         return self._sets.one(record.set_name)
@@ -130,6 +133,12 @@ class Ownership:
         record = self._sets.one(name)
         check_set(verb, record, peer, self._authority())
         return record
+
+    def check_present(self, verb: str, name: str, peer: Principal) -> None:
+        """Raises PmonError `forbidden` when there is such a set and the caller may not change it."""
+        record = self._sets.get(name)
+        if record is not None:
+            check_set(verb, record, peer, self._authority())
 
     def _chosen(
         self, verb: str, selection: Selection, peer: Principal, right: Right = Right.OPERATE

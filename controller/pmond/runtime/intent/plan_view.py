@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from pmon3_schema.answers import Plan, PlannedAction
 from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.formats.export import plain
@@ -31,7 +32,7 @@ def summary_of(comparison: Comparison) -> dict[str, int]:
 
 def plan_json(
     comparison: Comparison, options: CompareOptions, version: int, digest: str, found: Sequence[Diagnostic]
-) -> dict[str, Any]:
+) -> Plan:
     """The plan object; values of the environment are never shown."""
     return {
         "format": PLAN_FORMAT,
@@ -68,20 +69,14 @@ def _text(value: list[Any]) -> bytes:
     return json.dumps(value, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
 
 
-def with_entries(
-    plan: dict[str, Any], comparison: Comparison, existing: Mapping[str, Existing]
-) -> dict[str, Any]:
+def with_entries(plan: Plan, comparison: Comparison, existing: Mapping[str, Existing]) -> Plan:
     """The plan with the whole entry of each process before and after, secrets masked."""
-    actions = []
     for action, step in zip(plan["actions"], comparison.steps, strict=True):
         known = existing.get(step.moved_from or step.name)
         before, after = known.spec if known is not None else None, step.spec
-        entries = {
-            "entry_before": _entry(before, after, "*** (before)"),
-            "entry_after": _entry(after, before, "*** (after)"),
-        }
-        actions.append({**action, **entries})
-    return {**plan, "actions": actions}
+        action["entry_before"] = _entry(before, after, "*** (before)")
+        action["entry_after"] = _entry(after, before, "*** (after)")
+    return plan
 
 
 def _entry(spec: ProcessSpec | None, other: ProcessSpec | None, word: str) -> dict[str, Any] | None:
@@ -97,8 +92,8 @@ def _entry(spec: ProcessSpec | None, other: ProcessSpec | None, word: str) -> di
     return {**shown, "env_vars": shown["env_vars"] | dict.fromkeys(differing, word)}
 
 
-def _step_json(step: Step) -> dict[str, Any]:
-    body: dict[str, Any] = {
+def _step_json(step: Step) -> PlannedAction:
+    body: PlannedAction = {
         "action": step.action,
         "name": step.name,
         "effect": step.effect,

@@ -7,11 +7,11 @@ where, and for what kind of mistake anybody may know.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
-from pmon3_schema.diagnostics import CODES
+from pmon3_schema.answers import DiagnosticObject
+from pmon3_schema.diagnostics import CODES, UNREADABLE, Severity
 from pmond.runtime.state.records import SourceRecord
 
 INVALID_MANIFEST = "InvalidManifest"
@@ -26,26 +26,33 @@ def redacted(record: SourceRecord) -> SourceRecord:
     return replace(record, message=message, diagnostics=[_withheld(one) for one in record.diagnostics])
 
 
-def place_and_kind(path: str, message: str, diagnostics: Sequence[dict[str, Any]]) -> str:
+def place_and_kind(path: str, message: str, diagnostics: Sequence[DiagnosticObject]) -> str:
     """``cannot apply PATH: FILE:3:5: an unknown field`` in place of the message."""
-    errors = [one for one in diagnostics if one.get("severity", "error") == "error"]
+    errors = [one for one in diagnostics if one["severity"] == Severity.ERROR]
     if not errors:
         return f"cannot apply {path}: it is not valid"
     first = errors[0]
-    if "code" not in first:
-        return message  # it could not be read, so nothing of it is in there
+    if first["code"] == UNREADABLE:
+        return message  # nothing of the file is in there
     start = first["range"]["start"]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     place = f"{first['file']}:{start['line']}:{start['column']}"
     return f"cannot apply {path}: {place}: {_kind(first)}{more}"
 
 
-def _withheld(diagnostic: dict[str, Any]) -> dict[str, Any]:
-    if "code" not in diagnostic:
+def _withheld(diagnostic: DiagnosticObject) -> DiagnosticObject:
+    if diagnostic["code"] == UNREADABLE:
         return diagnostic
-    kept = {key: diagnostic[key] for key in ("severity", "code", "file", "range")}
-    return {**kept, "message": _kind(diagnostic), "path": "", "hint": ""}
+    return {
+        "severity": diagnostic["severity"],
+        "code": diagnostic["code"],
+        "message": _kind(diagnostic),
+        "file": diagnostic["file"],
+        "range": diagnostic["range"],
+        "path": "",
+        "hint": "",
+    }
 
 
-def _kind(diagnostic: dict[str, Any]) -> str:
+def _kind(diagnostic: DiagnosticObject) -> str:
     return CODES.get(diagnostic["code"], "a mistake")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmon3_schema.answers import Suspension
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.compare import CompareOptions
 from pmond.runtime.access.principal import Principal
@@ -94,7 +95,7 @@ class Rollbacks:
         return others[0]
 
     def _suspend(self, name: str, peer: Principal | None, chosen: RevisionRecord, source_digest: str) -> None:
-        suspension = {
+        suspension: Suspension = {
             "by": peer.user if peer is not None else "pmond",
             "at": self._clock.wall(),
             "reason": f"RolledBack to {chosen.number}",

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmon3_schema.answers import DiagnosticObject, Suspension
+from pmon3_schema.diagnostics import UNREADABLE, Diagnostic, Severity
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.profiles import OPTIONS, chosen_by_caller
@@ -73,7 +75,7 @@ class Sets:
 
     def load(self, records: Iterable[SourceRecord]) -> None:
         """Take over what the state file holds."""
-        self._records = {record.set_name: record for record in records}
+        self._records = {record.set_name: _with_known_diagnostics(record) for record in records}
 
     def all(self) -> list[SourceRecord]:
         return [self._records[name] for name in sorted(self._records)]
@@ -137,7 +139,7 @@ class Sets:
         return self.put(edit, after)
 
     def rejected(
-        self, edit: Edit, name: str, digest: str, reason: str, message: str, found: list[dict[str, Any]]
+        self, edit: Edit, name: str, digest: str, reason: str, message: str, found: list[DiagnosticObject]
     ) -> SourceRecord:
         """The present content of the source is not in force, for this reason."""
         before = self._records.get(name) or self.fresh(name)
@@ -228,7 +230,7 @@ class Sets:
         """What a record or revision keeps."""
         return [ManifestFile(path, text) for path, text in unpack(content)] if content else []
 
-    def suspend(self, edit: Edit, name: str, suspension: dict[str, Any] | None) -> None:
+    def suspend(self, edit: Edit, name: str, suspension: Suspension | None) -> None:
         """Take no new content from here on, or take it again (None)."""
         record = self._records.get(name) or self.fresh(name)
         self.put(edit, replace(record, suspended=suspension))
@@ -246,10 +248,21 @@ class Sets:
         self.tell({record.set_name})
 
 
-def suspension_words(suspended: Mapping[str, Any]) -> str:
+def _with_known_diagnostics(record: SourceRecord) -> SourceRecord:
+    """An earlier pmond wrote only path and message of a file that it could not read."""
+
+    def known(found: Mapping[str, Any]) -> DiagnosticObject:
+        if "code" in found:
+            return cast(DiagnosticObject, found)
+        return Diagnostic(Severity.ERROR, UNREADABLE, found["message"], found["path"]).to_json()
+
+    return replace(record, diagnostics=[known(found) for found in record.diagnostics])
+
+
+def suspension_words(suspended: Suspension) -> str:
     """``suspended by ana: maintenance, until 2025-…``."""
-    why = f": {suspended['reason']}" if suspended.get("reason") else ""
-    until = f", until {suspended['until']}" if suspended.get("until") else ""
+    why = f": {suspended['reason']}" if suspended["reason"] else ""
+    until = f", until {suspended['until']}" if suspended["until"] else ""
     return f"suspended by {suspended['by']}{why}{until}"
 
 

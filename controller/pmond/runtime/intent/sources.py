@@ -13,34 +13,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
+from pmon3_schema.answers import Plan
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.settings import Settings
 from pmon3_schema.work_tree import commit_of
-from pmond.core.compare import CompareOptions
+from pmond.core.compare import CompareOptions, Comparison
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.documents import read_documents
 from pmond.runtime.intent.applier import Applier, ApplyOrder
-from pmond.runtime.intent.plan_view import invalid
+from pmond.runtime.intent.plan_view import invalid, plan_json
 from pmond.runtime.intent.redaction import INVALID_MANIFEST, place_and_kind
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import SOURCE_MISSING, Sets, digest_of, suspension_words
 from pmond.runtime.state.records import SourceRecord
 
-_EMPTY_PLAN: dict[str, Any] = {
-    "format": "pmon3.plan/1.0",
-    "set": "",
-    "summary": {},
-    "actions": [],
-    "notes": [],
-    "diagnostics": [],
-}
 _REASONS = {
     ErrorCode.INVALID: INVALID_MANIFEST,
     ErrorCode.CONFLICT: "Conflict",
@@ -112,7 +104,7 @@ class Sources:
                 self._sets.tell({self.owner, *self._sets.predecessors()})
             self._accept(plan)
 
-    async def init(self, *, required: bool) -> tuple[dict[str, Any], frozenset[str]]:
+    async def init(self, *, required: bool) -> tuple[Plan, frozenset[str]]:
         """As `reload`, for a caller who is told what is wrong; the plan and the declared names."""
         async with self._reloading:
             try:
@@ -121,9 +113,14 @@ class Sources:
                 self._reject(error)
                 if error.code is not ErrorCode.NOT_FOUND or required:
                     raise
-                return _EMPTY_PLAN, frozenset()
+                return self._empty_plan(), frozenset()
             self._accept(plan)
             return plan, names
+
+    def _empty_plan(self) -> Plan:
+        """What is done where there is nothing to read."""
+        version = (self._sets.get(self.owner) or self._sets.fresh(self.owner)).version
+        return plan_json(Comparison((), (), 0), self._options(), version, "", ())
 
     def declare(self, name: str) -> None:
         """Take one process from the file, if it is in there and not declared yet."""
@@ -150,7 +147,7 @@ class Sources:
         reading = await self._applier.read(documents) if documents else Reading((), ())
         return {entry.spec.name: entry.spec.needs for entry in reading.entries}
 
-    async def _bring_in(self) -> tuple[dict[str, Any], frozenset[str]]:
+    async def _bring_in(self) -> tuple[Plan, frozenset[str]]:
         documents = self._documents()
         reading = await self._applier.read(documents)
         reached(FailPoint.MANIFEST_READ)
@@ -203,7 +200,7 @@ class Sources:
             self._announce("ManifestSuspended", message, "")
         return True
 
-    def _accept(self, plan: dict[str, Any]) -> None:
+    def _accept(self, plan: Plan) -> None:
         if plan["actions"]:
             self._journal.event("manifest.accepted", path=self.process_config_file, summary=plan["summary"])
             self._announce("ManifestApplied", f"{self.process_config_file}: {_words(plan['summary'])}", "")

@@ -71,8 +71,9 @@ def _choice(settings: Settings, documents: Sequence[ManifestFile]) -> tuple[list
     choice = chosen_by_caller([ManifestFile(*one) for one in unpack(packed)] if packed else [])
     if choice is None:
         return [], ""
-    words = (chosen_words(choice) or {}).items()
-    said = ", ".join(f"{kind} {' '.join(names)}" for kind, names in words if names)
+    words = chosen_words(choice)
+    kinds = [("profiles", words["profiles"]), ("variables", words["variables"])]
+    said = ", ".join(f"{kind} {' '.join(names)}" for kind, names in kinds if names)
     return [choice], f"pmond: {path} is read with what was chosen for it: {said or 'no profile'}\n"
 
 

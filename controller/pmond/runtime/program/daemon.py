@@ -13,8 +13,8 @@ import resource
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from pmon3_schema.answers import Check
 from pmon3_schema.errors import PmonError
 from pmon3_schema.paths import Places
 from pmon3_schema.settings import Settings
@@ -24,11 +24,11 @@ from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.folders import ensure_folder, owner_of, refuse_strangers
 from pmond.runtime.files.watch import Watcher
 from pmond.runtime.http.listener import socket_name
+from pmond.runtime.http.resources.pmond import Services
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.spawn import seal_descriptors
 from pmond.runtime.program import preload
 from pmond.runtime.program.configuration import Configuration, policy_of
-from pmond.runtime.program.controller import Services
 from pmond.runtime.program.doctor import Surroundings, examine
 from pmond.runtime.program.handover import Handover
 from pmond.runtime.program.notify import ServiceNotifier
@@ -279,7 +279,7 @@ class Daemon:
         if not self.settings.disable_reloads:
             self._watcher.resync()
 
-    def _doctor(self) -> list[dict[str, Any]]:
+    def _doctor(self) -> list[Check]:
         return examine(
             Surroundings(
                 state_dir=self.settings.data.directory,

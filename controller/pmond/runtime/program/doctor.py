@@ -10,17 +10,19 @@ import os
 import resource
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Final, Literal
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
+from pmon3_schema.answers import Check
 from pmond.runtime.files import inotify
 from pmond.runtime.files.hole_punching import mechanism
 from pmond.runtime.processes.adopted_exits import tells_exits
 from pmond.runtime.processes.identity import open_pidfd, pidfd_inode
 
-OK, LIMITED, FAILED = "ok", "limited", "failed"
+OK: Final = "ok"
+LIMITED: Final = "limited"
+FAILED: Final = "failed"
 _FEW_DESCRIPTORS = 0.8
 """Share of the limit of open files beyond which it is time to raise it."""
 
@@ -29,9 +31,14 @@ class HostCheck(Struct, frozen=True):
     """One line: what it is about, how it stands, what is in use, and what follows from that."""
 
     name: str
-    status: str
+    status: Literal["ok", "limited", "failed"]
     in_use: str
     message: str = ""
+
+    @property
+    def published(self) -> Check:
+        """The same as callers see it."""
+        return {"name": self.name, "status": self.status, "in_use": self.in_use, "message": self.message}
 
 
 class Surroundings(Struct, frozen=True):
@@ -50,10 +57,10 @@ class Surroundings(Struct, frozen=True):
     processes: int
 
 
-def examine(around: Surroundings) -> list[dict[str, Any]]:
+def examine(around: Surroundings) -> list[Check]:
     """All checks, as they are answered to callers."""
     return [
-        asdict(check)
+        check.published
         for check in (
             _state(around),
             _exits(),
@@ -156,9 +163,9 @@ def _watching() -> HostCheck:
 def _descriptors(around: Surroundings) -> HostCheck:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    status = LIMITED if used > soft * _FEW_DESCRIPTORS else OK
-    hint = "raise LimitNOFILE, or ulimit -n" if status == LIMITED else ""
-    return HostCheck("open files", status, f"{used} of {soft}", hint or f"hard limit {hard}")
+    if used > soft * _FEW_DESCRIPTORS:
+        return HostCheck("open files", LIMITED, f"{used} of {soft}", "raise LimitNOFILE, or ulimit -n")
+    return HostCheck("open files", OK, f"{used} of {soft}", f"hard limit {hard}")
 
 
 def _privileges() -> HostCheck:

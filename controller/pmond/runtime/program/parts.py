@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,12 +20,24 @@ from pmond.runtime.access import users
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
+from pmond.runtime.http import openapi
 from pmond.runtime.http.admission import free_descriptors, limits_within
-from pmond.runtime.http.api import Api
+from pmond.runtime.http.dispatcher import Dispatcher
+from pmond.runtime.http.resources.actions import ActionResource
+from pmond.runtime.http.resources.events import EventResource
+from pmond.runtime.http.resources.graph import GraphResource
+from pmond.runtime.http.resources.groups import GroupResource
+from pmond.runtime.http.resources.holds import HoldResource
+from pmond.runtime.http.resources.logs import LogResource
+from pmond.runtime.http.resources.manifests import ManifestResource
+from pmond.runtime.http.resources.pmond import Circumstances, DaemonResource, Identification, Services
+from pmond.runtime.http.resources.processes import ProcessResource
+from pmond.runtime.http.resources.sets import SetResource
+from pmond.runtime.http.resources.waits import WaitResource
 from pmond.runtime.http.server import Server
+from pmond.runtime.http.visibility import Visibility
 from pmond.runtime.intent.applier import Applier
 from pmond.runtime.intent.commands import Commands
-from pmond.runtime.intent.group_editor import GroupEditor
 from pmond.runtime.intent.hold_expiry import HoldExpiry
 from pmond.runtime.intent.ownership import Ownership, may_control_set
 from pmond.runtime.intent.registry import Registry
@@ -46,7 +57,6 @@ from pmond.runtime.processes.adopted_exits import AdoptedExits
 from pmond.runtime.processes.memory import MemoryKills
 from pmond.runtime.processes.reaper import Reaper
 from pmond.runtime.program.configuration import Configuration, policy_of
-from pmond.runtime.program.controller import Controller, Services
 from pmond.runtime.program.state_folder import StateFolder
 from pmond.runtime.supervise.bus import Bus, set_key
 from pmond.runtime.supervise.loop import Loop
@@ -54,6 +64,7 @@ from pmond.runtime.supervise.perform import Performer
 from pmond.runtime.supervise.probes.notify_socket import NotifySocket
 from pmond.runtime.supervise.probes.sender import SenderLookup
 from pmond.runtime.views.publishing import Publisher
+from pmond.runtime.views.readable_logs import ReadableLogs
 from pmond.runtime.views.set_view import SetView
 from pmond.runtime.views.waiter import Waiter
 
@@ -88,10 +99,10 @@ class Parts:
         self._make_loop()
         self._make_publishing(uid)
         self._make_intent()
-        controller = self._make_controller()
-        api, limits = Api(controller, configuration.authority), limits_within(free_descriptors())
+        dispatcher = Dispatcher(self._make_resources(), configuration.authority)
+        limits = limits_within(free_descriptors())
         limits = replace(limits, requests_of_a_user=configuration.settings.access.quota.requests)
-        self.server = Server(api.handle, self._report_defect, limits, owner_uid=uid)
+        self.server = Server(dispatcher.handle, self._report_defect, limits, owner_uid=uid)
         self._make_followers(exit_on)
 
     def _make_loop(self) -> None:
@@ -156,31 +167,39 @@ class Parts:
         self.hold_expiry = HoldExpiry(registry, sets, self._journal, lambda name: self.sources.changed())
         self.ownership.held = sets.changed = self.hold_expiry.look
 
-    def _make_controller(self) -> Controller:
+    def _make_resources(self) -> tuple[object, ...]:
+        """What callers can ask for; each gets only the parts it needs."""
         registry, loop, bus, clock = self.registry, self.loop, self.bus, self._clock
-        self.set_view = SetView(
-            registry, loop, self.sets, self.rollouts, clock,
-            lambda record, peer: may_control_set(record, peer, self._configuration.authority()),
-        )  # fmt: skip
-        return Controller(
-            registry=registry,
-            commands=self.commands,
-            applier=self.applier,
-            group_editor=GroupEditor(registry),
-            sources=self.sources,
-            waiter=Waiter(registry, loop, bus, self.publisher, clock, self.rollouts.active),
-            publisher=self.publisher,
-            ownership=self.ownership,
-            sets=self.sets,
-            set_view=self.set_view,
-            rollbacks=self.rollbacks,
-            bus=bus,
-            store=self._folder.store,
-            about=self._about(),
-            log_dir=lambda: self._configuration.settings.logs.directory,
-            authority=self._configuration.authority,
-            services=self._calls.services,
+        publisher, commands, sources, ownership = (
+            self.publisher,
+            self.commands,
+            self.sources,
+            self.ownership,
         )
+        authority, services = self._configuration.authority, self._calls.services
+        visibility = Visibility(authority)
+        set_view = SetView(
+            registry, loop, self.sets, self.rollouts, clock,
+            lambda record, peer: may_control_set(record, peer, authority()),
+        )  # fmt: skip
+        waiter = Waiter(registry, loop, bus, publisher, clock, self.rollouts.active)
+        logs = ReadableLogs(commands, publisher, authority)
+        return (
+            ProcessResource(registry, publisher, commands, visibility),
+            ActionResource(registry, commands, sources, authority),
+            HoldResource(ownership),
+            WaitResource(waiter, logs, set_view, visibility),
+            ManifestResource(
+                registry, commands, self.applier, self.sets, ownership, sources, visibility,
+                services.look_again,
+            ),
+            SetResource(set_view, ownership, sources, self.rollbacks, visibility),
+            LogResource(registry, logs),
+            EventResource(registry, self._folder.store, bus),
+            GraphResource(registry, sources),
+            GroupResource(registry, publisher, visibility),
+            DaemonResource(self._identification(), self._circumstances, services, openapi.document),
+        )  # fmt: skip
 
     def _make_followers(self, exit_on: str) -> None:
         """What follows from turns and exits: scripts, rotation, the end of pmond itself."""
@@ -285,13 +304,13 @@ class Parts:
         except OSError as error:
             self._journal.warn("log.not_renamed", path=str(before), error=str(error))
 
-    def _about(self) -> Mapping[str, Any]:
-        return {
-            "started_at": self._clock.wall(),
-            "socket": self.socket,
-            "config_file": self._configuration.places.config_file,
-            "state_dir": self._folder.path,
-        }
+    def _identification(self) -> Identification:
+        places = self._configuration.places
+        return Identification(self._clock.wall(), self.socket, places.config_file, self._folder.path)
+
+    def _circumstances(self) -> Circumstances:
+        logs, store = self._configuration.settings.logs, self._folder.store
+        return Circumstances(self.sources.process_config_file, logs.directory, store.degraded)
 
     def _report_defect(self, identifier: str, where: str, error: BaseException) -> None:
         self._journal.error("request.failed", error, id=identifier, where=where)

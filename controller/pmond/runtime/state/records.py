@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from pmon3_schema.answers import Suspension
 from pmond.core.model import Intent
 
 
@@ -89,7 +90,8 @@ class SourceRecord(Struct, frozen=True):
     content: bytes
     """The last accepted documents (`documents.pack`); what is in force while the file is broken."""
     accepted: bool
-    diagnostics: list[dict[str, Any]]
+    diagnostics: list[Any]
+    """Why it is not, as `answers.DiagnosticObject`; as far as an earlier pmond wrote that (`Sets.load`)."""
     checked_at: str
     version: int
     """Counted up by each accepted change."""
@@ -99,8 +101,7 @@ class SourceRecord(Struct, frozen=True):
     """Why it is not accepted, in one word."""
     message: str = ""
     """The same for people."""
-    suspended: dict[str, Any] | None = None
-    """by, at, reason, until (time or null), digest (it ends when the source has another one)."""
+    suspended: Suspension | None = None
     rollout: dict[str, Any] | None = None
     """What is being rolled out (`core.rollout`), until it has ended."""
     revision: int = 0

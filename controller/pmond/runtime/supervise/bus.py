@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
-from typing import Any
+
+from pmon3_schema.answers import Event
 
 _MOST_UNREAD = 1000
 
@@ -60,7 +61,12 @@ class Bus:
 
     def __init__(self) -> None:
         self._watches: list[ChangeWatch] = []
-        self._subscribers: list[_Subscription] = []
+        self._subscribers: list[Subscription] = []
+
+    @property
+    def listeners(self) -> int:
+        """How many wait or follow now."""
+        return len(self._watches) + len(self._subscribers)
 
     def changed(self, names: Set[str]) -> None:
         """Wake those who wait for one of these processes."""
@@ -82,33 +88,33 @@ class Bus:
         with self.watch(names) as changes:
             await changes.wait(timeout)
 
-    def publish(self, event: Mapping[str, Any]) -> None:
+    def publish(self, event: Event) -> None:
         for subscription in self._subscribers:
             subscription.put(event)
 
-    def subscribe(self) -> AsyncIterator[Mapping[str, Any]]:
+    def subscribe(self) -> Subscription:
         """Events from now on."""
-        subscription = _Subscription(self._subscribers)
+        subscription = Subscription(self._subscribers)
         self._subscribers.append(subscription)
         return subscription
 
 
-class _Subscription:
+class Subscription:
     """An iterator that is registered from its making on."""
 
-    def __init__(self, registered: list[_Subscription]) -> None:
+    def __init__(self, registered: list[Subscription]) -> None:
         self._registered = registered
-        self._unread: deque[Mapping[str, Any]] = deque(maxlen=_MOST_UNREAD)
+        self._unread: deque[Event] = deque(maxlen=_MOST_UNREAD)
         self._more = asyncio.Event()
 
-    def put(self, event: Mapping[str, Any]) -> None:
+    def put(self, event: Event) -> None:
         self._unread.append(event)
         self._more.set()
 
-    def __aiter__(self) -> _Subscription:
+    def __aiter__(self) -> Subscription:
         return self
 
-    async def __anext__(self) -> Mapping[str, Any]:
+    async def __anext__(self) -> Event:
         try:
             while not self._unread:
                 self._more.clear()

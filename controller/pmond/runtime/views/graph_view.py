@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pmon3_schema import graph
+from pmon3_schema.answers import Graph
 
 
-def graph_json(edges: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def graph_json(edges: Mapping[str, Sequence[str]]) -> Graph:
     """The answer of `GET /v1/graph`. `edges`: what each process needs; unknown names do not count."""
     known = {name: [need for need in needs if need in edges] for name, needs in edges.items()}
     ordered = [name for layer in graph.layers(known, known) for name in layer]

@@ -8,13 +8,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pmon3_schema.answers import Description, Event, InstanceStatus
 from pmon3_schema.effect import Effect
 from pmon3_schema.formats.export import plain
 from pmon3_schema.origins import positions
 from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import changes
-from pmon3_schema.status import Condition, ProcessStatus, Status
+from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, Status
 from pmond.core.condition import ConditionValue
 from pmond.core.model import NOTHING_SEEN, Hold, Intent, State
 from pmond.core.report import Report, condition_values, exit_words, report
@@ -29,6 +30,7 @@ from pmond.runtime.processes.instances import Instances
 from pmond.runtime.processes.launch import log_paths
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.processes.usage import Usage, UsageSampler
+from pmond.runtime.state.records import EventRecord
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.probe_json import probe_json
@@ -131,7 +133,7 @@ class Publisher:
             "ready": seen.ready and not aside,
             "probe": probe_json(spec, instance, self._at),
             "owner": one.owner,
-            "hold": hold_json(one.hold),
+            "hold": hold_json(one.hold) if one.hold is not None else None,
             "generation": one.generation,
             "observed_generation": loop.decided.get(one.name, 0),
             "exit_code": code,
@@ -139,7 +141,7 @@ class Publisher:
             "reason": f"internal error, set aside: {aside}" if aside else seen.reason,
         }
 
-    async def describe(self, one: Intent) -> dict[str, Any]:
+    async def describe(self, one: Intent) -> Description:
         """A row and what is behind it."""
         origins = await self.origins(one)
         return {
@@ -211,7 +213,7 @@ class Publisher:
         found = changes(running.spec, one.spec)
         return ": " + ", ".join(change.path for change in found if change.effect is Effect.RESTART)
 
-    def _instance_list(self, one: Intent) -> list[dict[str, Any]]:
+    def _instance_list(self, one: Intent) -> list[InstanceStatus]:
         state: State = self._loop.observed.get(one.name, NOTHING_SEEN)
         instance = state.instance
         if instance is None:
@@ -232,7 +234,7 @@ class Publisher:
         return wall_after(moment - self._clock.now())
 
 
-def event_json(event: Any) -> dict[str, Any]:
+def event_json(event: EventRecord) -> Event:
     """One event as callers see it."""
     return {
         "id": event.id,
@@ -244,10 +246,8 @@ def event_json(event: Any) -> dict[str, Any]:
     }
 
 
-def hold_json(hold: Hold | None) -> dict[str, Any] | None:
+def hold_json(hold: Hold) -> HoldStatus:
     """A hold as callers see it."""
-    if hold is None:
-        return None
     return {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason, "until": hold.until}
 
 

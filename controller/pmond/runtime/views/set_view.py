@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
+from pmon3_schema.answers import Member, Revision, Set
 from pmon3_schema.profiles import chosen_words
 from pmon3_schema.status import Status
 from pmond.core.health import health_of, sync_of, worst
@@ -42,7 +42,7 @@ class SetView:
         self._may_read = may_read
         """Whether a caller may know what stands in the source of a set."""
 
-    async def all(self, peer: Principal) -> list[dict[str, Any]]:
+    async def all(self, peer: Principal) -> list[Set]:
         """Every set by name, the processes of the command line last."""
         members: dict[str, list[Intent]] = {}
         for one in self._registry.processes.values():
@@ -73,14 +73,14 @@ class SetView:
             self._rollouts.active(name),
         )
 
-    async def _json(self, name: str, members: list[Intent], peer: Principal) -> dict[str, Any]:
+    async def _json(self, name: str, members: list[Intent], peer: Principal) -> Set:
         held = any(one.hold is not None and not one.hold.up for one in members)
         members = sorted(members, key=lambda one: one.id)
         marked = await cooperative_map(members, self._is_outdated)
         outdated = [one.name for one, behind in zip(members, marked, strict=True) if behind]
         known, stands = self._sets.get(name) is not None, self._set_status(name, peer, members, outdated)
         record = stands.record
-        suspended = record.suspended is not None
+        suspended, choice = record.suspended is not None, self._sets.choice(name)
         seen = await cooperative_map(members, lambda one: health_of(self._status(one)))
         return {
             "name": name,
@@ -94,7 +94,7 @@ class SetView:
             "message": record.message,
             "diagnostics": list(record.diagnostics),
             "suspended": record.suspended,
-            "chosen": chosen_words(self._sets.choice(name)),
+            "chosen": chosen_words(choice) if choice is not None else None,
             "version": record.version,
             "revision": record.revision,
             "checked_at": record.checked_at if known else None,
@@ -103,7 +103,7 @@ class SetView:
             "conditions": conditions(stands) if known else [],
         }
 
-    def history(self, name: str, limit: int) -> list[dict[str, Any]]:
+    def history(self, name: str, limit: int) -> list[Revision]:
         """The revisions of a set, newest first."""
         record = self._sets.one(name)
         return [_revision(one) for one in self._sets.revisions(record.set_name, limit)]
@@ -121,7 +121,7 @@ class SetView:
         return instance is not None and instance.revision != one.revision
 
 
-def _member(one: Intent) -> dict[str, Any]:
+def _member(one: Intent) -> Member:
     return {
         "name": one.name,
         "prune": one.spec.prune,
@@ -131,7 +131,7 @@ def _member(one: Intent) -> dict[str, Any]:
     }
 
 
-def _revision(record: RevisionRecord) -> dict[str, Any]:
+def _revision(record: RevisionRecord) -> Revision:
     summary: Mapping[str, int] = record.summary
     return {
         "revision": record.number,

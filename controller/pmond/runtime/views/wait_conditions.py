@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from pmon3_schema.answers import Outcome
 from pmon3_schema.goals import Goal, WaitCondition
 from pmond.runtime.intent.set_conditions import SetStatus, condition_values
 
@@ -29,7 +30,7 @@ def together(goal: Goal, verdicts: Sequence[Verdict]) -> Verdict:
     )
 
 
-def outcome_of(goal: Goal, processes: Iterable[Verdict], whole: Verdict | None) -> str:
+def outcome_of(goal: Goal, processes: Iterable[Verdict], whole: Verdict | None) -> Outcome | None:
     """``met`` or ``failed`` once that is certain; `whole` is the verdict on the set, if one counts."""
     parts = [whole] if whole is not None else []
     if goal.part(of_set=False).conditions:
@@ -38,7 +39,7 @@ def outcome_of(goal: Goal, processes: Iterable[Verdict], whole: Verdict | None) 
         failed = settled and any(one.failed for one in found)
         parts.append(Verdict(met=all(one.met for one in found), failed=failed))
     verdict = together(goal, parts)
-    return "met" if verdict.met else "failed" if verdict.failed else ""
+    return "met" if verdict.met else "failed" if verdict.failed else None
 
 
 def judge_set(one: SetStatus, condition: WaitCondition) -> Verdict:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
+from pmon3_schema.answers import Outcome, WaitFailure, WaitOutcome
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.goals import Goal, WaitCondition, parse
 from pmon3_schema.protocol import Promise, Wait
@@ -55,7 +55,7 @@ class Waiter:
         self._publisher = publisher
         self._clock = clock
 
-    async def wait(self, wish: Wait, readable: Readable, stands: Callable[[], SetStatus]) -> dict[str, Any]:
+    async def wait(self, wish: Wait, readable: Readable, stands: Callable[[], SetStatus]) -> WaitOutcome:
         """The answer of `POST /v1/wait`. `stands`: how the set that is named is now."""
         deadline = self._clock.now() + wish.timeout
         goal = _goal(wish)
@@ -71,7 +71,7 @@ class Waiter:
                     await cooperative_map(found, lambda one: self._judge_all(one, goal.part(of_set=False)))
                 )
                 whole = self._judge_set(goal.part(of_set=True), stands, changes)
-                outcome = "" if changes.unread else outcome_of(goal, verdicts.values(), whole)
+                outcome = None if changes.unread else outcome_of(goal, verdicts.values(), whole)
                 left = deadline - self._clock.now()
                 if outcome or left <= 0:
                     said = verdicts if whole is None else verdicts | {f"set {wish.set}": whole}
@@ -178,18 +178,21 @@ class Waiter:
         return Verdict(reason=reason)
 
     async def _answer(
-        self, outcome: str, names: Iterable[str], verdicts: dict[str, Verdict], readable: Readable
-    ) -> dict[str, Any]:
+        self, outcome: Outcome, names: Iterable[str], verdicts: dict[str, Verdict], readable: Readable
+    ) -> WaitOutcome:
         present = [self._registry.processes[name] for name in names if name in self._registry.processes]
         # Of several ways to a goal one may be enough.
         unmet = [(name, one) for name, one in verdicts.items() if outcome != "met" and not one.met]
         failures = await cooperative_map(
             unmet,
-            lambda one: {"name": one[0], "reason": one[1].reason, "log_tail": self._tail(one[0], readable)},
+            lambda one: self._failure(*one, readable),
         )
         await asyncio.sleep(0)  # all that looks at thousands in one go is a turn's work
         rows = await self._publisher.rows(sorted(present, key=lambda one: one.id), usage=True)
         return {"outcome": outcome, "processes": rows, "failures": failures}
+
+    def _failure(self, name: str, verdict: Verdict, readable: Readable) -> WaitFailure:
+        return {"name": name, "reason": verdict.reason, "log_tail": self._tail(name, readable)}
 
     def _tail(self, name: str, readable: Readable) -> str:
         one = self._registry.processes.get(name)

@@ -1,0 +1,1 @@
+"""What can be asked for: a module per resource, each given only the parts it needs."""

@@ -1,0 +1,43 @@
+"""Which files a caller may read as the log of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pmond.core.model import Intent
+from pmond.runtime.access.authority import Authority, Right
+from pmond.runtime.access.principal import Principal
+from pmond.runtime.files.log_files import LogFile
+from pmond.runtime.intent.commands import Commands
+from pmond.runtime.views.publishing import Publisher
+
+
+class ReadableLogs:
+    """Decides by the caller, and by whose files the logs of a process are."""
+
+    def __init__(self, commands: Commands, publisher: Publisher, authority: Callable[[], Authority]) -> None:
+        self._commands = commands
+        self._publisher = publisher
+        self._authority = authority
+
+    def of(self, one: Intent, peer: Principal) -> Sequence[LogFile]:
+        """The log, and the separate file of standard error if there is one; none of somebody else's."""
+        if not self._commands.may(peer, Right.READ_SECRETS, one):
+            return []
+        owners = None if self._authority().is_owner(peer) else self._owners(one)
+        return [LogFile(Path(path), owners) for path in dict.fromkeys(self._publisher.log_files(one))]
+
+    def checked(self, one: Intent, peer: Principal) -> Sequence[LogFile]:
+        """The same for a caller who is told that they are somebody else's. Raises PmonError `forbidden`."""
+        self._commands.require(Right.READ_SECRETS, "read the log of", peer, one)
+        return self.of(one, peer)
+
+    def _owners(self, one: Intent) -> frozenset[int]:
+        """Whose files the logs of a process are: its user's, or who owns the logs of pmond's own."""
+        authority = self._authority()
+        uid = authority.uid_of(one.spec.user)
+        given = self._publisher.context.log_owner
+        if uid is None:
+            return frozenset()
+        return frozenset({uid, given[0]} if given is not None and uid in {0, authority.daemon_uid} else {uid})
