@@ -40,6 +40,8 @@ from pmond.runtime.files.archives import (
 from pmond.runtime.files.hole_punching import UNKNOWN, collapse, punch, try_hole
 
 _CHUNK = 1 << 20
+_PARTS = 3
+"""Archives that a log becomes which takes all the room there is."""
 
 
 def main(path: str, keep: int, total: int) -> int:
@@ -85,10 +87,11 @@ class _Rotation:
         begin, block = first_byte(self.log), self.status.st_blksize
         size = self.status.st_size
         end = (size - 1) // block * block
-        if end > begin:
+        for cut in cuts(begin, end, block, keep, total - (size - end) if total else None):
             # The copy takes as much again until the bytes are cut out.
-            self._tidy(keep, total - 2 * (size - begin) if total else None)
-            self._cut(self._copy(begin, end))
+            self._tidy(keep, total - (size - begin) - (cut - begin) if total else None)
+            self._cut(self._copy(begin, cut))
+            begin = cut
         self._collapse()
         left = os.fstat(self.log).st_size - first_byte(self.log)
         self._tidy(keep, total - left if total else None)
@@ -188,6 +191,20 @@ class _Rotation:
             os.unlink(name, dir_fd=self.folder)
         except FileNotFoundError:
             return  # compressed meanwhile
+
+
+def cuts(begin: int, end: int, block: int, keep: int, room: int | None) -> list[int]:
+    """The ends of the archives that these bytes of a log become: one, unless it would take most of the room.
+
+    A log may have grown far beyond its total, while no pmond was there, say. Of many archives only the
+    oldest go, of one all does.
+    """
+    if end <= begin:
+        return []
+    if room is None or room < block or end - begin <= room // _PARTS:
+        return [end]
+    most = max(block, room // min(keep, _PARTS) // block * block)
+    return [*range(end - (end - begin - 1) // most * most, end, most), end]
 
 
 def _copy_some(log: int, file: int, size: int, begin: int, at: int) -> int:

@@ -1,175 +1,140 @@
 """When to rotate which log: looks at sizes as often as they can matter, and starts `rotate`.
 
-Theory of operation: only logs of processes with `log_rotate` are looked at, at each resync; one
-that grows is looked at again when it will have reached its size at the rate it had, at the
-earliest after half a second. The work is done by programs of their own, so neither copying nor
-compressing holds up the loop, and it is not lost when pmond is killed. Compressing follows each
-rotation, and the next rotation does not wait for it, so a log that grows faster than it can be
-compressed is kept in size nevertheless.
+Theory of operation: only logs of processes with `log_rotate` are looked at. How soon again is decided
+by how they grow (`log_growth`); one that nobody writes to is looked at when somebody does
+(`resting_logs`), and all are at each resync. The work is done by programs of their own
+(`rotation_programs`), so neither copying nor compressing holds up the loop, and it is not lost when
+pmond is killed. Compressing follows each rotation, and the next rotation does not wait for it, so a log
+that grows faster than it can be compressed is kept in size nevertheless.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-
-from msgspec import Struct
+from collections.abc import Callable, Iterable, Mapping
 
 from pmon3_schema.process_parts import LogRotateSpec
 from pmond.core.model import ExitStatus
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.files import archives
-from pmond.runtime.files.archives import NOT_HERE
-from pmond.runtime.processes.short_command import ShortCommand, ShortCommandError
-
-_SOONEST = 0.5
-"""Seconds between two looks at a log that grows fast."""
-_LATEST = 30.0
-
-_ROOT = str(Path(__file__).parents[3])
-_RUN = (
-    "import sys; sys.path.append(sys.argv[1]); from pmond.runtime.files import {0}; "
-    "sys.exit({0}.program(sys.argv[2:]))"
-)
-"""Without site-packages, which would cost more than the rest; both programs need nothing of them."""
+from pmond.runtime.files import archives, log_growth
+from pmond.runtime.files.log_growth import LATEST, SOONEST, Growth
+from pmond.runtime.files.resting_logs import RestingLogs
+from pmond.runtime.observers.rotation_programs import RotationPrograms
 
 Logs = Callable[[], Mapping[str, LogRotateSpec]]
 """The logs of running processes that are to be rotated, by path."""
-
-
-class _Rotator(Struct, frozen=True):
-    """A program that is at work on a log."""
-
-    path: str
-    handler: ShortCommand
-    compresses: bool
-
-    @property
-    def which(self) -> tuple[str, bool]:
-        """Of one log, one program of each kind is at work at a time."""
-        return self.path, self.compresses
-
-
-class _Failure(Struct, frozen=True):
-    why: str
-    until: float
-
-
-class _Seen(Struct):
-    size: int
-    at: float
 
 
 class LogRotator:
     """Keeps logs below their sizes."""
 
     def __init__(self, logs: Logs, environment: Mapping[str, str], clock: Clock, journal: Journal) -> None:
-        self._logs = logs
-        self._environment = environment
+        self._find_logs = logs
         self._clock = clock
-        self._journal = journal
-        self._looked = 0.0
-        self._seen: dict[str, _Seen] = {}
-        self._running: dict[int, _Rotator] = {}
-        self._failed: dict[tuple[str, bool], _Failure] = {}
+        self._logs: Mapping[str, LogRotateSpec] = {}
+        self._grown: dict[str, Growth] = {}
+        self._due: dict[str, float] = {}
+        """When a log is to be looked at again; those that rest are not there."""
+        self._programs = RotationPrograms(environment, clock, journal)
+        self._resting = RestingLogs(self._woke)
         self._timer: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
 
     def look(self) -> None:
         """Look at all logs now; called at each resync."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        now, soonest = self._clock.now(), _LATEST
-        self._looked = now
-        logs = self._logs()
-        for path, wanted in logs.items():
-            if not self._is_busy(path, compresses=False):
-                soonest = min(soonest, self._look_at(path, wanted, now))
-        self._seen = {path: seen for path, seen in self._seen.items() if path in logs}
-        self._failed = {which: failed for which, failed in self._failed.items() if which[0] in logs}
-        if soonest < _LATEST:
-            self._timer = asyncio.get_running_loop().call_later(soonest, self.look)
+        self._gather()
+        self._look_at_those(self._logs)
 
-    def schedule_check(self, seconds: float = _SOONEST) -> None:
-        """Look within this time: pmond or a process with such a log was started, or a rotation has ended."""
-        loop = asyncio.get_running_loop()
-        if self._timer is not None and self._timer.when() > loop.time() + seconds:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = loop.call_later(seconds, self.look)
+    def schedule_check(self, seconds: float = SOONEST) -> None:
+        """Find new logs within this time: pmond or a process with such a log was started."""
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(seconds, self._look_for_new)
 
     def exited(self, pid: int, status: ExitStatus) -> bool:
         """A child ended; False when it is none of ours."""
-        if (work := self._running.pop(pid, None)) is None:
+        ended = self._programs.exited(pid, status)
+        if ended is None:
             return False
-        work.handler.ended(status)
-        if status.code == 0:
-            self._failed.pop(work.which, None)
-            self._journal.debug("log.compressed" if work.compresses else "log.rotated", path=work.path)
-        elif status.code == NOT_HERE:
-            self._fail(work, "this file system cannot make holes (see pmon3 doctor)")
-        else:
-            # Whoever killed it need not do so again; what it said itself is likely to last.
-            patience = 0.0 if status.code is None else _LATEST
-            self._fail(work, work.handler.output.strip() or work.handler.problem, patience)
-        if not work.compresses:
-            self._compress(work.path)
-            self.schedule_check(
-                max(0.0, self._looked + _SOONEST - self._clock.now())
-            )  # it has grown meanwhile
+        if not ended.compresses and ended.path in self._logs:
+            self._compress(ended.path)
+            # It has grown meanwhile.
+            seen = self._grown.get(ended.path)
+            self._expect(ended.path, max(self._clock.now(), seen.at + SOONEST if seen is not None else 0.0))
         return True
 
     def close(self) -> None:
         """Look no more; what is being rotated is ended by itself."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._gathering):
+            if timer is not None:
+                timer.cancel()
+        self._resting.close()
 
-    def _fail(self, work: _Rotator, why: str, patience: float = _LATEST) -> None:
-        """Told once for each reason, and tried again after a while."""
-        before = self._failed.get(work.which)
-        self._failed[work.which] = _Failure(why, self._clock.now() + patience)
-        if before is None or before.why != why:
-            self._journal.warn("log.not_rotated", path=work.path, error=why)
+    def _gather(self) -> None:
+        """Which logs there are now."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        self._logs = logs = self._find_logs()
+        self._grown = {path: grown for path, grown in self._grown.items() if path in logs}
+        self._due = {path: at for path, at in self._due.items() if path in logs}
+        self._programs.forget_all_but(logs)
+
+    def _look_for_new(self) -> None:
+        before = self._logs
+        self._gather()
+        self._look_at_those([path for path, wanted in self._logs.items() if before.get(path) != wanted])
+
+    def _look_at_due(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        self._look_at_those([path for path, at in self._due.items() if at <= now])
+
+    def _look_at_those(self, paths: Iterable[str]) -> None:
+        now = self._clock.now()
+        for path in list(paths):
+            self._due.pop(path, None)
+            again = self._programs.busy_until(path)
+            if again is None:
+                again = self._look_at(path, self._logs[path], now)
+            if again is not None:
+                self._due[path] = again
+        self._set_timer()
+
+    def _look_at(self, path: str, wanted: LogRotateSpec, now: float) -> float | None:
+        """Rotate it if it is time; else when to look again, None: when it is written to."""
+        try:
+            log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            return None  # not there: whoever makes it is started, and the next resync looks too
+        try:
+            # A hole at its beginning is none of what the log holds.
+            length = os.fstat(log).st_size
+            before = self._grown.get(path)
+            seen = log_growth.look(before, length - archives.first_byte(log), now, wanted.size)
+            self._grown[path] = seen.growth
+            if seen.growth.size and (seen.is_full or self._is_old(path, wanted)):
+                return self._rotate(path, wanted, first=before is None)
+            if seen.again_in is not None:
+                return now + seen.again_in
+            if not wanted.size:
+                return None
+            return None if self._resting.rest(path, log, length) else now + LATEST
+        finally:
+            os.close(log)
+
+    def _rotate(self, path: str, wanted: LogRotateSpec, first: bool) -> float | None:
+        self._programs.start(path, "rotate", str(wanted.keep), str(wanted.total))
+        if first:
+            self._compress(path)  # what an earlier pmond has left
+        return self._programs.busy_until(path)
 
     def _compress(self, path: str) -> None:
         """What rotations have left, this one and those of an earlier pmond."""
-        wanted = self._logs().get(path)
-        if wanted is not None and wanted.compress and not self._is_busy(path, compresses=True):
-            self._start(path, "compress")
-
-    def _is_busy(self, path: str, compresses: bool) -> bool:
-        """Whether it is being done, or was tried in vain a moment ago."""
-        failed = self._failed.get((path, compresses))
-        if failed is not None and self._clock.now() < failed.until:
-            return True
-        return any(work.which == (path, compresses) for work in self._running.values())
-
-    def _look_at(self, path: str, wanted: LogRotateSpec, now: float) -> float:
-        """Rotate it if it is time; else the seconds until it can be."""
-        try:
-            size = _size(path)
-        except OSError:
-            return _LATEST
-        before = self._seen.get(path)
-        if before is None and wanted.size > size:
-            self._seen[path] = _Seen(size, now)
-            return 2 * _SOONEST
-        self._seen[path] = _Seen(size, now)
-        if size and (0 < wanted.size <= size or self._is_old(path, wanted)):
-            self._start(path, "rotate", str(wanted.keep), str(wanted.total))
-            if before is None:
-                self._compress(path)
-            return _SOONEST
-        if before is None or not wanted.size or size <= before.size or now <= before.at:
-            return _LATEST
-        rate = (size - before.size) / (now - before.at)
-        return max(_SOONEST, (wanted.size - size) / rate)
+        if self._logs[path].compress and self._programs.busy_until(path, compresses=True) is None:
+            self._programs.start(path, "compress")
 
     def _is_old(self, path: str, wanted: LogRotateSpec) -> bool:
         """Whether its last rotation, or the first look for one, is `age` ago."""
@@ -179,23 +144,25 @@ class LogRotator:
         try:
             return time.time() - os.stat(mark).st_mtime >= wanted.age  # noqa: PTH116
         except OSError:
-            self._start(path, "rotate", "0", "0")
+            self._programs.start(path, "rotate", "0", "0")
             return False
 
-    def _start(self, path: str, module: str, *numbers: str) -> None:
-        program = (sys.executable, "-I", "-S", "-c", _RUN.format(module), _ROOT, path, *numbers)
-        try:
-            handler = ShortCommand(program[:-1], program[-1], self._environment)
-        except (ShortCommandError, OSError) as error:
-            self._journal.warn("log.not_rotated", path=path, error=str(error))
-            return
-        self._running[handler.pid] = _Rotator(path, handler, module == "compress")
+    def _woke(self, path: str) -> None:
+        """A log that rested is written to."""
+        grown = self._grown.get(path)
+        if grown is not None and path in self._logs and path not in self._due:
+            now = self._clock.now()
+            self._grown[path] = log_growth.woken(grown, now)
+            self._expect(path, now + SOONEST)
 
+    def _expect(self, path: str, at: float) -> None:
+        self._due[path] = at
+        self._set_timer()
 
-def _size(path: str) -> int:
-    """Bytes that the log holds; a hole at its beginning is none. Raises OSError."""
-    log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        return os.fstat(log).st_size - archives.first_byte(log)
-    finally:
-        os.close(log)
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._due:
+            left = max(0.0, min(self._due.values()) - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(left, self._look_at_due)
