@@ -25,6 +25,7 @@ from pmon3_schema.jsonschema_parts import (
 )
 from pmon3_schema.models import model_of
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.profiles import OF_ONE_PROCESS
 from pmon3_schema.spelling import SEED_TEXT_KEYS
 
 DRAFTS = {
@@ -99,6 +100,13 @@ def manifest_schema(draft: str = "7") -> dict[str, Any]:
                 "description": "the declared processes; an empty list is written []",
                 "items": {"$ref": "#/$defs/Process"},
             },
+            "defaults": {
+                "description": "fields that each process takes where it does not say otherwise",
+                "allOf": [
+                    {"$ref": "#/$defs/Process"},
+                    {"properties": {key: {"type": "null"} for key in OF_ONE_PROCESS}},
+                ],
+            },
             "variables": _VARIABLES,
             "profiles": {
                 "type": "object",
@@ -109,18 +117,31 @@ def manifest_schema(draft: str = "7") -> dict[str, Any]:
         },
         "anyOf": [*some_of("processes"), *some_of("profiles"), *some_of("use")],
         "additionalProperties": False,
-        "if": {"anyOf": some_of("variables")},
-        "then": {"properties": {"processes": {"items": {"$ref": "#/$defs/NamedByItself"}}}},
-        "else": {"properties": {"processes": {"items": {"$ref": "#/$defs/WithoutVariables"}}}},
+        "patternProperties": {"^x-": True},
+        "allOf": [
+            _where("variables", "NamedByItself", "WithoutVariables"),
+            _where("defaults", "", "OfItself"),
+        ],
         "$defs": {
             **sections,
             "Reference": input_schema.REFERENCE,
             "NamedByItself": {"properties": {"name": {"not": input_schema.REFERENCE}}},
             "WithoutVariables": literal,
+            "OfItself": {"anyOf": some_of("file")},
         },
     }
     in_all_spellings(schema)
     return _draft_7(schema) if draft == "7" else schema
+
+
+def _where(key: str, then: str, otherwise: str) -> dict[str, Any]:
+    """What every process has to be where the top has a key, and where it has not; empty: anything."""
+
+    def each(name: str) -> dict[str, Any]:
+        return {"properties": {"processes": {"items": {"$ref": f"#/$defs/{name}"}}}}
+
+    result: dict[str, Any] = {"if": {"anyOf": some_of(key)}, "else": each(otherwise)}
+    return {**result, "then": each(then)} if then else result
 
 
 def _as_readers_take_it(process: dict[str, Any]) -> None:
@@ -133,8 +154,7 @@ def _as_readers_take_it(process: dict[str, Any]) -> None:
         _also(properties[key], {"type": "null"})
     _also(properties["no_auto_restart"], input_schema.YES_NO)
     _also(properties["name"], {"const": ""})
-    del process["required"]
-    process["anyOf"] = some_of("file")
+    del process["required"]  # `file` may stand in `defaults`
 
 
 def _also(field: dict[str, Any], kind: dict[str, Any]) -> None:

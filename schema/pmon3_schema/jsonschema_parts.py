@@ -57,10 +57,11 @@ def some_of(key: str) -> list[dict[str, Any]]:
 
 def in_all_spellings(value: Any, at: str = "#") -> None:
     """Add to every mapping of known keys the patterns of their other spellings."""
-    for key, inner in list(value.items()) if isinstance(value, dict) else ():
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in list(parts):
         in_all_spellings(inner, f"{at}/{key}")
     if isinstance(value, dict) and isinstance(value.get("properties"), dict):
-        value["patternProperties"] = {
+        value["patternProperties"] = value.get("patternProperties", {}) | {
             f"(?!^{key}$){_spelt(key)}": {"$ref": f"{at}/properties/{key}"}
             for key in value["properties"]
             if key.isidentifier()

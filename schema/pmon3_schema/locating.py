@@ -1,7 +1,8 @@
 """The one step that turns paths into lines and columns.
 
 Theory of operation: all paths of a faulty document are looked up in one scan of its text. A path that
-the text does not have (a missing field, a value behind an alias) is shown at the nearest value above.
+the text does not have (a missing field) is shown at the nearest value above; a value behind an alias where
+its anchor is.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def _locate(sources: Sequence[Source]) -> None:
                 wanted.setdefault(id(other), []).append(path)
     for source in sources:
         if id(source.document) in wanted and source.format is not None:
-            source.places = source.format.locate(source.text, wanted[id(source.document)])
+            source.places = source.format.trace(source.text, wanted[id(source.document)])
             source.lines = LineIndex(source.text)
 
 

@@ -33,7 +33,7 @@ from pmon3_schema.path_diagnostics import ManifestFile, PathDiagnostic
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import OPTIONS, gather, merged
 from pmon3_schema.reading import read_value
-from pmon3_schema.sources import Item, Layer, Source
+from pmon3_schema.sources import Item, Source
 from pmon3_schema.spelling import SEED_TEXT_KEYS
 from pmon3_schema.top import Top, read_top
 from pmon3_schema.variables import references_hint
@@ -149,7 +149,7 @@ def _validate(
         written = item.source.top.processes[int(value.at[-1])]
         item.report("PM010", f"a process is a mapping, not {type_name(written)}")
         return
-    placed = _laid_over(item.layers, folder_of)
+    placed = _laid_over(item, folder_of)
     declared: Any = placed.get("name")
     item.name = declared if isinstance(declared, str) else ""
     if search_path is not None and isinstance(placed.get("file"), str) and "/" not in placed["file"]:
@@ -187,13 +187,19 @@ def _value_at(entry: Any, path: Path) -> Any:
     return entry
 
 
-def _laid_over(layers: list[Layer], folder_of: Callable[[str], str]) -> dict[str, Any]:
+def _laid_over(item: Item, folder_of: Callable[[str], str]) -> dict[str, Any]:
     """The entry in force, each layer's paths seen from its own document."""
     result: dict[str, Any] = {}
-    for layer in layers:
+    for layer in item.layers:
         placed = _placed(layer.entry, folder_of(layer.source.document.path))
-        result = merged(result, placed) if layer is not layers[0] else placed
-    return result
+        result = merged(result, placed) if layer is not item.layers[0] else placed
+    if item.defaults is None:
+        return result
+    under = _placed(item.defaults.entry, folder_of(item.defaults.source.document.path))
+    if not result.get("file"):
+        return merged(under, result)
+    under.pop("name", None)  # that of the file in `defaults`
+    return merged(under, result)
 
 
 def _placed(entry: dict[str, Any], folder: str) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def positions(documents: Sequence[ManifestFile], file: str, name: str) -> dict[s
     written = find(document, name) if document is not None else None
     if document is None or written is None:
         return {}
-    found = _positions(document, written)
+    under = _under(document)
+    found = _positions(document, under) if under is not None else {}
+    found |= _positions(document, written)
     for changing, change in _changes(documents, name):
         if (changing.path, change.path) != (file, written.path):
             found |= _positions(changing, change)
@@ -83,7 +85,8 @@ def positions(documents: Sequence[ManifestFile], file: str, name: str) -> dict[s
 
 def _positions(document: ManifestFile, written: Written) -> dict[str, tuple[str, int, int]]:
     fields = list(_leaves(written.spelling.plain))
-    places, lines = written.places(fields), LineIndex(written.text)
+    places = written.format.trace(written.text, [written.path_of(field) for field in fields])
+    lines = LineIndex(written.text)
     found = {}
     for field in fields:
         place = places.get(written.path_of(field))
@@ -91,6 +94,17 @@ def _positions(document: ManifestFile, written: Written) -> dict[str, tuple[str,
             at = lines.at((place.key or place.value).start)
             found[".".join(map(str, field))] = (document.path, *at)
     return found
+
+
+def _under(document: ManifestFile) -> Written | None:
+    """What the document lays under all of its processes."""
+    if b"defaults" not in document.content.lower():
+        return None
+    loaded = _load(document)
+    if loaded is None or not loaded[2].defaults:
+        return None
+    text, format, top = loaded
+    return _written(text, format, top, top.defaults_path, top.defaults)
 
 
 def _changes(documents: Sequence[ManifestFile], name: str) -> Iterator[tuple[ManifestFile, Written]]:

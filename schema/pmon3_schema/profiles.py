@@ -32,6 +32,9 @@ if TYPE_CHECKING:  # as in `errors`
 OPTIONS = "<options>"
 """The path of the document that says what the caller chose, in place of every `use`."""
 
+OF_ONE_PROCESS = ("name", "renamed_from", "profiles")
+"""Fields that no two processes can share, or that decide whether there is one."""
+
 
 class Items(Struct, frozen=True):
     """The processes that there are with the profiles in use, not yet checked one by one."""
@@ -68,11 +71,12 @@ def gather(sources: Sequence[Source]) -> Items:
     elsewhere: dict[str, str] = {}
     for source, top in tops:
         values = values_of(top, tops, use)
+        defaults = _defaults(source, top, values)
         for index, value in enumerate(top.processes):
             layer = _layer(source, (top.key, index), value, values)
             # An empty value means "not given" in an entry, as in the Go pmon3; in a change it takes away.
             layer.entry = {key: part for key, part in layer.entry.items() if part is not None}
-            source.items.append(item := Item([layer]))
+            source.items.append(item := Item([layer], defaults))
             if _is_there(layer, use, elsewhere):
                 items.setdefault(layer.name, item)
     for name in use.profiles:
@@ -129,6 +133,22 @@ def _merged(entry: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, An
         else:
             result[key] = value
     return result
+
+
+def _defaults(source: Source, top: Top, values: Values | None, *, quiet: bool = False) -> Layer | None:
+    """What a document lays under its processes; `quiet` where it has been looked at before."""
+    if not top.defaults:
+        return None
+    before = len(source.findings)
+    layer = _layer(source, top.defaults_path, top.defaults, values)
+    layer.entry = {key: part for key, part in layer.entry.items() if part is not None}
+    for key in OF_ONE_PROCESS:
+        if layer.entry.pop(key, None) is not None:
+            message = f"`{key}` is of one process and means nothing in `defaults`"
+            source.findings.append(PathDiagnostic("PM012", message, layer.path(key), True, "remove it"))
+    if quiet:
+        del source.findings[before:]
+    return layer
 
 
 def _layer(source: Source, at: Path, value: Any, values: Values | None) -> Layer:
@@ -188,7 +208,8 @@ def _lay_over(
             items[layer.name].layers.append(layer)
         elif layer.entry.get("file"):
             layer.entry = {key: part for key, part in layer.entry.items() if part is not None}
-            source.items.append(items.setdefault(layer.name, Item([layer])))
+            added = Item([layer], _defaults(source, top, values, quiet=True))
+            source.items.append(items.setdefault(layer.name, added))
         elif layer.name not in elsewhere:
             hint = did_you_mean(layer.name, items) or "a process that the profile adds needs a `file`"
             message = f"the profile `{name}` changes `{layer.name}`, which is not declared"

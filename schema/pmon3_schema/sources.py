@@ -78,6 +78,8 @@ class Item(Struct, eq=False):
 
     layers: list[Layer]
     """Its entry, then the changes of the profiles in use; later ones win."""
+    defaults: Layer | None = None
+    """What its document lays under all of its processes."""
     name: str = ""
     spec: ProcessSpec | None = None
 
@@ -86,12 +88,16 @@ class Item(Struct, eq=False):
         return self.layers[0].source
 
     def written(self) -> dict[str, None]:
-        """The fields that its entry, or a change that is in use, has, such as ``restart.delay``; in order."""
-        return dict.fromkeys(name for layer in self.layers for name in _dotted(layer.entry))
+        """The fields that the defaults, its entry, or a change in use has, as ``restart.delay``; in order."""
+        return dict.fromkeys(name for layer in self._all for name in _dotted(layer.entry))
+
+    @property
+    def _all(self) -> list[Layer]:
+        return [self.defaults, *self.layers] if self.defaults is not None else self.layers
 
     def place(self, *parts: str | int) -> tuple[Source, Path]:
         """Where a field that is in force is written: the document, and the path in it."""
-        last = next((one for one in reversed(self.layers) if one.says(parts)), self.layers[0])
+        last = next((one for one in reversed(self._all) if one.says(parts)), self.layers[0])
         return last.source, last.path(*parts)
 
     def written_at(self, *parts: str | int) -> tuple[ManifestFile, Path]:
@@ -117,7 +123,12 @@ class Item(Struct, eq=False):
         source, path = self.place(*parts)
         if any(one.code == NO_VALUE and one.path == path for one in source.findings):
             return  # what a variable without a value stands for cannot be right
-        source.findings.append(PathDiagnostic(code, message, path, at_key, hint, severity, related))
+        finding = PathDiagnostic(code, message, path, at_key, hint, severity, related)
+        under = self.defaults
+        shared = under is not None and source is under.source and path[: len(under.at)] == under.at
+        if shared and finding in source.findings:
+            return  # said with the first process that it is laid under
+        source.findings.append(finding)
 
 
 def _dotted(entry: dict[str, Any], before: str = "") -> Iterator[str]:

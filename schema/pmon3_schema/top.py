@@ -1,9 +1,10 @@
 """The top of a document: the processes, and what decides which of them there are and how.
 
-`processes` is the list. `variables` declares what `${NAME}` stands for in this document.
-`profiles` has, for each profile, values of variables and changes of processes. `use` says which
-profiles are in use and gives variables their values. A document that has `profiles` or `use` may
-do without processes; any other without them is taken for a broken one.
+`processes` is the list. `defaults` has fields that each of them takes where it does not say otherwise.
+`variables` declares what `${NAME}` stands for in this document. `profiles` has, for each profile, values of
+variables and changes of processes. `use` says which profiles are in use and gives variables their values. A
+document that has `profiles` or `use` may do without processes; any other without them is taken for a broken
+one. Keys that begin with `x-` are the author's own, for anchors or for other programs, and mean nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pmon3_schema.formats.source import Path
 from pmon3_schema.path_diagnostics import PathDiagnostic
 
 _EMPTY_LIST = "an empty list is `processes: []`"
-_KEYS = ("processes", "variables", "profiles", "use")
+_KEYS = ("processes", "defaults", "variables", "profiles", "use")
+_OWN_KEY = "x-"
 
 
 class Profile(Struct, frozen=True):
@@ -45,6 +47,9 @@ class Top(Struct):
     key: str = "processes"
     """How it spells `processes`."""
     processes: list[Any] = field(default_factory=list)
+    defaults: dict[str, Any] | None = None
+    """What is laid under every process of this document, as written."""
+    defaults_path: Path = ("defaults",)
     variables: dict[str, str | None] | None = None
     """None: nothing in this document is replaced."""
     variables_path: Path = ("variables",)
@@ -69,6 +74,9 @@ def read_top(data: Any, format_name: str) -> Top:
             top.findings.append(
                 PathDiagnostic("PM014", f"unknown field `{key}`", (key,), True, did_you_mean(key, _KEYS))
             )
+    if "defaults" in written:
+        top.defaults_path = (written["defaults"],)
+        top.defaults = _mapping(data[written["defaults"]], top.defaults_path, top)
     if "variables" in written:
         top.variables_path = (written["variables"],)
         top.variables = variables.declared(data[written["variables"]], top.variables_path, top.findings)
@@ -155,4 +163,4 @@ def _folded(key: str, format_name: str) -> str:
 
 
 def _known(key: str, format_name: str) -> bool:
-    return _folded(key, format_name) in _KEYS
+    return _folded(key, format_name) in _KEYS or key.startswith(_OWN_KEY)

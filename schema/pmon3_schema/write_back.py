@@ -58,7 +58,9 @@ def written_back(
         wrong = list(fields_that_differ(after[name], _as_written(spec, after[name], own_users)))
         if wrong:
             field = ".".join(wrong[0][0])
-            raise CannotEdit(f"{field} of {name} comes from a profile or another file (change it there)")
+            raise CannotEdit(
+                f"{field} of {name} comes from `defaults`, a profile or another file (change it there)"
+            )
     if any(after.get(name) != spec for name, spec in before.items() if name not in in_force):
         raise CannotEdit(f"another process would change with it ({BY_HAND})")
     return document.content

@@ -1,38 +1,40 @@
-"""Declarations of other tools to entries of a manifest, for `convert`.
+"""Declarations of other tools as entries of a manifest, for `convert`.
 
-Theory of operation: one module per tool, each a function from text to `Converted`. What a tool does by
-default and pmond does otherwise is written out. What has no counterpart is never dropped in silence: each
-such setting is a loss, with the reason. Nothing is started or looked up, so that the result is the
-same on every machine; the command has it validated before it is printed.
+Theory of operation, in the order of the modules:
+
+* `inputs` reads files and folders and tells which tool each is of; `ini`, `unit_files`, `data_files` and
+  `relaxed_json` turn a text into settings that know their file and line (`settings`).
+* one module per tool takes the settings of an entry out of a `Section` and puts fields into a `Draft`, most
+  of them by a table from key to field. A setting that nobody takes is told when the section is closed: so
+  none can disappear, whoever forgets it. What a value cannot say here is told where it is read (`values`).
+* `drafts` knows which fields the manifest has: a row of a table whose field is not there is told by itself.
+* `writing` validates what came out; a value that is refused is taken out again and told at its own line.
+
+What a tool does by default and pmond does otherwise is written out. What stays different although every key
+is carried is a *difference*, which `--check` prints. Nothing is started (but node, for an ecosystem file in
+JavaScript) or looked up, so that the result is the same on every machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from pmon3.converting.settings import Loss
+
+KINDS = (
+    "pmon3", "procfile", "supervisord", "pm2", "systemd", "process-compose", "compose", "circus", "go-pmon3",
+)  # fmt: skip
+"""What can be read; `--from` takes these words."""
 
 
-class Converted(NamedTuple):
-    """A manifest as plain data, and what of the original it does not have."""
+class Converted(Struct, frozen=True):
+    """A manifest as plain data, what of the input it does not have, and what it does otherwise."""
 
-    manifest: dict[str, Any]
-    losses: list[str]
-
-
-class CannotConvert(Exception):
-    """The text says why the file cannot be read as what it should be."""
-
-
-def entry(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that say something; sections without content are left out too, empty variables are not."""
-    inner = {
-        key: entry(value) if isinstance(value, dict) and key != "env_vars" else value
-        for key, value in fields.items()
-    }
-    return {key: value for key, value in inner.items() if value not in (None, "", [], {}, ())}
-
-
-def unknown(owner: str, given: Iterable[str], known: Iterable[str], why: Mapping[str, str]) -> list[str]:
-    """A loss for each setting that is not among the known ones, with the reason."""
-    left = [key for key in given if key not in set(known)]
-    return [f"{owner}: `{key}` is left out: {why.get(key, 'there is no counterpart')}" for key in left]
+    manifest: Mapping[str, Any]
+    losses: tuple[Loss, ...] = ()
+    differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader should know and nothing is lost by: files of no known kind in a folder, say."""

@@ -1,121 +1,116 @@
-"""A service unit of systemd: one process, its name that of the file."""
+"""Units of systemd: a service is a process; with its drop-ins, its timer and the instance of a template.
+
+Theory of operation: a unit is read as `foo@bar.service` even where only `foo@.service` is there. Timers that
+start a service lie beside it and are read with it; a timer that is named leads to its service.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import posixpath
 import re
-import shlex
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
-from pmon3.converting import CannotConvert, Converted, entry, unknown
+from pmon3.converting.drafts import Draft
+from pmon3.converting.settings import Books, CannotConvert, Left, Place, Section
+from pmon3.converting.sources import STDIN, InputFiles, text
+from pmon3.converting.systemd_service import ServiceUnit
+from pmon3.converting.systemd_tables import LISTS
+from pmon3.converting.systemd_timer import carry_timer
+from pmon3.converting.unit_files import Unit, effective, read_unit, with_drop_ins
 
-_RESTART = {"no": "never", "always": "always", "on-success": "always"}
-_LIMITS = {"LimitNOFILE": "nofile", "LimitNPROC": "nproc", "LimitCORE": "core", "LimitAS": "memory"}
-_KNOWN = {
-    "Description", "ExecStart", "ExecReload", "WorkingDirectory", "Environment", "EnvironmentFile", "User",
-    "UMask", "StandardOutput", "StandardError", "Restart", "RestartSec", "RestartPreventExitStatus",
-    "SuccessExitStatus", "KillSignal", "TimeoutStopSec", "KillMode", "Nice", "Type", "Documentation",
-    "WantedBy", *_LIMITS,
-}  # fmt: skip
-_ORDER = "what starts before it has to be in the manifest (see `dependencies`)"
-_ISOLATION = "nothing isolates the process as this did"
-_WHY = {
-    **dict.fromkeys(("After", "Before", "Requires", "Wants", "BindsTo", "PartOf"), _ORDER),
-    **dict.fromkeys(("NoNewPrivileges", "ProtectSystem", "ProtectHome"), _ISOLATION),
-    **dict.fromkeys(("PrivateTmp", "PrivateDevices", "DynamicUser", "CapabilityBoundingSet"), _ISOLATION),
-    "Group": "the group is the main one of the user",
+_OTHERS = {
+    "socket": Left("sockets are not handed to programs", "let the program open it"),
+    "target": Left("targets have no counterpart", "see `groups`"),
+    "path": Left("nothing is started by a file", "see `watch` for restarts"),
+    "mount": Left("nothing is mounted"),
+    "slice": Left("control groups are pmond's own", "see `resources`"),
 }
-_PLAIN_TYPES = {"simple", "exec", ""}
-_GRACE = "90s"
-"""What systemd does by default."""
+_MEANING = (
+    "a process that a signal ended (TERM, INT, HUP, PIPE) has failed; for systemd that is a clean end",
+    "the first restart comes at once; systemd waits RestartSec before that too",
+    "LANG and the INVOCATION_ID, JOURNAL_STREAM and SYSTEMD_EXEC_PID of systemd are not set",
+    "what a process writes goes to a file in the log folder of pmond, not to the journal",
+)
 
 
-def convert(text: str, name: str) -> Converted:
-    """The process of a unit; `name` is that of the file. Raises CannotConvert."""
-    given = _settings(text)
-    if not given.get("ExecStart"):
-        raise CannotConvert("it has no ExecStart")
-    losses = unknown(name, given, _KNOWN, _WHY)
-    last = {key: values[-1] for key, values in given.items()}
-    if last.get("Type", "") not in _PLAIN_TYPES:
-        losses.append(f"{name}: `Type={last['Type']}` is left out: a process counts as running at once")
-    for line in given["ExecStart"][1:]:
-        losses.append(f"{name}: `ExecStart={line}` is left out: there is one program")
-    for file in given.get("EnvironmentFile", []):
-        if file.startswith("-"):
-            losses.append(f"{name}: `EnvironmentFile={file}`: without the file it does not start here")
-    if "%" in text or "$" in given["ExecStart"][0]:
-        losses.append(f"{name}: `%` and `$` are kept as they are: nothing is expanded")
-    return Converted({"processes": [_one(name, given, last)]}, losses)
+def convert(path: str, content: bytes, sources: InputFiles, books: Books) -> list[Draft]:
+    """The process of a service, or of the service that a timer starts. Raises CannotConvert, OSError."""
+    folder, name = posixpath.split(path)
+    name = name if path != STDIN else "unit.service"
+    stem, _, suffix = name.rpartition(".")
+    if suffix == "timer":
+        service = _service_of(path, text(content))
+        return _service(service, sources, books, None)
+    if suffix in _OTHERS:
+        left = _OTHERS[suffix]
+        books.lose_at(Place(path, 1), name, left.reason, left.advice)
+        return []
+    if not content and path != STDIN and not Path(_template_of(path)).exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if stem.endswith("@") and "DefaultInstance" not in text(content):
+        example = posixpath.join(folder, f"{stem}NAME.service")
+        books.lose_at(Place(path, 1), name, "it is a template", f"name an instance: pmon3 convert {example}")
+        return []
+    return _service(path if path != STDIN else name, sources, books, content if content else None)
 
 
-def _one(name: str, given: Mapping[str, list[str]], last: Mapping[str, str]) -> dict[str, Any]:
-    words = shlex.split(given["ExecStart"][0].lstrip("-@+!:"))
-    if not words:
-        raise CannotConvert("it has no ExecStart")
-    assigned = (word for line in given.get("Environment", []) for word in shlex.split(line) if "=" in word)
-    variables = (word.partition("=") for word in assigned)
-    reload = last.get("ExecReload", "").lstrip("-@+!:")
-    codes = _codes(given, "SuccessExitStatus")
-    return entry(
-        {
-            "name": name,
-            "description": last.get("Description"),
-            "file": words[0],
-            "args": words[1:],
-            "cwd": last.get("WorkingDirectory", "/").lstrip("-"),
-            "env_vars": {key: value for key, _, value in variables},
-            "env_file": [line.lstrip("-") for line in given.get("EnvironmentFile", [])],
-            "user": last.get("User"),
-            "umask": last.get("UMask"),
-            "priority": int(last["Nice"]) if "Nice" in last else None,
-            "log": _log(last.get("StandardOutput", "")),
-            "stderr_log": _log(last.get("StandardError", "")),
-            "limits": {ours: _limit(last[key]) for key, ours in _LIMITS.items() if key in last},
-            "restart": {
-                "policy": _RESTART.get(last.get("Restart", "no"), "on-failure"),
-                "delay": _time(last.get("RestartSec", "")),
-                "success_exit_codes": [0, *codes] if codes else [],
-                "no_restart_exit_codes": _codes(given, "RestartPreventExitStatus"),
-            },
-            "stop": {
-                "signal": last.get("KillSignal"),
-                "timeout": _time(last.get("TimeoutStopSec", _GRACE)),
-                "kill_group": False if last.get("KillMode") in ("process", "none") else None,
-            },
-            # $MAINPID is set here too, but only a shell replaces it.
-            "reload": {"command": ["/bin/sh", "-c", reload] if reload else []},
-        }
-    )
+def _service_of(path: str, written: str) -> str:
+    timer = read_unit(written, path)
+    units = [one.value for one in timer.get("Timer", []) if one.key == "Unit" and one.value]
+    service = posixpath.join(posixpath.dirname(path), units[-1] if units else f"{Path(path).stem}.service")
+    if not Path(service).exists() and not Path(_template_of(service)).exists():
+        raise CannotConvert(f"the service that it starts, {service}, is not there")
+    return service
 
 
-def _settings(text: str) -> dict[str, list[str]]:
-    """The values of each key, in order; an empty one takes back those before it."""
-    found: dict[str, list[str]] = {}
-    for line in re.sub(r"\\\n", " ", text).splitlines():
-        key, equals, value = line.partition("=")
-        if not equals or line.lstrip()[:1] in ("#", ";"):
-            continue
-        kept = found.setdefault(key.strip(), [])
-        kept.append(value.strip()) if value.strip() else kept.clear()
-    return {key: values for key, values in found.items() if values}
+def _template_of(path: str) -> str:
+    return re.sub(r"@[^/]*(?=\.service\Z)", "@", path)
 
 
-def _codes(given: Mapping[str, list[str]], key: str) -> list[int]:
-    words = (word for line in given.get(key, []) for word in line.split())
-    return [int(word) for word in words if word.isdigit()]
+def _service(path: str, sources: InputFiles, books: Books, content: bytes | None) -> list[Draft]:
+    file = path if content is not None or Path(path).exists() else _template_of(path)
+    written = text(content) if content is not None else sources.text_of(file)
+    unit = with_drop_ins(read_unit(written, file), path, sources)
+    name = posixpath.basename(path)
+    if name.startswith(".") or name.partition("@")[2].startswith("."):
+        instance = _last(unit, "Install", "DefaultInstance")
+        unit["Install"] = [one for one in unit["Install"] if one.key != "DefaultInstance"]
+        name = name.replace("@.", f"@{instance}.")
+    is_user = "/systemd/user/" in posixpath.abspath(file)
+    sections = {
+        section: Section(section, Place(file, 1), effective(settings, LISTS), books)
+        for section, settings in unit.items()
+    }
+    draft = ServiceUnit(name, file, sections, books, sources, is_user).draft()
+    for timer in _timers_of(path, sources):
+        carry_timer(draft, read_unit(sources.text_of(timer), timer), timer, books)
+    for section in sections.values():
+        if section.title not in ("Unit", "Service", "Install"):
+            section.abandon("it is not a section of a service")
+    for difference in _MEANING:
+        books.differs("systemd", difference)
+    return [draft]
 
 
-def _log(where: str) -> str:
-    kind, _, path = where.partition(":")
-    return {"null": "/dev/null"}.get(kind, path if kind in ("file", "append", "truncate") else "")
+def _timers_of(path: str, sources: InputFiles) -> list[str]:
+    """Timers beside a service that start it."""
+    name = posixpath.basename(path)
+    if path == name and not Path(path).exists():
+        return []
+    found = []
+    for timer in sources.matching(posixpath.dirname(path) or ".", "*.timer"):
+        units = [
+            one.value
+            for one in read_unit(sources.text_of(timer), timer).get("Timer", [])
+            if one.key == "Unit"
+        ]
+        if (units[-1] if units else f"{Path(timer).stem}.service") == name:
+            found.append(timer)
+    return found
 
 
-def _time(text: str) -> str:
-    """``5min 20s`` as ``5m20s``; a number alone is seconds in both."""
-    return re.sub(r"\s+", "", text.replace("min", "m").replace("sec", "s"))
-
-
-def _limit(text: str) -> Any:
-    value = text.partition(":")[0]
-    return int(value) if value.isdigit() else value if value != "infinity" else None
+def _last(unit: Unit, section: str, key: str) -> str:
+    found = [one.value for one in unit.get(section, []) if one.key == key]
+    return found[-1] if found else ""

@@ -23,6 +23,9 @@ class Format(Struct, frozen=True):
     name: str
     load: Callable[[str], Loaded]
     locate: Callable[[str, Iterable[Path]], dict[Path, Position]]
+    trace: Callable[[str, Iterable[Path]], dict[Path, Position]]
+    """The same,
+    also where a value comes by an alias or a merge key: its place is that of what is referred to."""
 
 
 def format_name(file: str, text: str = "") -> str:
@@ -37,11 +40,18 @@ def format_of(file: str, text: str, *, text_keys: frozenset[str] = frozenset()) 
     if name == "json":
         from pmon3_schema.formats import json
 
-        return Format(name, json.load, json.locate)
+        return Format(name, json.load, json.locate, json.locate)
     if name == "toml":
         from pmon3_schema.formats import toml
 
-        return Format(name, toml.load, toml.locate)
+        return Format(name, toml.load, toml.locate, toml.locate)
     from pmon3_schema.formats import yaml, yaml_places
 
-    return Format(name, lambda content: yaml.load(content, text_keys=text_keys), yaml_places.locate)
+    return Format(name, lambda content: yaml.load(content, text_keys=text_keys), yaml_places.locate, _trace)
+
+
+def _trace(text: str, paths: Iterable[Path]) -> dict[Path, Position]:
+    from pmon3_schema.formats import yaml_anchors, yaml_places
+
+    # Most texts refer to nothing, and their places are found in one scan.
+    return yaml_anchors.trace(text, paths) if "*" in text else yaml_places.locate(text, paths)

@@ -6,6 +6,9 @@ to visit), it keeps `no`, `on`, `22:22` and dates as the text they are, and it s
 Whole numbers with a leading zero stay text: YAML 1.1 reads them as octal, YAML 1.2 as decimal, and
 both the octal modes of config.yml and `umask` want the digits as written.
 
+Merge keys (`<<`) are those of YAML 1.1: what the mapping itself says wins, then the first of several. They
+are laid under when the mapping has ended, and each merged field counts as a value towards the bound.
+
 Positions are looked up in a second scan (`yaml_places`), only when there is an error to point at.
 """
 
@@ -45,6 +48,7 @@ _NUMERIC_START = frozenset("+-.0123456789")
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _NO_KEY: Any = object()
+_MERGE: Any = object()
 
 
 def core_scalar(text: str) -> Any:
@@ -105,6 +109,8 @@ class _Builder:
         self._aliases = 0
         # Where each key of each mapping is; the mapping is kept, so that its identity stays its own.
         self._places: dict[tuple[int, str], tuple[Any, Span]] = {}
+        # What is to be laid under a mapping when it ends, by its identity.
+        self._merges: dict[int, tuple[Any, Any]] = {}
 
     def build(self) -> Loaded:
         """Follow the events. One loop, because a call per event would cost a second in large files."""
@@ -124,6 +130,8 @@ class _Builder:
                 value = {} if kind is events.MappingStartEvent else []
                 self._check_collection(event, len(stack))
             elif kind is events.MappingEndEvent or kind is events.SequenceEndEvent:
+                if self._merges and id(current) in self._merges:
+                    self._merge(current)
                 current, is_map, key, anchor, before = stack.pop()
                 if anchor is not None:
                     self._sizes[anchor] = self._nodes - before
@@ -158,12 +166,15 @@ class _Builder:
                     key = value
                 else:
                     key = self._key(event, value, current)
-                section = key if len(stack) == 1 else section
+                if len(stack) == 1:
+                    section = key if type(key) is str else None
                 if kind is events.ScalarEvent or kind is events.AliasEvent:
                     continue
                 _fail("PM001", "a list or mapping as a key", event, "keys are text")
             else:
-                if key is not None:
+                if key is _MERGE:
+                    self._merges[id(current)] = (value, event)
+                elif key is not None:
                     current[key] = value
                 key = _NO_KEY
             if kind is events.AliasEvent:
@@ -185,14 +196,31 @@ class _Builder:
             _fail("PM001", f"the tag {event.tag} is not supported", event, "write the plain value")
         return event.value
 
-    def _key(self, event: Any, value: Any, mapping: dict[str, Any]) -> str | None:
+    def _merge(self, mapping: dict[str, Any]) -> None:
+        """Lay under a mapping what its `<<` names."""
+        under, event = self._merges.pop(id(mapping))
+        parts = under if isinstance(under, list) else [under]
+        for part in parts:
+            if not isinstance(part, dict):
+                hint = "write <<: *NAME, where &NAME stands before a mapping"
+                self._report("PM010", "a merge key `<<` takes a mapping, or a list of mappings", event, hint)
+                return
+            self._nodes += len(part)
+            self._check_nodes(event)
+            for key, value in part.items():
+                mapping.setdefault(key, value)
+
+    def _key(self, event: Any, value: Any, mapping: dict[str, Any]) -> Any:
         if type(value) is not str:
             if type(event) is events.ScalarEvent:
                 self._report("PM010", "a key must be text", event, f"write it in quotes: '{event.value}'")
             return None
         if value == "<<" and event.implicit[0]:
-            hint = "write the fields out; an alias of a single value is fine"
-            self._report("PM014", "merge keys `<<` are not supported", event, hint)
+            if id(mapping) not in self._merges:
+                self._merges[id(mapping)] = (None, event)
+                return _MERGE
+            message, hint = "duplicate key `<<`", "write a list of aliases: <<: [*one, *two]"
+            self._report("PM002", message, event, hint)
             return None
         span = _span(event)
         if value not in mapping:

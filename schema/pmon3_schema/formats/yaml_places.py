@@ -20,13 +20,13 @@ def locate(text: str, paths: Iterable[Path]) -> dict[Path, Position]:
     """Places of those of the paths, and of the values on the way to them, that the text has."""
     found: dict[Path, Position] = {}
     try:
-        _Locator(text, found).node((), tree(paths), None)
+        Locator(text, found).node((), tree(paths), None)
     except (yaml.YAMLError, StopIteration):
         return found  # the text is broken further down; what was found stands
     return found
 
 
-class _Locator:
+class Locator:
     """Walks the events along the wanted paths and skips everything else."""
 
     def __init__(self, text: str, found: dict[Path, Position]) -> None:
@@ -36,36 +36,36 @@ class _Locator:
         self._end = 0
 
     def node(self, path: Path, wanted: Tree, key: Span | None, event: Any = None) -> None:
-        event = event or self._next()
+        event = event or self.next_event()
         start = event.start_mark.index
         if wanted and type(event) is events.MappingStartEvent:
-            self._mapping(path, wanted)
+            self.mapping(path, wanted)
         elif wanted and type(event) is events.SequenceStartEvent:
             self._sequence(path, wanted)
         else:
-            self._skip(event)
+            self.skip(event)
         self._found.setdefault(path, Position(key, Span(start, max(start, self._end))))
 
-    def _mapping(self, path: Path, wanted: Tree) -> None:
-        while type(event := self._next()) is not events.MappingEndEvent:
+    def mapping(self, path: Path, wanted: Tree) -> None:
+        while type(event := self.next_event()) is not events.MappingEndEvent:
             name = getattr(event, "value", None)
             key = Span(event.start_mark.index, event.end_mark.index)
-            self._skip(event)
+            self.skip(event)
             if name in wanted:
                 self.node((*path, name), wanted[name], key)
             else:
-                self._skip(self._next())
+                self.skip(self.next_event())
 
     def _sequence(self, path: Path, wanted: Tree) -> None:
         index = 0
-        while type(event := self._next()) is not events.SequenceEndEvent:
+        while type(event := self.next_event()) is not events.SequenceEndEvent:
             if index in wanted:
                 self.node((*path, index), wanted[index], None, event)
             else:
-                self._skip(event)
+                self.skip(event)
             index += 1
 
-    def _skip(self, event: Any) -> None:
+    def skip(self, event: Any) -> None:
         depth = 0
         while True:
             kind = type(event)
@@ -75,12 +75,17 @@ class _Locator:
                 depth -= 1
             if depth == 0:
                 return
-            event = self._next()
+            event = self.next_event()
 
-    def _next(self) -> Any:
-        event = self._get()
+    def any_event(self) -> Any:
+        """The next event of all, those around the document too."""
+        return self._get()
+
+    def next_event(self) -> Any:
+        """The next event of the document; StopIteration when it is over."""
+        event = self.any_event()
         while isinstance(event, events.StreamStartEvent | events.DocumentStartEvent):
-            event = self._get()
+            event = self.any_event()
         if isinstance(event, events.StreamEndEvent | events.DocumentEndEvent):
             raise StopIteration
         # The end of a block collection lies at the next token; its last scalar is where it ends to the eye.

@@ -124,7 +124,7 @@ def test_users_are_checked_where_the_host_is_known() -> None:
         ("processes: [{file: /a, dependencies: [b]}]", "PM020"),
         ("processes: [{file: /a, dependencies: [a]}]", "PM021"),
         ("processes: [{file: /a}, {file: /b/a}]", "PM022"),
-        ("processes: [{file: /a, <<: {user: x}}]", "PM014"),
+        ("processes: [{file: /a, <<: x}]", "PM010"),
         ("processes: []\n---\nprocesses: []", "PM001"),
         ("processes: [{file: !!python/object /a}]", "PM001"),
         ("processes: [", "PM001"),

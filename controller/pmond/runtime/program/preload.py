@@ -20,6 +20,7 @@ MODULES = (
     "pmon3_schema.formats.json",
     "pmon3_schema.formats.toml",
     "pmon3_schema.formats.yaml",
+    "pmon3_schema.formats.yaml_anchors",
     "pmon3_schema.formats.yaml_places",
     "pmon3_schema.models",
 )

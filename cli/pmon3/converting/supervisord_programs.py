@@ -1,0 +1,325 @@
+"""One program of a supervisord.conf as processes, one for each copy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from pmon3.converting import values
+from pmon3.converting.drafts import Draft, Table
+from pmon3.converting.settings import Books, Left, NotCarried, Section, Setting
+from pmon3.converting.sources import InputFiles
+from pmon3.converting.supervisord_values import (
+    USUAL_BACKUPS,
+    USUAL_SIZE,
+    expanded,
+    log_size,
+    partly_expanded,
+    variables,
+)
+
+_truth = values.truth(values.STRICT_YES, values.STRICT_NO)
+_LASTING, _RETRIES = 1, 3  # what supervisord takes where the file does not say; seconds, times
+_FIRST_DELAY = 2  # seconds, so that as many tries take as long as there
+_NOT_ROTATED = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2")
+_READY_DEADLINE = 60  # seconds, that of a manifest that says nothing
+
+
+def _policy(value: str) -> str:
+    if value.strip().lower() == "unexpected":
+        return "on-failure"
+    return "always" if _truth(value) else "never"
+
+
+def _success_codes(value: str) -> list[int]:
+    codes = values.exit_codes(",")(value)
+    if not codes:
+        raise NotCarried("that no exit code is a success cannot be said", "name one that never comes")
+    return codes
+
+
+_TABLE: Table = {
+    "autostart": ("autostart", values.unless(True, _truth)),
+    "exitcodes": ("restart.success_exit_codes", _success_codes),
+    "stopsignal": ("stop.signal", values.signal_word),
+    "stopwaitsecs": ("stop.timeout", values.seconds),
+    "umask": ("umask", values.octal),
+}
+_EVENTS = Left("supervisord's protocol of events is not spoken", "see the event handlers of config.yml")
+_WHY = {
+    "priority": Left("the order of starts follows from `dependencies`", "name there what has to run before"),
+    "stdout_capture_maxbytes": _EVENTS,
+    "stderr_capture_maxbytes": _EVENTS,
+    "stdout_events_enabled": _EVENTS,
+    "stderr_events_enabled": _EVENTS,
+    "serverurl": Left("there is no supervisord to speak to"),
+    "socket": Left("sockets are not handed to programs", "let the program open it"),
+    "socket_backlog": Left("sockets are not handed to programs"),
+    "socket_owner": Left("sockets are not handed to programs"),
+    "socket_mode": Left("sockets are not handed to programs"),
+}
+_NOT_PROGRAMS = {
+    "fcgi-program": Left(
+        "its socket is not handed to it here", "let the program open it, or run it by itself"
+    ),
+    "eventlistener": _EVENTS,
+}
+
+
+class DeclaredProgram(Struct, frozen=True):
+    """A section that declares a program."""
+
+    kind: str
+    name: str
+    folder: str
+    """Of the file that it stands in."""
+    group: str
+
+
+class OfAllPrograms(Struct, frozen=True):
+    """What `[supervisord]` says for every program."""
+
+    folder: str
+    user: Setting | None = None
+    umask: Setting | None = None
+    directory: str = ""
+    environment: Mapping[str, str] = {}
+
+
+def environment(setting: Setting | None, known: Mapping[str, Any], books: Books) -> dict[str, str]:
+    """A list of variables; one that cannot be read is told."""
+    if setting is None:
+        return {}
+    text, left = partly_expanded(setting.value, known)
+    if left is not None:
+        books.lose(setting, left.reason, left.advice)
+    try:
+        return variables(text)
+    except NotCarried as why:
+        books.lose(setting, why.reason, why.advice)
+        return {}
+
+
+def programs_of(
+    program: DeclaredProgram, section: Section, defaults: OfAllPrograms, sources: InputFiles
+) -> Iterator[Draft]:
+    """The processes of a section; what is not a plain program is told as a whole."""
+    if program.kind in _NOT_PROGRAMS:
+        left = _NOT_PROGRAMS[program.kind]
+        section.abandon(left.reason, left.advice)
+        return
+    count = section.read("numprocs", lambda value: values.whole(value, 1), 1)
+    first = section.read("numprocs_start", lambda value: values.whole(value, 0), 0)
+    told = len(section.books.losses)
+    for number in range(first, first + count):
+        copy = _Copy(program, section, defaults, sources, number, count)
+        draft = copy.draft()
+        if draft is not None:
+            yield draft
+        if number > first:
+            del section.books.losses[told:]  # the first copy has told them
+        told = len(section.books.losses)
+    section.close(_WHY)
+
+
+class _Copy:
+    """One of the processes of a program."""
+
+    def __init__(
+        self,
+        program: DeclaredProgram,
+        section: Section,
+        defaults: OfAllPrograms,
+        sources: InputFiles,
+        number: int,
+        count: int,
+    ) -> None:
+        self._program, self._section, self._defaults, self._sources = program, section, defaults, sources
+        self._known: dict[str, Any] = {
+            "here": os.path.abspath(program.folder),  # noqa: PTH100
+            "program_name": program.name,
+            "group_name": program.group or program.name,
+            "host_node_name": os.uname().nodename,
+            "process_num": number,
+            "numprocs": count,
+        }
+        own = environment(section.take("environment"), self._known, section.books)
+        self._own = own
+        self._known |= {f"ENV_{name}": value for name, value in {**defaults.environment, **own}.items()}
+
+    def draft(self) -> Draft | None:
+        """The process; None where it has no command."""
+        section, books = self._section, self._section.books
+        command = section.take("command")
+        if command is None:
+            section.abandon("it has no command", "write command=…")
+            return None
+        line, left = partly_expanded(command.value, self._known)
+        try:
+            found = values.words(line)
+        except NotCarried as why:
+            section.abandon(f"of its command, {why.reason}", why.advice)
+            return None
+        if not found:
+            section.abandon("its command is empty")
+            return None
+        if left is not None:
+            books.lose(command, left.reason, left.advice)
+        draft = Draft(self._read("process_name", str, self._program.name), books, command)
+        draft.aliases.append(self._program.name)
+        directory = self._directory()
+        draft.put("file", self._file(found[0], directory), command)
+        draft.put("args", found[1:], command)
+        draft.put("cwd", directory)
+        draft.put("env_vars", {**self._defaults.environment, **self._own}, section.take("environment"))
+        user = section.take("user") or self._defaults.user
+        if user is not None:
+            name, wrong = partly_expanded(user.value, self._known)
+            draft.put(
+                "user", name, user
+            )  # also one that cannot exist: nothing may run as root for want of a name
+            if wrong is not None:
+                books.lose(user, wrong.reason, wrong.advice)
+        if self._defaults.umask is not None:
+            draft.carry_one(self._defaults.umask, "umask", values.octal)
+        draft.carry(section, _TABLE)
+        draft.put("groups", [self._program.group] if self._program.group else [])
+        self._restarts(draft)
+        self._stops(draft)
+        self._logs(draft)
+        return draft
+
+    def _read(self, key: str, reader: Any, default: Any) -> Any:
+        return self._section.read(key, lambda value: reader(expanded(value, self._known)), default)
+
+    def _directory(self) -> str:
+        """Where it runs: what the program says, else supervisord's folder, else where that is started."""
+        text = self._read("directory", str, "")
+        if text or self._defaults.directory:
+            return self._sources.seen_from_home(text, self._defaults.directory, self._defaults.folder)
+        full = os.path.abspath(self._defaults.folder)  # noqa: PTH100
+        if full == "/etc" or full.startswith("/etc/"):
+            return "/"  # where an init system starts supervisord
+        self._section.books.differs(
+            "supervisord",
+            "programs without `directory` run in the folder of the file, not where supervisord was started",
+        )
+        return self._sources.seen_from_home(".", self._defaults.folder)
+
+    def _file(self, program: str, directory: str) -> str:
+        if "/" not in program or program.startswith("/"):
+            return program
+        return self._sources.seen_from_home(program, directory, self._sources.home)
+
+    def _restarts(self, draft: Draft) -> None:
+        section = self._section
+        policy = section.read("autorestart", _policy, "on-failure")
+        draft.put("restart.policy", policy, section.take("autorestart"))
+        lasting = section.read("startsecs", values.number, float(_LASTING))
+        retries = section.read("startretries", lambda value: values.whole(value, 0), _RETRIES)
+        given = section.take("startsecs")
+        if given is not None and lasting > 0:
+            draft.put("ready.delay", values.seconds(lasting), given)
+            if lasting >= _READY_DEADLINE:
+                draft.put("ready.deadline", "0s", given)
+        if policy == "never":
+            section.lose("startretries", "with `restart.policy: never` a start that fails is not repeated")
+            return
+        if lasting == 0:
+            section.lose("startretries", "with startsecs=0 every start is a success", "remove it")
+            draft.put("restart.stable_after", "0s", given)
+            return
+        # A start that does not last is tried again so many times, 1 s, 2 s, … apart; here 0 s, 2 s, 4 s, …
+        draft.put("restart.delay", f"{_FIRST_DELAY}s")
+        draft.put("restart.max_delay", values.seconds(max(_FIRST_DELAY, retries)))
+        draft.put("restart.stable_after", values.seconds(lasting), given)
+        draft.put("restart.max_failures", retries + 1, section.take("startretries"))
+        window = retries * (retries + 1) / 2 + (retries + 1) * max(lasting, 1.0)
+        draft.put("restart.window", values.seconds(window), section.take("startretries"))
+
+    def _stops(self, draft: Draft) -> None:
+        section = self._section
+        as_group = section.read("stopasgroup", _truth, False)
+        kill = section.read("killasgroup", _truth, as_group)
+        if as_group and not kill:
+            section.lose("killasgroup", "supervisord refuses it beside stopasgroup=true", "remove it")
+        elif kill and not as_group:
+            section.lose(
+                "killasgroup",
+                "the signal that asks it to end goes to the whole tree too",
+                "see `stop.kill_group`",
+            )
+        elif "stopasgroup" in section and not as_group:
+            draft.put("stop.kill_group", False, section.take("stopasgroup"))
+        elif not as_group:
+            section.books.differs(
+                "supervisord", "a stop ends the whole tree of a process; supervisord ends the main program,"
+                " unless stopasgroup or killasgroup is set (`stop.kill_group: false` does as it does)"
+            )  # fmt: skip
+
+    def _logs(self, draft: Draft) -> None:
+        merged = self._section.read("redirect_stderr", _truth, False)
+        self._log(draft, "stdout", "log")
+        if merged:
+            for key in ("stderr_logfile", "stderr_logfile_maxbytes", "stderr_logfile_backups"):
+                self._section.lose(key, "supervisord does not use it with redirect_stderr=true", "remove it")
+        elif self._section.take("stderr_logfile") is not None:
+            self._log(draft, "stderr", "stderr_log")
+        else:
+            self._section.books.differs(
+                "supervisord",
+                "what a program writes to standard error without stderr_logfile goes to its one log",
+            )
+        self._rotation(draft, merged)
+        for key in ("stdout_syslog", "stderr_syslog"):
+            if self._read(key, _truth, False):
+                self._section.lose(key, "nothing is written to syslog", "`pmon3 logf` follows the log")
+
+    def _log(self, draft: Draft, stream: str, field: str) -> None:
+        setting = self._section.take(f"{stream}_logfile")
+        if setting is None or setting.value.strip().lower() == "auto":
+            return
+        if setting.value.strip().lower() == "syslog":
+            self._section.books.lose(setting, "nothing is written to syslog", "name a file")
+            return
+        draft.carry_one(setting, field, self._log_name)
+
+    def _log_name(self, value: str) -> str:
+        name = expanded(value, self._known)
+        if name.strip().lower() in ("none", "off"):
+            return "/dev/null"
+        return self._sources.seen_from_home(name, self._defaults.directory, self._defaults.folder)
+
+    def _rotation(self, draft: Draft, merged: bool) -> None:
+        """One rotation is for both logs: that of standard output, unless only the other one is kept."""
+        section = self._section
+        stream, other = "stdout", "stderr"
+        if draft.get("log") in _NOT_ROTATED:
+            for key in ("stdout_logfile_maxbytes", "stdout_logfile_backups"):
+                setting = section.take(key)
+                if setting is not None and setting.value.strip() != "0":
+                    section.books.lose(setting, f"{draft.get('log')} is not rotated")
+            if not draft.has("stderr_log") or draft.get("stderr_log") in _NOT_ROTATED:
+                return
+            stream, other = "stderr", ""
+        size = section.read(f"{stream}_logfile_maxbytes", log_size, USUAL_SIZE)
+        keep = section.read(f"{stream}_logfile_backups", lambda value: values.whole(value, 0), USUAL_BACKUPS)
+        if not merged and other:
+            self._other_rotation(f"{other}_logfile_maxbytes", log_size, size)
+            self._other_rotation(f"{other}_logfile_backups", lambda value: values.whole(value, 0), keep)
+        backups = section.take(f"{stream}_logfile_backups")
+        if size == 0:
+            return
+        draft.put("log_rotate.size", values.written_size(size), section.take(f"{stream}_logfile_maxbytes"))
+        if keep == 0 and backups is not None:
+            section.books.lose(backups, "one rotated file is kept at least", "see `log_rotate.keep`")
+        draft.put("log_rotate.keep", max(keep, 1), backups)
+        draft.put("log_rotate.compress", False)
+
+    def _other_rotation(self, key: str, reader: Any, same: int) -> None:
+        setting = self._section.take(key)
+        if setting is not None and self._section.read(key, reader, same) != same:
+            self._section.books.lose(setting, "both logs are rotated alike", "see `log_rotate`")

@@ -1,0 +1,296 @@
+"""A service unit of systemd as a process."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from pmon3.converting.drafts import Draft, Need
+from pmon3.converting.settings import Books, CannotConvert, NotCarried, Place, Section, Setting
+from pmon3.converting.sources import InputFiles
+from pmon3.converting.systemd_exec import ExecLine, chained, hook, read_exec, signal_of, tell_prefixes
+from pmon3.converting.systemd_restarts import carry_restarts, carry_stops
+from pmon3.converting.systemd_sandbox import carry_sandbox
+from pmon3.converting.systemd_tables import TABLE, TARGETS, TRUTH, USUAL_START, WHY, why
+from pmon3.converting.unit_values import ENDLESS, Specifiers, assignments, duration, span
+from pmon3.verbs import ALIASES
+
+_USUAL_MASK = "0022"
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_HARD = ("Requires", "BindsTo", "Requisite")
+_NEEDS = (*_HARD, "Wants")
+_KILLED_HERE = "what goes into the background is ended here when the program that was started ends"
+_BY_WATCHING = "name the files that it reads in `watch`, with `on_change` and `reload`"
+_FOREGROUND = "keep it in the foreground: look for an option such as --foreground or --no-daemon"
+
+
+class ServiceUnit:
+    """One service: its sections, and the process that comes of them."""
+
+    def __init__(
+        self,
+        name: str,
+        file: str,
+        sections: Mapping[str, Section],
+        books: Books,
+        sources: InputFiles,
+        is_user: bool,
+    ) -> None:
+        self._name, self._file, self._books, self._sources = name, file, books, sources
+        empty = Section("", Place(file, 1), (), books)
+        self._unit = sections.get("Unit", empty)
+        self._service = sections.get("Service", empty)
+        self._install = sections.get("Install", empty)
+        self._is_user = is_user
+        self._user = self._service.value("User", "")
+        self._specifiers = Specifiers(name, self._user, is_user)
+
+    def draft(self) -> Draft:
+        """The process. Raises CannotConvert where there is no program."""
+        commands = self._service.every("ExecStart")
+        if not commands:
+            raise CannotConvert("it has no ExecStart")
+        draft = Draft(self._name.removesuffix(".service"), self._books, commands[0])
+        draft.aliases.append(self._name)
+        self._program(draft, commands)
+        self._surroundings(draft)
+        self._environment(draft)
+        self._outputs(draft)
+        self._kind(draft)
+        self._commands_beside(draft)
+        draft.carry(self._service, TABLE)
+        if not draft.has("umask"):
+            draft.put("umask", _USUAL_MASK)
+        carry_sandbox(draft, self._service)
+        carry_restarts(draft, self._service, self._unit)
+        carry_stops(draft, self._service)
+        self._order(draft)
+        self._texts(draft)
+        for section in (self._unit, self._service, self._install):
+            section.close({key: reason for key in section.keys if (reason := why(key) or WHY.get(key))})
+        return draft
+
+    def _expand(self, value: str) -> str:
+        return self._specifiers.expand(value)
+
+    def _program(self, draft: Draft, commands: Sequence[Setting]) -> None:
+        try:
+            lines = [read_exec(setting, self._specifiers) for setting in commands]
+        except NotCarried as reason:
+            raise CannotConvert(f"line {commands[0].place.line}: ExecStart: {reason.reason}") from None
+        for line, setting in zip(lines, commands, strict=True):
+            tell_prefixes(line, setting, self._books, is_main=True)
+        if len(lines) > 1 and self._service.value("Type", "") != "oneshot":
+            for setting in commands[1:]:
+                self._books.lose(
+                    setting, "there is one program, unless Type=oneshot", "declare another process"
+                )
+            lines = lines[:1]
+        program, *arguments = chained(lines)
+        draft.put("file", program, commands[0])
+        draft.put("args", arguments, commands[0])
+        if len(lines) == 1 and not lines[0].needs_shell:
+            draft.put("argv0", lines[0].argv0, commands[0])
+        elif any(line.argv0 for line in lines):
+            self._books.lose(commands[0], "a shell starts it under its own name", key="ExecStart @")
+
+    def _surroundings(self, draft: Draft) -> None:
+        user = self._service.take("User")
+        if user is not None:
+            draft.carry_one(user, "user", self._expand)
+        group = self._service.take("Group")
+        if group is not None and group.value != self._user:
+            self._books.lose(group, "the group is the main one of `user`", "choose a user of that group")
+        elif group is not None and not self._user:
+            self._books.lose(group, "the group is the main one of `user`", "set User=")
+        folder = self._service.take("WorkingDirectory")
+        if folder is None:
+            draft.put("cwd", self._home(folder) if self._is_user else "/")
+            return
+        draft.carry_one(folder, "cwd", lambda value: self._folder(value, folder))
+        if folder.value.startswith("-"):
+            why_not = "without the folder it does not start here"
+            self._books.lose(folder, why_not, "create it", key="WorkingDirectory -")
+
+    def _folder(self, value: str, setting: Setting) -> str:
+        path = self._expand(value.lstrip("-"))
+        return self._home(setting) if path == "~" else path
+
+    def _home(self, setting: Setting | None) -> str:
+        if not self._user and not self._is_user:
+            return "/root"
+        home = posixpath.expanduser("~" if self._is_user else f"~{self._user}")
+        if home.startswith("~"):
+            raise NotCarried(
+                f"there is no user {self._user} here whose home it would be", "write the folder out"
+            )
+        return home
+
+    def _environment(self, draft: Draft) -> None:
+        variables: dict[str, str] = {}
+        given = self._service.every("Environment")
+        for setting in given:
+            try:
+                variables |= assignments(setting.value, self._expand)
+            except NotCarried as reason:
+                self._books.lose(setting, reason.reason, reason.advice)
+        draft.put("env_inherit", False)
+        usual = {} if "PATH" in variables else {"PATH": _USUAL_PATH}
+        draft.put("env_vars", usual | variables, given[0] if given else None)
+        files = self._service.every("EnvironmentFile")
+        paths = []
+        for setting in files:
+            try:
+                paths.append(self._expand(setting.value.lstrip("-")))
+            except NotCarried as reason:
+                self._books.lose(setting, reason.reason, reason.advice)
+            if setting.value.startswith("-"):
+                reason_ = "without the file it does not start here"
+                self._books.lose(setting, reason_, "create it, even if it is empty", key="EnvironmentFile -")
+        draft.put("env_file", paths, files[0] if files else None)
+        if given and files:
+            self._books.differs(
+                draft.name,
+                "variables of `env_vars` win over those of `env_file`; systemd has it the other way round",
+            )
+
+    def _outputs(self, draft: Draft) -> None:
+        for key, field in (("StandardOutput", "log"), ("StandardError", "stderr_log")):
+            setting = self._service.take(key)
+            if setting is not None:
+                draft.carry_one(setting, field, partial(self._output, setting))
+        given = self._service.take("StandardInput")
+        if given is not None and given.value not in ("null", ""):
+            self._books.lose(given, "standard input is /dev/null", "let the program open what it reads")
+
+    def _output(self, setting: Setting, value: str) -> str:
+        kind, _, path = value.partition(":")
+        if kind in ("file", "append", "truncate"):
+            if kind == "truncate":
+                self._books.lose(setting, "the file is appended to", key=f"{setting.key} truncate")
+            return self._expand(path)
+        if kind == "null":
+            return "/dev/null"
+        if kind in ("journal", "inherit", "syslog", "kmsg+console", "journal+console"):
+            if kind not in ("journal", "inherit"):
+                raise NotCarried("what it writes goes to a log file", "`pmon3 log` shows it")
+            return ""
+        raise NotCarried(f"{kind!r} cannot be written to", "name a file")
+
+    def _kind(self, draft: Draft) -> None:
+        setting = self._service.take("Type")
+        kind = setting.value if setting is not None else "simple"
+        limit = self._service.take("TimeoutStartSec") or self._service.take("TimeoutSec")
+        if kind in ("notify", "notify-reload") and setting is not None:
+            draft.put("ready.notify", True, setting)
+            if limit is None:
+                draft.put("ready.deadline", USUAL_START)
+            else:
+                draft.carry_one(
+                    limit,
+                    "ready.deadline",
+                    lambda value: "0s" if span(value) in (0, ENDLESS) else duration(value),
+                )
+            if kind == "notify-reload":
+                reason = "nothing is watched whose change would have it reload"
+                self._books.lose(setting, reason, _BY_WATCHING, key="Type notify-reload")
+        elif kind == "oneshot" and setting is not None:
+            draft.put("type", "oneshot", setting)
+            if limit is not None and limit.key == "TimeoutStartSec" and limit.value != "infinity":
+                draft.carry_one(limit, "max_runtime", duration)
+        elif kind == "forking" and setting is not None:
+            self._books.lose(setting, _KILLED_HERE, _FOREGROUND)
+        elif kind == "dbus" and setting is not None:
+            self._books.lose(setting, "names on D-Bus are not looked at", "see `ready`")
+        elif kind not in ("simple", "exec", "idle", "oneshot") and setting is not None:
+            self._books.lose(setting, f"{kind!r} is no type of a service")
+        if kind in ("simple", "exec", "idle", "forking", "dbus"):
+            reason = "a plain program has no start that could take too long"
+            self._service.lose("TimeoutStartSec", reason, "see `ready.deadline`")
+        remain = self._service.take("RemainAfterExit")
+        if remain is not None and self._service.read("RemainAfterExit", TRUTH, False) and kind != "oneshot":
+            self._books.lose(remain, "a process that has ended does not run any more", "see `type: oneshot`")
+        watchdog = self._service.take("WatchdogSec")
+        if watchdog is not None and watchdog.value not in ("0", "infinity"):
+            draft.put("live.notify", True, watchdog)
+            draft.carry_one(watchdog, "live.interval", duration)
+            draft.put("live.failures", 1, watchdog)
+
+    def _commands_beside(self, draft: Draft) -> None:
+        for key, field in (("ExecStartPre", "hooks.pre_start"), ("ExecStopPost", "hooks.post_stop")):
+            given = self._service.every(key)
+            commands = [hook(line) for line, _ in self._read_all(given)]
+            if commands:
+                draft.put_all(field, commands, given)
+        for setting in self._service.every("ExecStop"):
+            lines = self._read_all([setting])
+            if lines:
+                draft.put("stop.command", lines[0][0].command(), setting)
+        signal = next((word for one in self._service.every("ExecReload") if (word := signal_of(one))), "")
+        advice = f"see `pmon3 signal NAME {signal}`" if signal and "signal" in ALIASES else _BY_WATCHING
+        self._service.lose("ExecReload", "nothing is watched whose change would have it run", advice)
+
+    def _read_all(self, settings: Sequence[Setting]) -> list[tuple[ExecLine, Setting]]:
+        found = []
+        for setting in settings:
+            try:
+                line = read_exec(setting, self._specifiers)
+            except NotCarried as reason:
+                self._books.lose(setting, reason.reason, reason.advice)
+                continue
+            tell_prefixes(line, setting, self._books, is_main=False)
+            found.append((line, setting))
+        return found
+
+    def _order(self, draft: Draft) -> None:
+        ordered = {name for setting in self._unit.every("After") for name in setting.value.split()}
+        needed = {
+            name for key in _HARD for setting in self._unit.every(key) for name in setting.value.split()
+        }
+        for key in ("After", *_NEEDS, "PartOf", "Before"):
+            for setting in self._unit.every(key):
+                for name in setting.value.split():
+                    self._need(draft, key, name, setting, ordered, needed)
+        for setting in self._install.every("WantedBy"):
+            for name in setting.value.split():
+                if name not in TARGETS:
+                    self._books.lose(
+                        setting,
+                        "no other process starts it",
+                        "it starts with pmond: see `autostart`",
+                        key=f"WantedBy {name}",
+                    )
+
+    def _need(
+        self, draft: Draft, key: str, name: str, setting: Setting, ordered: set[str], needed: set[str]
+    ) -> None:
+        target = name.endswith((".target", ".device", ".mount", ".socket", ".slice"))
+        unknown = (
+            "it is reached before pmond starts, or not waited for"
+            if target
+            else "it is no process of this input"
+        )
+        need = Need(
+            name,
+            setting,
+            restart=key in ("BindsTo", "PartOf"),
+            required=name in needed or key == "PartOf",
+            unknown=unknown,
+        )
+        if key == "Before":
+            draft.precede(need)
+        elif key == "Wants" and name not in ordered:
+            self._books.lose(
+                setting, "every process starts for itself", "see `autostart`", key=f"Wants {name}"
+            )
+        else:
+            draft.need(need)
+
+    def _texts(self, draft: Draft) -> None:
+        description = self._unit.take("Description")
+        if description is not None:
+            draft.carry_one(description, "description", self._expand)
+        pages = self._unit.every("Documentation")
+        if pages:
+            draft.put("labels", {"documentation": " ".join(one.value for one in pages)}, pages[0])

@@ -1,0 +1,30 @@
+// the usual file of pm2
+module.exports = {
+  apps: [
+    {
+      name: 'api',
+      script: './api.js',
+      args: "--title 'hello world' --port 3000",
+      node_args: '--max-old-space-size=256',
+      instances: 2,
+      exec_mode: 'cluster',
+      watch: ['src', 'config'],
+      ignore_watch: ['node_modules'],
+      max_memory_restart: '300M',
+      env: { NODE_ENV: 'development', DEBUG: true, LIMITS: { a: 1 } },
+      env_production: { NODE_ENV: 'production' },
+      out_file: './logs/out.log',
+      error_file: './logs/err.log',
+      merge_logs: false,
+      kill_timeout: 3000,
+      wait_ready: true,
+      time: true,
+    },
+    { name: 'assets', script: 'npm run start', cwd: '/srv/assets', autorestart: false, out: 'build.log' },
+    { script: './bin/www', instances: 'max', port: 8080 },
+    { script: 'echo.php', exp_backoff_restart_delay: 100, cron_restart: '0 4 * * *' },
+    { script: 'srv.cjs', restart_delay: 90000, max_restarts: 10, min_uptime: '5s', colour: 'red' },
+    { script: './bin/run', cwd: '/srv/app', interpreter: 'none', namespace: 'tools', uid: 'nobody', treekill: false, stop_exit_codes: [0] },
+  ],
+  deploy: { production: { user: 'node', host: 'example.org' } },
+};
