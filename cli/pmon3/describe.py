@@ -90,12 +90,23 @@ def _ours(process: dict[str, Any], now: float) -> list[tuple[str, str]]:
         ("labels", " ".join(f"{key}={value}" for key, value in process.get("labels", {}).items())),
         ("owner", process["owner"]),
         ("ready", "true" if process["ready"] else "false"),
+        *((f"{aspect} probe", probe_words(found)) for aspect, found in process.get("probe", {}).items()),
         ("started_at", local_time(process["started_at"])),
         ("uptime", uptime(process, now) if running else ""),
         ("cpu", f"{process['cpu_percent']:.1f}%" if running else ""),
         ("memory", memory(process["memory_bytes"]) if running else ""),
         ("last exit", _last_exit(process)),
     ]
+
+
+def probe_words(found: dict[str, Any]) -> str:
+    """``http, passed 3 times in a row, HTTP 200, at 2025-…``."""
+    if found["ok"] is None:
+        return f"{found['kind']}, no result yet"
+    times = f" {found['in_a_row']} times in a row" if found["in_a_row"] > 1 else ""
+    what = f"{'passed' if found['ok'] else 'failed'}{times}"
+    parts = (found["kind"], what, found["message"], f"at {local_time(found['at'])}")
+    return ", ".join(part for part in parts if part)
 
 
 def _settings(process: dict[str, Any]) -> list[tuple[str, str]]:

@@ -138,13 +138,19 @@ def memory(bytes_used: int) -> str:
     return f"{bytes_used / 1024**3:.1f} GB"
 
 
+def status_words(process: dict[str, Any]) -> str:
+    """The status; of one that runs and does not serve, that too."""
+    lost = process["status"] == "running" and not process.get("ready", True)
+    return "running, not ready" if lost else str(process["status"])
+
+
 def _process_row(process: dict[str, Any]) -> tuple[str, ...]:
     return (
         str(process["id"]),
         process["name"],
         str(process["pid"]),
         str(process["restart_count"]),
-        process["status"],
+        status_words(process),
         process["user"],
         f"{process['cpu_percent']:.1f}%",
         memory(process["memory_bytes"]),

@@ -104,6 +104,13 @@ class WaitSettings(FieldStruct, frozen=True):
     dependent_process_enqueued: int = field(
         1000, effect=_LIVE, ge=0, le=20_000, description="ms after starting a process that others depend on"
     )
+    min_ready: int = field(
+        200,
+        effect=_LIVE,
+        ge=0,
+        le=60_000,
+        description="ms that a process without a ready probe must have lived to count as running",
+    )
 
 
 class PermissionSettings(FieldStruct, frozen=True):
@@ -158,8 +165,22 @@ class EventHandling(FieldStruct, frozen=True):
     process_restart: Commands = field((), effect=_LIVE, description="when a process is started again")
     process_failure: Commands = field((), effect=_LIVE, description="when a process fails for good")
     process_backoff: Commands = field((), effect=_LIVE, description="when flap detection backs off")
+    process_ready: Commands = field(
+        (), effect=_LIVE, description="when a ready probe passes for the first time"
+    )
+    process_unhealthy: Commands = field(
+        (), effect=_LIVE, description="when a live probe has a process replaced"
+    )
     timeout: int = field(
         30, effect=_LIVE, ge=1, le=3_600, description="seconds that one run of a program may take"
+    )
+
+
+class ProbesSettings(FieldStruct, frozen=True):
+    """Probes of all processes together."""
+
+    parallel: int = field(
+        32, effect=_LIVE, ge=1, le=1_000, description="commands of probes that run at once; others wait"
     )
 
 
@@ -232,6 +253,7 @@ class Settings(FieldStruct, frozen=True):
     message_queue: MessageQueue = MessageQueue()
     event_handling: EventHandling = EventHandling()
     flap_detection: FlapDetection = FlapDetection()
+    probes: ProbesSettings = ProbesSettings()
     access: AccessSettings = AccessSettings()
 
 

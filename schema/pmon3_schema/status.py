@@ -15,7 +15,7 @@ class Status(IntEnum):
     QUEUED = 0
     """Wanted, about to be started."""
     INIT = 1
-    """Started, not yet alive long enough to count as running."""
+    """Started, and not ready yet: by its probe, or not alive long enough to count as running."""
     RUNNING = 2
     """It runs."""
     STOPPED = 3

@@ -288,6 +288,8 @@ class Policy(Struct, frozen=True):
     empty_tree: float = 2.0
     """A tree that is not empty this long after SIGKILL is reported, and killed again."""
     flap: FlapPolicy = FlapPolicy()
+    parallel_probes: int = 32
+    """Commands of probes that run at once."""
 
 
 class Desired(Struct, frozen=True):

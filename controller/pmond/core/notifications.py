@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from pmond.core.case import Rule, why_ended
 from pmond.core.decide import decide
-from pmond.core.model import NOTHING_SEEN, Desired, Observed, Policy, State
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, Instance, Observed, Policy, State
 
 
 class NotificationType(StrEnum):
@@ -22,6 +22,8 @@ class NotificationType(StrEnum):
     RESTART = "restart"
     FAILURE = "failure"
     BACKOFF = "backoff"
+    READY = "ready"
+    UNHEALTHY = "unhealthy"
 
 
 class Notification(Struct, frozen=True):
@@ -46,12 +48,23 @@ def notification(
     """What the step of `name` from `before` to what is observed now is worth a notification of."""
     after = observed.get(name, NOTHING_SEEN)
     if not _is_another_run(before, after):
-        return None
+        return _of_its_health(name, before.instance, after.instance)
     if after.instance is not None:
         return _restart(name, after)
     decision = decide(name, desired, observed, now, policy)
     type = _TYPE_OF_RULE.get(decision.rule)
     return Notification(name, type, decision.reason) if type is not None else None
+
+
+def _of_its_health(name: str, old: Instance | None, new: Instance | None) -> Notification | None:
+    """What the probes of a run have found."""
+    if old is None or new is None:
+        return None
+    if old.ready_at is None and new.ready_at is not None and new.ready.ok:
+        return Notification(name, NotificationType.READY, new.ready.message)
+    if old.ending is not new.ending and new.ending is Ending.UNHEALTHY:
+        return Notification(name, NotificationType.UNHEALTHY, new.stop_reason)
+    return None
 
 
 def _is_another_run(before: State, after: State) -> bool:

@@ -75,7 +75,7 @@ class EventHandlers:
     def turn_ended(self, before: Mapping[str, State]) -> None:
         """Look at what changed in one turn; `before` has the states from before it."""
         settings = self._settings()
-        if not (settings.process_restart or settings.process_failure or settings.process_backoff):
+        if not any(getattr(settings, f"process_{type}") for type in NotificationType):
             return
         now, loop = self._clock.now(), self._loop
         for name, old in before.items():

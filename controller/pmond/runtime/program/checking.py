@@ -115,6 +115,8 @@ def _handlers(handling: EventHandling) -> Iterator[str]:
         "process_restart": handling.process_restart,
         "process_failure": handling.process_failure,
         "process_backoff": handling.process_backoff,
+        "process_ready": handling.process_ready,
+        "process_unhealthy": handling.process_unhealthy,
     }
     for name, commands in named.items():
         for command in commands:

@@ -35,6 +35,8 @@ def policy_of(settings: Settings) -> Policy:
     interval = settings.process_monitor_interval / 1000
     flap = settings.flap_detection
     return Policy(
+        min_ready=settings.wait.min_ready / 1000,
+        parallel_probes=settings.probes.parallel,
         settle=settings.wait.dependent_process_enqueued / 1000,
         flap=FlapPolicy(
             enabled=flap.is_enabled,

@@ -1,7 +1,8 @@
 """The tries that are under way: begun when the core asks, ended when they answer, are late, or unwanted.
 
 At most one try of each kind of an instance runs at a time, whatever the core asks (a result may have
-been lost on its way to it); commands wait for one of `parallel` places. The results are facts.
+been lost on its way to it); commands wait for one of the places that config.yml gives them. The
+results are facts.
 """
 
 from __future__ import annotations
@@ -28,9 +29,6 @@ from pmond.runtime.supervise.probes.log_listener import LogListener
 from pmond.runtime.supervise.probes.network import try_http, try_tcp
 from pmond.runtime.supervise.probes.result import ProbeResult
 
-PARALLEL = 32
-"""Commands at a time, unless config.yml says otherwise."""
-
 Key = tuple[str, int, Aspect]
 
 
@@ -49,10 +47,9 @@ class _Try(Struct):
 class Prober:
     """Runs tries, and tells the loop what came of them."""
 
-    def __init__(self, loop: Loop, context: Callable[[], SpawnContext], parallel: int = PARALLEL) -> None:
+    def __init__(self, loop: Loop, context: Callable[[], SpawnContext]) -> None:
         self._loop = loop
         self._context = context
-        self._parallel = parallel
         self._tries: dict[Key, _Try] = {}
         self._commands: dict[int, _Try] = {}
         self._waiting: deque[tuple[_Try, Running, Intent]] = deque()
@@ -119,7 +116,7 @@ class Prober:
             one.command.end("its process has ended")
 
     def _begin_waiting(self) -> None:
-        while self._waiting and len(self._commands) < self._parallel:
+        while self._waiting and len(self._commands) < self._loop.policy.parallel_probes:
             one, running, intent = self._waiting.popleft()
             if not one.unwanted and not running.ended:
                 self._begin_command(one, running, intent)
