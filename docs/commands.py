@@ -38,6 +38,8 @@ def flags(function: Callable[..., Any]) -> Iterator[tuple[str, str, str]]:
     for name, parameter in inspect.signature(function).parameters.items():
         kind, *notes = get_args(hints[name])
         info = next(note for note in notes if isinstance(note, OptionInfo | ArgumentInfo))
+        if info.hidden:
+            continue
         values = info.metavar or _choices(kind)
         if isinstance(info, ArgumentInfo):
             written = f"`{values or name.upper()}`"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -83,7 +84,16 @@ def settings() -> str:
     return words.table(("key", "type and range", "default", "applies", "variable", "meaning"), rows)
 
 
+_TOOLS = {
+    "words-supervisorctl": "supervisorctl",
+    "words-systemctl": "systemctl, journalctl",
+    "words-node": "pm2",
+    "words-docker": "docker, docker compose",
+    "words-kubectl": "kubectl",
+    "words-terraform": "terraform",
+}
 PAGES: Mapping[str, Callable[[], str]] = {
+    **{block: partial(words.of_tool, tool) for block, tool in _TOOLS.items()},
     "fields": fields,
     "settings": settings,
     "commands": commands.reference,

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pmon3 import exit_codes as exit_code_module
+from pmon3.tool_aliases import BY_TOOL
 from pmon3_schema import errors, paths, status
 from pmon3_schema.diagnostics import CODES
 from pmond.core import events
@@ -88,6 +89,18 @@ def requests() -> str:
             for route in ROUTES
         ],
     )
+
+
+def of_tool(tool: str) -> str:
+    """The words of another tool, and what to type instead."""
+    return table(
+        ("there", "here"),
+        [
+            (f"`{word}`", f"`{said.command}`" + (f" ({said.remark})" if said.remark else "")
+             if said.command else said.remark)
+            for word, said in BY_TOOL[tool].items()
+        ],
+    )  # fmt: skip
 
 
 def places() -> str:

@@ -28,7 +28,14 @@ def run(words: list[str]) -> int:
     verb = VERB_OF.get(words[0])
     if verb is None:
         raise _unknown(words[0])
-    return _invoke([verb], words)
+    try:
+        return _invoke([verb], words)
+    except PmonError as error:
+        if error.code is not ErrorCode.NOT_FOUND:
+            raise
+        from pmon3 import hints
+
+        raise hints.improved(error, words) from None
 
 
 class _HelpfulCommand(typer.core.TyperCommand):
@@ -64,7 +71,7 @@ def _columns() -> int | None:
 def _normalised(words: list[str]) -> list[str]:
     if words[:1] == ["help"]:
         return [*words[1:], "--help"]
-    if words and words[0] in ("--version", "-v"):
+    if words and words[0] in ("--version", "-v", "-V"):
         return ["version", "--client"]
     if words in (["group"], ["groups"], ["service"]):
         return [*words, "--help"]
@@ -85,14 +92,22 @@ def _invoke(verbs: list[str], words: list[str]) -> int:
 def _usage(error: Exception, words: list[str]) -> PmonError:
     said = str(error.format_message()) if hasattr(error, "format_message") else str(error)
     why = said[:1].lower() + said[1:].rstrip(".")
-    return PmonError(ErrorCode.BAD_REQUEST, f"cannot run {words[0]}: {why}", f"see pmon3 {words[0]} --help")
+    # Imported here: most command lines are right.
+    from pmon3 import hints
+
+    option = getattr(error, "option_name", "")
+    hint = hints.of_option(words, option) if option else hints.of_usage(words, why)
+    return PmonError(
+        ErrorCode.BAD_REQUEST, f"cannot run {words[0]}: {why}", hint or f"see pmon3 {words[0]} --help"
+    )
 
 
 def _unknown(word: str) -> PmonError:
     from difflib import get_close_matches
 
-    from pmon3.tool_aliases import SAID_HERE
+    from pmon3.tool_aliases import SAID_HERE, SaidHere
 
-    meant = [SAID_HERE[word]] if word in SAID_HERE else get_close_matches(word, VERB_OF, n=1)
-    hint = f"did you mean {meant[0]}? pmon3 help lists all" if meant else "pmon3 help lists all"
+    close = get_close_matches(word, VERB_OF, n=1)
+    meant = SAID_HERE.get(word) or (SaidHere(close[0]) if close else None)
+    hint = meant.hint() if meant else "pmon3 help lists all"
     return PmonError(ErrorCode.BAD_REQUEST, f"cannot run {word!r}: there is no such command", hint)

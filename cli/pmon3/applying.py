@@ -36,5 +36,11 @@ def apply(
     choice: dict[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Apply each named manifest in order; gives the answers. All are read before any is sent."""
-    requests = documents.bodies(paths, set_name, choice)
+    return send(client, documents.bodies(paths, set_name, choice), apply_options)
+
+
+def send(
+    client: Client, requests: Sequence[dict[str, Any]], apply_options: ApplyOptions
+) -> list[dict[str, Any]]:
+    """Apply what was read (`documents.bodies`) in order; gives the answers."""
     return [client.post("/v1/apply", body | apply_options.body()) for body in requests]

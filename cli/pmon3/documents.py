@@ -80,6 +80,14 @@ def files(path: str) -> list[str]:
     return found
 
 
+def has_manifests(folder: str) -> bool:
+    """Whether a folder can be used as a manifest."""
+    try:
+        return bool(discover(folder))
+    except OSError:
+        return False
+
+
 def _read(path: str, named: bool) -> bytes:
     """A whole file. What a person has named may be a pipe, such as `<(envsubst < app.yaml)`; what
     lies in a folder has to be a file: nobody may ever write into a FIFO."""

@@ -17,6 +17,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line; gives the exit code (see `exit_codes`)."""
     words = sys.argv[1:] if arguments is None else arguments
+    _open_what_is_closed()
     _tolerate_narrow_encodings()
     try:
         code = _run(words)
@@ -30,9 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         _silence_stdout()
         return exit_codes.BROKEN_PIPE
     except OSError as error:
-        what = f"use {error.filename}" if error.filename else "go on"
-        why = f"cannot {what}: {(error.strerror or str(error)).lower()}"
-        return _fail(PmonError(ErrorCode.BAD_REQUEST, why), words)
+        return _fail(_of_the_system(error), words)
     except Exception as error:
         return _fail(_mistake_of_ours(error), words)
 
@@ -79,6 +78,22 @@ def _fail(error: PmonError, words: list[str]) -> int:
     return exit_codes.exit_code(error.code)
 
 
+def _of_the_system(error: OSError) -> PmonError:
+    if isinstance(error, FileNotFoundError) and not _is_somewhere():
+        why = "cannot use relative paths: the current folder does not exist any more"
+        return PmonError(ErrorCode.BAD_REQUEST, why, "cd to another, or write full paths")
+    what = f"use {error.filename}" if error.filename else "go on"
+    return PmonError(ErrorCode.BAD_REQUEST, f"cannot {what}: {(error.strerror or str(error)).lower()}")
+
+
+def _is_somewhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - pathlib takes as long as all the rest
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _mistake_of_ours(error: Exception) -> PmonError:
     if os.environ.get("PMON3_DEBUG"):
         import traceback
@@ -86,6 +101,19 @@ def _mistake_of_ours(error: Exception) -> PmonError:
         traceback.print_exception(error)
     message = f"cannot go on: {type(error).__name__}: {error}"
     return PmonError(ErrorCode.INTERNAL, message, "a mistake in pmon3; PMON3_DEBUG=true shows where")
+
+
+def _open_what_is_closed() -> None:
+    """Give a standard stream that the caller has closed (`>&-`) to /dev/null.
+
+    Else the next file or socket that is opened gets its number, and what is printed goes there.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _tolerate_narrow_encodings() -> None:

@@ -48,7 +48,14 @@ Labels = Annotated[
 Timeout = Annotated[
     str, typer.Option("--timeout", metavar="DURATION", help="How long to wait; none: for ever.")
 ]
+Detach = Annotated[
+    bool, typer.Option("--detach", "-d", hidden=True, help="Accepted: nothing here stays in the foreground.")
+]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the outcome.")]
+Env = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME=VALUE", help="One variable beside the others; repeatable."),
+]
 Force = Annotated[bool, typer.Option("--force", "-f", help="With SIGKILL, at once.")]
 ConfigOnly = Annotated[
     bool, typer.Option("--process-config-only", "-c", help="Only what the process config file declares.")
@@ -178,9 +185,29 @@ def comma_list(words: list[str] | None) -> list[str]:
     return [item for word in words or [] for item in word.split(",") if item]
 
 
+def here() -> str:
+    """The caller's folder. Raises PmonError where it has been deleted."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - a path as text, as all that is sent
+    except FileNotFoundError:
+        why = "cannot use relative paths: the current folder does not exist any more"
+        raise PmonError(ErrorCode.BAD_REQUEST, why, "cd to another, or write full paths") from None
+
+
 def absolute(path: str) -> str:
-    """`path` seen from the caller's folder; pmond has another one."""
-    return str(Path.cwd() / path)
+    """`path` seen from the caller's folder; pmond has another one. Raises PmonError as `here`."""
+    return path if path.startswith("/") else str(Path(here()) / path)
+
+
+def pairs(words: list[str] | None) -> dict[str, str]:
+    """`NAME=VALUE` words of `--env` as a map. Raises PmonError."""
+    found = {}
+    for word in words or []:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read --env {word}: it is not NAME=VALUE")
+        found[name] = value
+    return found
 
 
 def selection(
@@ -191,6 +218,6 @@ def selection(
         raise PmonError(
             ErrorCode.BAD_REQUEST,
             "cannot tell which process is meant",
-            "give an id, a name, a glob, -g or -l",
+            "give an id, a name, a glob ('*': all), -g or -l",
         )
     return {"refs": references or [], "groups": groups or [], "labels": label_map(labels)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pmon3 import documents, exit_codes, output, plan_files
@@ -64,7 +65,10 @@ def _lines(entry: dict[str, Any] | None) -> list[str]:
 
 def _process_config_file(client: Client) -> list[str]:
     """What `init` would read: the process config file of that pmond, if it has one."""
-    path = client.get("/v1/version").get("process_config_file")
+    path: str = client.get("/v1/version").get("process_config_file") or ""
+    if path and not Path(path).exists():
+        why = f"cannot tell which manifest is meant: there is no process config file ({path})"
+        raise PmonError(ErrorCode.BAD_REQUEST, why, "name it with -f PATH")
     return [path] if path else []
 
 

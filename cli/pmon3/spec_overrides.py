@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pmon3 import options, waiting
+from pmon3 import environment, options, waiting
 from pmon3.address import connect
 
 Arguments = Annotated[str | None, typer.Option("--args", "-a", help="New arguments, one string.")]
@@ -36,7 +36,10 @@ NoAutorestart = Annotated[
     typer.Option("--no-autorestart/--autorestart", "-n", help="Whether it is restarted by itself."),
 ]
 Environment = Annotated[
-    str | None, typer.Option("--env-vars", "-e", help="New environment variables, 'K=V K2=V2'.")
+    str | None,
+    typer.Option(
+        "--env-vars", "-e", help="These variables instead of all there were, 'K=V K2=V2'; --env sets one."
+    ),
 ]
 Dependencies = Annotated[
     list[str] | None, typer.Option("--dependencies", "-d", metavar="PROCESSES", help="New dependencies.")
@@ -83,9 +86,22 @@ def is_label(word: str) -> bool:
 
 
 def bring_up(
-    verb: str, chosen: dict[str, Any], changes: SpecOverrides, wait_options: waiting.WaitOptions, shape: str
+    verb: str,
+    chosen: dict[str, Any],
+    changes: SpecOverrides,
+    wait_options: waiting.WaitOptions,
+    shape: str,
+    env: list[str] | None = None,
 ) -> None:
-    """Start or restart the selected processes with these changes; print them, in a table all."""
+    """Start or restart the selected processes with these changes; print them, in a table all.
+
+    `env`: single variables, to be laid over those that there are. Raises PmonError.
+    """
     client = connect()
+    if env:
+        before = (
+            changes.spec["env_vars"] if "env_vars" in changes.spec else environment.of_the_one(client, chosen)
+        )
+        changes.spec["env_vars"] = environment.laid_over(before, env)
     body = chosen | {"changes": changes.spec}
     waiting.show_brought_up(client, waiting.act(client, verb, body, waiting.READY, wait_options), shape)

@@ -1,24 +1,117 @@
-"""Words that users of other tools bring along, and what says the same here."""
+"""Words that users of other tools bring along, and what says the same here; or that nothing does, and why.
+
+Theory of operation: an answer must be true, for it is typed next: a command that does something else than
+the word did is worse than none. The tables of the how-to are made from here.
+"""
 
 from __future__ import annotations
 
-SAID_HERE = {
-    # supervisorctl
-    "avail": "ls", "fg": "logf", "reread": "diff", "shutdown": "down",
-    "tail": "log", "update": "init",
-    # systemctl
-    "daemon-reload": "reconcile", "disable": "hold", "enable": "unhold", "is-active": "wait --for ready",
-    "is-failed": "status", "journalctl": "log", "list-units": "ls", "mask": "hold", "reload": "reconcile",
-    "unmask": "unhold",
-    # pm2
-    "flush": "reset", "jlist": "ls -o json", "l": "ls", "monit": "top", "resurrect": "reconcile",
-    "save": "export", "scale": "set", "startup": "service", "unstartup": "service",
-    # docker, docker compose
-    "config": "validate", "inspect": "desc", "logs": "log", "pause": "suspend", "port": "desc", "ps": "ls",
-    "remove": "del", "rm": "del", "stats": "top", "unpause": "resume",
-    # kubectl
-    "create": "apply", "describe": "desc", "edit": "set", "get": "ls", "label": "set", "rollout": "rollback",
-    # terraform
-    "destroy": "down", "fmt": "validate", "refresh": "reconcile", "taint": "restart", "untaint": "unhold",
+from typing import NamedTuple
+
+
+class SaidHere(NamedTuple):
+    """What to type instead of a word of another tool; without `command`: `remark` says why there is none."""
+
+    command: str
+    remark: str = ""
+
+    def hint(self) -> str:
+        """The words for who has typed it."""
+        if not self.command:
+            return self.remark
+        return f"did you mean {self.command}? {self.remark or 'pmon3 help lists all'}"
+
+
+_NO_REPLICAS = "a process has no replicas yet: declare each under its own name"
+_SIGNAL = "kill -HUP $(pmon3 pid NAME) sends a signal"
+_LOG_SIZE = "nothing empties a log: log_rotate in the manifest keeps it in size"
+_NOTHING_TO_SAVE = "nothing has to be saved: what was submitted is kept, and pmon3 export prints it"
+_OWN_LOG = "pmond's own log is pmond.log in its state folder, or the journal of systemd"
+_NO_FORMATTER = "nothing formats a manifest; pmon3 convert FILE writes it anew, without comments"
+_FREEZE = "nothing freezes a process but kill -STOP $(pmon3 pid NAME), and -CONT goes on"
+
+BY_TOOL: dict[str, dict[str, SaidHere]] = {
+    "supervisorctl": {
+        "add": SaidHere("apply -f FILE"),
+        "avail": SaidHere("ls"),
+        "clear": SaidHere("", _LOG_SIZE),
+        "fg": SaidHere("logf"),
+        "maintail": SaidHere("", _OWN_LOG),
+        "reread": SaidHere("diff"),
+        "shutdown": SaidHere("down"),
+        "signal": SaidHere("", _SIGNAL),
+        "tail": SaidHere("log", "with -f: pmon3 logf"),
+        "update": SaidHere("apply -f FILE", "what pmond follows is read by itself"),
+    },
+    "systemctl, journalctl": {
+        "cat": SaidHere("export yaml NAME"),
+        "daemon-reload": SaidHere("reconcile"),
+        "disable": SaidHere("set NAME autostart=false --write", "pmon3 hold stops it too"),
+        "enable": SaidHere("set NAME autostart=true --write"),
+        "is-active": SaidHere("pid NAME", "its exit code is 1 for what does not run"),
+        "is-failed": SaidHere("ls --failed NAME"),
+        "journalctl": SaidHere("log", "with -f: pmon3 logf"),
+        "list-dependencies": SaidHere("dgraph"),
+        "list-units": SaidHere("ls"),
+        "mask": SaidHere("hold"),
+        "reload": SaidHere("", f"nothing reloads by hand: {_SIGNAL}; watch and reload in the manifest do it"),
+        "reset-failed": SaidHere("start NAME", "pmon3 reset sets the counter of restarts to 0"),
+        "set-property": SaidHere("set NAME FIELD=VALUE --write"),
+        "try-restart": SaidHere("restart"),
+        "unmask": SaidHere("unhold"),
+    },
+    "pm2": {
+        "deploy": SaidHere("apply -f FILE"),
+        "dump": SaidHere("", _NOTHING_TO_SAVE),
+        "env": SaidHere("desc"),
+        "flush": SaidHere("", _LOG_SIZE),
+        "info": SaidHere("desc"),
+        "jlist": SaidHere("ls -o json"),
+        "l": SaidHere("ls"),
+        "monit": SaidHere("top"),
+        "ping": SaidHere("version"),
+        "prettylist": SaidHere("ls -o json"),
+        "report": SaidHere("doctor"),
+        "resurrect": SaidHere("up", "what was there comes back by itself"),
+        "save": SaidHere("", _NOTHING_TO_SAVE),
+        "scale": SaidHere("", _NO_REPLICAS),
+        "sendSignal": SaidHere("", _SIGNAL),
+        "startup": SaidHere("service install"),
+        "unstartup": SaidHere("service uninstall"),
+    },
+    "docker, docker compose": {
+        "attach": SaidHere("logf"),
+        "config": SaidHere("validate"),
+        "inspect": SaidHere("desc -o json"),
+        "logs": SaidHere("log"),
+        "pause": SaidHere("", _FREEZE),
+        "port": SaidHere("", "pmon3 knows no ports: ss -ltnp shows them beside process ids"),
+        "ps": SaidHere("ls"),
+        "remove": SaidHere("del"),
+        "rename": SaidHere("", "rename it in its manifest, and say renamed_from there: it keeps running"),
+        "rm": SaidHere("del"),
+        "stats": SaidHere("top"),
+        "unpause": SaidHere("", _FREEZE),
+    },
+    "kubectl": {
+        "create": SaidHere("apply -f FILE", "pmon3 exec submits a single program"),
+        "describe": SaidHere("desc"),
+        "edit": SaidHere("set NAME FIELD=VALUE --write"),
+        "get": SaidHere("ls"),
+        "label": SaidHere("set NAME 'labels={KEY: VALUE}' --write"),
+        "rollout": SaidHere("status", "there are pmon3 history and pmon3 rollback too"),
+    },
+    "terraform": {
+        "destroy": SaidHere("del NAME", "apply --prune --allow-empty deletes what a set no longer declares"),
+        "fmt": SaidHere("", _NO_FORMATTER),
+        "import": SaidHere("apply --take-ownership -f FILE"),
+        "refresh": SaidHere("reconcile"),
+        "state": SaidHere("status"),
+        "taint": SaidHere("restart"),
+        "untaint": SaidHere("", "nothing is marked here: pmon3 diff shows what waits for a restart"),
+    },
 }  # fmt: skip
-"""The word, and the pmon3 command to use instead."""
+"""By tool, the word and what there is instead."""
+
+SAID_HERE: dict[str, SaidHere] = {word: said for words in BY_TOOL.values() for word, said in words.items()}
+"""The word, and what to type instead."""

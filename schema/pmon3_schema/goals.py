@@ -54,14 +54,25 @@ def joined(conditions: list[str], any_of: bool) -> str:
     return ("|" if any_of else ",").join(conditions)
 
 
+_MEANT = {
+    **dict.fromkeys(("running", "up", "active", "started", "healthy", "available"), "ready"),
+    **dict.fromkeys(("down", "inactive", "exit", "dead", "closed"), "stopped"),
+    **dict.fromkeys(("done", "finished", "complete", "service_completed_successfully"), "completed"),
+    **dict.fromkeys(("gone", "delete", "removed"), "deleted"),
+    **dict.fromkeys(("service_healthy", "service_started"), "ready"),
+    "failed": "exited",
+}
+"""Words of `ls` and of other tools, and the condition that is meant."""
+
+
 def _condition(text: str, of_set: bool) -> WaitCondition:
     if text in PLAIN:
         return WaitCondition(text)
     found = _WITH_VALUE.match(text)
     if found is None:
-        raise ValueError(
-            f"{text!r} cannot be waited for (one of {', '.join(PLAIN)}, exited=CODE, condition=TYPE=STATUS)"
-        )
+        words = f"one of {', '.join(PLAIN)}, exited=CODE, condition=TYPE=STATUS"
+        meant = f"say {_MEANT[text]}" if text in _MEANT else words
+        raise ValueError(f"{text!r} cannot be waited for ({meant})")
     if found["code"] is not None:
         if int(found["code"]) > _MOST_CODE:
             raise ValueError(f"{text!r} cannot be waited for: exit codes end at {_MOST_CODE}")

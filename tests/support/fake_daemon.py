@@ -136,6 +136,8 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
         ("POST", "/v1/wait"): CannedAnswer({"outcome": "met", "processes": processes[:1], "failures": []}),
         ("POST", "/v1/apply"): CannedAnswer({"plan": PLAN, "targets": TARGETS, "revision": 0}),
         ("POST", "/v1/init"): CannedAnswer({"plan": PLAN, "targets": TARGETS, "revision": 0, "lifted": []}),
+        ("POST", "/v1/reconcile"): CannedAnswer({"targets": TARGETS}),
+        ("GET", "/v1/sets"): CannedAnswer([]),
         ("POST", "/v1/plan"): CannedAnswer(PLAN),
         ("GET", "/v1/logs/web"): CannedAnswer(Chunks([b"one\n", b"two"])),
         ("GET", "/v1/logs/db"): CannedAnswer(Chunks([b"three\nfo", b"ur\n"])),

@@ -13,6 +13,7 @@ def command(
     log_dir: spec_overrides.LogFolder = None,
     no_autorestart: spec_overrides.NoAutorestart = None,
     env_vars: spec_overrides.Environment = None,
+    env: options.Env = None,
     dependencies: spec_overrides.Dependencies = None,
     new_groups: spec_overrides.SpecGroups = None,
     timeout: options.Timeout = "60s",
@@ -29,4 +30,4 @@ def command(
     )
     chosen = options.selection(references, groups, labels + (label or []))
     wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
-    spec_overrides.bring_up("restart", chosen, changes, wait_options, output.value)
+    spec_overrides.bring_up("restart", chosen, changes, wait_options, output.value, env)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from pmon3 import launch, options, output, waiting
-from pmon3.applying import ApplyOptions, apply
+from pmon3 import address, bringing_up, documents, launch, options, output, waiting
+from pmon3.applying import ApplyOptions
 from pmon3.client import Client
-from pmon3.render_plan import is_change, summary
+from pmon3_schema.errors import ErrorCode, PmonError
 
 
 def command(
@@ -18,28 +19,53 @@ def command(
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
     shape: options.Output = options.OutputFormat.TABLE,
+    detach: options.Detach = False,
 ) -> None:
-    """Start pmond if need be, apply manifests, wait until ready."""
+    """Start pmond if need be, apply manifests, wait until ready.
+
+    Without -f the process config file; where there is none, pmon3.yaml, .yml, .toml or .json of this
+    folder, or the folder pmon3. A pmond that was started here for what is then refused ends again.
+    """
     wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     choice = options.choice(profiles, variables)
+    requests = documents.bodies(files, None, choice) if files else []
+    if requests and launch.nobody_listens(address.daemon().socket):
+        bringing_up.check(requests)
     client, started_at = launch.ensure_running(wait_options.seconds)
-    targets: list[dict[str, Any]] = []
-    if files:
-        for answer in apply(client, files, None, ApplyOptions(prune=prune), choice):
-            plan = answer["plan"]
-            outcome = _by_itself(client, plan, started_at) or summary(plan)
-            output.note(f"applied {plan['set']}: {outcome}")
-            for remark in plan["notes"]:
-                output.note(remark["message"])
-            targets += answer["targets"]
-    waiting.show_all(client, waiting.wait(client, targets, waiting.READY, wait_options), shape.value)
+    with bringing_up.refusal_ends(client, started_at):
+        found = None if requests else _found(client, choice)
+        if found is not None:
+            requests = documents.bodies([found], None, choice)
+        apply_options = ApplyOptions(prune=prune)
+        if requests:
+            targets = bringing_up.apply_all(client, requests, apply_options, started_at)
+        else:
+            targets = _followed(client)
+    settled = waiting.wait(client, targets, waiting.READY, wait_options)
+    waiting.say_end(settled, waiting.READY)
+    waiting.show_all(client, settled, shape.value)
 
 
-def _by_itself(client: Client, plan: dict[str, Any], started_at: str) -> str:
-    """What a pmond that was started here had done with its own manifest before it was asked to."""
-    if not started_at or any(is_change(action) for action in plan["actions"]):
-        return ""
-    for newest in client.get("/v1/history", [("set", plan["set"]), ("limit", "1")]):
-        if newest["by"] == "pmond" and newest["time"] >= started_at:
-            return f"{summary(newest)} (done by pmond as it started: this is its process config file)"
-    return ""
+def _found(client: Client, choice: dict[str, str] | None) -> str | None:
+    """The manifest to apply where none is named; None: what pmond follows is all there is."""
+    version = client.get("/v1/version")
+    followed: str = version["process_config_file"]
+    if followed and Path(followed).exists():
+        return followed if choice else None
+    own = [version["config_file"], version["state_dir"], version["socket"], followed]
+    here = bringing_up.found_here(Path.cwd(), own)
+    if not here and choice:
+        raise PmonError(ErrorCode.BAD_REQUEST, "cannot tell which manifest is meant", "name it with -f PATH")
+    if not here:
+        output.note(f"no process config file ({followed}), no pmon3.yaml in this folder: name one with -f")
+    return here or None
+
+
+def _followed(client: Client) -> list[dict[str, Any]]:
+    try:
+        return bringing_up.bring_up_followed(client, client.get("/v1/version")["process_config_file"])
+    except PmonError as error:
+        if error.code is not ErrorCode.FORBIDDEN:
+            raise
+        output.note("the processes of this pmond are not yours to bring up; here is how they are")
+        return []

@@ -32,7 +32,7 @@ def check_dependencies(
     for spec in specs:
         unknown = [name for name in spec.needs if name not in needs]
         if unknown:
-            error = not_found(unknown[0], list(needs))
+            error = not_found(unknown[0], [name for name in needs if name != spec.name])
             why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"
             raise PmonError(ErrorCode.INVALID, why, error.hint)
     concerned = graph.reachable([spec.name for spec in specs], needs)
