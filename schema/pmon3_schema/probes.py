@@ -129,6 +129,11 @@ class HttpProbeSpec(Part, frozen=True):
     )
     insecure: Flag = field(False, effect=Effect.IN_PLACE, description="take any certificate (https)")
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it asks a socket of the file system."""
+        return urlsplit(self.url).scheme == "http+unix"
+
     def check(self, given: Set[str]) -> None:
         if not self.url:
             raise mistake("url", "the request needs a url (write http://127.0.0.1:8080/health)")

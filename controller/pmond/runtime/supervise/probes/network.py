@@ -88,7 +88,10 @@ def _request(connection: h11.Connection, probe: HttpProbeSpec, parts: SplitResul
 
 async def _next_event(connection: h11.Connection, channel: Channel) -> object:
     while (event := connection.next_event()) is h11.NEED_DATA:
-        connection.receive_data(await channel.receive())
+        data = await channel.receive()
+        if not data and connection.their_state is h11.SEND_RESPONSE:
+            return h11.ConnectionClosed()  # to h11 that is a mistake of the protocol
+        connection.receive_data(data)
     return event
 
 

@@ -8,6 +8,7 @@ results are facts.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -20,6 +21,7 @@ from pmond.core.actions import RunProbe
 from pmond.core.facts import LineSeen, ProbeBegun, ProbeFailed, ProbePassed
 from pmond.core.model import ExitStatus, Intent
 from pmond.core.probing import Aspect
+from pmond.runtime.access import users
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.instances import Running
 from pmond.runtime.processes.launch import SpawnContext, prepare
@@ -28,6 +30,9 @@ from pmond.runtime.supervise.probes.command import PROBE, ProbeCommand, command_
 from pmond.runtime.supervise.probes.log_listener import LogListener
 from pmond.runtime.supervise.probes.network import try_http, try_tcp
 from pmond.runtime.supervise.probes.result import ProbeResult
+
+_AS_PMOND = "a socket would see pmond, not the user of the process (ask it by exec: curl --unix-socket)"
+"""Pmond must not lend its rights to whoever names a socket."""
 
 Key = tuple[str, int, Aspect]
 
@@ -69,6 +74,8 @@ class Prober:
             case "exec":
                 self._waiting.append((one, running, intent))
                 self._begin_waiting()
+            case "http" if probe.http.is_local and users.uid_of(intent.spec.user) != os.geteuid():
+                self._finish(one, ProbeResult(False, _AS_PMOND))
             case "http":
                 one.task = self._in_loop(one, try_http(probe.http))
             case "tcp":
