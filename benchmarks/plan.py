@@ -20,6 +20,7 @@ from pmon3_schema.reading import read_value
 from pmond.core.compare import CompareOptions, Existing, compare
 from pmond.core.model import Desired, Intent, Policy, SourceLocation
 from pmond.core.plan import plan
+from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority
 from pmond.runtime.base import clock
 from pmond.runtime.intent.apply_planner import ApplyOrder, ApplyPlanner, ApplyRequest, CurrentState
@@ -53,12 +54,14 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
     documents = [ManifestFile(path, manifest(size, edited=True).encode())]
     before = {
         entry.spec.name: _declared(number, entry)
-        for number, entry in enumerate(read([ManifestFile(path, manifest(size).encode())]).entries, 1)
+        for number, entry in enumerate(
+            map(_owned, read([ManifestFile(path, manifest(size).encode())]).entries), 1
+        )
     }
     # As pmond reads them: what is declared like that already keeps its spec.
     entries = [
         replace(entry, spec=old) if (old := before[entry.spec.name].spec) == entry.spec else entry
-        for entry in read(documents).entries
+        for entry in map(_owned, read(documents).entries)
     ]
     after = [entry.spec for entry in entries]
     seen = CurrentState(0, before, {}, {}, None)
@@ -75,6 +78,11 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
         "decide all": _least(lambda: plan(desired, {}, 0.0, Policy())),
         "validate alone": _least(lambda: [read_value(ProcessSpec, _plain(spec)) for spec in after]),
     }
+
+
+def _owned(entry: Entry) -> Entry:
+    """As it is kept: with the user that it runs as."""
+    return replace(entry, spec=replace(entry.spec, user=users.name_of(0)))
 
 
 def _declared(number: int, entry: Entry) -> Intent:

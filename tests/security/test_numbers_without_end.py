@@ -24,10 +24,13 @@ from pmond.runtime.base import clock
 from pmond.runtime.base.clock import wall_after
 from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.registry import Registry
+from pmond.runtime.intent.sets import Sets
 from pmond.runtime.processes.instances import Instances
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.state.store import Store
+from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.publishing import Publisher
 
 HUGE = [10**30, 2**63, 2**62, 1e300, 1e12, 10**400, -(10**30)]
@@ -127,7 +130,8 @@ def test_one_that_an_older_pmond_took_spoils_no_answer(pmond: Pmond) -> None:
 def test_one_that_cannot_be_shown_says_so_in_its_own_row(tmp_path: Path) -> None:
     loop = Loop(clock, Journal(level=Level.ERROR), Policy())
     store = Store.open(tmp_path / "d.db", clock=clock)
-    registry = Registry(store, loop, clock)
+    bus = Bus()
+    registry = Registry(store, loop, bus, clock)
     registry.load(store.load())
     with registry.edit("two processes") as edit:
         for name in ("bad", "good"):
@@ -138,8 +142,20 @@ def test_one_that_cannot_be_shown_says_so_in_its_own_row(tmp_path: Path) -> None
     told = tmp_path / "journal"
     with told.open("w") as file:
         journal = Journal(file.fileno(), level=Level.ERROR)
-        publisher = Publisher(registry, loop, Instances(), store, clock, journal, "root")
-        publisher.context = SpawnContext(environment={}, log_dir="/log")
+        context = SpawnContext(environment={}, log_dir="/log")
+        sets = Sets(store, bus, clock, followed=lambda: "")
+        publisher = Publisher(
+            registry,
+            loop,
+            Instances(),
+            store,
+            sets,
+            ChangeTimes(clock),
+            lambda: context,
+            clock,
+            journal,
+            "root",
+        )
         bad, good = asyncio.run(publisher.rows(registry.select(Selection()), usage=False))
     store.close()
     assert (good["name"], good["status"]) == ("good", "queued")

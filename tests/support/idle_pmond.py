@@ -21,16 +21,20 @@ from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.http.messages import Pending, Request, Response, split_target
 from pmond.runtime.http.resources.pmond import Services
+from pmond.runtime.http.server import Server
 from pmond.runtime.program.configuration import Configuration
+from pmond.runtime.program.front import server_of
 from pmond.runtime.program.parts import Calls, Parts
 from pmond.runtime.program.state_folder import StateFolder
+from pmond.runtime.supervise.listeners import Exits
 
 
 class IdlePmond:
     """What a test needs of it. `ended`: what it was told when it was asked to end."""
 
-    def __init__(self, parts: Parts, ended: list[bool]) -> None:
+    def __init__(self, parts: Parts, server: Server, ended: list[bool]) -> None:
         self.parts = parts
+        self.server = server
         self.ended = ended
 
     async def ask(self, uid: int, method: str, target: str, body: Any = None) -> Any:
@@ -38,7 +42,7 @@ class IdlePmond:
         path, query = split_target(target)
         content = b"" if body is None else json.dumps(body).encode()
         request = Request(method, path, query, {}, content, Principal(9, uid, uid))
-        answer = await self.parts.server.handle(request)
+        answer = await self.server.handle(request)
         if isinstance(answer, Pending):
             answer = await answer.response
         assert isinstance(answer, Response)
@@ -65,14 +69,15 @@ async def idle_pmond(folder: Path, config: str = "") -> AsyncIterator[IdlePmond]
     async def upgrade() -> None: ...
 
     services = Services(ended.append, upgrade, list, lambda: None)
-    calls = Calls(ended.append, services, lambda pid, status: False)
-    parts = Parts(Configuration(settings, places, {}, 1024, journal), state, clock, journal, "", calls)
+    configuration = Configuration(settings, places, {}, 1024, journal)
+    parts = Parts(configuration, state, clock, journal, "", Calls(ended.append, Exits(())))
+    server = server_of(parts, configuration, state, services, clock, journal)
     try:
-        yield IdlePmond(parts, ended)
+        yield IdlePmond(parts, server, ended)
     finally:
         parts.event_handlers.close()
         parts.cgroups.close()
-        parts.memory.close()
+        parts.memory_kills.close()
         state.close(processes_left=False)
         os.close(null)
         await asyncio.sleep(0)

@@ -47,9 +47,9 @@ def joined(cgroups: Cgroups, pid: int, marker: str = MARKER) -> str:
 
     async def join() -> str:
         group = cgroups.join(pid, marker)
-        assert pid in cgroups.joining
+        assert cgroups.holds(pid)
         await cgroups.settle()
-        assert not cgroups.joining
+        assert not cgroups.holds(pid)
         return group
 
     return asyncio.run(join())

@@ -41,7 +41,7 @@ class HandlersBench(Struct):
     journal: Path
 
     def restart(self, *names: str) -> None:
-        self.hooks.turn_ended(dict.fromkeys(names or ("p0",), BEFORE))
+        self.hooks.turn_ended(dict.fromkeys(names or ("p0",), BEFORE), [])
 
     def journalled(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.journal.read_text().splitlines()]
@@ -201,6 +201,6 @@ def test_a_process_that_was_not_restarted_is_not_told(tmp_path: Path) -> None:
             raise AssertionError(found)
 
         async with bench(tmp_path, ("/bin/true",), describe=describe) as b:
-            b.hooks.turn_ended({"p0": AFTER, "gone": NOTHING_SEEN})
+            b.hooks.turn_ended({"p0": AFTER, "gone": NOTHING_SEEN}, [])
 
     asyncio.run(scenario())

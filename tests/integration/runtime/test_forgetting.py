@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import cast
 
 from msgspec.structs import replace
 from tests.support.factories import spec
 
 from pmon3_schema.protocol import Selection
+from pmond.core.actions import Forget
 from pmond.core.model import Intent, Policy
 from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.registry import Registry
-from pmond.runtime.observers.recorder import Recorder
-from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
-from pmond.runtime.processes.instances import Instances
-from pmond.runtime.state.starts import Starts
+from pmond.runtime.observers.forgetter import Forgetter
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
-from pmond.runtime.views.publishing import Publisher
-
-NOT_ASKED = None
+from pmond.runtime.views.change_times import ChangeTimes
 
 
 class ForgettingWorld:
     """What forgets processes, over the state file of a folder."""
 
     def __init__(self, folder: Path) -> None:
-        journal, instances = Journal(level=Level.ERROR), Instances()
+        journal, bus = Journal(level=Level.ERROR), Bus()
         self.store = Store.open(folder / "data.db", clock=clock)
         self.loop = Loop(clock, journal, Policy())
-        self.registry = Registry(self.store, self.loop, clock)
-        publisher = Publisher(self.registry, self.loop, instances, self.store, clock, journal, "root")
-        self.recorder = Recorder(
-            self.store, self.registry, self.loop, instances, publisher, Bus(), clock, journal, str,
-            cast(Starts, NOT_ASKED), cast(ExitStatusHolder, NOT_ASKED),
-        )  # fmt: skip
+        self.registry = Registry(self.store, self.loop, bus, clock)
+        self.forgetter = Forgetter(self.store, self.registry, self.loop, ChangeTimes(clock), bus)
 
     def declare(self, *names: str) -> None:
         with self.registry.edit("processes") as edit:
@@ -60,7 +51,7 @@ def test_one_that_is_declared_again_before_its_turn_stays(tmp_path: Path) -> Non
         world.declare("again", "gone", "untouched")
         for name in ("again", "gone"):
             world.mark(name, deleting=True)
-            world.recorder.forget(name)
+            world.forgetter.perform(Forget(name))
         assert world.names() == ["again", "gone", "untouched"]
         world.mark("again", deleting=False)
         await asyncio.sleep(0)
@@ -74,13 +65,13 @@ def test_one_that_is_declared_again_before_its_turn_stays(tmp_path: Path) -> Non
     ]
 
 
-def test_what_cannot_be_deleted_is_laid_aside(tmp_path: Path) -> None:
+def test_what_cannot_be_deleted_is_set_aside(tmp_path: Path) -> None:
     async def forget() -> None:
         world = ForgettingWorld(tmp_path)
         world.declare("stuck")
         world.mark("stuck", deleting=True)
         world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
-        world.recorder.forget("stuck")
+        world.forgetter.perform(Forget("stuck"))
         await asyncio.sleep(0)
         assert world.names() == ["stuck"]
         assert "cannot save the deletion of stuck" in world.loop.quarantined["stuck"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.protocol import Selection
 from pmond.core.actions import Action
 from pmond.core.compare import CompareOptions
-from pmond.core.model import Hold, Intent, Policy
+from pmond.core.events import ProcessEvent
+from pmond.core.model import Hold, Intent, Policy, State
 from pmond.core.rollout import Rollout
 from pmond.runtime.access.authority import Authority
 from pmond.runtime.access.principal import Principal
@@ -47,7 +48,7 @@ OWNER = "file:/srv/many.yaml"
 class Idle:
     """Nothing is started: every process is declared with `autostart: false`."""
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> bool:
         raise AssertionError(action)
 
 
@@ -59,20 +60,28 @@ class LargeWorld:
         self.folder = folder
         self.store = Store.open(folder / "data.db", clock=clock)
         self.loop = Loop(clock, journal, Policy())
-        self.registry = Registry(self.store, self.loop, clock)
-        self.sets = Sets(self.store, clock)
+        bus = Bus()
+        self.registry = Registry(self.store, self.loop, bus, clock)
+        self.sets = Sets(self.store, bus, clock, followed=lambda: "")
         snapshot = self.store.load()
         self.registry.load(snapshot)
         self.sets.load(snapshot.sources)
         self.commands = commands = Commands(self.registry, self.loop, clock, lambda: Authority(0))
-        self.rollouts = Rollouts(self.registry, self.loop, Bus(), self.sets, clock, journal)
+        self.ended = list[str]()
+        self.rollouts = Rollouts(
+            self.registry, self.loop, bus, self.sets, clock, journal,
+            lambda name, outcome, skipped: self.ended.append(outcome),
+        )  # fmt: skip
         self.applier = Applier(
             self.registry, self.loop, commands, self.sets, self.rollouts, lambda: Authority(0)
         )
         self.told: set[str] = set()
 
     def start(self) -> None:
-        self.loop.start(Idle(), lambda before, events: self.told.update(before))
+        self.loop.start((Idle(),), (self,))
+
+    def turn_ended(self, before: Mapping[str, State], happened: Sequence[ProcessEvent]) -> None:
+        self.told.update(before)
 
     async def apply(self, text: str, **options: object) -> ApplyResult:
         documents = [ManifestFile("/srv/many.yaml", text.encode())]
@@ -331,20 +340,19 @@ async def test_a_step_of_a_rollout_that_cannot_be_saved_is_taken_when_it_can(
 ) -> None:
     """Else a disk that was full for a moment would hold back for ever what waits for its turn."""
     monkeypatch.setattr("pmond.runtime.intent.rollouts.RETRY_SECONDS", 0.01)
-    ended, warnings = list[str](), list[str]()
+    warnings = list[str]()
     monkeypatch.setattr(Journal, "warn", lambda journal, event, **fields: warnings.append(event))
-    world.rollouts.ended = lambda name, outcome, skipped: ended.append(outcome)
     await world.apply(manifest("one", 3))
     with world.registry.edit("a rollout with nothing left to do") as edit:
         world.rollouts.write(edit, world.sets.one(OWNER), Rollout((), (), {}, frozenset()))
     world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
     world.rollouts.start(OWNER)
     await eventually(lambda: bool(warnings), "the step to fail")
-    assert not ended
+    assert not world.ended
     world.store._db.execute("PRAGMA query_only = 0")
-    await eventually(lambda: bool(ended), "the step to be taken")
+    await eventually(lambda: bool(world.ended), "the step to be taken")
     assert warnings == ["rollout.held_up"]
-    assert ended == ["done"]
+    assert world.ended == ["done"]
     assert not world.rollouts.active(OWNER)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 from tests.support.factories import AT, wanted
 from tests.support.waiting import eventually
@@ -35,18 +36,23 @@ class InstantStarter:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> bool:
         assert isinstance(action, Start)
         self._loop.tell(Spawned(action.name, action.number, 7, "r1", 0))
+        return True
+
+
+class TurnSizes(list[int]):
+    """How many states each turn has changed."""
+
+    def turn_ended(self, before: Mapping[str, State], happened: Sequence[ProcessEvent]) -> None:
+        self.append(len(before))
 
 
 def test_deadlines_of_many_are_passed_in_parts() -> None:
     async def start_and_let_time_pass() -> list[int]:
-        clock, told = FrozenClock(), list[int]()
+        clock, told = FrozenClock(), TurnSizes()
         loop = Loop(clock, Journal(level=Level.ERROR), Policy())
-
-        def changed(before: dict[str, State], events: list[ProcessEvent]) -> None:
-            told.append(len(before))
 
         def all_run() -> bool:
             states = [loop.observed[name].instance for name in NAMES if name in loop.observed]
@@ -54,7 +60,7 @@ def test_deadlines_of_many_are_passed_in_parts() -> None:
             return len(running) == len(NAMES)
 
         loop.desired = Desired({name: wanted(name) for name in NAMES})
-        loop.start(InstantStarter(loop), changed)
+        loop.start((InstantStarter(loop),), (told,))
         await eventually(lambda: len(loop.observed) == len(NAMES), "all to be started")
         assert not all_run()
         told.clear()

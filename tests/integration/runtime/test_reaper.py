@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from itertools import pairwise
 
 import pytest
@@ -23,12 +23,16 @@ from pmond.runtime.processes.tree import become_subreaper
 Exits = list[tuple[int, ExitStatus]]
 
 
-def reaping(story: Callable[[Reaper, Exits], Awaitable[None]]) -> Exits:
-    """Tell a story to a reaper; answers the exits that it reported."""
+def reaping(story: Callable[[Reaper, Exits], Awaitable[None]], running: Set[int] = frozenset()) -> Exits:
+    """Tell a story to a reaper, which expects the ends of `running`; answers the exits that it reported."""
     exits: Exits = []
 
     async def tell() -> None:
-        reaper = Reaper(asyncio.get_running_loop(), lambda pid, status: exits.append((pid, status)))
+        reaper = Reaper(
+            asyncio.get_running_loop(),
+            lambda pid, status: exits.append((pid, status)),
+            expected=lambda: running - {ended for ended, _ in exits},
+        )
         reaper.start()
         try:
             await story(reaper, exits)
@@ -120,33 +124,38 @@ def test_however_many_signals_come_the_loop_gets_its_turns() -> None:
 
 
 def test_sweep_finds_exits_of_which_no_signal_told() -> None:
+    running = set[int]()
+
     async def story(reaper: Reaper, exits: Exits) -> None:
         reaper.stop()
         pid = shell("exit 4")
         await eventually(lambda: (stat := read_stat(pid)) and stat.state == "Z", "it ends")
         assert exits == []
-        running = {pid}
-        reaper.sweep(lambda: running - {ended for ended, _ in exits})
+        running.add(pid)
+        reaper.look_again()
         assert exits == [(pid, ExitStatus(code=4))]
         reaper.start()
 
-    reaping(story)
+    reaping(story, running)
 
 
 def test_child_reaped_by_somebody_else_ended_in_an_unknown_way() -> None:
+    running = set[int]()
+
     async def story(reaper: Reaper, exits: Exits) -> None:
         reaper.stop()
         pid = shell("exit 5")
         alive = shell("sleep 60")
         os.waitpid(pid, 0)
-        reaper.sweep(lambda: [pid, alive])
+        running.update({pid, alive})
+        reaper.look_again()
         assert exits == [(pid, ExitStatus())]
         assert not exits[0][1].known
         os.kill(alive, signal.SIGKILL)
         reaper.start()
         await eventually(lambda: len(exits) == 2, "the other one is reported")
 
-    reaping(story)
+    reaping(story, running)
 
 
 def test_error_of_the_owner_costs_no_exit() -> None:
@@ -216,10 +225,12 @@ def test_exit_of_a_foreign_process(command: str, status: ExitStatus, reaped_firs
         async def tell() -> None:
             child = identify(int(parent.stdout.readline()))  # type: ignore[union-attr]
             assert child is not None
-            adopted_exits = AdoptedExits(
-                asyncio.get_running_loop(), lambda pid, found: exits.append((pid, found))
-            )
-            assert adopted_exits.watch(child)
+
+            def told(pid: int, found: ExitStatus) -> None:
+                exits.append((pid, found))
+
+            adopted_exits = AdoptedExits(asyncio.get_running_loop())
+            assert adopted_exits.watch(child, told)
             os.write(write_end, b"go\n")
             if reaped_first:
                 # Before the loop has a turn: only the pidfd knows the status then.
@@ -229,9 +240,9 @@ def test_exit_of_a_foreign_process(command: str, status: ExitStatus, reaped_firs
             await eventually(lambda: bool(exits), "the exit is reported")
             assert exits == [(child.pid, status)]
             if reaped_first:
-                assert not adopted_exits.watch(child)
+                assert not adopted_exits.watch(child, told)
             else:
-                assert adopted_exits.watch(child)
+                assert adopted_exits.watch(child, told)
                 await eventually(lambda: len(exits) == 2, "the exit of a zombie is reported")
                 assert exits[1] == exits[0]
             adopted_exits.close()
@@ -256,14 +267,15 @@ def test_foreign_process_that_is_forgotten_is_not_reported() -> None:
     exits: Exits = []
 
     async def tell() -> None:
-        adopted_exits = AdoptedExits(
-            asyncio.get_running_loop(), lambda pid, found: exits.append((pid, found))
-        )
+        def told(pid: int, found: ExitStatus) -> None:
+            exits.append((pid, found))
+
+        adopted_exits = AdoptedExits(asyncio.get_running_loop())
         first, second = identify(shell("read x < /dev/zero")), identify(shell("read x < /dev/zero"))
         assert first is not None
         assert second is not None
-        assert adopted_exits.watch(first)
-        assert adopted_exits.watch(second)
+        assert adopted_exits.watch(first, told)
+        assert adopted_exits.watch(second, told)
         adopted_exits.forget(first.pid)
         for identity in (first, second):
             os.kill(identity.pid, signal.SIGKILL)

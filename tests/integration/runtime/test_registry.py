@@ -18,6 +18,7 @@ from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.registry import Registry, not_found
 from pmond.runtime.state.store import Store
+from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
 
 
@@ -27,7 +28,7 @@ class RegistryWorld:
     def __init__(self, folder: Path) -> None:
         self.store = Store.open(folder / "data.db", clock=clock)
         self.loop = Loop(clock, Journal(level=Level.ERROR), Policy())
-        self.registry = Registry(self.store, self.loop, clock)
+        self.registry = Registry(self.store, self.loop, Bus(), clock)
         self.registry.load(self.store.load())
 
     def add(self, *names: str, **values: object) -> None:

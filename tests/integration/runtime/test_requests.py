@@ -90,7 +90,7 @@ def test_bad_bodies_are_not_repeated(tmp_path: Path) -> None:
 
 def test_a_body_nested_without_end_is_only_a_bad_request(tmp_path: Path) -> None:
     async def story(pmond: IdlePmond) -> None:
-        async with serving(tmp_path / "s", pmond.parts.server.handle):
+        async with serving(tmp_path / "s", pmond.server.handle):
             wire = await Wire.open(tmp_path / "s")
             bomb = b'{"spec":' + b"[" * 1_000_000
             wire.send(
@@ -227,7 +227,7 @@ def test_a_plan_tells_others_no_secrets(tmp_path: Path) -> None:
 
 async def with_client(pmond: IdlePmond, path: Path, story: Callable[[Wire], Awaitable[None]]) -> None:
     """One connection; when its client has gone nobody listens for it any more."""
-    async with serving(path, pmond.parts.server.handle):
+    async with serving(path, pmond.server.handle):
         wire = await Wire.open(path)
         await story(wire)
         await wire.close()
@@ -340,7 +340,7 @@ def test_a_client_that_hangs_up_in_the_middle_of_an_event_is_forgotten(tmp_path:
 
     async def story(pmond: IdlePmond) -> None:
         loop, bus = asyncio.get_running_loop(), pmond.parts.bus
-        async with serving(tmp_path / "s", pmond.parts.server.handle):
+        async with serving(tmp_path / "s", pmond.server.handle):
             with socket.socket(socket.AF_UNIX) as client:
                 client.setblocking(False)
                 await loop.sock_connect(client, str(tmp_path / "s"))

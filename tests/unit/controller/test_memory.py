@@ -46,13 +46,13 @@ def test_other_ends_are_not_explained(counter: Path) -> None:
 def test_old_kills_are_forgotten(counter: Path) -> None:
     kills = MemoryKills(str(counter))
     count(counter, 6)
-    kills.forget()
+    kills.look_again()
     assert kills.explained(KILLED) == KILLED
 
 
 def test_without_a_counter_nothing_is_explained(tmp_path: Path) -> None:
     kills = MemoryKills(str(tmp_path / "none"))
-    kills.forget()
+    kills.look_again()
     assert kills.explained(KILLED) == KILLED
     kills.close()
 

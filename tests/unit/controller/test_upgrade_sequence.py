@@ -19,22 +19,22 @@ from pmond.runtime.program.upgrade_sequence import UpgradeSequence
 
 
 def test_what_fails_before_the_change_ends_neither_supervision_nor_the_socket(tmp_path: Path) -> None:
-    parts, upgrade = MagicMock(), MagicMock(check=AsyncMock())
-    parts.performer.starter.launched = AsyncMock()
-    parts.server.quiesce = AsyncMock(side_effect=OSError("a client that cannot be hung up"))
+    parts, server, upgrade = MagicMock(), MagicMock(), MagicMock(check=AsyncMock())
+    parts.performer.launched = AsyncMock()
+    server.quiesce = AsyncMock(side_effect=OSError("a client that cannot be hung up"))
     with (tmp_path / "journal").open("wb") as file:
         journal = Journal(file.fileno(), form="json")
         upgrade_sequence = UpgradeSequence(
-            upgrade, cast(Any, parts), MagicMock(begun=False), journal, 3, 1024
+            upgrade, cast(Any, parts), server, MagicMock(begun=False), journal, 3, 1024
         )
 
         async def story() -> None:
             await upgrade_sequence.upgrade()
-            await asyncio.gather(*upgrade_sequence._tasks)
+            await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
         asyncio.run(story())
     upgrade.become.assert_not_called()
-    parts.server.resume.assert_called_once()
+    server.resume.assert_called_once()
     parts.loop.resume.assert_called_once()
     assert "upgrade.failed" in (tmp_path / "journal").read_text()
 

@@ -1,4 +1,4 @@
-"""Ends holds and suspensions whose time is over: one timer, for the earliest of them."""
+"""Ends holds and suspensions whose time is over: one deadline, that of the earliest of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from pmon3_schema.errors import PmonError
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import Sets
+from pmond.runtime.supervise.bus import HOLDS, Bus
 
 _LONGEST_SLEEP = 3600.0
 """Seconds; the wall clock may be set meanwhile."""
@@ -19,35 +19,40 @@ _RETRY_SECONDS = 30.0
 
 
 class HoldExpiry:
-    """Looks when it is told that a hold or suspension changed, and when the next one ends."""
+    """Looks when a hold or a suspension was laid or lifted, and when the next one ends."""
 
     def __init__(
-        self, registry: Registry, sets: Sets, journal: Journal, resumed: Callable[[str], None]
+        self, registry: Registry, sets: Sets, bus: Bus, journal: Journal, resumed: Callable[[str], None]
     ) -> None:
+        """`resumed`: told the name of a set that takes new content again."""
         self._registry = registry
         self._sets = sets
+        self._bus = bus
         self._journal = journal
         self._resumed = resumed
-        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    def look(self) -> None:
-        """End what is over, and come back for the next."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def start(self) -> None:
+        """End what is over, and what will be."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        with self._bus.watch(frozenset({HOLDS})) as changes:
+            while True:
+                await changes.wait(self._end_some())
+
+    def _end_some(self) -> float:
+        """End what is over; seconds until the next look."""
         now = datetime.now(UTC)
         over = [(name, is_set) for at, name, is_set in self._ends() if at <= now]
-        delay = _LONGEST_SLEEP
         try:
             for name, is_set in over:
                 self._end_suspension(name) if is_set else self._end_hold(name)
-        except PmonError as error:
-            self._journal.warn("hold.not_ended", message=error.message)
-            delay = _RETRY_SECONDS
-        later = [(at - now).total_seconds() for at, _, _ in self._ends()]
-        if later:
-            delay = min(delay, *later) if delay == _LONGEST_SLEEP else delay
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, delay), self.look)
+        except Exception as error:
+            self._journal.warn("hold.not_ended", message=str(error))
+            return _RETRY_SECONDS
+        later = ((at - now).total_seconds() for at, _, _ in self._ends())
+        return max(0.0, min(later, default=_LONGEST_SLEEP))
 
     def _ends(self) -> Iterator[tuple[datetime, str, bool]]:
         for name, one in self._registry.processes.items():

@@ -28,6 +28,7 @@ from pmond.runtime.intent.edit import Edit
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.state.records import SourceRecord
+from pmond.runtime.supervise.bus import HOLDS, Bus
 
 
 class Ownership:
@@ -38,14 +39,14 @@ class Ownership:
         registry: Registry,
         commands: Commands,
         sets: Sets,
+        bus: Bus,
         clock: Clock,
         authority: Callable[[], Authority],
     ) -> None:
-        self.held: Callable[[], None] = lambda: None
-        """Called when a hold was laid or lifted."""
         self._registry = registry
         self._commands = commands
         self._sets = sets
+        self._bus = bus
         self._clock = clock
         self._authority = authority
 
@@ -60,7 +61,7 @@ class Ownership:
 
         choose = partial(self._chosen, "hold", selection, peer)
         held = await change_all(self._registry, "the hold of processes", choose, write)
-        self.held()
+        self._bus.changed({HOLDS})
         return list(map(target, held))
 
     async def unhold(self, selection: Selection, peer: Principal) -> list[Target]:
@@ -73,7 +74,7 @@ class Ownership:
             return [edit.put(_counted(one, hold=None, forced=False)) for one in chosen]
 
         free = await change_all(self._registry, "the end of holds", choose, write)
-        self.held()
+        self._bus.changed({HOLDS})
         return [target(one) for one in free if one.up]
 
     async def release(self, selection: Selection, peer: Principal) -> list[str]:

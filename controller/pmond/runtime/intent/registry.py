@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from bisect import bisect
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -33,6 +33,8 @@ from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store, explained
 from pmond.runtime.state.store_error import StoreError
 from pmond.runtime.state.transaction import DraftTransaction
+from pmond.runtime.supervise.bus import Bus
+from pmond.runtime.supervise.listeners import RenameListener
 from pmond.runtime.supervise.loop import Loop
 
 _SIMILAR = 500
@@ -50,20 +52,26 @@ Finish = Callable[[Edit], None]
 class Registry:
     """The one writer of what is wanted."""
 
-    def __init__(self, store: Store, loop: Loop, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        loop: Loop,
+        bus: Bus,
+        clock: Clock,
+        rename_listeners: Sequence[RenameListener] = (),
+    ) -> None:
+        """`rename_listeners`: who carries over what is known of a process, in this order."""
         self.processes: dict[str, Intent] = {}
         self.groups: dict[int, str] = {}
         self._memberships: dict[int, frozenset[int]] = {}
         """For each process id the ids of its groups."""
-        self.changed: Callable[[Set[str]], None] = lambda names: None
-        """Told the names of processes of which something else is wanted now."""
-        self.renamed: Callable[[Intent, str], None] = lambda old, name: None
-        """Told the old process and the new name of a process, to carry over what is known of it."""
         self.version = 0
         """Counts the changes: what was worked out from one version holds as long as that does."""
         self._store = store
         self._loop = loop
+        self._bus = bus
         self._clock = clock
+        self._rename_listeners = rename_listeners
 
     def load(self, snapshot: Snapshot) -> None:
         """Take over what the state file holds."""
@@ -145,7 +153,8 @@ class Registry:
             self._store.renamed(drafted.renamed)
         for old, name in drafted.renamed.items():
             reached(FailPoint.RENAME_SAVED)
-            self.renamed(self.processes[old], name)
+            for listener in self._rename_listeners:
+                listener.renamed(self.processes[old], name)
         self._take(drafted.after)
         self._follow(drafted, set(drafted.renamed))
 
@@ -167,7 +176,7 @@ class Registry:
         self._loop.note(names)
         for follow in edit.done:
             follow()
-        self.changed(names)
+        self._bus.changed(names)
         self._loop.touch(touched)
         if len(names) >= MANY:
             gc.freeze()  # they stay: visiting them at each full collection would block the loop

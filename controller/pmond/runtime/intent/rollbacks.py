@@ -46,6 +46,7 @@ class Rollbacks:
         self._sets = sets
         self._clock = clock
         self._journal = journal
+        self._task: asyncio.Task[None] | None = None
 
     async def roll_back(self, name: str, request: RollbackRequest, peer: Principal | None) -> ApplyResult:
         """Bring an earlier revision in. Raises PmonError."""
@@ -63,7 +64,19 @@ class Rollbacks:
         self._suspend(name, peer, chosen, source_digest)
         return applied
 
-    async def after_failure(self, name: str) -> None:
+    def start(self, to_undo: asyncio.Queue[str]) -> None:
+        """Undo the rollouts that fail, from now on."""
+        self._task = asyncio.get_running_loop().create_task(self._undo(to_undo))
+
+    async def _undo(self, to_undo: asyncio.Queue[str]) -> None:
+        while True:
+            name = await to_undo.get()
+            try:
+                await self._after_failure(name)
+            except Exception as error:  # a defect of ours: the next one is undone all the same
+                self._journal.error("rollback.failed", error, set=name)
+
+    async def _after_failure(self, name: str) -> None:
         """A rollout failed and is to be undone: the revision before the one in force."""
         failed = self._sets.one(name).revision
         try:
@@ -106,18 +119,16 @@ class Rollbacks:
             self._sets.suspend(edit, name, suspension)
 
 
-class RolloutEnded:
+class RolloutEnds:
     """What follows from the end of a rollout: an event, and the way back where that was asked for."""
 
-    def __init__(self, announce: Callable[[str, str, str], None], rollbacks: Rollbacks) -> None:
+    def __init__(self, announce: Callable[[str, str, str], None]) -> None:
         self._announce = announce
-        self._rollbacks = rollbacks
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.to_undo: asyncio.Queue[str] = asyncio.Queue()
+        """Sets whose rollout failed and is to be undone."""
 
     def __call__(self, name: str, outcome: str, skipped: tuple[str, ...]) -> None:
         left = f"; not reached: {', '.join(skipped)}" if skipped else ""
         self._announce("RolloutEnded", f"{name}: {outcome}{left}", "")
         if outcome == "rollback":
-            task = asyncio.get_running_loop().create_task(self._rollbacks.after_failure(name))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.to_undo.put_nowait(name)

@@ -44,9 +44,16 @@ class Rollouts:
     """The rollouts that are under way, by set."""
 
     def __init__(
-        self, registry: Registry, loop: Loop, bus: Bus, sets: Sets, clock: Clock, journal: Journal
+        self,
+        registry: Registry,
+        loop: Loop,
+        bus: Bus,
+        sets: Sets,
+        clock: Clock,
+        journal: Journal,
+        ended: Ended,
     ) -> None:
-        self.ended: Ended = lambda name, outcome, skipped: None
+        self._ended = ended
         self._registry = registry
         self._loop = loop
         self._bus = bus
@@ -169,5 +176,5 @@ class Rollouts:
         with self._registry.edit("the end of a rollout") as edit:
             self._sets.ended(edit, name, DONE if move.outcome == "done" else FAILED)
         self._journal.event("rollout.ended", set=name, outcome=move.outcome, skipped=list(move.skipped))
-        self.ended(name, move.outcome, move.skipped)
+        self._ended(name, move.outcome, move.skipped)
         self._bus.changed(set(self._registry.processes))

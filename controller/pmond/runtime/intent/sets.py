@@ -8,7 +8,7 @@ revision. Records change inside the registry's transactions, and in memory when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ from pmond.runtime.files.documents import as_json, pack, unpack
 from pmond.runtime.intent.edit import Edit
 from pmond.runtime.state.records import RevisionRecord, SourceRecord
 from pmond.runtime.state.store import Store
+from pmond.runtime.supervise.bus import HOLDS, Bus, set_key
 
 KEEP_REVISIONS = 20
 """Revisions kept of each set; Kubernetes and Argo CD keep 10."""
@@ -62,16 +63,13 @@ def _pairs(documents: Sequence[ManifestFile]) -> list[tuple[str, bytes]]:
 class Sets:
     """All of them, by name."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, bus: Bus, clock: Clock, followed: Callable[[], str]) -> None:
+        """`followed`: the set of the process config file."""
         self._store = store
+        self._bus = bus
         self._clock = clock
         self._records: dict[str, SourceRecord] = {}
-        self.changed: Callable[[], None] = lambda: None
-        """Called when a suspension was laid or lifted."""
-        self.tell: Callable[[Set[str]], None] = lambda names: None
-        """Told the names of sets of which something else is known now."""
-        self.followed: Callable[[], str] = lambda: ""
-        """The set of the process config file."""
+        self.followed = followed
 
     def load(self, records: Iterable[SourceRecord]) -> None:
         """Take over what the state file holds."""
@@ -234,7 +232,7 @@ class Sets:
         """Take no new content from here on, or take it again (None)."""
         record = self._records.get(name) or self.fresh(name)
         self.put(edit, replace(record, suspended=suspension))
-        edit.done.append(self.changed)
+        edit.done.append(lambda: self._bus.changed({HOLDS}))
 
     def fresh(self, name: str) -> SourceRecord:
         """The record of a set that has none: nothing was ever brought in."""
@@ -243,9 +241,13 @@ class Sets:
             diagnostics=[], checked_at=self._clock.wall(), version=0,
         )  # fmt: skip
 
+    def looked_at(self, names: Iterable[str]) -> None:
+        """Tell whoever waits for something of these sets."""
+        self._bus.changed(set(map(set_key, names)))
+
     def _remember(self, record: SourceRecord) -> None:
         self._records[record.set_name] = record
-        self.tell({record.set_name})
+        self.looked_at({record.set_name})
 
 
 def _with_known_diagnostics(record: SourceRecord) -> SourceRecord:

@@ -80,6 +80,10 @@ class Sources:
         """The set of the process config file."""
         return f"file:{self.process_config_file}"
 
+    def resumed(self, set_name: str) -> None:
+        """A set takes new content again."""
+        self.changed()
+
     def changed(self) -> None:
         """The file changed: read it again."""
         task = asyncio.get_running_loop().create_task(self.reload())
@@ -101,7 +105,7 @@ class Sources:
                 self._journal.error("manifest.failed", error, path=self.process_config_file)
                 return
             finally:  # where the configuration names another file, nothing else may tell it
-                self._sets.tell({self.owner, *self._sets.predecessors()})
+                self._sets.looked_at({self.owner, *self._sets.predecessors()})
             self._accept(plan)
 
     async def init(self, *, required: bool) -> tuple[Plan, frozenset[str]]:

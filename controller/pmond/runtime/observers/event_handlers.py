@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from pmon3_schema.settings import EventHandling
+from pmond.core.events import ProcessEvent
 from pmond.core.model import ExitStatus, State
 from pmond.core.notifications import Notification, NotificationType, notification
 from pmond.runtime.base.clock import Clock
@@ -72,8 +73,8 @@ class EventHandlers:
         self._running: dict[int, ShortCommand] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
 
-    def turn_ended(self, before: Mapping[str, State]) -> None:
-        """Look at what changed in one turn; `before` has the states from before it."""
+    def turn_ended(self, before: Mapping[str, State], happened: Sequence[ProcessEvent]) -> None:
+        """Look at what changed in one turn."""
         settings = self._settings()
         if not any(getattr(settings, f"process_{type}") for type in NotificationType):
             return

@@ -12,12 +12,13 @@ Signals that mean nothing to pmond go to these processes, as they would without 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from pmond.core.case import Rule
 from pmond.core.decide import decide
+from pmond.core.events import ProcessEvent
 from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, State
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.processes.identity import send_signal
@@ -44,9 +45,9 @@ class ExitOn:
         self._clock = clock
         self._end = end
 
-    def turn_ended(self, changed: Iterable[str]) -> None:
+    def turn_ended(self, before: Mapping[str, State], happened: Sequence[ProcessEvent]) -> None:
         """Look at those that are among what changed."""
-        for name in changed:
+        for name in before:
             if self._watches(name) and not self._loop.desired.ending and self._has_ended(name):
                 self._end_with(name)
                 return

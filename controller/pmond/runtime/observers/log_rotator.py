@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from pmon3_schema.process_parts import LogRotateSpec
-from pmond.core.model import ExitStatus
+from pmond.core.events import ProcessEvent
+from pmond.core.model import ExitStatus, State
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files import archives, log_growth
@@ -24,15 +26,23 @@ from pmond.runtime.files.log_growth import LATEST, SOONEST, Growth
 from pmond.runtime.files.resting_logs import RestingLogs
 from pmond.runtime.observers.rotation_programs import RotationPrograms
 
-Logs = Callable[[], Mapping[str, LogRotateSpec]]
-"""The logs of running processes that are to be rotated, by path."""
+
+class LogsToRotate(Protocol):
+    """The logs of running processes that are to be rotated."""
+
+    def by_path(self) -> Mapping[str, LogRotateSpec]: ...
+
+    def any_of(self, names: Iterable[str]) -> bool:
+        """Whether one of these processes has such a log."""
 
 
 class LogRotator:
     """Keeps logs below their sizes."""
 
-    def __init__(self, logs: Logs, environment: Mapping[str, str], clock: Clock, journal: Journal) -> None:
-        self._find_logs = logs
+    def __init__(
+        self, logs: LogsToRotate, environment: Mapping[str, str], clock: Clock, journal: Journal
+    ) -> None:
+        self._known = logs
         self._clock = clock
         self._logs: Mapping[str, LogRotateSpec] = {}
         self._grown: dict[str, Growth] = {}
@@ -43,8 +53,13 @@ class LogRotator:
         self._timer: asyncio.TimerHandle | None = None
         self._gathering: asyncio.TimerHandle | None = None
 
-    def look(self) -> None:
-        """Look at all logs now; called at each resync."""
+    def turn_ended(self, before: Mapping[str, State], happened: Sequence[ProcessEvent]) -> None:
+        """One that has such a log may have been started."""
+        if self._known.any_of(before):
+            self.schedule_check()
+
+    def look_again(self) -> None:
+        """Look at all logs now."""
         self._gather()
         self._look_at_those(self._logs)
 
@@ -77,7 +92,7 @@ class LogRotator:
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
-        self._logs = logs = self._find_logs()
+        self._logs = logs = self._known.by_path()
         self._grown = {path: grown for path, grown in self._grown.items() if path in logs}
         self._due = {path: at for path, at in self._due.items() if path in logs}
         self._programs.forget_all_but(logs)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from itertools import islice
 
 from msgspec.structs import replace
 
-from pmon3_schema.errors import PmonError
 from pmond.core.events import ProcessEvent
-from pmond.core.model import NOTHING_SEEN, Instance, Intent, State
+from pmond.core.model import NOTHING_SEEN, Instance, State
 from pmond.runtime.base.clock import Clock
-from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
@@ -25,10 +21,8 @@ from pmond.runtime.state.starts import Starts
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
-from pmond.runtime.views.publishing import Publisher, event_json
-
-_FORGOTTEN_AT_ONCE = 200
-"""Deleted processes in one transaction: some milliseconds, most of it for the disk."""
+from pmond.runtime.views.change_times import ChangeTimes
+from pmond.runtime.views.publishing import event_json
 
 
 class Recorder:
@@ -40,7 +34,7 @@ class Recorder:
         registry: Registry,
         loop: Loop,
         instances: Instances,
-        publisher: Publisher,
+        change_times: ChangeTimes,
         bus: Bus,
         clock: Clock,
         journal: Journal,
@@ -52,7 +46,7 @@ class Recorder:
         self._registry = registry
         self._loop = loop
         self._instances = instances
-        self._publisher = publisher
+        self._change_times = change_times
         self._bus = bus
         self._clock = clock
         self._journal = journal
@@ -61,9 +55,8 @@ class Recorder:
         self._exit_status_holder = exit_status_holder
         self._degraded: str | None = None
         self._dropped = Batch()
-        self._leaving: dict[str, None] = {}
 
-    def turn_ended(self, before: dict[str, State], happened: list[ProcessEvent]) -> None:
+    def turn_ended(self, before: Mapping[str, State], happened: Sequence[ProcessEvent]) -> None:
         """Save and tell what changed in one turn."""
         batch, self._dropped = self._dropped, Batch()
         for name, old in before.items():
@@ -78,7 +71,7 @@ class Recorder:
         ):  # what ended is saved by now
             self._exit_status_holder.refill(self._instances.mains())
         self._tell_degraded()
-        self._publisher.note_changes(before.keys())
+        self._change_times.note(before.keys())
         for record in batch.events:
             self._bus.publish(event_json(record))
         self._bus.changed(before.keys())
@@ -97,45 +90,6 @@ class Recorder:
         record = EventRecord(self._store.next_event_id(), self._clock.wall(), name, type, type, message)
         self._store.flush(Batch(events=[record]))
         self._bus.publish(event_json(record))
-
-    def forget(self, name: str) -> None:
-        """Nothing is left of a deleted process: drop it from everywhere, together with others, soon."""
-        if not self._leaving:
-            asyncio.get_running_loop().call_soon(self._forget_some)
-        self._leaving[name] = None
-
-    def _forget_some(self) -> None:
-        some = list(islice(self._leaving, _FORGOTTEN_AT_ONCE))
-        for name in some:
-            del self._leaving[name]
-        if self._leaving:
-            asyncio.get_running_loop().call_soon(self._forget_some)
-        names = set(filter(self._may_go, some))
-        try:  # what cannot be saved has not happened: everything else comes after it
-            self._delete([self._registry.processes[name] for name in names & self._registry.processes.keys()])
-        except PmonError as error:
-            for name in names:
-                self._loop.quarantine(name, error)
-            return
-        for name in names:
-            self._loop.forget(name)
-            self._publisher.forget(name)
-        self._store.flush(Batch(histories=dict.fromkeys(names)))
-        self._bus.changed(names)
-
-    def _may_go(self, name: str) -> bool:
-        """Unless somebody declared it again meanwhile."""
-        one = self._registry.processes.get(name)
-        gone = self._loop.observed.get(name, NOTHING_SEEN).instance is None
-        return gone and (one is None or one.deleting)
-
-    def _delete(self, chosen: Sequence[Intent]) -> None:
-        if not chosen:
-            return
-        what = f"the deletion of {chosen[0].name}" if len(chosen) == 1 else "the deletion of processes"
-        with self._registry.edit(what) as edit:
-            edit.delete(chosen)
-        reached(FailPoint.DELETE_SAVED)
 
     def _keep(self, batch: Batch, name: str, old: State, new: State | None) -> None:
         after = new or NOTHING_SEEN

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from pmond.core.events import ProcessEvent
+from pmond.core.model import State
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.registry import Registry
-from pmond.runtime.processes.instances import Running, Tuning, tuning_of
+from pmond.runtime.processes.instances import Instances, Running, Tuning, tuning_of
 from pmond.runtime.processes.launch import LIMIT_NUMBERS
 from pmond.runtime.supervise.perform import Performer
 
@@ -28,17 +30,27 @@ class Tuner:
     """Keeps live trees as declared."""
 
     def __init__(
-        self, registry: Registry, performer: Performer, journal: Journal, announce: Announce
+        self,
+        registry: Registry,
+        instances: Instances,
+        performer: Performer,
+        journal: Journal,
+        announce: Announce,
     ) -> None:
         self._registry = registry
+        self._instances = instances
         self._performer = performer
         self._journal = journal
         self._announce = announce
 
+    def turn_ended(self, before: Mapping[str, State], happened: Sequence[ProcessEvent]) -> None:
+        """Set what is not as declared, of what the turn has changed."""
+        self.tune(before)
+
     def tune(self, names: Iterable[str]) -> None:
         """Set what is not as declared."""
         for name in names:
-            running = self._performer.instances.get(name)
+            running = self._instances.get(name)
             if running is None or running.ended or running.tuning is None:
                 continue
             one = self._registry.processes.get(name)
@@ -52,7 +64,7 @@ class Tuner:
         done: set[int] = set()
         problem = ""
         for _ in range(_ROUNDS):
-            left = {member.pid for member in self._performer.tree_reaper.members(running)} - done
+            left = {member.pid for member in self._performer.members(running)} - done
             for pid in left:
                 problem = _apply(pid, before, wanted) or problem
             done |= left

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from pmon3_schema.process_parts import WatchSpec
+from pmond.core.events import ProcessEvent
 from pmond.core.facts import FilesSeen
-from pmond.core.model import NOTHING_SEEN, Files, Intent
+from pmond.core.model import NOTHING_SEEN, Files, Intent, State
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.watch import InotifyNotifier, Watcher, polling
 from pmond.runtime.files.watch_thread import Post, WatchThread
@@ -52,7 +53,11 @@ class WatchedFiles:
         self._ignored = _ignored_by_all(self._watched.values())
         self._watch(changed)
 
-    def resync(self) -> None:
+    def turn_ended(self, before: Mapping[str, State], happened: Sequence[ProcessEvent]) -> None:
+        """What the turn has changed may watch other files now."""
+        self.follow(before)
+
+    def look_again(self) -> None:
         """Look whether anything changed that no event told of."""
         if self._thread is not None:
             self._thread.resync()

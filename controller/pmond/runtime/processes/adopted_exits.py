@@ -46,28 +46,28 @@ _CAP_SYS_PTRACE = 19
 
 class _WatchedExit(Struct):
     identity: Identity
+    on_exit: OnExit
     pidfd: int
     deadline: asyncio.TimerHandle | None = None
 
 
 class AdoptedExits:
-    """Reports the exit of each watched process once, through the same callback as the `Reaper`."""
+    """Reports the exit of each watched process once."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_exit: OnExit) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._on_exit = on_exit
         self._epoll = select.epoll()
         self._watched: dict[int, _WatchedExit] = {}
-        self._unseen: dict[Identity, None] = {}
+        self._unseen: dict[Identity, OnExit] = {}
         self._timer: asyncio.TimerHandle | None = None
         loop.add_reader(self._epoll.fileno(), self._look)
 
-    def watch(self, identity: Identity) -> bool:
+    def watch(self, identity: Identity, on_exit: OnExit) -> bool:
         """Watch a process; False when it is gone already, and then nothing will be reported."""
         try:
             pidfd = open_pidfd(identity.pid)
         except OSError:
-            return self._look_for(identity)
+            return self._look_for(identity, on_exit)
         if pidfd is None:
             return False
         # Checked after opening: the pidfd can mean no other process. If it has ended, it says so.
@@ -75,7 +75,7 @@ class AdoptedExits:
             os.close(pidfd)
             return False
         pidfd = _out_of_the_way(pidfd)
-        self._watched[pidfd] = _WatchedExit(identity, pidfd)
+        self._watched[pidfd] = _WatchedExit(identity, on_exit, pidfd)
         self._epoll.register(pidfd, select.EPOLLIN | select.EPOLLONESHOT)
         return True
 
@@ -83,7 +83,7 @@ class AdoptedExits:
         """Watch it no more."""
         for watched in [watched for watched in self._watched.values() if watched.identity.pid == pid]:
             self._drop(watched)
-        self._unseen = {one: None for one in self._unseen if one.pid != pid}
+        self._unseen = {one: told for one, told in self._unseen.items() if one.pid != pid}
 
     def close(self) -> None:
         """Forget all and give back the descriptors."""
@@ -94,9 +94,9 @@ class AdoptedExits:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
-    def _look_for(self, identity: Identity) -> bool:
+    def _look_for(self, identity: Identity, on_exit: OnExit) -> bool:
         """Without a pidfd: look from time to time."""
-        self._unseen[identity] = None
+        self._unseen[identity] = on_exit
         if self._timer is None:
             self._timer = self._loop.call_later(_BETWEEN_LOOKS, self._look_for_all)
         return True
@@ -104,10 +104,10 @@ class AdoptedExits:
     def _look_for_all(self) -> None:
         self._timer = None
         unseen, self._unseen = self._unseen, {}
-        for identity in unseen:
+        for identity, on_exit in unseen.items():
             # Alive: perhaps there is a descriptor for it by now.
-            if not is_alive(identity) or not self.watch(identity):
-                self._tell(identity, zombie_status(identity))
+            if not is_alive(identity) or not self.watch(identity, on_exit):
+                self._tell(identity, on_exit, zombie_status(identity))
 
     def _look(self) -> None:
         for pidfd, events in self._epoll.poll(0):
@@ -126,11 +126,11 @@ class AdoptedExits:
 
     def _finish(self, watched: _WatchedExit, status: ExitStatus) -> None:
         self._drop(watched)
-        self._tell(watched.identity, status)
+        self._tell(watched.identity, watched.on_exit, status)
 
-    def _tell(self, identity: Identity, status: ExitStatus) -> None:
+    def _tell(self, identity: Identity, on_exit: OnExit, status: ExitStatus) -> None:
         try:
-            self._on_exit(identity.pid, status)
+            on_exit(identity.pid, status)
         except Exception as error:  # the next exits must be noticed whatever this one brought about
             message = f"cannot handle the exit of process {identity.pid}"
             self._loop.call_exception_handler({"message": message, "exception": error})

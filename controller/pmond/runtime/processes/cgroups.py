@@ -8,7 +8,7 @@ on, so pmond stays in the group above, where a service manager can put the next 
 A new child is moved by a thread, after its start. The kernel may wait for all processors before it
 moves a process (10 ms on an idle machine); neither the loop nor the program is to wait with it. What the
 program forks before is outside, so the search of `tree` goes on beside the groups. A child must
-not be reaped while it is being moved: its number would mean somebody else. `joining` names those.
+not be reaped while it is being moved: its number would mean somebody else. `holds` names those.
 """
 
 # Paths here are text: a start is on the path of every restart.
@@ -48,10 +48,9 @@ class Cgroups:
     def __init__(self, place: CgroupRoot | None, problem: str = "") -> None:
         self.problem = problem
         """Why trees are not ended by groups; empty when they are."""
-        self.joining: set[int] = set()
+        self._joining: set[int] = set()
         """The pids that must not be reaped now."""
-        self.joined: Callable[[], None] = lambda: None
-        """Called when some of them may be."""
+        self._waiting: set[Callable[[], None]] = set()
         self._place = place
         self._jobs: list[_CgroupJob] = []
         self._settled = asyncio.Event()
@@ -64,7 +63,7 @@ class Cgroups:
         if self._place is None:
             return ""
         group = os.path.join(self._place.folder, _name(marker))
-        self.joining.add(pid)
+        self._joining.add(pid)
         self._do(_CgroupJob(group, pid))
         return group
 
@@ -117,6 +116,14 @@ class Cgroups:
                 self._do(_CgroupJob(group))
         return found
 
+    def holds(self, pid: int) -> bool:
+        """Whether it is being moved, and must not be reaped now."""
+        return pid in self._joining
+
+    def when_released(self, call: Callable[[], None]) -> None:
+        """Call this, once, when some of those that are being moved have been."""
+        self._waiting.add(call)
+
     async def settle(self) -> None:
         """Return when nobody is being moved."""
         await self._settled.wait()
@@ -149,12 +156,14 @@ class Cgroups:
 
     def _done(self, jobs: list[_CgroupJob], problem: str) -> None:
         self.problem = problem or self.problem
-        self.joining.difference_update(job.pid for job in jobs)
+        self._joining.difference_update(job.pid for job in jobs)
         if self._jobs:
             self._begin()
         else:
             self._settled.set()
-        self.joined()
+        waiting, self._waiting = self._waiting, set()
+        for call in waiting:
+            call()
 
 
 class Grouped(Struct, frozen=True):

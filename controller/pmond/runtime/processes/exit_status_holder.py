@@ -67,8 +67,7 @@ class ExitStatusHolder:
         self.crowded = False
         """Too much of the queue has ended: `refill` is due."""
         self.identity: Identity | None = None
-        self.keeps: int | None = None
-        """A socket that is held too, so that nothing is lost that is said while no pmond is there."""
+        self._also: int | None = None
 
     def take_over(self) -> None:
         """Go on with the keeper of an earlier pmond, and see what it holds."""
@@ -120,6 +119,10 @@ class ExitStatusHolder:
         """What was taken over is not needed any more."""
         _close(self._kept.values())
         self._kept.clear()
+
+    def keep_too(self, socket: int | None) -> None:
+        """Hold this socket as well, so that nothing is lost that is said while no pmond is there."""
+        self._also = socket
 
     def start(self) -> None:
         """Begin to keep; `problem` says so when that cannot be."""
@@ -252,7 +255,7 @@ class ExitStatusHolder:
             {},
             file_actions=[
                 *((os.POSIX_SPAWN_DUP2, end, number) for end, number in zip(ends, _ENDS, strict=True)),
-                *([(os.POSIX_SPAWN_DUP2, self.keeps, _KEPT)] if self.keeps is not None else []),
+                *([(os.POSIX_SPAWN_DUP2, self._also, _KEPT)] if self._also is not None else []),
                 *((os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in range(3)),
             ],
             setsid=True,

@@ -124,5 +124,9 @@ class Instances:
         """The pids of all living main programs."""
         return self._by_pid.keys()
 
+    def unreaped(self) -> list[int]:
+        """The pids of our children of which no end was reported."""
+        return [running.pid for running in self._by_name.values() if running.own and not running.ended]
+
     def __iter__(self) -> Iterator[Running]:
         return iter(list(self._by_name.values()))

@@ -51,7 +51,7 @@ class MemoryKills:
         self._unexplained -= 1
         return replace(status, out_of_memory=True)
 
-    def forget(self) -> None:
+    def look_again(self) -> None:
         """What was counted so far explains no end to come."""
         self._seen, self._unexplained = self._count(), 0
 

@@ -5,8 +5,8 @@ reaping it. The owner is told first, while the pid still means this process and 
 then it is reaped. This costs no descriptor per process. Signals coalesce and can be lost, so a
 sweep at long intervals looks as if one had come. Strangers (orphans that a subreaper or process 1
 is given) are reaped and reported like everything else; the owner knows its own by their pids.
-A pid that must go on meaning its process for a moment is named in `held`. One that ended ends the
-look, since the kernel would tell of no other before it is reaped; `look` is called when it is let go.
+A pid that must go on meaning its process for a moment is `held`. One that ended ends the look, since the
+kernel would tell of no other before it is reaped; there is another look when it is let go.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from pmond.core.model import ExitStatus
 from pmond.runtime.base.failpoints import FailPoint, reached
 
-OnExit = Callable[[int, ExitStatus], None]
+OnExit = Callable[[int, ExitStatus], object]
 """Told the pid and how it ended."""
 
 UNKNOWN = ExitStatus()
@@ -27,15 +28,41 @@ _BATCH = 200
 """Exits handled before the loop gets a turn; at about 50 µs each the socket waits 10 ms at most."""
 
 
+class HeldPids(Protocol):
+    """Pids that must go on meaning their processes for a moment."""
+
+    def holds(self, pid: int) -> bool: ...
+
+    def when_released(self, call: Callable[[], None]) -> None:
+        """Call this, once, when some of them are let go."""
+
+
+class _Nobody:
+    def holds(self, pid: int) -> bool:
+        return False
+
+    def when_released(self, call: Callable[[], None]) -> None:
+        """That is never."""
+
+
+NOBODY_HELD = _Nobody()
+
+
 class Reaper:
     """Reports each exit of a child once, on the event loop, then reaps it."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, on_exit: OnExit, held: Container[int] = frozenset()
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_exit: OnExit,
+        held: HeldPids = NOBODY_HELD,
+        expected: Callable[[], Iterable[int]] = tuple,
     ) -> None:
+        """`expected`: the pids of children of which no exit was reported."""
         self._loop = loop
         self._on_exit = on_exit
         self._held = held
+        self._expected = expected
         self._continues = False
         self._listens = False
 
@@ -50,19 +77,14 @@ class Reaper:
         self._listens = False
         self._loop.remove_signal_handler(signal.SIGCHLD)
 
-    def look(self) -> None:
-        """Look again: pids that were held may be reaped now."""
-        if self._listens:
-            self._look()
+    def look_again(self) -> None:
+        """Look without having been told.
 
-    def sweep(self, expected: Callable[[], Iterable[int]] = tuple) -> None:
-        """Look without having been told. `expected`: asks for the pids of which no exit was reported.
-
-        One of them that is no child any more was reaped by somebody else (a library that calls
+        One that is expected and is no child any more was reaped by somebody else (a library that calls
         waitpid(-1)): its exit status is lost, and said to be unknown rather than 0.
         """
         self._reap()
-        for pid in [pid for pid in expected() if not _is_child(pid)]:
+        for pid in [pid for pid in self._expected() if not _is_child(pid)]:
             self._tell(pid, UNKNOWN)
 
     def _look(self) -> None:
@@ -73,7 +95,10 @@ class Reaper:
     def _reap(self) -> None:
         for _ in range(_BATCH):
             ended = _peek()
-            if ended is None or ended.si_pid in self._held:
+            if ended is None:
+                return
+            if self._held.holds(ended.si_pid):
+                self._held.when_released(self._look_if_listening)
                 return
             reached(FailPoint.EXIT_SEEN)
             self._tell(ended.si_pid, exit_status(ended))
@@ -83,6 +108,10 @@ class Reaper:
         if not self._continues:
             self._continues = True
             self._loop.call_soon(self._continue)
+
+    def _look_if_listening(self) -> None:
+        if self._listens:
+            self._look()
 
     def _continue(self) -> None:
         self._continues = False

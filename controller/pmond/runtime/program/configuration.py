@@ -72,6 +72,7 @@ class Configuration:
         self._open_files = open_files
         self._journal = journal
         self._authority = self._decide_access()
+        self._context: SpawnContext | None = None
 
     def authority(self) -> Authority:
         """Who may do what, by the configuration in force."""
@@ -84,8 +85,17 @@ class Configuration:
         group = self.settings.message_queue.group
         return Authority(os.geteuid(), rules_of(self.settings.access, group, warn))
 
+    def followed(self) -> str:
+        """The set of the process config file."""
+        return f"file:{self.settings.process_config_file}"
+
     def context(self) -> SpawnContext:
-        """What every start has in common. Raises PmonError when the log folder cannot be made."""
+        """What every start has in common now. Raises PmonError when the log folder cannot be made."""
+        if self._context is None:
+            self._context = self._new_context()
+        return self._context
+
+    def _new_context(self) -> SpawnContext:
         logs = self.settings.logs
         owner = owner_of(logs, "logs")
         ensure_folder(logs.directory, logs.directory_mode, owner)
@@ -114,36 +124,36 @@ class Configuration:
     def log_level(self) -> Level:
         return log_level(self.settings, self._environ)
 
-    def read_again(self, announce: Announce) -> SpawnContext | None:
-        """Take over what the file says now; None when it cannot be used, and then nothing changed."""
+    def read_again(self, announce: Announce) -> bool:
+        """Take over what the file says now; False when it cannot be used, and then nothing changed."""
         path = self.places.config_file
         try:
             settings, diagnostics = load_settings(path, self._environ, self.places)
         except OSError as error:
             self._journal.warn("config.unreadable", path=path, error=str(error))
-            return None
+            return False
         for found in diagnostics:
             self._journal.warn("config.diagnostic", message=_with_place(found))
         errors = [found for found in diagnostics if found.is_error]
         if errors:
             self._reject(_with_place(errors[0]), announce)
-            return None
+            return False
         return self._take_over(settings, announce)
 
-    def _take_over(self, settings: Settings, announce: Announce) -> SpawnContext | None:
+    def _take_over(self, settings: Settings, announce: Announce) -> bool:
         before = self.settings
         self.settings, waiting = live_part(before, settings)
         try:
-            context = self.context()
+            self._context = self._new_context()
         except (PmonError, OSError) as error:
             self.settings = before
             self._reject(str(error), announce)
-            return None
+            return False
         self._authority = self._decide_access()
         if waiting:
             self._journal.warn("config.needs_restart", settings=waiting)
             announce("ConfigNeedsRestart", f"{', '.join(waiting)} changed; that needs a restart of pmond")
-        return context
+        return True
 
     def _reject(self, why: str, announce: Announce) -> None:
         self._journal.warn("config.rejected", path=self.places.config_file, error=why)

@@ -30,6 +30,7 @@ from pmond.runtime.processes.spawn import seal_descriptors
 from pmond.runtime.program import preload
 from pmond.runtime.program.configuration import Configuration, policy_of
 from pmond.runtime.program.doctor import Surroundings, examine
+from pmond.runtime.program.front import server_of
 from pmond.runtime.program.handover import Handover
 from pmond.runtime.program.notify import ServiceNotifier
 from pmond.runtime.program.parts import Calls, Parts
@@ -96,12 +97,12 @@ class Daemon:
         self._watcher.close()
         parts.watched_files.close()
         parts.reaper.stop()
-        parts.notify_socket.close(keep_file=any(parts.performer.instances))
+        parts.notify_socket.close(keep_file=any(parts.instances))
         parts.adopted_exits.close()
-        await parts.server.close()
+        await self._server.close()
         parts.cgroups.close()
-        parts.memory.close()
-        self._folder.close(processes_left=any(parts.performer.instances))
+        parts.memory_kills.close()
+        self._folder.close(processes_left=any(parts.instances))
         self._journal.event("daemon.ended")
 
     @property
@@ -161,15 +162,15 @@ class Daemon:
     def _put_together(self) -> None:
         folder, journal = self._folder, self._journal
         upgrade = InPlaceUpgrade(folder.store, folder.path, journal, self._environ)
-        calls = Calls(
-            self.end, Services(self.end, self.upgrade, self._doctor, self._look_again), upgrade.exited
-        )
+        calls = Calls(self.end, upgrade)
         self._parts = parts = Parts(self._configuration, folder, clock, journal, self._exit_on_name, calls)
+        services = Services(self.end, self.upgrade, self._doctor, self._look_again)
+        self._server = server_of(parts, self._configuration, folder, services, clock, journal)
         self._shutdown_sequence = ShutdownSequence(
             parts.loop, parts.registry, parts.bus, clock, journal, self._notifier
         )
         self._upgrade_sequence = UpgradeSequence(
-            upgrade, parts, self._shutdown_sequence, journal, folder.lock, self._open_files
+            upgrade, parts, self._server, self._shutdown_sequence, journal, folder.lock, self._open_files
         )
         self._resync = Resync(self._look_again, lambda: len(parts.registry.processes))
 
@@ -178,8 +179,8 @@ class Daemon:
         folder, parts = self._folder, self._parts
         adoption = Adoption(
             parts.loop,
+            parts.instances,
             parts.performer,
-            parts.adopted_exits,
             clock,
             self._journal,
             folder.store.uuid,
@@ -194,12 +195,12 @@ class Daemon:
         parts.recorder.drop(adoption.stale)
         folder.exit_status_holder.release()
         parts.notify_socket.start(self._handed.notify or folder.exit_status_holder.taken_socket())
-        folder.exit_status_holder.keeps = parts.notify_socket.fileno()
+        folder.exit_status_holder.keep_too(parts.notify_socket.fileno())
         folder.exit_status_holder.start()
         return left
 
     async def _listen(self, access: tuple[int, int, int]) -> None:
-        server, socket = self._parts.server, self._parts.socket
+        server, socket = self._server, self._parts.socket
         if self._handed.socket is not None and socket_name(self._handed.socket) == socket:
             await server.start(socket, fd=self._handed.socket)
             return
@@ -221,7 +222,7 @@ class Daemon:
 
     def _keep_reachable(self) -> None:
         """Somebody may have removed the socket's file, as cleaners of temporary folders do."""
-        server, socket = self._parts.server, self._parts.socket
+        server, socket = self._server, self._parts.socket
         if not server.lost_its_file:
             return
         try:
@@ -232,12 +233,13 @@ class Daemon:
 
     def _set_going(self) -> None:
         parts = self._parts
-        parts.loop.start(parts.performer, parts.turn_ended)
+        parts.loop.start(parts.executors, parts.turn_observers)
         parts.reaper.start()
         parts.tuner.tune(parts.registry.processes)
         parts.watched_files.follow(list(parts.registry.processes))
+        parts.rollbacks.start(parts.rollout_ends.to_undo)
         parts.rollouts.resume()
-        parts.hold_expiry.look()
+        parts.hold_expiry.start()
         self._resync.start()
         asyncio.get_running_loop().call_later(preload.AFTER, preload.begin)
         parts.log_rotator.schedule_check(0.0)
@@ -262,19 +264,18 @@ class Daemon:
 
     def _reload(self) -> None:
         parts = self._parts
-        context = self._configuration.read_again(parts.recorder.announce)
-        if context is not None:
+        if self._configuration.read_again(parts.recorder.announce):
             self._journal.level = self._configuration.log_level()
             parts.loop.policy = policy_of(self.settings)
-            parts.performer.starter.context = parts.publisher.context = context
-            parts.loop.touch(parts.registry.processes)
+            parts.loop.look_again()
         self._watcher.watch(self._watched())
         parts.sources.changed()
 
     def _look_again(self) -> None:
         if self._shutdown_sequence.begun:
             return
-        self._parts.look_again()
+        for sweeper in self._parts.sweepers:
+            sweeper.look_again()
         self._keep_reachable()
         if not self.settings.disable_reloads:
             self._watcher.resync()
@@ -284,7 +285,7 @@ class Daemon:
             Surroundings(
                 state_dir=self.settings.data.directory,
                 log_dir=self.settings.logs.directory,
-                rotated=self._parts.rotated_folders(),
+                rotated=self._parts.rotated_logs.folders(),
                 degraded=self._folder.store.degraded,
                 subreaper=self._subreaper,
                 exit_status_holder=self._folder.exit_status_holder.problem,

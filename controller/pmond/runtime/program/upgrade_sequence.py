@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.base.journal import Journal
+from pmond.runtime.http.server import Server
 from pmond.runtime.program.parts import Parts
 from pmond.runtime.program.shutdown_sequence import ShutdownSequence
 from pmond.runtime.program.upgrade import InPlaceUpgrade, held_back_signals
@@ -26,6 +27,7 @@ class UpgradeSequence:
         self,
         upgrade: InPlaceUpgrade,
         parts: Parts,
+        server: Server,
         shutdown_sequence: ShutdownSequence,
         journal: Journal,
         lock: int,
@@ -35,6 +37,7 @@ class UpgradeSequence:
         self._upgrade = upgrade
         self._journal = journal
         self._parts = parts
+        self._server = server
         self._shutdown_sequence = shutdown_sequence
         self._lock = lock
         self._open_files = open_files
@@ -45,7 +48,7 @@ class UpgradeSequence:
         if self._shutdown_sequence.begun:
             raise PmonError(ErrorCode.CONFLICT, "cannot upgrade: pmond is ending", "start it again instead")
         await self._upgrade.check()
-        self._parts.server.pause()
+        self._server.pause()
         self._tasks.add(asyncio.get_running_loop().create_task(self._become()))
 
     def asked(self) -> None:
@@ -64,7 +67,7 @@ class UpgradeSequence:
             self._journal.error("upgrade.failed", error)
         if self._shutdown_sequence.begun:
             return
-        parts.server.resume()
+        self._server.resume()
         parts.reaper.start()
         parts.loop.resume()
 
@@ -72,7 +75,7 @@ class UpgradeSequence:
         """Returns only when the change was not made."""
         parts = self._parts
         parts.loop.pause()
-        await asyncio.gather(parts.performer.starter.launched(_LAUNCH_LIMIT), parts.server.quiesce())
+        await asyncio.gather(parts.performer.launched(_LAUNCH_LIMIT), self._server.quiesce())
         parts.reaper.stop()  # from here on exits wait for the new code
         await parts.cgroups.settle()
         with held_back_signals():
@@ -83,4 +86,4 @@ class UpgradeSequence:
             parts.loop.save()
             if not self._shutdown_sequence.begun:
                 notify = parts.notify_socket.fileno()
-                self._upgrade.become(parts.server.fileno(), self._lock, notify, self._open_files)
+                self._upgrade.become(self._server.fileno(), self._lock, notify, self._open_files)

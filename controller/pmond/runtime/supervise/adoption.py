@@ -32,7 +32,7 @@ from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.processes import environment, tree
-from pmond.runtime.processes.adopted_exits import AdoptedExits, zombie_status
+from pmond.runtime.processes.adopted_exits import zombie_status
 from pmond.runtime.processes.identity import (
     Identity,
     boot_id,
@@ -43,7 +43,7 @@ from pmond.runtime.processes.identity import (
     runs,
     send_signal,
 )
-from pmond.runtime.processes.instances import Running, tuning_of
+from pmond.runtime.processes.instances import Instances, Running, tuning_of
 from pmond.runtime.processes.reaper import peek
 from pmond.runtime.state import row_conversion
 from pmond.runtime.state.records import HistoryRecord, InstanceRecord
@@ -95,8 +95,8 @@ class Adoption:
     def __init__(
         self,
         loop: Loop,
+        instances: Instances,
         performer: Performer,
-        adopted_exits: AdoptedExits,
         clock: Clock,
         journal: Journal,
         uuid: str,
@@ -104,8 +104,8 @@ class Adoption:
     ) -> None:
         """`ended`: how a process ended, by the inode of its pidfd."""
         self._loop = loop
+        self._instances = instances
         self._performer = performer
-        self._adopted_exits = adopted_exits
         self._clock = clock
         self._journal = journal
         self._uuid = uuid
@@ -185,7 +185,7 @@ class Adoption:
         running.recorded = True
         if left := bool(mine):
             running.group = self._performer.group_of(mine[0].identity.pid, running.marker)
-            self._performer.tree_reaper.keep(running)
+            self._performer.keep(running)
         status = _ended_status(identity)
         if not status.known:
             status = self._kept_status(record.pidfd_inode)
@@ -249,17 +249,17 @@ class Adoption:
         return True
 
     def _adopt(self, running: Running, fact: Adopted) -> None:
-        self._performer.instances.add(running)
+        self._instances.add(running)
         self._loop.tell(fact)
         reached(FailPoint.INSTANCE_ADOPTED)
         if running.own:
             return  # the reaper notices its exit
-        if not self._adopted_exits.watch(running.identity):
-            self._performer.exited(running.pid, self._kept_status(running.identity.pidfd_inode))
+        if not self._performer.watch(running.identity):
+            self._performer.process_exited(running.pid, self._kept_status(running.identity.pidfd_inode))
 
     def _remember_start(self, record: InstanceRecord) -> None:
         """What the program was started with: its nice value and limits are still those."""
-        running = self._performer.instances.named(record.name, record.number)
+        running = self._instances.named(record.name, record.number)
         if running is None:
             return  # it has just ended
         running.recorded = True

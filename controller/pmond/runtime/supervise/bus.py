@@ -21,6 +21,10 @@ def set_key(name: str) -> str:
     return f"/{name}"
 
 
+HOLDS = "/"
+"""Under which it is told that a hold or a suspension was laid or lifted."""
+
+
 class ChangeWatch:
     """Which of some processes changed since that was last asked: a thousand of them cost one look each."""
 

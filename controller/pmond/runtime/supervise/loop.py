@@ -16,18 +16,18 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Protocol
 
 from pmond.core.actions import Action, TurnPlan
 from pmond.core.events import ProcessEvent, events
 from pmond.core.evolve import evolve
 from pmond.core.facts import DeadlinePassed, Fact
-from pmond.core.model import NOTHING_SEEN, Desired, Policy, State
+from pmond.core.model import NOTHING_SEEN, Desired, Intent, Policy, State
 from pmond.core.plan import neighbours, plan
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
+from pmond.runtime.supervise.listeners import Executor, TurnObserver
 
 _PLANNED_AT_ONCE = 8
 """Names planned before their actions are performed: by so many starts a turn can overrun its time."""
@@ -37,16 +37,6 @@ _TOLD_AT_ONCE = 500
 """Names whose intent changed and that are told in one turn: some thousand may have, by one manifest."""
 _TURN_SECONDS = 0.008
 """After this a turn gives way to requests and exits; the budget of a blocked loop is 20 ms."""
-
-
-class Perform(Protocol):
-    """Carries out actions. It may `tell` facts at once or later."""
-
-    def perform(self, action: Action) -> None: ...
-
-
-Changed = Callable[[dict[str, State], list[ProcessEvent]], None]
-"""Told after a turn: the states from before it of all that changed, and the events."""
 
 
 class Loop:
@@ -62,8 +52,8 @@ class Loop:
         """For each process the last generation of its intent that was decided on."""
         self._clock = clock
         self._journal = journal
-        self._performer: Perform | None = None
-        self._changed: Changed = lambda before, events: None
+        self._executors: Sequence[Executor] = ()
+        self._observers: Sequence[TurnObserver] = ()
         self._touched: dict[str, None] = {}
         self._noted: dict[str, None] = {}
         self._before: dict[str, State] = {}
@@ -75,9 +65,13 @@ class Loop:
         self._turn: asyncio.Handle | None = None
         self._paused = True
 
-    def start(self, performer: Perform, changed: Changed) -> None:
-        """Begin to act. Facts told before this are kept; all that is wanted is looked at."""
-        self._performer, self._changed = performer, changed
+    def start(self, executors: Sequence[Executor], observers: Sequence[TurnObserver]) -> None:
+        """Begin to act. Facts told before this are kept; all that is wanted is looked at.
+
+        An action goes to the first of the executors that carries out its kind; the observers are
+        told, in their order, when a turn has ended.
+        """
+        self._executors, self._observers = executors, observers
         self._paused = False
         self.touch(self.desired.wanted.keys() | self.observed.keys())
 
@@ -131,9 +125,14 @@ class Loop:
         self.quarantined.pop(name, None)
         self.touch((name,))
 
-    def rename(self, old: str, new: str) -> None:
-        """What was seen of `old` is what is seen of `new` from now on."""
-        self.observed[new] = self.observed.pop(old, NOTHING_SEEN)
+    def look_again(self) -> None:
+        """Look at everything that is wanted."""
+        self.touch(self.desired.wanted)
+
+    def renamed(self, one: Intent, name: str) -> None:
+        """What was seen of it is what is seen of `name` from now on."""
+        old = one.name
+        self.observed[name] = self.observed.pop(old, NOTHING_SEEN)
         self._wake_at.pop(old, None)
         self.quarantined.pop(old, None)
 
@@ -214,9 +213,8 @@ class Loop:
     def _perform(self, action: Action) -> None:
         if action.name in self.quarantined:
             return
-        assert self._performer is not None
         try:
-            self._performer.perform(action)
+            any(executor.perform(action) for executor in self._executors)
         except Exception as error:
             self.quarantine(action.name, error)
 
@@ -256,7 +254,16 @@ class Loop:
             return
         before, steps = self._before, self._steps
         self._before, self._steps = {}, []
+        happened = self._worded(steps)
+        for observer in self._observers:
+            try:
+                observer.turn_ended(before, happened)
+            except Exception as error:  # the others, and the next turn, go on
+                self._journal.error("turn.publish_failed", error)
+
+    def _worded(self, steps: list[tuple[str, State, State]]) -> list[ProcessEvent]:
         try:
-            self._changed(before, [event for step in steps for event in events(*step)])
-        except Exception as error:
+            return [event for step in steps for event in events(*step)]
+        except Exception as error:  # what happened is kept all the same
             self._journal.error("turn.publish_failed", error)
+            return []

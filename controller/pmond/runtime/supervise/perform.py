@@ -14,14 +14,16 @@ from collections.abc import Callable
 
 from pmond.core.actions import Action, Forget, Kill, PassDeadline, Reload, RunProbe, Start, Stop
 from pmond.core.facts import DeadlinePassed, Exited, KillSent, ReloadBegun, Reloaded, StopSent
-from pmond.core.model import ExitStatus
+from pmond.core.model import ExitStatus, Intent
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.processes import tree
+from pmond.runtime.processes.adopted_exits import AdoptedExits
 from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.identity import Identity, real_uid
 from pmond.runtime.processes.instances import Instances, Running
+from pmond.runtime.processes.memory import MemoryKills
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.supervise.loop import Loop
@@ -38,35 +40,41 @@ class Performer:
     def __init__(
         self,
         loop: Loop,
+        instances: Instances,
+        context: Callable[[], SpawnContext],
+        starts: Starts,
+        cgroups: Cgroups,
+        adopted_exits: AdoptedExits,
+        memory_kills: MemoryKills,
         clock: Clock,
         journal: Journal,
         state_uuid: str,
-        context: SpawnContext,
-        forget: Callable[[str], None],
-        starts: Starts,
-        cgroups: Cgroups,
-        watch_stranger: Callable[[Identity], bool],
+        renamed: bool,
     ) -> None:
-        """`watch_stranger`: have `exited` called for a process that is not our child."""
-        self.instances = instances = Instances()
-        self.reloads = Reloads(loop)
-        self.prober = Prober(loop, lambda: self.starter.context)
-        self.starter = Starter(loop, clock, instances, starts, cgroups, state_uuid, context, self.prober)
+        """`renamed`: a process may bear the marker of another name."""
+        self._reloads = Reloads(loop)
+        self._prober = Prober(loop, context)
+        self._starter = Starter(
+            loop, instances, context, starts, cgroups, self._prober, clock, state_uuid, renamed
+        )
         self._orphans = Orphans(instances, cgroups, state_uuid, clock, journal)
-        self.tree_reaper = TreeReaper(loop, instances, cgroups, self._orphans, watch_stranger)
+        self._tree_reaper = TreeReaper(loop, instances, cgroups, self._orphans, self.watch)
         self._loop = loop
+        self._instances = instances
+        self._context = context
+        self._adopted_exits = adopted_exits
+        self._memory_kills = memory_kills
         self._clock = clock
         self._journal = journal
         self._state_uuid = state_uuid
-        self._forget = forget
         self._starts = starts
         self._cgroups = cgroups
 
-    def perform(self, action: Action) -> None:
-        """Carry out one action; the facts are told to the loop."""
+    def perform(self, action: Action) -> bool:
+        """Carry out one action, unless it is none of system calls; the facts are told to the loop."""
         match action:
             case Start():
-                self.starter.start(action)
+                self._starter.start(action)
             case Stop():
                 self._stop(action)
             case Kill():
@@ -78,21 +86,45 @@ class Performer:
             case PassDeadline():
                 self._loop.tell(DeadlinePassed(action.name))
             case Forget():
-                self._forget(action.name)
+                return False
+        return True
 
-    def exited(self, pid: int, status: ExitStatus) -> None:
-        """A child, or an adopted process, ended; called before a child is reaped."""
-        running = self.instances.of_pid(pid)
+    def exited(self, pid: int, status: ExitStatus) -> bool:
+        """A child ended, of which nobody else knows anything: a command for a process, or a process."""
+        if not self._reloads.exited(pid, status) and not self._prober.exited(pid, status):
+            self.process_exited(pid, status)
+        return True
+
+    def process_exited(self, pid: int, status: ExitStatus) -> None:
+        """A process ended, perhaps an adopted one; called before a child is reaped."""
+        running = self._instances.of_pid(pid)
         if running is not None and running.own and not running.group and 0 in running.uids:
             # What it has left may run as the user that it became. Where there are groups, they tell.
             running.note_uid(real_uid(pid))
+        status = self._memory_kills.explained(status)
         asyncio.get_running_loop().call_soon(self._after_reaping, pid, status)
 
-    def rename(self, old: str, new: str) -> None:
-        """A process is called `new` from now on."""
-        self.starter.renames = True
-        self.instances.rename(old, new)
-        self.tree_reaper.rename(old, new)
+    def watch(self, identity: Identity) -> bool:
+        """Be told of the end of a process that is not our child; False when it is gone already."""
+        return self._adopted_exits.watch(identity, self.process_exited)
+
+    def renamed(self, one: Intent, name: str) -> None:
+        """What runs of it goes on under its new name."""
+        self._starter.renamed = True
+        self._instances.rename(one.name, name)
+        self._tree_reaper.rename(one.name, name)
+
+    def keep(self, running: Running) -> None:
+        """Go on with an adopted instance whose main program has ended, but not all of its tree."""
+        self._tree_reaper.keep(running)
+
+    def members(self, running: Running) -> frozenset[Identity]:
+        """Everything alive that belongs to an instance. Raises OSError when the system lets nobody look."""
+        return self._tree_reaper.members(running)
+
+    async def launched(self, seconds: float) -> None:
+        """Wait until all programs that are being set up have been reached, but not for longer than that."""
+        await self._starter.launched(seconds)
 
     def group_of(self, pid: int, marker: str) -> str:
         """The control group of an instance that was started earlier, by one of its processes."""
@@ -107,17 +139,17 @@ class Performer:
         for name, wanted in self._loop.desired.wanted.items():
             if not wanted.spec.stop.kill_group:
                 self._orphans.exempt(name)
-        self._cgroups.find_left({running.group for running in self.instances}, self._state_uuid)
+        self._cgroups.find_left({running.group for running in self._instances}, self._state_uuid)
         self._orphans.schedule_check()
 
-    def sweep(self) -> None:
-        """Look again at what no event may have told about."""
-        self.tree_reaper.look()
+    def look_again(self) -> None:
+        """At what is left of trees, and for orphans."""
+        self._tree_reaper.look()
         self._orphans.schedule_check()
 
     def _stop(self, action: Stop) -> None:
-        running = self.instances.named(action.name, action.number)
-        self.prober.forget(action.name, action.number)
+        running = self._instances.named(action.name, action.number)
+        self._prober.forget(action.name, action.number)
         self._starts.note_stop(action.name, action.number, action.ending)
         reached(FailPoint.STOP_NOTED)
         if running is not None:
@@ -129,22 +161,22 @@ class Performer:
             self._gone(action.name, action.number)
 
     def _reload(self, action: Reload) -> None:
-        running = self.instances.named(action.name, action.number)
+        running = self._instances.named(action.name, action.number)
         if running is None or running.ended:
             return  # its end is told, and a new instance reads the files by itself
         wanted = self._loop.desired.wanted[action.name]
         if wanted.spec.on_change == "reload":
-            self.reloads.begin(running, wanted, action.files, self.starter.context)
+            self._reloads.begin(running, wanted, action.files, self._context())
             return
         self._loop.tell(ReloadBegun(action.name, action.number, action.files))
         self._ask(running, wanted.spec.reload.signal, False)
         self._loop.tell(Reloaded(action.name, action.number, action.files))
 
     def _probe(self, action: RunProbe) -> None:
-        running = self.instances.named(action.name, action.number)
+        running = self._instances.named(action.name, action.number)
         if running is None or running.ended:
             return  # its end is told
-        self.prober.begin(action, running, self._loop.desired.wanted[action.name])
+        self._prober.begin(action, running, self._loop.desired.wanted[action.name])
 
     def _ask(self, running: Running, number: int, whole_tree: bool) -> None:
         if running.own and not running.ended:
@@ -152,12 +184,12 @@ class Performer:
             send(running.pid, number, resume=True)
             return
         everyone = whole_tree or running.ended
-        for identity in self.tree_reaper.reachable(running) if everyone else {running.identity}:
+        for identity in self._tree_reaper.reachable(running) if everyone else {running.identity}:
             tree.try_signal(identity, number)
             tree.try_signal(identity, signal.SIGCONT)
 
     def _kill(self, action: Kill) -> None:
-        running = self.instances.named(action.name, action.number)
+        running = self._instances.named(action.name, action.number)
         self._starts.note_stop(action.name, action.number, action.ending)
         self._loop.tell(KillSent(action.name, action.number, action.ending))
         if running is None:
@@ -172,29 +204,29 @@ class Performer:
             else:
                 tree.try_signal(running.identity, signal.SIGKILL)
         if action.tree and (running.ended or not running.own):
-            self.tree_reaper.kill(running)
+            self._tree_reaper.kill(running)
         reached(FailPoint.KILL_SENT)
 
     def _after_reaping(self, pid: int, status: ExitStatus) -> None:
-        running = self.instances.of_pid(pid)
+        running = self._instances.of_pid(pid)
         if running is None:
-            self.tree_reaper.look()
+            self._tree_reaper.look()
             return
-        self.starter.report(running)
-        self.instances.main_ended(running)
-        self.prober.forget(running.name, running.number)
+        self._starter.report(running)
+        self._instances.main_ended(running)
+        self._prober.forget(running.name, running.number)
         if running.failure is not None:
-            self.tree_reaper.remove(running)
-            self.starter.failed(running, running.failure)
+            self._tree_reaper.remove(running)
+            self._starter.failed(running, running.failure)
             return
-        left = self.tree_reaper.leaves_tree(running)
+        left = self._tree_reaper.leaves_tree(running)
         if left:
-            self.tree_reaper.expect(running)
+            self._tree_reaper.expect(running)
         else:
-            self.tree_reaper.remove(running)
+            self._tree_reaper.remove(running)
         self._loop.tell(Exited(running.name, running.number, status, tree_left=left))
         if left:
-            self.tree_reaper.follow_up(running)
+            self._tree_reaper.follow_up(running)
         self._orphans.schedule_check()
 
     def _gone(self, name: str, number: int) -> None:

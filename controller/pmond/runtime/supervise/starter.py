@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 
 from pmond.core.actions import Start
 from pmond.core.facts import Spawned, SpawnFailed
@@ -37,17 +38,18 @@ class Starter:
     def __init__(
         self,
         loop: Loop,
-        clock: Clock,
         instances: Instances,
+        context: Callable[[], SpawnContext],
         starts: Starts,
         cgroups: Cgroups,
-        state_uuid: str,
-        context: SpawnContext,
         prober: Prober,
+        clock: Clock,
+        state_uuid: str,
+        renamed: bool,
     ) -> None:
-        self.context = context
-        self.renames = False
+        self.renamed = renamed
         """Whether a process may bear the marker of another name."""
+        self._context = context
         self._loop = loop
         self._clock = clock
         self._instances = instances
@@ -61,13 +63,13 @@ class Starter:
         """Start an instance; what came of it is told to the loop."""
         wanted = self._loop.desired.wanted[action.name]
         marker = environment.marker(self._state_uuid, action.name, action.number)
-        bearer = self._instances.bearer(marker) if self.renames else None
+        bearer = self._instances.bearer(marker) if self.renamed else None
         if bearer is not None:
             self._loop.tell(_borne(action, wanted, bearer.name))
             return
         listener = None
         try:
-            launch = prepare(wanted.spec, context=self.context, marker=marker, trusted=wanted.trusted)
+            launch = prepare(wanted.spec, context=self._context(), marker=marker, trusted=wanted.trusted)
             listener = _listener(wanted, launch)
             self._starts.note(action.name, action.number)
             reached(FailPoint.START_NOTED)

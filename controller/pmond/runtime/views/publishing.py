@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -12,7 +12,6 @@ from pmon3_schema.answers import Description, Event, InstanceStatus
 from pmon3_schema.effect import Effect
 from pmon3_schema.formats.export import plain
 from pmon3_schema.origins import positions
-from pmon3_schema.path_diagnostics import ManifestFile
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import changes
 from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, Status
@@ -23,6 +22,7 @@ from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.base.long_work import MANY, cooperative_map, in_thread
 from pmond.runtime.intent.registry import Registry
+from pmond.runtime.intent.sets import Sets
 from pmond.runtime.processes.environment import User, find_user
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity
@@ -33,6 +33,7 @@ from pmond.runtime.processes.usage import Usage, UsageSampler
 from pmond.runtime.state.records import EventRecord
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.probe_json import probe_json
 
 
@@ -45,13 +46,17 @@ class Publisher:
         loop: Loop,
         instances: Instances,
         store: Store,
+        sets: Sets,
+        change_times: ChangeTimes,
+        context: Callable[[], SpawnContext],
         clock: Clock,
         journal: Journal,
         user: str,
     ) -> None:
-        self.context: SpawnContext
-        self.content_of: Callable[[str], Sequence[ManifestFile]] = lambda owner: ()
-        """The documents in force of a set."""
+        """`user`: as whom a process runs that names nobody."""
+        self._sets = sets
+        self._change_times = change_times
+        self._context = context
         self._registry = registry
         self._loop = loop
         self._instances = instances
@@ -60,15 +65,6 @@ class Publisher:
         self._journal = journal
         self._user = user
         self._sampler = UsageSampler()
-        self._updated_at: dict[str, str] = {}
-
-    def note_changes(self, names: Collection[str]) -> None:
-        """These processes changed now."""
-        now = self._clock.wall()
-        self._updated_at.update(dict.fromkeys(names, now))
-
-    def forget(self, name: str) -> None:
-        self._updated_at.pop(name, None)
 
     async def origins(self, one: Intent) -> dict[str, str]:
         """Where each value of a process is written, as file:line; what is not there is a default."""
@@ -78,11 +74,7 @@ class Publisher:
         return {field: f"{file}:{line}" for field, (file, line, _) in found.items()}
 
     def _positions(self, one: Intent) -> dict[str, tuple[str, int, int]]:
-        return positions(self.content_of(one.owner), one.place.file, one.name)
-
-    def rename(self, old: str, new: str) -> None:
-        if old in self._updated_at:
-            self._updated_at[new] = self._updated_at.pop(old)
+        return positions(self._sets.in_force(one.owner), one.place.file, one.name)
 
     async def rows(self, chosen: list[Intent], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
@@ -121,12 +113,12 @@ class Publisher:
             "cpu_percent": usage.cpu_percent if usage else 0.0,
             "memory_bytes": usage.memory_bytes if usage else 0,
             "started_at": self._at(instance.started_at) if instance is not None else None,
-            "updated_at": self._updated_at.get(one.name, one.updated_at),
+            "updated_at": self._change_times.of(one),
             "next_start_at": self._at(seen.next_start_at) if seen.next_start_at is not None else None,
             "file": spec.file,
             "args": list(spec.args),
             "env_keys": sorted(spec.env_vars),
-            "log": log_paths(spec, self.context.log_dir)[0],
+            "log": log_paths(spec, self._context().log_dir)[0],
             "dependencies": list(spec.needs),
             "groups": self._registry.groups_of(one),
             "labels": dict(spec.labels),
@@ -162,7 +154,12 @@ class Publisher:
         return _in_seed_order(entry, groups)
 
     def log_files(self, one: Intent) -> tuple[str, str]:
-        return log_paths(one.spec, self.context.log_dir)
+        return log_paths(one.spec, self._context().log_dir)
+
+    @property
+    def log_owner(self) -> tuple[int, int] | None:
+        """User and group that logs of pmond's own processes belong to, if those are others than its own."""
+        return self._context().log_owner
 
     def user_of(self, one: Intent) -> User | None:
         """The system user that a process runs as, if it is not the daemon's own and exists."""
@@ -194,7 +191,7 @@ class Publisher:
     def _conditions(self, one: Intent) -> list[Condition]:
         loop = self._loop
         found = condition_values(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
-        changed = self._updated_at.get(one.name, one.updated_at)
+        changed = self._change_times.of(one)
         hold = one.hold
         return [
             truth.published(

@@ -37,7 +37,7 @@ class ReadableLogs:
         """Whose files the logs of a process are: its user's, or who owns the logs of pmond's own."""
         authority = self._authority()
         uid = authority.uid_of(one.spec.user)
-        given = self._publisher.context.log_owner
+        given = self._publisher.log_owner
         if uid is None:
             return frozenset()
         return frozenset({uid, given[0]} if given is not None and uid in {0, authority.daemon_uid} else {uid})
