@@ -19,7 +19,7 @@ from pmon3_schema.settings import load
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.http.messages import Pending, Request, Response, split_target
+from pmond.runtime.http.messages import Answer, Pending, Request, Response, Stream, split_target
 from pmond.runtime.http.resources.pmond import Services
 from pmond.runtime.http.server import Server
 from pmond.runtime.program.configuration import Configuration
@@ -37,14 +37,21 @@ class IdlePmond:
         self.server = server
         self.ended = ended
 
-    async def ask(self, uid: int, method: str, target: str, body: Any = None) -> Any:
-        """The decoded answer that a caller of this uid gets. Raises PmonError."""
+    async def asked(self, uid: int, method: str, target: str, body: Any = None) -> Answer:
+        """The answer that a caller of this uid gets; a stream is closed. Raises PmonError."""
         path, query = split_target(target)
         content = b"" if body is None else json.dumps(body).encode()
         request = Request(method, path, query, {}, content, Principal(9, uid, uid))
         answer = await self.server.handle(request)
         if isinstance(answer, Pending):
             answer = await answer.response
+        if isinstance(answer, Stream):
+            await answer.pieces.aclose()
+        return answer
+
+    async def ask(self, uid: int, method: str, target: str, body: Any = None) -> Any:
+        """The same of a complete answer, decoded."""
+        answer = await self.asked(uid, method, target, body)
         assert isinstance(answer, Response)
         return json.loads(answer.body)
 

@@ -9,17 +9,20 @@ import os
 import socket
 import sys
 import termios
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from tests.support.http_client import Wire, serving
 from tests.support.idle_pmond import IdlePmond, idle_pmond
 from tests.support.waiting import eventually
 
+from pmon3_schema import protocol
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.runtime.http.route import Scope
+from pmond.runtime.http.call import Arguments
+from pmond.runtime.http.route import Route, Scope
 from pmond.runtime.http.routes import ROUTES
 
 ME = os.geteuid()
@@ -28,6 +31,18 @@ as_root = pytest.mark.skipif(ME != 0, reason="a pmond that serves other users ru
 WEB = {"name": "web", "file": "/bin/sleep", "args": ["60"], "env_vars": {"TOKEN": "secret"}}
 MAIL = {**WEB, "name": "mail", "user": "nobody"}
 DOCUMENTS = {"documents": [{"path": "/etc/app.yml", "text": "processes: []"}]}
+
+CHOICE = {"refs": ["web"]}
+SET = {"set": "file:/m.json"}
+MEMBERS = {"groups": ["1"], "refs": ["web"]}
+BODIES: dict[str, Any] = {
+    "submit": {"spec": {"name": "new", "file": "/bin/true"}, "cwd": "/"}, "act": CHOICE, "apply": DOCUMENTS,
+    "plan": DOCUMENTS, "hold": CHOICE, "unhold": CHOICE, "release": CHOICE, "approve": CHOICE,
+    "suspend": SET, "resume": SET, "rollback": SET,
+    "wait": {"targets": [{"name": "web", "generation": 0, "token": 1}], "until": "ready", "timeout": 0},
+    "create_group": {"name": "g"}, "assign": MEMBERS, "remove": MEMBERS,
+}  # fmt: skip
+"""What each route is asked at least."""
 
 Story = Callable[[IdlePmond], Awaitable[None]]
 
@@ -47,6 +62,16 @@ async def refused(pmond: IdlePmond, uid: int, *request: Any) -> PmonError:
     with pytest.raises(PmonError) as caught:
         await pmond.ask(uid, *request)
     return caught.value
+
+
+def bodies_in(route: Route) -> Iterator[type[protocol.Body]]:
+    """The type of its body, and those of the bodies in that."""
+    kinds = [route.body] if route.body is not None else []
+    while kinds:
+        kind = kinds.pop()
+        yield kind
+        inner = (argument for hint in get_type_hints(kind).values() for argument in get_args(hint))
+        kinds += [one for one in inner if isinstance(one, type) and issubclass(one, protocol.Body)]
 
 
 # What is wrong with a request.
@@ -110,6 +135,60 @@ def test_what_is_not_in_the_table(tmp_path: Path, method: str, target: str, stat
     told(tmp_path, story)
 
 
+@pytest.mark.parametrize(
+    ("target", "body", "named"),
+    [
+        ("/v1/actions/stop", {"all": True, "changes": {"args": "x"}}, "stop takes no changes"),
+        ("/v1/actions/restart", {"all": True, "force": True}, "restart takes no force"),
+        ("/v1/actions/reset", {"all": True, "force": True}, "reset takes no force"),
+        ("/v1/rollback", {"to": 1, "stable": True}, "to and stable"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(tmp_path: Path, target: str, body: Any, named: str) -> None:
+    async def story(pmond: IdlePmond) -> None:
+        error = await refused(pmond, ME, "POST", target, body)
+        assert (error.code, named in error.message) == (ErrorCode.BAD_REQUEST, True), error.message
+
+    told(tmp_path, story)
+
+
+def test_every_field_and_every_parameter_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a client sends and nothing looks at would be a promise that nobody keeps."""
+    fields: set[tuple[str, str]] = set()
+    parameters: set[tuple[str, str]] = set()
+    asked: list[str] = []
+
+    def field(body: protocol.Body, name: str) -> Any:
+        fields.add((type(body).__name__, name))
+        return object.__getattribute__(body, name)
+
+    def noting(read: Callable[[Arguments, str], Any]) -> Callable[[Arguments, str], Any]:
+        def parameter(query: Arguments, name: str) -> Any:
+            parameters.add((asked[-1], name))
+            return read(query, name)
+
+        return parameter
+
+    for reading in ("text", "texts", "flag", "number"):
+        monkeypatch.setattr(Arguments, reading, noting(getattr(Arguments, reading)))
+
+    async def story(pmond: IdlePmond) -> None:
+        await pmond.declare(WEB)
+        (tmp_path / "logs" / "web.log").write_text("one\n")
+        monkeypatch.setattr(protocol.Body, "__getattribute__", field, raising=False)
+        for route in ROUTES:
+            asked.append(route.operation)
+            target = route.pattern.format(ref="web", verb="start")
+            with suppress(PmonError):  # most of it makes no sense, which is found out by looking at it
+                await pmond.asked(ME, route.method, target, BODIES.get(route.operation))
+
+    told(tmp_path, story)
+    kinds = {kind for route in ROUTES for kind in bodies_in(route)}
+    sent = {(kind.__name__, name) for kind in kinds for name in kind.__struct_fields__}
+    assert sent - fields == set()
+    assert {(one.operation, parameter.name) for one in ROUTES for parameter in one.parameters} == parameters
+
+
 # What is asked for is what is done.
 
 
@@ -127,6 +206,19 @@ def test_a_query_selects_orders_and_narrows(tmp_path: Path) -> None:
         assert await names("/v1/processes?ref=db&ref=web&group=g&label=tier=front") == ["web"]
         assert await names("/v1/export?order=name") == ["db", "web"]
         assert (await pmond.ask(ME, "GET", "/v1/processes/we%62"))["name"] == "web"
+
+    told(tmp_path, story)
+
+
+def test_of_two_that_start_one_name_at_the_same_moment_the_second_is_refused(tmp_path: Path) -> None:
+    """Although the first one's process does not run yet."""
+
+    async def story(pmond: IdlePmond) -> None:
+        body = {"spec": WEB, "cwd": "/", "replace": False}
+        await pmond.ask(ME, "POST", "/v1/processes", body)
+        error = await refused(pmond, ME, "POST", "/v1/processes", body)
+        assert error.code is ErrorCode.CONFLICT
+        await pmond.ask(ME, "POST", "/v1/processes", {**body, "replace": True})
 
     told(tmp_path, story)
 
@@ -244,6 +336,20 @@ def test_a_wait_ends_with_its_client(tmp_path: Path) -> None:
             await eventually(lambda: pmond.parts.bus.listeners, "the wait begins")
 
         await with_client(pmond, tmp_path / "s", waits)
+
+    told(tmp_path, story)
+
+
+def test_a_wait_judges_nothing_that_was_decided_before_the_request(tmp_path: Path) -> None:
+    """This pmond decides nothing any more, so it cannot say that a stop has been carried out."""
+
+    async def story(pmond: IdlePmond) -> None:
+        await pmond.declare(WEB)
+        (target,) = (await pmond.ask(ME, "POST", "/v1/actions/stop", CHOICE))["targets"]
+        assert target["generation"] > 0
+        for generation, outcome in ((0, "met"), (target["generation"], "timeout")):
+            body = {"targets": [{**target, "generation": generation}], "until": "stopped", "timeout": 0}
+            assert (await pmond.ask(ME, "POST", "/v1/wait", body))["outcome"] == outcome
 
     told(tmp_path, story)
 

@@ -237,7 +237,7 @@ class Commands:
             raise PmonError(
                 ErrorCode.CONFLICT, f"cannot start {spec.name}: it is being deleted", "try again soon"
             )
-        if self._alive(present) and not replace_running:
+        if (self._alive(present) or self._is_awaited(present)) and not replace_running:
             raise PmonError(
                 ErrorCode.CONFLICT,
                 f"cannot start {spec.name}: a process of that name is already running",
@@ -280,6 +280,10 @@ class Commands:
 
     def _alive(self, one: Intent) -> bool:
         return self._loop.observed.get(one.name, NOTHING_SEEN).instance is not None
+
+    def _is_awaited(self, one: Intent) -> bool:
+        """Somebody asked for it to be up a moment ago, and the loop has not come to it yet."""
+        return one.up and self._loop.decided.get(one.name, 0) < one.generation
 
     def _goes_on(self, one: Intent) -> bool:
         """It runs, or will by itself: after a delay, or when a dependency does."""

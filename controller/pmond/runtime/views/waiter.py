@@ -1,8 +1,8 @@
 """`wait`: answer when processes are where a caller wants them, or cannot get there.
 
-Judged on nothing older than the caller's own request: an instance of an earlier token does not
-count, nor does an end that happened before. A wait ends early when the goal is out of reach
-without somebody acting: the process failed, it was stopped meanwhile, it is gone.
+Judged on nothing older than the caller's own request: not before the loop has decided on that generation;
+an instance of an earlier token does not count, nor does an end that happened before. A wait ends early when
+the goal is out of reach without somebody acting: the process failed, it was stopped meanwhile, it is gone.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ class Waiter:
         aside = loop.quarantined.get(target.name)
         if aside:
             return Verdict(failed=True, reason=f"internal error: {aside}")
+        if loop.decided.get(target.name, 0) < target.generation:
+            return Verdict(reason="it was not looked at since")
         if until == "stopped":
             return self._judge_stopped(target, seen)
         if until == "deleted":

@@ -14,6 +14,9 @@ from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sources import Sources
 
+_WITH_CHANGES = ("start", "restart")
+_WITH_FORCE = ("stop", "kill", "delete", "drop")
+
 
 class ActionResource:
     """Has them carried out."""
@@ -35,6 +38,10 @@ class ActionResource:
         if verb not in get_args(Verb):
             raise PmonError(ErrorCode.BAD_REQUEST, f"cannot act: {verb!r} is not a verb", "see /openapi.json")
         selection = chosen(body, verb)
+        if body.changes and verb not in _WITH_CHANGES:
+            raise _without_effect(verb, "changes", _WITH_CHANGES)
+        if body.force and verb not in _WITH_FORCE:
+            raise _without_effect(verb, "force", _WITH_FORCE)
         if verb in {"start", "restart"} and self._authority().is_administrator(call.peer):
             self._declare_missing(selection)
         return {
@@ -51,3 +58,8 @@ class ActionResource:
             return bool(self._registry.resolve(ref))
         except PmonError:
             return False
+
+
+def _without_effect(verb: str, field: str, verbs: tuple[str, ...]) -> PmonError:
+    why = f"cannot {verb}: {verb} takes no {field}"
+    return PmonError(ErrorCode.BAD_REQUEST, why, f"{field} goes with {', '.join(verbs)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pmon3_schema.answers import Applied, Nothing, Revision, Set
+from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Resume, Rollback, Suspend
 from pmond.runtime.http.call import Call
 from pmond.runtime.http.visibility import Visibility
@@ -49,6 +50,9 @@ class SetResource:
 
     async def rollback(self, call: Call[Rollback]) -> Applied:
         body = call.body
+        if body.to is not None and body.stable:
+            why = "cannot roll back: to and stable exclude each other"
+            raise PmonError(ErrorCode.BAD_REQUEST, why, "leave one of them out")
         record = self._ownership.controlled("roll back", body.set or self._sources.owner, call.peer)
         request = RollbackRequest(body.to, body.stable, body.dry_run, body.message)
         applied = await self._rollbacks.roll_back(record.set_name, request, call.peer)
