@@ -144,7 +144,7 @@ class Authority(Struct, frozen=True):
 
     def may_run_as(self, principal: Principal, uid: int | None) -> bool:
         """Whether the caller may have a program run as that user: as itself, or as whom root has named."""
-        if uid is None:
+        if uid is None or self.role(principal) is Role.STRANGER:
             return False
         if self.daemon_uid != 0:
             return self.is_owner(principal) and uid == self.daemon_uid
