@@ -31,7 +31,7 @@ def export_into(
     everything = {entry["name"]: entry for entry in client.get("/v1/export")["processes"]}
     try:
         wanted = [*declared_in(document, others, everything.keys()), *_named(client, names)]
-        in_force = {name: _spec(everything[name]) for name in wanted if name in everything}
+        in_force = {name: spec_of(everything[name]) for name in wanted if name in everything}
         content = written_back(
             document, others, in_force, known=everything.keys(), own_users={"root", documents.caller()}
         )
@@ -74,7 +74,8 @@ def _named(client: Client, names: Sequence[str]) -> list[str]:
     return [str(one["name"]) for one in found]
 
 
-def _spec(entry: dict[str, Any]) -> ProcessSpec:
+def spec_of(entry: dict[str, Any]) -> ProcessSpec:
+    """An exported entry as a spec. Raises PmonError where its variables are not for this caller."""
     if entry.get("env_vars") == _MASKED:
         why = f"cannot read the variables of {entry['name']}: they are not for you"
         raise PmonError(ErrorCode.FORBIDDEN, why, "ask as its user, or as root")

@@ -1,0 +1,1 @@
+"""Other machines that run what a manifest declares."""

@@ -1,0 +1,1 @@
+"""Processes as objects of Kubernetes. `objects` makes them, without any client library."""
