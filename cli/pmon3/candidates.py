@@ -37,6 +37,12 @@ def of_kind(kind: str, typed: str, given: list[str]) -> Iterator[Candidate]:
             yield candidate._replace(word=f"{head}{comma}{candidate.word}")
     elif kind in ("file", "folder"):
         yield Candidate(f":{kind}s")
+    elif kind == "program":
+        if typed and "/" not in typed:
+            yield from matching(typed, _programs(typed))
+        yield Candidate(":files")
+    elif kind == "assignment":
+        yield from matching(typed, (field._replace(word=f"{field.word}=") for field in _fields()))
     else:
         known = _KNOWN[kind]() if kind in _KNOWN else ()
         yield from matching(typed, (found for found in known if found.word not in given))
@@ -54,6 +60,61 @@ def _groups() -> Iterator[Candidate]:
     return (Candidate(group["name"], ", ".join(group["processes"])) for group in client.get("/v1/groups"))
 
 
+def _sets() -> Iterator[Candidate]:
+    client = address.connect()
+    client.timeout = _PATIENCE
+    return (
+        Candidate(one["name"].removeprefix("file:"), f"{one['sync']}, {one['health']}")
+        for one in client.get("/v1/sets")
+    )
+
+
+def _conditions() -> Iterator[Candidate]:
+    from pmon3_schema.goals import PLAIN
+
+    yield from map(Candidate, PLAIN)
+    yield Candidate("exited=", "with this exit code")
+    yield Candidate("condition=", "of the process or the set, TYPE or TYPE=STATUS")
+
+
+def _fields() -> Iterator[Candidate]:
+    from pmon3_schema.process import ProcessSpec
+
+    for name, field in ProcessSpec.declared.items():
+        yield Candidate(name, field.description)
+        inner = field.inner.declared if field.inner else {}
+        yield from (Candidate(f"{name}.{key}", one.description) for key, one in inner.items())
+
+
+def profiles(files: Iterable[str]) -> Iterator[Candidate]:
+    """The profiles that these manifests have, or those of the process config file."""
+    from pmon3 import documents
+    from pmon3_schema.manifest import ManifestFile
+    from pmon3_schema.profiles import profile_names
+
+    named = list(files) or [address.connect().get("/v1/version")["process_config_file"]]
+    found = [ManifestFile(*one) for path in named if path for one in documents.contents(path)]
+    return (Candidate(name) for name in [*profile_names(found), "none"])
+
+
+def _programs(start: str) -> Iterator[Candidate]:
+    """Programs on PATH whose names begin so."""
+    import os
+
+    names = set()
+    for folder in os.environ.get("PATH", os.defpath).split(":"):
+        try:
+            with os.scandir(folder or ".") as entries:
+                names |= {
+                    entry.name
+                    for entry in entries
+                    if entry.name.startswith(start) and os.access(entry.path, os.X_OK) and entry.is_file()
+                }
+        except OSError:
+            continue  # a folder that is not there has no programs
+    return map(Candidate, sorted(names))
+
+
 def _users() -> Iterator[Candidate]:
     import pwd
 
@@ -66,4 +127,5 @@ def _signals() -> Iterator[Candidate]:
     return (Candidate(one.name) for one in signal.Signals)
 
 
-_KNOWN = {PROCESS: _processes, GROUP: _groups, "user": _users, "signal": _signals}
+_KNOWN = {PROCESS: _processes, GROUP: _groups, "user": _users, "signal": _signals,
+          "set": _sets, "condition": _conditions, "field": _fields}  # fmt: skip

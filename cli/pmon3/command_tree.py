@@ -18,11 +18,16 @@ from pmon3.verbs import ALIASES, GROUP, GROUPS, PROCESS, PROCESSES
 
 KNOWN_TO_PMOND = (PROCESS, PROCESSES, GROUP, GROUPS)
 CHOICE, FILE, FOLDER, USER, SIGNAL, TEXT = "choice", "file", "folder", "user", "signal", "text"
+PROGRAM, SET, PROFILE, CONDITION, FIELD, ASSIGNMENT = (
+    "program", "set", "profile", "condition", "field", "assignment",
+)  # fmt: skip
 
 _KINDS = {
     "[PROCESS]...": PROCESS, "GROUP": GROUP, "GROUPS": GROUPS, "PROCESSES": PROCESSES,
     "FILE": FILE, "FILE|KEY=VALUE": FILE, "PATH": FILE, "PATH...": FILE, "FOLDER": FOLDER,
-    "USER": USER, "SIGNAL": SIGNAL,
+    "USER": USER, "SIGNAL": SIGNAL, "SET": SET, "[SET]": SET, "[SET]...": SET,
+    "PROFILE": PROFILE, "CONDITION": CONDITION, "[FIELD]": FIELD, "FIELD=VALUE...": ASSIGNMENT,
+    "PROCESS": PROCESS,
 }  # fmt: skip
 """What the word that help shows for a value stands for; anything else is free text."""
 

@@ -26,8 +26,8 @@ def print_candidates(words: list[str]) -> None:
         for candidate in complete(words or [""]):
             text = f"\t{visible(candidate.text)}" if candidate.text else ""
             output.write(f"{visible(candidate.word)}{text}\n")
-    except PmonError:
-        return  # pmond is not there or refuses: no candidates
+    except (PmonError, OSError):
+        return  # pmond is not there or refuses, or a file cannot be read: no candidates
 
 
 def split(line: str) -> list[str]:
@@ -50,7 +50,7 @@ def complete(words: list[str]) -> Iterator[Candidate]:
     if before[:1] == ["help"]:
         before = before[1:]
     if not before:
-        return matching(typed, _verbs())
+        return matching(typed, _verbs(bool(typed)))
     verb = VERB_OF.get(before[0])
     if verb is None:
         return iter(())
@@ -73,6 +73,9 @@ def _kinds_without_flags(verb: str, before: list[str], typed: str) -> tuple[str,
     return POSITIONALS.get(verb)
 
 
-def _verbs() -> Iterator[Candidate]:
+def _verbs(with_aliases: bool) -> Iterator[Candidate]:
+    """All verbs, and their other names where something is typed of one: a whole list needs none twice."""
     for verb, others in ALIASES.items():
         yield Candidate(verb, f"also: {', '.join(others)}" if others else "")
+        if with_aliases:
+            yield from (Candidate(other, f"the same as {verb}") for other in others)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from pmon3 import command_tree
-from pmon3.candidates import Candidate, matching, of_kind
+from pmon3.candidates import Candidate, matching, of_kind, profiles
 from pmon3.command_tree import Command, Option, Value
 
 
@@ -21,6 +21,8 @@ class Typed(Struct):
     arguments: list[str] = field(default_factory=list)
     awaiting: Option | None = None
     """The flag whose value comes next."""
+    values: dict[str, list[str]] = field(default_factory=dict)
+    """What each flag was given, by its first long spelling."""
     no_more_flags: bool = False
     """Whether a `--` has been seen."""
 
@@ -41,6 +43,7 @@ def read(command: Command, words: list[str]) -> Typed:
     state = Typed()
     for word in words:
         if state.awaiting:
+            state.values.setdefault(state.awaiting.main_spellings[0], []).append(word)
             state.awaiting = None
         elif state.no_more_flags or not word.startswith("-") or word == "-":
             state.arguments.append(word)
@@ -55,11 +58,15 @@ def read(command: Command, words: list[str]) -> Typed:
 def _in_command(command: Command, before: list[str], typed: str) -> Iterator[Candidate]:
     state = read(command, before)
     if state.awaiting and state.awaiting.value:
+        if state.awaiting.value.kind == command_tree.PROFILE:
+            return matching(typed, profiles(state.values.get("--file", [])))
         return _of_value(state.awaiting.value, typed, [])
     if typed.startswith("-") and not state.no_more_flags:
         return _of_flag(command, typed)
     place = len(state.arguments)
     if command.arguments and (place < len(command.arguments) or command.arguments[-1].repeated):
+        if command.name == "exec" and place == 0:  # its FILE may be a name on PATH
+            return of_kind(command_tree.PROGRAM, typed, [])
         argument = command.arguments[min(place, len(command.arguments) - 1)]
         return _of_value(argument.value, typed, state.arguments)
     return iter(())

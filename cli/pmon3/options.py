@@ -68,7 +68,7 @@ PlanOutput = Annotated[PlanFormat, typer.Option("--output", "-o", help="The shap
 Profiles = Annotated[
     list[str] | None,
     typer.Option(
-        "--profile", metavar="NAME", help="Use this profile; repeatable, later ones win. none: no profile."
+        "--profile", metavar="PROFILE", help="Use this profile; repeatable, later ones win. none: no profile."
     ),
 ]
 Variables = Annotated[
@@ -79,7 +79,7 @@ Variables = Annotated[
 ]
 SetName = Annotated[
     str | None,
-    typer.Option("--set", metavar="NAME", help="The set the processes belong to; file:PATH by default."),
+    typer.Option("--set", metavar="SET", help="The set the processes belong to; file:PATH by default."),
 ]
 Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Delete what the set no longer declares.")]
 
@@ -116,7 +116,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; shown to everybody."
 For = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End it by itself after so long.")]
 OneSet = Annotated[
     str | None,
-    typer.Option("--set", metavar="NAME", help="The set; that of the process config file by default."),
+    typer.Option("--set", metavar="SET", help="The set; that of the process config file by default."),
 ]
 
 SetArgument = Annotated[

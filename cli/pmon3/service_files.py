@@ -92,6 +92,11 @@ def pmond() -> str:
     return " ".join(_word(word) for word in words)
 
 
+def is_fleeting(command: str) -> bool:
+    """Whether a program is in a folder that a machine empties by itself."""
+    return command.lstrip('"').startswith(("/tmp/", "/var/tmp/", "/dev/shm/", "/run/"))
+
+
 def _word(word: str) -> str:
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"' if set(escaped) & set(" \t'\"\\;") else escaped

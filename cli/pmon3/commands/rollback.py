@@ -36,5 +36,10 @@ def command(
     client = connect()
     answer = client.post("/v1/rollback", body)
     output.emit(answer, shape.value, lambda style: plan_text(answer["plan"], style))
+    name = answer["plan"]["set"]
+    if not dry_run and any(one["name"] == name and one["suspended"] for one in client.get("/v1/sets")):
+        output.note(
+            f"{name} is suspended: what its source says is not taken in until that changes, or pmon3 resume"
+        )
     if not wait_options.no_wait:
         waiting.wait(client, answer["targets"], waiting.READY, wait_options).check()

@@ -42,16 +42,19 @@ def install(
     """
     found = _files(user, root, dry_run)
     _refuse_changed(found, force, "install")
+    manager = ServiceManager(user, dry_run)
+    starts = not no_start and root == "/"
+    if starts and not dry_run and not manager.runs():
+        # Before anything is written: a configuration alone would make root's `up` the system's pmond.
+        message = "cannot install the service: systemd does not run here"
+        hint = "nothing was written; --no-start writes the files alone, pmon3 up starts a pmond without them"
+        raise PmonError(ErrorCode.REFUSED, message, hint)
     for file in found:
         _install(file, dry_run)
-    manager = ServiceManager(user, dry_run)
-    if no_start or root != "/":
+    if service_files.is_fleeting(service_files.pmond()):
+        output.note(f"{service_files.pmond()} is in a folder that is emptied: install pmon3 elsewhere")
+    if not starts:
         return
-    if not dry_run and not manager.runs():
-        message = "cannot start pmond: systemd does not run here"
-        raise PmonError(
-            ErrorCode.UNMET, message, "the files are in place; pmon3 up starts a pmond without it"
-        )
     manager.do("daemon-reload")
     manager.do("enable", "--now", "pmond.service")
     if user:
@@ -67,7 +70,10 @@ def uninstall(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Stop the service and remove its files; configuration, data and logs stay."""
+    """Stop the service and remove its files; data and logs stay.
+
+    So does a configuration that anybody has changed.
+    """
     found = _files(user, root, dry_run)
     _refuse_changed(found, force, "uninstall")
     manager = ServiceManager(user, dry_run)
@@ -151,7 +157,7 @@ def _remove(file: ServiceFile, dry_run: bool) -> None:
     state = file.state()
     if state is FileState.ABSENT:
         return
-    if file.kept:
+    if file.kept and state is not FileState.OURS:
         output.note(f"kept {file.path}: it is yours")
         return
     if not dry_run:

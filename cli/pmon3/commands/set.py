@@ -15,7 +15,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The process.")],
+    name: Annotated[str, typer.Argument(metavar="PROCESS", help="Its name.")],
     changes: Annotated[
         list[str], typer.Argument(metavar="FIELD=VALUE...", help="Such as restart.delay=5s or args='-v -x'.")
     ],
@@ -51,10 +51,25 @@ def command(
         raise PmonError(ErrorCode.INVALID, f"cannot set that: {first.message}", "nothing was written")
     if write:
         atomic_write.replace_content(path, before, document.content)
-        output.note(f"wrote {path}")
+        output.note(f"wrote {path}; {_what_next(path)}")
         return exit_codes.DONE
     output.write(atomic_write.difference(path, before, document.content))
     return exit_codes.DONE
+
+
+def _what_next(path: str) -> str:
+    """Whether pmond takes over by itself what the file says now."""
+    try:
+        sets = connect().get("/v1/sets")
+    except PmonError:
+        sets = []  # the file is written, whether pmond runs or not
+    for one in sets:
+        source = os.path.realpath(one["name"].removeprefix("file:"))
+        if one["name"].startswith("file:") and source in (path, os.path.dirname(path)):  # noqa: PTH120
+            if one["followed"] and not one["suspended"]:
+                return "pmond follows it and takes it over"
+            return f"take it over with: pmon3 apply -f {one['name'].removeprefix('file:')}"
+    return f"take it over with: pmon3 apply -f {path}"
 
 
 def _in_order(changes: list[tuple[list[str], Any]], name: str) -> list[tuple[list[str], Any]]:

@@ -29,7 +29,7 @@ def command(
     ] = None,
     any_of: Annotated[bool, typer.Option("--any/--all", help="One of the conditions is enough.")] = False,
     set_name: Annotated[
-        str | None, typer.Option("--set", metavar="NAME", help="This set, and all of its processes.")
+        str | None, typer.Option("--set", metavar="SET", help="This set, and all of its processes.")
     ] = None,
     timeout: options.Timeout = "60s",
     shape: options.Output = options.OutputFormat.TABLE,

@@ -51,6 +51,24 @@ def words(*typed: str) -> list[str]:
         ("export|", ["json", "toml", "yaml"]),
         ("export|json|w", ["web"]),
         ("exec|", [":files"]),
+        ("exec|./", [":files"]),
+        ("exec|env", ["env", ":files"]),
+        ("ru", ["run"]),
+        ("sho", ["show"]),
+        ("de", ["desc", "del", "delete"]),
+        ("status|", ["/srv/app.yaml", "cli-set"]),
+        ("history|/s", ["/srv/app.yaml"]),
+        ("rollback|--set|c", ["cli-set"]),
+        ("wait|--set|c", ["cli-set"]),
+        ("suspend|c", ["cli-set"]),
+        ("explain|restart.max_d", ["restart.max_delay"]),
+        ("set|", ["web", "db"]),
+        ("set|web|auto", ["autostart="]),
+        ("set|web|stop.ti", ["stop.timeout="]),
+        ("wait|web|--for|ex", ["exited", "exited="]),
+        ("wait|web|--for|cond", ["condition="]),
+        ("up|-f|PROFILES|--profile|", ["dev", "prod", "none"]),
+        ("apply|--file|PROFILES|--profile|p", ["prod"]),
         ("exec|--log-dir|", [":folders"]),
         ("exec|--user|roo", ["root"]),
         ("exec|--stop-signal|SIGTER", ["SIGTERM"]),
@@ -58,8 +76,13 @@ def words(*typed: str) -> list[str]:
         ("version|", []),
     ],
 )
-def test_candidates(daemon: FakeDaemon, typed: str, expected: list[str]) -> None:
-    assert words(*typed.split("|")) == expected
+def test_candidates(daemon: FakeDaemon, typed: str, expected: list[str], manifest: str) -> None:
+    Path(manifest).write_text("profiles: {prod: {}, dev: {}}\nprocesses: []\n")
+    daemon.answers["GET", "/v1/sets"] = CannedAnswer(
+        [{"name": name, "sync": "Synced", "health": "Healthy"} for name in ("file:/srv/app.yaml", "cli-set")]
+    )
+    found = words(*typed.replace("PROFILES", manifest).split("|"))
+    assert [word for word in found if word in expected or "env" not in typed] == expected
 
 
 def test_the_tables_agree_with_the_command_tree() -> None:
@@ -73,7 +96,7 @@ def test_the_tables_agree_with_the_command_tree() -> None:
                 assert POSITIONALS[name] == known, name
                 assert one.arguments[-1].repeated == (POSITIONALS[name] == (PROCESS,)), name
             else:
-                assert not known or verb == "export", name
+                assert not known or verb in ("export", "set"), name
             for other in one.aliases if command.commands else ():
                 assert SUBCOMMAND_OF[other] == one.name
 
@@ -91,6 +114,8 @@ def test_names_need_neither_typer_nor_pydantic(daemon: FakeDaemon) -> None:
 
 def test_without_pmond_nothing_is_said(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["__complete", "stop", ""]) == 0
+    assert main(["__complete", "status", ""]) == 0
+    assert main(["__complete", "up", "-f", "/no/such", "--profile", ""]) == 0
     assert capsys.readouterr() == ("", "")
 
 

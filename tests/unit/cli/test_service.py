@@ -148,16 +148,35 @@ def test_only_root_changes_the_machine(run: Run, monkeypatch: pytest.MonkeyPatch
         assert "you are not root (use sudo, or --user for a service of your own)" in ran.err
 
 
-def test_without_systemd_the_files_are_there_and_it_says_so(
-    run: Run, monkeypatch: pytest.MonkeyPatch, folders: Path
-) -> None:
+def test_without_systemd_nothing_is_left(run: Run, monkeypatch: pytest.MonkeyPatch, folders: Path) -> None:
+    """F21: the files stayed, and root's `up` was the system's pmond from then on."""
     monkeypatch.setattr(ServiceManager, "runs", lambda self: False)
+    before = sorted(folders.rglob("*"))
     ran = run("service", "install", "--user")
-    assert ran.code == 7
-    assert "cannot start pmond: systemd does not run here" in ran.err
-    assert (folders / "systemd/user/pmond.service").exists()
+    assert ran.code == 6
+    assert "cannot install the service: systemd does not run here (nothing was written" in ran.err
+    assert sorted(folders.rglob("*")) == before
     assert run("service", "install", "--user", "--no-start").code == 0
+    assert (folders / "systemd/user/pmond.service").exists()
     assert run("service", "uninstall", "--user").code == 0
+
+
+def test_a_configuration_that_nobody_touched_goes_too(run: Run, root: Path) -> None:
+    run("service", "install", "--root", str(root))
+    assert run("service", "uninstall", "--root", str(root)).code == 0
+    assert files(root) == {}
+
+
+def test_a_program_in_a_folder_that_is_emptied_is_remarked_on(
+    run: Run, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_files, "pmond", lambda: "/tmp/venv/bin/pmond")
+    assert (
+        "/tmp/venv/bin/pmond is in a folder that is emptied"
+        in run("service", "install", "--root", str(root)).err
+    )
+    monkeypatch.setattr(service_files, "pmond", lambda: "/opt/pmon3/bin/pmond")
+    assert "emptied" not in run("service", "install", "--root", str(root), "--force").err
 
 
 def test_a_dry_run_says_what_systemctl_would_be_asked(
