@@ -18,6 +18,8 @@ from tests.support.waiting import until
 SETTLE = 20.0
 """Seconds for everything wanted to be so again; ends of stubborn workers take most of it."""
 _LONG_LIVED = ("steady", "stubborn", "tree", "writer")
+LEAVERS = ("leaver", "daemon", "late", "jobs")
+"""They crash and leave a process behind, each in its own way."""
 _ONE_MAIN = ("steady", "stubborn", "writer")
 
 
@@ -28,6 +30,8 @@ class StormFigures(Struct):
     acknowledged: int = 0
     interrupted: int = 0
     upgrades: int = 0
+    ends: int = 0
+    """Of pmond with all processes, each of which left nothing."""
     rotations_killed: int = 0
     lines: int = 0
     """Written through all rotations, none lost or repeated."""
@@ -61,6 +65,32 @@ class WorkerFleet:
         self.intents.update({name: goal if before[name] == goal else None for name in names})
         self.machine.act(verb, *names)
         self.intents.update(dict.fromkeys(names, goal))
+
+    def stop_and_wait(self, names: list[str]) -> None:
+        """Stop them; when pmond answers that they are, nothing of them is left."""
+        self.intents.update(dict.fromkeys(names, None))
+        targets = self.machine.act("stop", *names)["targets"]
+        wish = {"targets": targets, "until": "stopped", "timeout": 10.0}
+        assert self.machine.client.post("/v1/wait", wish)["outcome"] == "met"
+        self._expect_none(names)
+        self.intents.update(dict.fromkeys(names, "down"))
+
+    def end(self) -> None:
+        """Have pmond end with all processes; when it has, nothing is left."""
+        machine = self.machine
+        machine.client.post("/v1/shutdown", {"stop_processes": True})
+        assert machine.pmond is not None
+        machine.pmond.wait(SETTLE)
+        machine.pmond = None
+        self._expect_none(list(self.modes))
+        self.figures.ends += 1
+
+    def _expect_none(self, names: list[str]) -> None:
+        """Asked of the processes themselves: no look at the clock, no patience."""
+        left = [one for one in self.machine.marked() if one.name in names]
+        assert not left, f"left: {left}"
+        held = [name for name in names if self.machine.ledger.is_alive(name)]
+        assert not held, f"somebody has the locks of {held}"
 
     def delete(self, name: str) -> None:
         self.intents[name] = None

@@ -18,14 +18,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos import numbered
-from tests.chaos.fleet import StormFigures, WorkerFleet
+from tests.chaos.fleet import LEAVERS, StormFigures, WorkerFleet
 from tests.chaos.machine import ChaosMachine
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
 from pmond.runtime.processes import tree
 
-WORKERS = (("steady", 4), ("crash", 4), ("stubborn", 1), ("tree", 2), ("quick", 2))
+WORKERS = (
+    *(("steady", 4), ("crash", 4), ("stubborn", 1), ("tree", 2), ("quick", 2)),
+    *((mode, 1) for mode in LEAVERS),
+)
 _ROTATED = {"log_rotate": {"size": "32KiB", "keep": 1_000_000}}
 """About half a second's lines, so that each pmond has something to rotate soon after it came up."""
 
@@ -47,6 +50,8 @@ class Storm:
             self._delete_and_submit,
             self._rotation,
             self._upgrade,
+            self._stop_in_peace,
+            self._end_in_peace,
             self._idle,
         ]
 
@@ -96,6 +101,19 @@ class Storm:
         verb = self.random.choice(["stop", "start", "restart"])
         if names:
             self._during(lambda: fleet.act(verb, names), 0.1)
+
+    def _stop_in_peace(self) -> None:
+        """Nobody kills pmond before it says that they are stopped."""
+        fleet = self.fleet
+        leavers = [f"{mode}0" for mode in LEAVERS]
+        names = [name for name in self.random.sample(leavers, 2) if fleet.intents[name] != "gone"]
+        if names:
+            fleet.stop_and_wait(names)
+            fleet.act("start", names)
+            self._wait(0.2)
+
+    def _end_in_peace(self) -> None:
+        self.fleet.end()
 
     def _restart_storm(self) -> None:
         fleet = self.fleet

@@ -13,7 +13,8 @@ import signal
 import sys
 import time
 
-MODES = ("steady", "crash", "stubborn", "tree", "quick", "writer")
+MODES = ("steady", "crash", "stubborn", "tree", "quick", "writer", "leaver", "daemon", "late", "jobs")
+LEAVERS = MODES[-4:]  # they crash, and leave a process behind that has their lock
 
 
 def main() -> None:
@@ -41,15 +42,21 @@ def main() -> None:
     if mode == "tree":
         leave_descendant(lock)
     chance = int.from_bytes(os.urandom(2), "big")
+    if mode in LEAVERS and chance % 2:  # in its first instant, or else in its last
+        leave_holder(mode, deaf=chance % 3 == 0)
     if mode == "writer":
         run, lines = write_lines(wake)
         write("wrote", name, run, lines)
-    lifetime = {"crash": 0.02 + chance % 400 / 1000, "quick": chance % 20 / 1000, "writer": 0}.get(mode)
+    lifetime = {"crash": 0.02 + chance % 400 / 1000, "quick": chance % 20 / 1000, "writer": 0}.get(
+        "crash" if mode in LEAVERS else mode
+    )
     while True:
         asked = select.select([wake], [], [], lifetime)[0]
         if mode != "stubborn" or not asked:
             break
         os.read(wake, 64)
+    if mode in LEAVERS and not asked and not chance % 2:
+        leave_holder(mode, deaf=chance % 3 == 0)
     code = 0 if asked or mode == "writer" else 1 + chance % 120
     write("ending", name, number, code)
     os._exit(code)
@@ -76,6 +83,29 @@ def leave_descendant(lock: int) -> None:
                 signal.pause()
         os._exit(0)
     os.wait()
+
+
+def leave_holder(mode: str, deaf: bool) -> None:
+    """A process that leaves in one of the ways that programs have; the lock is its own as well."""
+    main = os.getpid()
+    if os.fork() != 0:
+        return
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else signal.SIG_DFL)
+    if mode == "jobs":  # as a shell with job control
+        os.setpgid(0, 0)
+    else:
+        os.setsid()
+    if mode == "daemon" and os.fork() != 0:
+        os._exit(0)
+    if mode == "late":  # when the main program is gone it makes another, and ends
+        while os.getppid() == main:
+            time.sleep(0.0005)
+        if os.fork() != 0:
+            os._exit(0)
+        os.setsid()
+    while True:
+        signal.pause()
 
 
 main()

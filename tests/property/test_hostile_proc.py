@@ -79,6 +79,7 @@ users = st.sampled_from(
 children = st.lists(numbers, max_size=4).map(b" ".join)
 CONTENTS: dict[str, st.SearchStrategy[bytes]] = {
     "stat": stats() | junk, "environ": environments() | junk, "status": users | junk, "children": children,
+    "cmdline": junk,
 }  # fmt: skip
 processes = st.fixed_dictionaries({name: content | failures for name, content in CONTENTS.items()})
 machines = st.fixed_dictionaries(dict.fromkeys(PIDS, processes))
@@ -133,10 +134,13 @@ def test_whoever_looks_comes_back_with_an_answer(machine: dict[int, dict[str, An
     with looking_at(machine):
         found = adoption.survivors(UUID)
         tree.ProcessTable().members(root)
+        tree.ProcessTable().may_live(root)
         for known in ({7}, set[int]()):
-            for marker in tree.orphans(known):
+            for marker in tree.orphans(known).by_marker:
                 environment.parse_marker(marker)
-            tree.Descendants(lambda known=known: known).members(root)  # type: ignore[misc]
+            descendants = tree.Descendants(lambda known=known: known)  # type: ignore[misc]
+            descendants.members(root)
+            descendants.may_live(root)
         roots: dict[str, Identity | tuple[int, int]] = {"web": (7, 1), "other": Identity(2, 1, boot_id())}
         for now in (1.0, 2.0):
             sampler.sample(roots, now)

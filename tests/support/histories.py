@@ -33,7 +33,7 @@ KINDS = (
     "starved",
     "crasher",
     "crasher",
-    "crasher",
+    "leaver",
     "job",
     "double",
     "missing",
@@ -86,7 +86,7 @@ def program(seed: int, name: str, number: int, revision: str) -> Program:
         code = "FileNotFound" if kind == "missing" else "OutOfProcesses"
         return Program(refusal=code, transient=kind == "starved") if refused else Program()
     stops_in, dies_in = random.choice((0.0, 0.0, 0.4, NEVER)), random.choice((0.0, 0.0, 0.3, 5.0))
-    tree = random.random() < (0.9 if kind in {"rooted", "double"} else 0.1)
+    tree = random.random() < (0.9 if kind in {"rooted", "double", "leaver"} else 0.1)
     lasting = Program(NEVER, stops_in=0.1, tree=tree, tree_stops_in=random.choice((0.0, 1.0, NEVER)))
     if kind in {"steady", "rooted"}:
         return lasting
@@ -103,7 +103,7 @@ def program(seed: int, name: str, number: int, revision: str) -> Program:
         return replace(lasting, stops_in=stops_in, dies_in=dies_in)
     lives = random.choice((0.0, 0.0, 0.05, 0.5, 3.0, 15.0))
     exit = ExitStatus(code=0)
-    if kind == "crasher":
+    if kind in {"crasher", "leaver"}:
         endings = (
             ExitStatus(1),
             ExitStatus(1),

@@ -463,6 +463,10 @@ class Laws:
             _require(alive, f"{name}: shown as {seen.status.word}, but it is not alive")
         if seen.status in {Status.STOPPED, Status.CLOSED, Status.COMPLETED, Status.FAILED, Status.BACKOFF}:
             _require(instance is None, f"{name}: shown as {seen.status.word}, but it is there")
+        if loop.faithful and instance is None:
+            _require(
+                not any(loop.machine.of(name)), f"{name}: shown as {seen.status.word}, but some of it lives"
+            )
         if loop.faithful and instance is not None:
             run = loop.machine.run(name, instance.number)
             _require(run is not None and run.main == alive, f"{name}: seen as alive or not, in error")

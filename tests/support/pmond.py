@@ -42,8 +42,10 @@ class Answer(NamedTuple):
 class Pmond:
     """One pmond, not yet started; `config` are lines of config.yml beside the folders."""
 
-    def __init__(self, folder: Path, config: str = "") -> None:
+    def __init__(self, folder: Path, config: str = "", around: tuple[str, ...] = ()) -> None:
+        """`around`: the command that executes it."""
         self.folder = folder
+        self._around = around
         self.config_file = folder / "config.yml"
         self.manifest_file = folder / "manifest.yaml"
         self.socket = folder / "run" / "pmon3.sock"
@@ -94,7 +96,7 @@ class Pmond:
         try:
             with self.journal_file.open("ab") as journal:
                 self.daemon = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "pmond", *arguments],
+                    [*self._around, sys.executable, "-P", "-m", "pmond", *arguments],
                     stdin=subprocess.DEVNULL, stdout=journal, stderr=journal, cwd="/",
                     start_new_session=True, pass_fds=(write_end,),
                     env=self.environment | {"PMON3_READY_FD": str(write_end)},
@@ -229,12 +231,12 @@ class Pmond:
 
 
 @contextmanager
-def temporary_pmond(config: str = "") -> Iterator[Pmond]:
+def temporary_pmond(config: str = "", around: tuple[str, ...] = ()) -> Iterator[Pmond]:
     """A pmond in a folder that is removed at the end, with everything that it started."""
     folder = Path(tempfile.mkdtemp(prefix="pmon3-"))
     folder.chmod(0o755)  # other users are let in, as they are on a real machine
     try:
-        with Pmond(folder, config) as pmond:
+        with Pmond(folder, config, around) as pmond:
             yield pmond
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -20,15 +20,18 @@ while True:
 
 FORKS_AWAY = """
 import os, sys, time
+there, said = os.pipe()
 if os.fork():
+    os.read(there, 1)
     sys.exit(0)
 os.setsid()
 if os.fork():
     os._exit(0)
 print("daemon", os.getpid(), flush=True)
+os.write(said, b".")
 time.sleep(1000)
 """
-"""The main program ends at once; a daemon in a session of its own stays behind."""
+"""The main program ends once a daemon in a session of its own is there, which stays behind."""
 
 HAS_GRANDCHILDREN = """
 import os, time

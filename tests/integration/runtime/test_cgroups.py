@@ -18,8 +18,17 @@ from tests.support.starting import reap, start
 from tests.support.waiting import until
 
 from pmond.runtime.processes.cgroup_root import CgroupRoot, NoCgroups, find_place
-from pmond.runtime.processes.cgroups import Cgroups
-from pmond.runtime.processes.tree import become_subreaper, own_children
+from pmond.runtime.processes.cgroups import Cgroups, Grouped
+from pmond.runtime.processes.identity import Identity, read_stat
+from pmond.runtime.processes.tree import (
+    Descendants,
+    Root,
+    become_subreaper,
+    children,
+    marker_of,
+    orphans,
+    own_children,
+)
 
 STATE = str(uuid.uuid4())
 MARKER = f"{STATE}:web:1"
@@ -106,6 +115,101 @@ def test_those_that_fork_faster_than_anybody_can_look_die_at_once(place: CgroupR
     cgroups.kill(group)  # this once, and nothing else
     until(nobody_left, "no process to be left at all")
     assert pids(cgroups, group) == set()
+
+
+def test_a_program_that_forks_nothing_in_its_first_instant_is_enclosed(
+    place: CgroupRoot, tmp_path: Path
+) -> None:
+    assert become_subreaper()
+    cgroups = Cgroups(place)
+    child = start(tmp_path, *gate(tmp_path, TREE), marker=MARKER)
+    group = joined(cgroups, child.pid)
+    assert not cgroups.encloses(group), "nobody has looked for orphans yet"
+    cgroups.note_orphans(orphans({child.pid}))
+    assert cgroups.encloses(group)
+    (tmp_path / "go").touch()
+    until(lambda: (tmp_path / "bare.pid").exists(), "it forks")
+    os.kill(child.pid, signal.SIGKILL)
+    root = Root(child.pid, child.start_ticks, MARKER, frozenset({os.geteuid()}))
+    alone = Grouped(cgroups, group, Blind())
+    assert cgroups.populated(group) and alone.may_live(root)
+    cgroups.kill(group)
+    until(lambda: not alone.may_live(root), "nothing is left")
+    cgroups.left(group, MARKER)
+    assert not cgroups.encloses(group), "it is over"
+
+
+class Blind:
+    """A search that must not be asked."""
+
+    def members(self, root: Root) -> frozenset[Identity]:
+        raise AssertionError("the group alone knows")
+
+    def may_live(self, root: Root) -> bool:
+        raise AssertionError("the group alone knows")
+
+
+HAS_CHILD = "import os, time\nif os.fork() == 0: os.setsid()\ntime.sleep(60)"
+HAS_ORPHAN = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork(): os._exit(0)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("code", [HAS_CHILD, HAS_ORPHAN], ids=["a child", "an orphan"])
+def test_one_that_forked_before_it_was_moved_is_not_enclosed(
+    place: CgroupRoot, tmp_path: Path, code: str
+) -> None:
+    assert become_subreaper()
+    cgroups = Cgroups(place)
+    child = start(tmp_path, sys.executable, "-I", "-S", "-c", code, marker=MARKER)
+    until(
+        lambda: any(has_left(pid, child.pid) for pid in below(child.pid)),
+        "what it forked has left its session",
+    )
+    group = joined(cgroups, child.pid)
+    cgroups.note_orphans(orphans({child.pid}))
+    assert not cgroups.encloses(group)
+    os.kill(child.pid, signal.SIGKILL)
+    assert reap(child.pid) == -signal.SIGKILL
+    until(lambda: not cgroups.populated(group), "its group is empty")
+    root = Root(child.pid, child.start_ticks, MARKER, frozenset({os.geteuid()}))
+    assert Grouped(cgroups, group, Descendants(set)).may_live(root), "the search finds it all the same"
+
+
+def below(pid: int) -> set[int]:
+    """What it has forked: its own children and those that were left to us."""
+    return {*children(pid), *own_children()} - {pid}
+
+
+def has_left(pid: int, session: int) -> bool:
+    stat = read_stat(pid)
+    return stat is not None and stat.session != session and stat.state != "Z"
+
+
+def test_whoever_has_left_something_outside_once_is_never_taken_for_enclosed(
+    place: CgroupRoot, tmp_path: Path
+) -> None:
+    """Root may move a child to a group of somebody else, as a login does."""
+    cgroups = Cgroups(place)
+    first, second = (start(tmp_path, "/bin/sleep", "60", marker=f"{STATE}:web:{n}") for n in (1, 2))
+    until(lambda: marker_of(first.pid), "its environment is there")
+
+    async def story() -> str:
+        cgroups.join(first.pid, f"{STATE}:web:1")
+        await cgroups.settle()
+        Path(place.own, "cgroup.procs").write_text(str(first.pid))
+        cgroups.note_orphans(orphans({second.pid}))  # as if its main program had ended
+        group = cgroups.join(second.pid, f"{STATE}:web:2")
+        await cgroups.settle()
+        return group
+
+    group = asyncio.run(story())
+    cgroups.note_orphans(orphans({first.pid, second.pid}))
+    assert not cgroups.encloses(group)
 
 
 def test_what_made_groups_of_its_own_is_a_member(place: CgroupRoot, tmp_path: Path) -> None:

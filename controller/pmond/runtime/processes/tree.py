@@ -9,8 +9,10 @@ So the tree of our own child is its descendants, plus those of our other childre
 marker or are in its session or group, plus their descendants (`Descendants`: costs what the tree
 costs). After the daemon itself died, orphans went elsewhere, and all of /proc has to be looked
 through (`ProcessTable`). Both miss a process that moves while they look, therefore killing goes
-on until two looks in a row have found nothing. Both are a `TreeMembership`, and so is a control
-group together with one of them (`cgroups`).
+on until two looks in a row have found nothing. That nothing is left (`may_live`) is believed of one
+look that is *settled*: nobody had just ended, who may have left another, who has become our child since, and
+nobody was just becoming another program, which has no environment for a moment.
+Both are a `TreeMembership`, and so is a control group together with one of them (`cgroups`).
 
 A marker is a claim that anybody can make: it counts for processes of the users that the instance runs as.
 """
@@ -22,9 +24,9 @@ import ctypes
 import os
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -49,6 +51,8 @@ _MARKING = f"\0{MARKER}=".encode()
 _GONE = (FileNotFoundError, ProcessLookupError)
 _CLOSED = (*_GONE, PermissionError)
 """What /proc answers of processes that have ended, or are not ours to look into."""
+_MOST_LOOKS = 5
+"""At programs that come and go faster than they can be looked at; then they count as alive."""
 
 
 class Root(Struct, frozen=True):
@@ -68,6 +72,10 @@ class TreeMembership(Protocol):
 
     def members(self, root: Root) -> frozenset[Identity]:
         """All that live (zombies do not), the main program included."""
+        ...
+
+    def may_live(self, root: Root) -> bool:
+        """Whether any of it lives, or that cannot be told, as they come and go faster than one can look."""
         ...
 
 
@@ -108,19 +116,6 @@ def _signal_own(send: Callable[[int, int], None], pid: int, number: int, resume:
     return True
 
 
-def group_alive(pgid: int) -> bool:
-    """Whether a process group has members, zombies included. Only looks: see `signal_group`."""
-    if pgid <= 1:
-        return False
-    try:
-        os.killpg(pgid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 class Descendants:
     """Membership of trees whose main program is, or was, our own child.
 
@@ -134,15 +129,12 @@ class Descendants:
 
     def __init__(self, mains: Callable[[], Collection[int]]) -> None:
         self._mains = mains
-        self._seen: tuple[frozenset[int], frozenset[int]] | None = None
+        self._seen: _ChildrenSeen | None = None
 
     def members(self, root: Root) -> frozenset[Identity]:
         """The tree under the main program and under its orphans."""
         found: dict[int, Stat] = {}
-        own, strangers = self._look()
-        # Not ours any more once reaped: then its number means nothing.
-        start = [root.pid] if root.pid in own else []
-        start += [pid for pid in strangers if pid != root.pid and _belongs(pid, root)]
+        start = [*self._main(root), *self._orphans(root)]
         while start:
             pid = start.pop()
             stat = read_stat(pid)
@@ -151,12 +143,25 @@ class Descendants:
                 start += children(pid)
         return _alive(found)
 
-    def _look(self) -> tuple[frozenset[int], frozenset[int]]:
-        """Our children, and those of them that are nobody's main program."""
+    def may_live(self, root: Root) -> bool:
+        # Who was alive at the look counts, ended since or not: what it left was not ours then.
+        return any(self._main(root)) or any(self._orphans(root)) or not self._look().settled
+
+    def _main(self, root: Root) -> Iterator[int]:
+        """The main program; once reaped its number may be that of another child of ours."""
+        if root.pid in self._look().own:
+            stat = read_stat(root.pid)
+            if stat is not None and stat.start_ticks == root.start_ticks:
+                yield root.pid
+
+    def _orphans(self, root: Root) -> Iterator[int]:
+        strangers = self._look().strangers.items()
+        return (pid for pid, one in strangers if pid != root.pid and _is_member(*one, root))
+
+    def _look(self) -> _ChildrenSeen:
         if self._seen is not None:
             return self._seen
-        own = frozenset(own_children())
-        seen = own, own.difference(self._mains())
+        seen = _look_at_children(self._mains())
         with suppress(RuntimeError):  # without an event loop each look is a new one
             asyncio.get_running_loop().call_soon(self._forget)
             self._seen = seen
@@ -166,11 +171,66 @@ class Descendants:
         self._seen = None
 
 
+class _Claim(NamedTuple):
+    """What a process says that it belongs to, and whose it is."""
+
+    marker: str
+    """Empty when there is none, or it may not be read."""
+    uid: int | None
+    """None without a marker."""
+
+
+_NO_CLAIM = _Claim("", None)
+
+
+class _ChildSeen(NamedTuple):
+    """A child of ours that is nobody's main program."""
+
+    stat: Stat
+    claim: _Claim
+
+
+class _ChildrenSeen(Struct, frozen=True):
+    """Our children at one moment."""
+
+    own: frozenset[int]
+    strangers: dict[int, _ChildSeen]
+    """Those that live."""
+    settled: bool
+
+
+def _look_at_children(mains: Collection[int]) -> _ChildrenSeen:
+    passing: set[int] = set()
+    for _ in range(_MOST_LOOKS):
+        own, strangers, unclear = frozenset(own_children()), {}, False
+        for pid in own.difference(mains):
+            stat = read_stat(pid)
+            claim = _claim(pid, stat) if stat is not None else None
+            if stat is not None and runs(pid, stat):
+                strangers[pid] = _ChildSeen(stat, claim or _NO_CLAIM)
+                unclear |= claim is None
+            elif pid not in passing:
+                passing.add(pid)
+                unclear = True
+        if not unclear:
+            return _ChildrenSeen(own, strangers, settled=True)
+    return _ChildrenSeen(own, strangers, settled=False)
+
+
 class ProcessTable:
     """Membership by looking at every process there is: about 10 to 20 µs for each."""
 
     def members(self, root: Root) -> frozenset[Identity]:
         """Everything in its session or group or with its marker, and all descendants of that."""
+        return self._look(root)[0]
+
+    def may_live(self, root: Root) -> bool:
+        """Of this look nobody can wait until it is settled: on a busy machine somebody always ends."""
+        found, settled = self._look(root)
+        return bool(found) or (not settled and bool(self.members(root)))
+
+    def _look(self, root: Root) -> tuple[frozenset[Identity], bool]:
+        """Its members, and whether nobody had just ended who may have been one."""
         stats = {pid: stat for pid in _pids() if (stat := read_stat(pid)) is not None}
         below = defaultdict(list)
         for pid, stat in stats.items():
@@ -178,14 +238,20 @@ class ProcessTable:
         leader = stats.get(root.pid)
         # Its number may be another's by now, whose session and group then bear it too.
         reused = leader is not None and leader.start_ticks != root.start_ticks
-        start = [pid for pid, stat in stats.items() if _is_member(pid, stat, root, by_session=not reused)]
+        younger = {pid: stat for pid, stat in stats.items() if stat.start_ticks >= root.start_ticks}
+        claims = {pid: _claim(pid, stat) for pid, stat in younger.items()}
+        start = [
+            pid
+            for pid, claim in claims.items()
+            if _is_member(younger[pid], claim or _NO_CLAIM, root, by_session=not reused)
+        ]
         found: dict[int, Stat] = {}
         while start:
             pid = start.pop()
-            if pid not in found and stats[pid].start_ticks >= root.start_ticks:
+            if pid not in found and pid in younger:
                 found[pid] = stats[pid]
                 start += below[pid]
-        return _alive(found)
+        return _alive(found), None not in claims.values()
 
 
 def members(marker: str, session: int, started_ticks: int) -> frozenset[Identity]:
@@ -193,20 +259,25 @@ def members(marker: str, session: int, started_ticks: int) -> frozenset[Identity
     return ProcessTable().members(Root(session, started_ticks, marker, frozenset({os.geteuid()})))
 
 
-def orphans(known: Collection[int]) -> dict[str, list[Identity]]:
-    """Our children that are nobody's main program, by the marker in their environment.
+class OrphanedChildren(Struct, frozen=True):
+    """Our children that are nobody's main program. Zombies are left out; the reaper takes care of them."""
 
-    Under "" are those whose marker is not to be had: they cleared their environment, or it may
-    not be read. Zombies are left out; the reaper takes care of them.
-    """
+    by_marker: Mapping[str, list[Identity]]
+    """Under "" are those whose marker is not to be had: they have cleared it, or it may not be read."""
+    sessions: frozenset[int]
+    """The sessions that they are in."""
+    settled: bool
+    """These are all of them; false when they come and go faster than one can look."""
+
+
+def orphans(known: Collection[int]) -> OrphanedChildren:
+    """Our children but for the pids of `known`."""
     found: dict[str, list[Identity]] = defaultdict(list)
-    for pid in own_children():
-        if pid in known:
-            continue
-        stat = read_stat(pid)
-        if stat is not None and runs(pid, stat):
-            found[marker_of(pid)].append(Identity(pid, stat.start_ticks, boot_id()))
-    return dict(found)
+    seen = _look_at_children(known)
+    for pid, one in seen.strangers.items():
+        found[one.claim.marker].append(Identity(pid, one.stat.start_ticks, boot_id()))
+    sessions = frozenset(one.stat.session for one in seen.strangers.values())
+    return OrphanedChildren(found, sessions, seen.settled)
 
 
 def kill_members(membership: TreeMembership, root: Root) -> frozenset[Identity]:
@@ -240,12 +311,29 @@ async def kill_tree(membership: TreeMembership, root: Root, timeout: float = 2.0
 
 def marker_of(pid: int) -> str:
     """The instance marker in the environment of a process; empty when there is none to be seen."""
+    return _marker(pid, None) or ""
+
+
+def _claim(pid: int, stat: Stat) -> _Claim | None:
+    """None for one that has just ended, or is just becoming another program."""
+    marker = _marker(pid, stat)
+    if not marker:
+        return None if marker is None else _NO_CLAIM
+    uid = real_uid(pid)
+    return _Claim(marker, uid) if uid is not None else None
+
+
+def _marker(pid: int, stat: Stat | None) -> str | None:
+    """None for one that has just ended, or has neither environment nor arguments yet."""
     try:
         environment = b"\0" + read_whole(f"/proc/{pid}/environ")
-    except _CLOSED:
-        return ""
-    begin = environment.find(_MARKING)
-    if begin < 0:
+        begin = environment.find(_MARKING)
+        if begin < 0:
+            leaderless = stat is not None and stat.state == "Z"  # its other threads are not looked at
+            return "" if environment[1:] or leaderless or read_whole(f"/proc/{pid}/cmdline") else None
+    except _GONE:
+        return None
+    except PermissionError:
         return ""
     begin += len(_MARKING)
     end = environment.find(b"\0", begin)
@@ -272,25 +360,19 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _belongs(pid: int, root: Root) -> bool:
-    stat = read_stat(pid)
-    return stat is not None and _is_member(pid, stat, root)
-
-
-def _is_member(pid: int, stat: Stat, root: Root, by_session: bool = True) -> bool:
+def _is_member(stat: Stat, claim: _Claim, root: Root, by_session: bool = True) -> bool:
     if stat.start_ticks < root.start_ticks:
         return False
     if by_session and root.pid in (stat.session, stat.group):
         return True
-    return marker_of(pid) == root.marker and _runs_as_well(pid, root)
+    return claim.marker == root.marker and _runs_as_well(claim, root)
 
 
-def _runs_as_well(pid: int, root: Root) -> bool:
+def _runs_as_well(claim: _Claim, root: Root) -> bool:
     """Whether a process runs as the instance does, or did: many programs give the rights of root up."""
-    uid = real_uid(pid)
-    if uid is None or uid in root.uids:
-        return uid is not None
-    return start_ticks(root.pid) == root.start_ticks and real_uid(root.pid) == uid
+    if claim.uid in root.uids:
+        return True
+    return start_ticks(root.pid) == root.start_ticks and real_uid(root.pid) == claim.uid
 
 
 def _alive(found: dict[int, Stat]) -> frozenset[Identity]:

@@ -167,7 +167,13 @@ class Daemon:
         services = Services(self.end, self.upgrade, self._doctor, self._look_again)
         self._server = server_of(parts, self._configuration, folder, services, clock, journal)
         self._shutdown_sequence = ShutdownSequence(
-            parts.loop, parts.registry, parts.bus, clock, journal, self._notifier
+            parts.loop,
+            parts.registry,
+            parts.bus,
+            clock,
+            journal,
+            self._notifier,
+            parts.performer.clear_orphans,
         )
         self._upgrade_sequence = UpgradeSequence(
             upgrade, parts, self._server, self._shutdown_sequence, journal, folder.lock, self._open_files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
@@ -32,6 +33,7 @@ class ShutdownSequence:
         clock: Clock,
         journal: Journal,
         notifier: ServiceNotifier,
+        clear_orphans: Callable[[], Awaitable[None]],
     ) -> None:
         self._loop = loop
         self._registry = registry
@@ -39,6 +41,7 @@ class ShutdownSequence:
         self._clock = clock
         self._journal = journal
         self._notifier = notifier
+        self._clear_orphans = clear_orphans
         self.over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -78,6 +81,7 @@ class ShutdownSequence:
             if left:
                 self._journal.error("daemon.left_running", names=sorted(left))
                 return
+        await self._clear_orphans()
 
     async def _ends(self, left: set[str], deadline: float) -> None:
         """Take out of `left` what ends, until all has or it is too late."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
@@ -23,6 +24,8 @@ from pmond.runtime.processes.instances import Instances
 
 _GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL; the default of `stop.timeout`."""
+_LONGEST = 2 * _GRACE
+"""Seconds until `clear` gives up: those that are asked first are killed in the middle of it."""
 _AFTER_EXITS = 0.05
 """Seconds to let exits gather: one look at all children serves a thousand exits."""
 
@@ -31,14 +34,24 @@ class Orphans:
     """Finds and ends them."""
 
     def __init__(
-        self, instances: Instances, cgroups: Cgroups, state_uuid: str, clock: Clock, journal: Journal
+        self,
+        instances: Instances,
+        programs: Callable[[], Collection[int]],
+        cgroups: Cgroups,
+        state_uuid: str,
+        clock: Clock,
+        journal: Journal,
     ) -> None:
+        """`programs`: the pids of our children that were started as such, and are nobody's orphans."""
         self._instances = instances
+        self._programs = programs
         self._cgroups = cgroups
         self._state_uuid = state_uuid
         self._clock = clock
         self._journal = journal
         self._asked: dict[Identity, float] = {}
+        self._none = asyncio.Event()
+        """None is left, as far as the last look tells."""
         self._timer: asyncio.TimerHandle | None = None
         self._spared: set[str] = set()
 
@@ -55,8 +68,24 @@ class Orphans:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_AFTER_EXITS, self._look)
 
+    def one_ended(self) -> None:
+        """A child ended that was no main program; perhaps the last of them."""
+        if self._asked:
+            self.schedule_check()
+
+    async def clear(self) -> None:
+        """Have all of them end, and wait for that; not for those that outlive SIGKILL."""
+        self._none.clear()
+        self._look()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._none.wait(), _LONGEST)
+        if self._asked:
+            self._journal.error("orphans.live_on", pids=[identity.pid for identity in self._asked])
+
     def _look(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now = self._clock.now()
         found: dict[Identity, float] = {}
         for marker, identities in self._suspects():
@@ -65,11 +94,15 @@ class Orphans:
                     if identity not in found:
                         found[identity] = self._end(identity, marker, now)
         self._asked = found
-        if found:
+        if not found:
+            self._none.set()
+        else:
             self._timer = asyncio.get_running_loop().call_later(_GRACE / 2, self._look)
 
     def _suspects(self) -> Iterator[tuple[str, list[Identity]]]:
-        yield from tree.orphans(self._instances.mains()).items()
+        seen = tree.orphans(self._programs())
+        self._cgroups.note_orphans(seen)
+        yield from seen.by_marker.items()
         yield from self._cgroups.orphans().items()
 
     def _is_stray(self, marker: str) -> bool:

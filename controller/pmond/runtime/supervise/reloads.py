@@ -76,6 +76,11 @@ class Reloads:
         self._loop.tell(Reloaded(command.name, command.number, command.files, error))
         return True
 
+    @property
+    def pids(self) -> set[int]:
+        """The commands that run."""
+        return set(self._running)
+
     def _too_late(self, pid: int, limit: float) -> None:
         command = self._running.get(pid)
         if command is not None:

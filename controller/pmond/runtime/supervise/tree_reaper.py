@@ -1,19 +1,19 @@
 """What a main program leaves behind: found, followed up, and gone before its instance counts as ended.
 
-Theory of operation: at every end of a main program its process group is looked at, and its whole
-tree, with orphans that made sessions of their own, when it was being stopped. What is left is sent what
-the main program was sent, and killed when that was killed; the core is told once nothing is left.
-Processes with `kill_group: false` are spared.
+Theory of operation: at every end of a main program all that knows its instance is asked whether
+something of it is left: its control group; and where that need not hold all of it (see `cgroups`), or there
+is none, our children, by marker, session and process group, which costs what they are in number. The core
+is told with the end, and plans no restart until nothing is left. What is left is sent what the main
+program was sent, and killed when that was killed. Processes with `kill_group: false` are spared.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pmond.core.facts import TreeEmpty
-from pmond.core.model import Phase
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.cgroups import Cgroups, Grouped
@@ -23,6 +23,9 @@ from pmond.runtime.processes.tree import TreeMembership
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.orphans import Orphans
 
+_LOOK_AGAIN = 0.02
+"""Seconds."""
+
 
 class TreeReaper:
     """Knows the members of each instance, and the instances of which only members are left."""
@@ -31,11 +34,14 @@ class TreeReaper:
         self,
         loop: Loop,
         instances: Instances,
+        programs: Callable[[], Collection[int]],
         cgroups: Cgroups,
         orphans: Orphans,
         watch_stranger: Callable[[Identity], bool],
     ) -> None:
-        """`watch_stranger`: have `look` called when a process that is not our child ends."""
+        """`programs`: the pids of our children that were started as such. `watch_stranger`: have `look`
+        called when a process that is not our child ends.
+        """
         self._loop = loop
         self._instances = instances
         self._cgroups = cgroups
@@ -43,7 +49,7 @@ class TreeReaper:
         self._watch_stranger = watch_stranger
         self._left: dict[str, Running] = {}
         self._killing: set[asyncio.Task[None]] = set()
-        self._trees: TreeMembership = tree.Descendants(instances.mains)
+        self._trees: TreeMembership = tree.Descendants(programs)
         self._table: TreeMembership = tree.ProcessTable()
 
     def members(self, running: Running) -> frozenset[Identity]:
@@ -60,7 +66,7 @@ class TreeReaper:
     def _may_live(self, running: Running) -> bool:
         """Whether anything of it lives. What cannot be looked at may, and is killed until it can be."""
         try:
-            return bool(self.members(running))
+            return self._membership(running).may_live(running.root)
         except OSError:
             return True
 
@@ -71,17 +77,13 @@ class TreeReaper:
             self._orphans.exempt(running.name)
             return False
         self._orphans.unexempt(running.name)
-        state = self._loop.observed.get(running.name)
-        instance = state.instance if state is not None else None
-        stopping = instance is not None and instance.phase is Phase.STOPPING
-        if not running.own or stopping:
-            return self._may_live(running)
-        # The cheap question first: after a crash nothing may stand in the way of the restart.
-        return tree.group_alive(running.pid) and self._may_live(running)
+        return self._may_live(running)
 
     def expect(self, running: Running) -> None:
         """Have the end of what its main program left behind noticed."""
         self._left[running.name] = running
+        # Somebody may have been taken for alive who is on nobody's list any more.
+        asyncio.get_running_loop().call_later(_LOOK_AGAIN, self.look)
         if running.own:
             return  # we are told: orphans become children of pmond
         for identity in self.reachable(running):
