@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.reading import read_value
-from pmond.core.compare import CompareOptions, Existing, compare
+from pmond.core.compare import compare
 from pmond.core.model import Desired, Intent, Policy, SourceLocation
 from pmond.core.plan import plan
+from pmond.core.step import CompareOptions, Existing
 from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority
 from pmond.runtime.base import clock

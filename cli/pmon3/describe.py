@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pmon3.render import memory
+from pmon3.render_plan import from_to
 from pmon3.times import in_local_times, local_time, uptime
 
 _EVENTS_SHOWN = 10
@@ -29,7 +30,8 @@ def properties(
     """
     return [
         *_of_the_seed(process), *_ours(process, now), *_settings(process), *_origins(process),
-        *_conditions(process), *_events(process), *(("log line", line) for line in log_lines),
+        *_conditions(process), *_pending(process), *_events(process),
+        *(("log line", line) for line in log_lines),
     ]  # fmt: skip
 
 
@@ -168,6 +170,11 @@ def _conditions(process: dict[str, Any]) -> list[tuple[str, str]]:
         for c in process.get("conditions", [])
         if c["type"] == "Ready" or c["status"] != "False"
     ]
+
+
+def _pending(process: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a restart will bring, field by field."""
+    return [("pending", f"{change['path']}: {from_to(change)}") for change in process.get("pending", [])]
 
 
 def _condition_words(condition: dict[str, Any]) -> str:

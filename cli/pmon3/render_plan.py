@@ -94,6 +94,11 @@ def _in_columns(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
     ]
 
 
+def from_to(change: dict[str, Any]) -> str:
+    """``"8080" -> "8081"``."""
+    return f"{_value(change['before'])} -> {_value(change['after'])}"
+
+
 def _value(value: Any) -> str:
     return "none" if value is None else visible(json.dumps(value, ensure_ascii=False))
 

@@ -54,6 +54,15 @@ class InstanceStatus(TypedDict):
     revision: str
 
 
+class Change(TypedDict):
+    """One field that differs."""
+
+    path: str
+    before: Any
+    after: Any
+    effect: str
+
+
 class Description(ProcessStatus):
     """What `desc` shows: a status and what is behind it."""
 
@@ -61,6 +70,7 @@ class Description(ProcessStatus):
     origins: dict[str, str]
     spec: dict[str, Any]
     conditions: list[Condition]
+    pending: list[Change]
     events: list[Event]
     instances: list[InstanceStatus]
 
@@ -105,15 +115,6 @@ class DiagnosticObject(TypedDict):
     path: str
     hint: str
     related: NotRequired[list[RelatedPlace]]
-
-
-class Change(TypedDict):
-    """One field that differs."""
-
-    path: str
-    before: Any
-    after: Any
-    effect: str
 
 
 class PlannedAction(TypedDict):

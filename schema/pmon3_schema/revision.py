@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # as in `errors`
 PREFIX = "h1:"
 """Version of the recipe; revisions with another prefix are not comparable."""
 
-_SECRET_FIELDS = ("/env_vars/",)
+_SECRET_FIELDS = ("/env_vars/", "/ready/http/headers/", "/live/http/headers/")
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _STRENGTH = {effect: number for number, effect in enumerate(Effect)}
 _NO_EXTRA: Mapping[str, str] = {}

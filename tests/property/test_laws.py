@@ -27,8 +27,9 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import merged, options_document
 from pmon3_schema.reading import read_value
 from pmon3_schema.revision import changes, revision
-from pmond.core.compare import CREATE, PRUNE, CompareOptions
-from pmond.core.model import Hold
+from pmond.core.case import waits_for_restart
+from pmond.core.model import NOTHING_SEEN, Hold
+from pmond.core.step import CREATE, PRUNE, CompareOptions
 
 pytestmark = pytest.mark.slow
 
@@ -109,17 +110,6 @@ def test_p02_an_empty_plan_is_no_change(
     steps = world.apply(second, options()).steps
     after = {name: (replace(one, undeclared=False), pid) for name, (one, pid) in world.picture().items()}
     assert (steps == ()) == (before == after)
-
-
-@given(manifests(), st.sampled_from(FORMATS))
-@settings(max_examples=60, deadline=None)
-def test_p03_applying_what_is_exported_changes_nothing(
-    manifest: tuple[ProcessSpec, ...], format_name: str
-) -> None:
-    world = world_after(manifest)
-    text = render([plain(world.intents[name].spec) for name in sorted(world.intents)], format_name)
-    reading = read([ManifestFile(f"/p.{format_name}", text.encode())])
-    assert world.compare([entry.spec for entry in reading.entries], options()).steps == ()
 
 
 @given(manifests(), st.sampled_from(FORMATS))
@@ -279,19 +269,104 @@ def test_p17_a_hold_survives_and_leaves_no_trace(
 
 @given(specs("a", []), specs("b", []))
 @settings(max_examples=60, deadline=None)
-def test_p18_a_rename_keeps_the_pid(old: ProcessSpec, other: ProcessSpec) -> None:
+def test_p18_a_rename_keeps_the_pid_unless_what_changes_needs_a_restart(
+    old: ProcessSpec, other: ProcessSpec
+) -> None:
     old = replace(old, autostart=True)
     new = replace(other, renamed_from="a", autostart=True)
     world = world_after((old,))
     pid = world.pid_of("a")
     world.apply((new,), options())
     assert "a" not in world.intents
-    assert world.pid_of("b") == pid  # what needs a restart waits for one
-    world.apply((new,), options())
     restart = new.on_change != "none" and any(
         change.effect is Effect.RESTART for change in changes(replace(old, name="b"), new)
     )
     assert (world.pid_of("b") == pid) == (not restart)
+    assert world.log.count("+b") == restart and "+a" not in world.log[1:], "renamed first, then restarted"
+    assert world.intents["b"].generation == 2, "one change"
+
+
+@given(specs("a", []), specs("b", []), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_p18_a_hot_reload_renames_and_leaves_the_restart_for_later(
+    old: ProcessSpec, other: ProcessSpec, twice: bool
+) -> None:
+    new = replace(other, renamed_from="a", autostart=True)
+    world = world_after((replace(old, autostart=True),))
+    pid = world.pid_of("a")
+    for _ in range(1 + twice):
+        world.apply((new,), options(restart=False))
+    assert world.pid_of("b") == pid and "a" not in world.intents
+    world.apply((new,), options())
+    restart = new.on_change != "none" and revision(new) != revision(replace(old, name="b"))
+    assert (world.pid_of("b") == pid) == (not restart)
+
+
+def renamed(manifest: tuple[ProcessSpec, ...], names: list[str]) -> tuple[ProcessSpec, ...]:
+    """The same processes under other names, as far as there are some."""
+    new = {spec.name: name for spec, name in zip(manifest, names, strict=False)}
+    return tuple(
+        replace(
+            spec,
+            name=new.get(spec.name, spec.name),
+            renamed_from=spec.name if spec.name in new else "",
+            dependencies=tuple(
+                replace(need, name=new.get(need.name, need.name)) for need in spec.dependencies
+            ),
+        )
+        for spec in manifest
+    )
+
+
+@given(manifests(), manifests(), st.permutations("wxyz").map(lambda names: names[:2]))
+@settings(max_examples=80, deadline=None)
+def test_p01_p02_renames_and_changes_of_one_apply_are_done_by_it(
+    first: tuple[ProcessSpec, ...], second: tuple[ProcessSpec, ...], names: list[str]
+) -> None:
+    """Each process may get another name, other fields and other dependencies at once."""
+    first, second = startable(first), startable(second)
+    kept = {spec.name for spec in first}
+    second = renamed(tuple(spec for spec in second if spec.name in kept), names)
+    declared = {spec.name for spec in second}
+    second = tuple(
+        replace(spec, dependencies=tuple(need for need in spec.dependencies if need.name in declared))
+        for spec in second
+    )
+    world = world_after(first)
+    world.apply(second, options())
+    for spec in second:
+        one = world.intents[spec.name]
+        assert one.spec == spec
+        waits = waits_for_restart(one, world.observed.get(spec.name, NOTHING_SEEN))
+        assert not waits or spec.on_change == "none"
+    before = world.picture()
+    assert world.apply(second, options()).steps == ()
+    assert world.picture() == before
+
+
+@given(manifests(), manifests(), manifests())
+@settings(max_examples=80, deadline=None)
+def test_a_restart_that_was_put_off_names_what_the_running_program_is_without(
+    first: tuple[ProcessSpec, ...], second: tuple[ProcessSpec, ...], third: tuple[ProcessSpec, ...]
+) -> None:
+    world = world_after(started(first))
+    runs = {spec.name: spec for spec in first if world.pid_of(spec.name)}
+    for manifest in (second, third):
+        world.apply(started(manifest), options(restart=False, prune=False))
+    found = world.compare(started(third), options(prune=False))
+    steps = {step.name: step for step in found.steps}
+    notes = {note.name: note.message for note in found.notes if note.code == "pending"}
+    for spec in third:
+        earlier = runs.get(spec.name)
+        if earlier is None or not world.intents[spec.name].deferred:
+            continue
+        missing = [c for c in changes(earlier, spec) if c.effect is Effect.RESTART]
+        if spec.on_change == "none":
+            assert spec.name not in steps
+            assert (spec.name in notes) == bool(missing)
+            assert all(change.path in notes[spec.name] for change in missing)
+        else:
+            assert [*steps[spec.name].changes] == missing if missing else spec.name not in steps
 
 
 @given(manifests(), manifests(), st.lists(st.sampled_from("xy"), max_size=4))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.spec_strategies import TEXT, entries
 
 from pmon3_schema.diagnostics import Diagnostic, render_text
 from pmon3_schema.field_types import split_words
@@ -19,50 +20,7 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.reading import read_value
 from pmon3_schema.revision import changes, revision
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
-NAMES = st.text("abcXYZ09_.:@ é-", min_size=1, max_size=8).filter(
-    lambda name: (
-        name == name.strip()
-        and not name.startswith("-")
-        and name not in {".", ".."}
-        # NAME@NUMBER is a replica, which no entry declares.
-        and not name.rpartition("@")[2].isdecimal()
-    )
-)
-VARIABLES = st.text("ABC_ é'\"1", min_size=1, max_size=6)
-DURATIONS = st.one_of(st.integers(0, 10**6), st.floats(0, 10**6, allow_nan=False))
-
-RESTARTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "policy": st.sampled_from(["always", "on-failure", "never"]),
-        "delay": DURATIONS,
-        "success_exit_codes": st.lists(st.integers(0, 255), max_size=3),
-        "jitter": st.floats(0, 1),
-    },
-)
-ENTRIES = st.fixed_dictionaries(
-    {"file": TEXT.filter(bool).map(lambda text: "/bin/" + text.replace("/", "") + "x"), "name": NAMES},
-    optional={
-        "args": st.lists(TEXT, max_size=3),
-        "env_vars": st.dictionaries(VARIABLES, TEXT, max_size=3),
-        "user": st.sampled_from(["ana", "1000", "true", "null"]),
-        "log": st.just("/var/log/é.log"),
-        "groups": st.lists(NAMES, max_size=2),
-        "umask": st.integers(0, 0o777),
-        "priority": st.integers(-20, 19),
-        "limits": st.fixed_dictionaries(
-            {}, optional={"nofile": st.integers(0, 99), "memory": st.integers(0, 10**9)}
-        ),
-        "restart": RESTARTS,
-        "stop": st.fixed_dictionaries(
-            {}, optional={"signal": st.sampled_from(["SIGINT", "SIGHUP"]), "timeout": DURATIONS}
-        ),
-        "labels": st.dictionaries(TEXT.filter(lambda text: text != "<<"), TEXT, max_size=2),
-        "description": TEXT,
-        "env_file": st.just(["/etc/a.env"]),
-    },
-)  # fmt: skip
+ENTRIES = entries(file=TEXT.filter(bool).map(lambda text: "/bin/" + text.replace("/", "") + "x"))
 MANIFESTS = st.lists(ENTRIES, max_size=3, unique_by=lambda entry: entry["name"])
 
 

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from pmon3_schema.process import ProcessSpec
 from pmond.core import pruning
 from pmond.core.actions import Action, Forget, Kill, Reload, Start, Stop
-from pmond.core.case import changed_files
-from pmond.core.compare import CompareOptions, Comparison, compare
+from pmond.core.case import changed_files, waits_for_restart
+from pmond.core.compare import Comparison, compare
 from pmond.core.evolve import evolve
 from pmond.core.facts import (
     DeadlinePassed,
@@ -33,6 +33,7 @@ from pmond.core.model import NOTHING_SEEN, NOWHERE, Desired, ExitStatus, Hold, I
 from pmond.core.plan import dependants_of, plan
 from pmond.core.report import report
 from pmond.core.rollout import Progress, Rollout, advance, rollout_of
+from pmond.core.step import CompareOptions
 
 _MOST_ROUNDS = 2_000
 
@@ -48,20 +49,14 @@ class DeclaredWorld(Struct):
     observed: dict[str, State] = field(default_factory=dict)
     now: float = 0.0
     pids: int = 100
+    run_specs: dict[int, ProcessSpec] = field(default_factory=dict)
+    """What each program was started with, by pid."""
     log: list[str] = field(default_factory=list)
     """Names in the order in which they were started (`+`) and stopped (`-`)."""
 
     def compare(self, specs: Sequence[ProcessSpec], options: CompareOptions) -> Comparison:
         """The plan. Raises Refused."""
-        running = {
-            name: Runs(
-                state.instance.revision,
-                self.intents[name].deferred and state.instance.revision != self.intents[name].revision,
-                bool(changed_files(state)),
-            )
-            for name, state in self.observed.items()
-            if state.instance is not None and name in self.intents
-        }
+        running = {name: self._runs(name) for name in self.intents if self.pid_of(name)}
         comparison = compare(specs, existing(self.intents, running), options)
         if comparison.conflicts or pruning.refusal(comparison, options):
             raise Rejected
@@ -133,6 +128,13 @@ class DeclaredWorld(Struct):
         """Everything that a person could see to have changed."""
         return {name: (one, self.pid_of(name)) for name, one in self.intents.items()}
 
+    def _runs(self, name: str) -> Runs:
+        state, one = self.observed[name], self.intents[name]
+        assert state.instance is not None
+        outdated = waits_for_restart(one, state)
+        earlier = self.run_specs[state.instance.pid] if outdated else None
+        return Runs(state.instance.revision, outdated, bool(changed_files(state)), earlier)
+
     def _desired(self) -> Desired:
         pairs = ((name, one.spec.needs) for name, one in self.intents.items())
         return Desired(self.intents, dependants_of(pairs))
@@ -166,6 +168,7 @@ class DeclaredWorld(Struct):
         if isinstance(action, Start):
             wanted = self._desired().wanted[name]
             self.pids += 1
+            self.run_specs[self.pids] = wanted.spec
             self.log.append(f"+{name}")
             self._tell(Spawned(name, action.number, self.pids, wanted.revision, wanted.token, action.needs))
         elif isinstance(action, Stop):

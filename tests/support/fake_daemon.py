@@ -78,6 +78,7 @@ def detailed(number: int, name: str, status: str = "running", **changes: Any) ->
                 "reason": "Started", "message": "pid 4001", "fields": {"pid": 4001},
             }
         ],
+        "pending": [],
         "instances": [],
     } | changes  # fmt: skip
 

@@ -115,6 +115,12 @@ def is_ready(wanted: Intent, instance: Instance) -> bool:
     return instance.phase is Phase.RUNNING and not lost
 
 
+def waits_for_restart(wanted: Intent, state: State) -> bool:
+    """It runs with an earlier spec, because the restart that would bring the present one was put off."""
+    instance = state.instance
+    return wanted.deferred and instance is not None and instance.revision != wanted.revision
+
+
 def changed_files(state: State) -> tuple[str, ...]:
     """The watched paths of an instance that say something else than when it read them."""
     if state.instance is None or state.instance.files == state.files:

@@ -10,77 +10,17 @@ ever pruned, and only when the caller asks for it (`pruning` has the rules).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from pmon3_schema import graph
-from pmon3_schema.effect import Effect
+from pmon3_schema.equivalence import put_like
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.revision import SpecChange, changes, revision, strongest
-from pmond.core.model import CLI, NOWHERE, SourceLocation
+from pmond.core.difference import pending, step_for, steps_of_move
+from pmond.core.model import CLI
+from pmond.core.step import ADOPT, CREATE, MOVE, PRUNE, RESTART, UPDATE, CompareOptions, Existing, Step
 
-CREATE, UPDATE, RESTART, ADOPT, PRUNE, MOVE = "create", "update", "restart", "adopt", "prune", "move"
 _ORDER = (MOVE, PRUNE, ADOPT, UPDATE, RESTART, CREATE)
-
-
-class Existing(NamedTuple):
-    """A declared process as comparison sees it. A tuple: a thousand are made for each comparison."""
-
-    spec: ProcessSpec
-    owner: str
-    place: SourceLocation = NOWHERE
-    """For messages."""
-    runs: str = ""
-    """The revision that it runs with; empty when it does not run."""
-    outdated: bool = False
-    """It runs with an earlier spec, as a restart was put off."""
-    behind: bool = False
-    """A file that it watches says something else than when it read it."""
-    held: bool = False
-    """A person stopped it."""
-
-    @property
-    def running(self) -> bool:
-        return bool(self.runs)
-
-
-class CompareOptions(Struct, frozen=True):
-    """How a manifest is to be brought in, and for whom."""
-
-    owner: str
-    prune: bool = False
-    prune_limit: str = ""
-    """How much may be pruned at once: a number, or a share such as 80%; the default when empty."""
-    allow_empty: bool = False
-    take_over: bool = False
-    """Processes of other owners become the owner's."""
-    take_submitted: bool = False
-    """Processes that were submitted by command become the owner's."""
-    predecessors: frozenset[str] = frozenset()
-    """Sets that the owner takes the place of: what both declare becomes the owner's."""
-    restart: bool = True
-    """A change that needs a restart gets one; otherwise it waits for the next start."""
-    partial: bool = False
-    """The specs are some of what the owner declares; nothing is known about the others."""
-    forced: frozenset[str] = frozenset()
-    """These are restarted whether they changed or not."""
-
-
-class Step(Struct, frozen=True):
-    """One difference and what removing it costs."""
-
-    action: str
-    name: str
-    effect: str
-    changes: tuple[SpecChange, ...] = ()
-    causes: tuple[str, ...] = ()
-    spec: ProcessSpec | None = None
-    """What is declared afterwards; None where nothing is."""
-    moved_from: str = ""
-    wave: int = 0
-    """Steps of one wave need nothing of each other; earlier waves come first."""
 
 
 class Conflict(Struct, frozen=True):
@@ -133,7 +73,7 @@ def compare(
     moved = dict(_moves(declared, existing, options))
     work = _Comparing()
     for new, old in moved.items():
-        work.steps.append(_moved(existing[old], declared[new]))
+        work.steps += steps_of_move(existing[old], declared[new], options)
     gone = [n for n, one in existing.items() if one.owner == options.owner and n not in declared]
     for name in gone if not options.partial else ():
         if name not in moved.values():
@@ -179,16 +119,6 @@ def _moves(
             yield name, spec.renamed_from
 
 
-def _moved(present: Existing, spec: ProcessSpec) -> Step:
-    old = present.spec.name
-    found = changes(replace(present.spec, name=spec.name), spec)
-    effect = strongest(found)
-    causes = [f"it was called {old}", *(f"{change.path} changed" for change in found)]
-    if effect is Effect.RESTART and present.running:
-        causes.append("waits for the next start")
-    return Step(MOVE, spec.name, effect.value, tuple(found), tuple(causes), spec, moved_from=old)
-
-
 def _leave(work: _Comparing, name: str, present: Existing, options: CompareOptions) -> None:
     """The owner no longer declares it: prune it, or say why it stays."""
     protection = present.spec.prune
@@ -212,16 +142,30 @@ def _bring(work: _Comparing, present: Existing | None, spec: ProcessSpec, option
         effect = "start" if spec.autostart else "none"
         work.steps.append(Step(CREATE, spec.name, effect, causes=("it is new",), spec=spec))
         return
-    step = _changed(present, spec, options)
+    step = step_for(present, put_like(spec, present.spec, options.implied), options)
     if present.owner != options.owner and not _may_take(present, options, step):
         work.conflicts.append(Conflict(spec.name, present.owner, str(present.place)))
     elif step is None:
         work.unchanged += 1
     else:
         work.steps.append(step)
+    _note_pending(work, present, spec, step, options)
     if present.held and spec.autostart:
         text = f"{spec.name} is held: stopped by a person; pmon3 unhold {spec.name} lets it start"
         work.notes.append(Note("held", spec.name, text))
+
+
+def _note_pending(
+    work: _Comparing, present: Existing, spec: ProcessSpec, step: Step | None, options: CompareOptions
+) -> None:
+    """A restart that was put off, and that this does not bring either."""
+    if step is not None and step.action == RESTART:
+        return
+    missing = pending(present.earlier, spec, options.implied)
+    if missing:
+        fields = ", ".join(change.path for change in missing)
+        why = " (on_change: none)" if spec.on_change == "none" else ""
+        work.notes.append(Note("pending", spec.name, f"{spec.name} waits for a restart: {fields}{why}"))
 
 
 def _may_take(present: Existing, options: CompareOptions, step: Step | None) -> bool:
@@ -230,34 +174,6 @@ def _may_take(present: Existing, options: CompareOptions, step: Step | None) -> 
         return True
     same = step is None or step.action == ADOPT
     return present.owner == CLI and (options.take_submitted or same)
-
-
-def _changed(present: Existing, spec: ProcessSpec, options: CompareOptions) -> Step | None:
-    found = tuple(changes(present.spec, spec))
-    causes = [f"taken over from {present.owner}"] if present.owner != options.owner else []
-    causes += [f"{change.path} changed" for change in found]
-    effect = strongest(found)
-    if spec.name in options.forced and present.running:
-        return Step(RESTART, spec.name, "restart", found, (*causes, "a restart was asked for"), spec)
-    if effect is Effect.RESTART and present.runs == revision(spec):
-        return Step(UPDATE, spec.name, Effect.NONE.value, found, (*causes, "it runs like that already"), spec)
-    stays = spec.on_change == "none"
-    if present.behind and found and spec.on_change == "restart":
-        return Step(RESTART, spec.name, "restart", found, (*causes, "a file that it watches changed"), spec)
-    if present.outdated and options.restart and present.running and not stays:
-        return Step(RESTART, spec.name, "restart", found, (*causes, "it runs with an earlier spec"), spec)
-    if not found:
-        return Step(ADOPT, spec.name, Effect.NONE.value, (), tuple(causes), spec) if causes else None
-    if present.behind and not stays and effect is not Effect.RESTART:
-        return Step(
-            UPDATE, spec.name, Effect.RELOAD.value, found, (*causes, "a file that it watches changed"), spec
-        )
-    if effect is not Effect.RESTART or not present.running:
-        return Step(UPDATE, spec.name, effect.value, found, tuple(causes), spec)
-    if options.restart and not stays:
-        return Step(RESTART, spec.name, effect.value, found, tuple(causes), spec)
-    waits = "waits for the next start" + (" (on_change: none)" if stays else "")
-    return Step(UPDATE, spec.name, effect.value, found, (*causes, waits), spec)
 
 
 def _in_order(steps: Sequence[Step], existing: Mapping[str, Existing]) -> Iterator[Step]:

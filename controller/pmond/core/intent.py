@@ -14,8 +14,10 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pmond.core.compare import ADOPT, MOVE, PRUNE, RESTART, CompareOptions, Comparison, Existing, Step
+from pmon3_schema.process import ProcessSpec
+from pmond.core.compare import Comparison
 from pmond.core.model import NOWHERE, Intent, SourceLocation
+from pmond.core.step import ADOPT, MOVE, PRUNE, RESTART, CompareOptions, Existing, Step
 
 
 class BroughtIn(Struct, frozen=True):
@@ -34,6 +36,8 @@ class Runs(NamedTuple):
     """It is not what is declared, because a restart was put off."""
     behind: bool = False
     """A file that it watches says something else than when it read it."""
+    earlier: ProcessSpec | None = None
+    """What it runs with where it is outdated, as far as that is known."""
 
 
 _NOTHING = Runs("", False)
@@ -71,7 +75,8 @@ def bring_in(
     for step in comparison.steps:
         if step.action == MOVE:
             moved[step.moved_from] = step.name
-        before = intents.get(step.moved_from or step.name)
+        # What gets another name may have a step of its own after that.
+        before = result.get(step.name) or intents.get(step.moved_from or step.name)
         result[step.name] = _after(step, before, places.get(step.name, NOWHERE), options, trusted, staged)
     for name, place in places.items():
         if name not in result and (intents[name].place != place or intents[name].undeclared):
@@ -120,7 +125,7 @@ def _deferred(step: Step, before: Intent, options: CompareOptions, staged: bool)
     if step.action == RESTART:
         return staged
     stays = step.spec is not None and step.spec.on_change == "none"
-    waits = step.effect == "restart" and (stays or not options.restart or step.action == MOVE)
+    waits = step.effect == "restart" and (stays or not options.restart)
     return waits or before.deferred
 
 

@@ -6,7 +6,8 @@ system or a wrong path looks like. Such a manifest is refused as a whole; a pers
 
 from __future__ import annotations
 
-from pmond.core.compare import CompareOptions, Comparison
+from pmond.core.compare import Comparison
+from pmond.core.step import CompareOptions
 
 AT_LEAST = 3
 """So many may always be pruned at once."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from pmon3_schema.scalars import format_duration, signal_name
 from pmon3_schema.status import Status
 from pmond.core import flap
-from pmond.core.case import Decision, Rule, changed_files, is_ready, why_held
+from pmond.core.case import Decision, Rule, changed_files, is_ready, waits_for_restart, why_held
 from pmond.core.condition import ConditionValue
 from pmond.core.decide import decide
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Intent, Observed, Phase, Policy, State
@@ -40,6 +40,10 @@ _STATUS_OF_RULE = {
     Rule.BACKOFF: Status.BACKOFF,
     Rule.RESTART: Status.QUEUED,
 }
+
+
+SPEC_CHANGED = "SpecChanged"
+"""The reason why a restart is required that was put off when its spec changed."""
 
 
 class Report(Struct, frozen=True):
@@ -137,16 +141,9 @@ def _held(hold: Hold | None) -> ConditionValue:
 
 def _restart_required(wanted: Intent, state: State) -> ConditionValue:
     instance = state.instance
-    outdated = (
-        instance is not None and instance.revision != wanted.revision and instance.phase < Phase.STOPPING
-    )
-    if outdated and wanted.deferred:
-        return ConditionValue(
-            "RestartRequired",
-            True,
-            "SpecChanged",
-            "it runs with an earlier spec; a restart brings the new one",
-        )
+    if instance is not None and instance.phase < Phase.STOPPING and waits_for_restart(wanted, state):
+        message = "it runs with an earlier spec; a restart brings the new one"
+        return ConditionValue("RestartRequired", True, SPEC_CHANGED, message)
     changed = changed_files(state) if wanted.spec.on_change == "none" else ()
     if changed:
         message = f"{', '.join(changed)} changed since it was started; a restart brings the new contents"

@@ -14,7 +14,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from pmon3_schema import graph
-from pmond.core.compare import CREATE, PRUNE, RESTART, Comparison
+from pmond.core.compare import Comparison
+from pmond.core.step import CREATE, PRUNE, RESTART
 
 STOP, CONTINUE, ROLLBACK = "stop", "continue", "rollback"
 
@@ -59,7 +60,7 @@ def rollout_of(comparison: Comparison, parallel: int, on_failure: str) -> Rollou
     starts = [s for s in comparison.steps if s.action == CREATE and s.spec is not None and s.spec.autostart]
     if not restarts and not (starts and (gone or on_failure != STOP)):
         return None
-    steps = [step for step in comparison.steps if step.name in restarts] + starts
+    steps = [step for step in comparison.steps if step.action == RESTART] + starts
     names = {step.name for step in steps}
     needs = {
         step.name: tuple(need for need in step.spec.needs if need in names)
@@ -86,7 +87,7 @@ def merged(earlier: Rollout, later: Rollout) -> Rollout:
 
 def names_in_order(comparison: Comparison, names: set[str]) -> list[str]:
     """`names` in the order of the steps."""
-    return [step.name for step in comparison.steps if step.name in names]
+    return list(dict.fromkeys(step.name for step in comparison.steps if step.name in names))
 
 
 def advance(rollout: Rollout, progress: Mapping[str, Progress], gone: bool) -> Advance:

@@ -13,6 +13,8 @@ import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from pmon3_schema.characters import escaped, escaped_json
 from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import ProcessSpec
@@ -34,6 +36,15 @@ def plain(spec: ProcessSpec) -> dict[str, Any]:
     entry: dict[str, Any] = {name: _seed_value(spec, name) for name in SEED_FIELDS}
     entry = {name: value for name, value in entry.items() if value or name in _ALWAYS or value is False}
     return entry | _plain(spec, skip=frozenset(SEED_FIELDS))
+
+
+def exported(spec: ProcessSpec, user: str, groups: Sequence[str]) -> dict[str, Any]:
+    """The same of a process as it is: who it really runs as, and the groups that it is in now.
+
+    Profiles have said already that it is declared; here nobody chooses one.
+    """
+    present = replace(spec, user=user, groups=tuple(groups), profiles=())
+    return plain(present)
 
 
 def render(processes: Sequence[Mapping[str, Any]], format_name: str) -> str:

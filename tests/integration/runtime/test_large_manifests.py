@@ -12,14 +12,15 @@ from msgspec.structs import replace
 from tests.support.factories import spec
 from tests.support.waiting import eventually
 
+from pmon3_schema.equivalence import ImpliedValues
 from pmon3_schema.errors import PmonError
 from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.protocol import Selection
 from pmond.core.actions import Action
-from pmond.core.compare import CompareOptions
 from pmond.core.events import ProcessEvent
 from pmond.core.model import Hold, Intent, Policy, State
 from pmond.core.rollout import Rollout
+from pmond.core.step import CompareOptions
 from pmond.runtime.access.authority import Authority
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base import clock
@@ -31,6 +32,7 @@ from pmond.runtime.intent.group_editor import GroupEditor
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets
+from pmond.runtime.processes.instances import Instances
 from pmond.runtime.state.records import Batch, EventRecord, HistoryRecord, InstanceRecord
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.store import Store
@@ -73,7 +75,14 @@ class LargeWorld:
             lambda name, outcome, skipped: self.ended.append(outcome),
         )  # fmt: skip
         self.applier = Applier(
-            self.registry, self.loop, commands, self.sets, self.rollouts, lambda: Authority(0)
+            self.registry,
+            self.loop,
+            commands,
+            self.sets,
+            self.rollouts,
+            lambda: Authority(0),
+            Instances(),
+            ImpliedValues,
         )
         self.told: set[str] = set()
 

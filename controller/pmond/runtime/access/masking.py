@@ -25,7 +25,7 @@ def masked_row(row: ProcessStatus) -> ProcessStatus:
 
 def masked_action(action: PlannedAction) -> PlannedAction:
     """A copy of one action of a plan without the old and new values of such fields."""
-    found: PlannedAction = {**action, "changes": [_masked_change(change) for change in action["changes"]]}
+    found: PlannedAction = {**action, "changes": [masked_change(change) for change in action["changes"]]}
     before, after = action.get("entry_before"), action.get("entry_after")
     if before is not None:
         found["entry_before"] = masked(before)
@@ -34,7 +34,8 @@ def masked_action(action: PlannedAction) -> PlannedAction:
     return found
 
 
-def _masked_change(change: Change) -> Change:
+def masked_change(change: Change) -> Change:
+    """A copy of one changed field without its old and new value, where those may be secret."""
     if change["path"].split("/")[1:2] not in ([field] for field in _SECRET_FIELDS):
         return change
     return {**change, "before": _hidden(change["before"]), "after": _hidden(change["after"])}

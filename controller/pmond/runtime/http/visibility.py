@@ -8,7 +8,7 @@ from typing import Any
 from pmon3_schema.answers import Description, Plan
 from pmon3_schema.status import ProcessStatus
 from pmond.runtime.access.authority import Authority, Right
-from pmond.runtime.access.masking import masked, masked_action, masked_row
+from pmond.runtime.access.masking import masked, masked_action, masked_change, masked_row
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.long_work import cooperative_map, release
 
@@ -30,7 +30,8 @@ class Visibility:
         """The same of all that is known of one."""
         if self._of_users(peer)(found["user"]):
             return found
-        return {**found, **masked_row(found), "spec": masked(found["spec"])}
+        pending = [masked_change(change) for change in found["pending"]]
+        return {**found, **masked_row(found), "spec": masked(found["spec"]), "pending": pending}
 
     def specs(self, peer: Principal) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """The same of manifest data, one entry after another."""

@@ -20,7 +20,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pmon3_schema.answers import Plan
+from pmon3_schema.equivalence import ImpliedValues
 from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
+from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Target
 from pmond.core.model import Intent
 from pmond.runtime.access.authority import Authority
@@ -33,6 +35,7 @@ from pmond.runtime.intent.plan_view import invalid, summary_of
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import DONE, PROGRESSING, Sets
+from pmond.runtime.processes.instances import Instances
 from pmond.runtime.supervise.loop import Loop
 
 _LARGE = 64 * 1024
@@ -59,9 +62,13 @@ class Applier:
         sets: Sets,
         rollouts: Rollouts,
         authority: Callable[[], Authority],
+        instances: Instances,
+        implied: Callable[[], ImpliedValues],
     ) -> None:
         self._registry = registry
         self._loop = loop
+        self._instances = instances
+        self._implied = implied
         self._planner = ApplyPlanner(commands, authority)
         self._sets = sets
         self._rollouts = rollouts
@@ -118,7 +125,16 @@ class Applier:
             self._registry.memberships(),
             dict(self._loop.observed),
             self._sets.get(order.options.owner),
+            dict(self._registry.groups),
+            self._run_specs(),
+            self._implied(),
         )
+
+    def _run_specs(self) -> dict[str, ProcessSpec]:
+        """What runs of the processes whose restart was put off."""
+        deferred = (name for name, one in self._registry.processes.items() if one.deferred)
+        running = {name: self._instances.get(name) for name in deferred}
+        return {name: one.spec for name, one in running.items() if one is not None and one.spec is not None}
 
     def _note(self, order: ApplyOrder, prepared: Prepared, edit: Edit) -> None:
         """Write what the set is now together with its processes."""

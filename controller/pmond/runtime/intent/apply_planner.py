@@ -16,15 +16,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.answers import Plan
+from pmon3_schema.equivalence import ImpliedValues
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Entry, ManifestFile, Reading
+from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Target
 from pmond.core import pruning
-from pmond.core.case import changed_files
-from pmond.core.compare import PRUNE, CompareOptions, Comparison, Existing, compare
+from pmond.core.case import changed_files, waits_for_restart
+from pmond.core.compare import Comparison, compare
 from pmond.core.intent import Runs, bring_in, existing
 from pmond.core.model import Intent, SourceLocation, State
 from pmond.core.rollout import STOP, Rollout, rollout_of
+from pmond.core.step import PRUNE, CompareOptions, Existing
 from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
@@ -34,6 +37,8 @@ from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_en
 from pmond.runtime.intent.request_spec import check_dependencies
 from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
 from pmond.runtime.state.records import SourceRecord
+
+_IN_NO_GROUP: frozenset[int] = frozenset()
 
 
 class ApplyOrder(Struct, frozen=True):
@@ -69,6 +74,11 @@ class CurrentState(Struct, frozen=True):
     observed: Mapping[str, State]
     record: SourceRecord | None
     """Of the set that the manifest is."""
+    groups: Mapping[int, str] = {}
+    """Their names by id."""
+    run_specs: Mapping[str, ProcessSpec] = {}
+    """What runs of those whose restart was put off, as far as that is known."""
+    implied: ImpliedValues = ImpliedValues()
 
 
 class ApplyRequest(Struct, frozen=True):
@@ -135,7 +145,7 @@ class ApplyPlanner:
         order = request.order
         version = seen.record.version if seen.record is not None else 0
         _check_version(version, order)
-        present = existing(seen.processes, _running(seen))
+        present = _grouped(existing(seen.processes, _running(seen)), seen)
         entries = self._owned(request.reading, order, seen)
         comparison = self._checked(seen, request.reading, entries, order, present)
         digest = digest_of(request.documents)
@@ -154,7 +164,7 @@ class ApplyPlanner:
     ) -> Comparison:
         if not reading.ok:
             raise invalid(reading)
-        options = order.options
+        options = replace(order.options, implied=seen.implied)
         comparison = compare([entry.spec for entry in entries], present, options)
         if comparison.conflicts:
             raise conflict(comparison, options.owner)
@@ -210,9 +220,27 @@ def _running(seen: CurrentState) -> dict[str, Runs]:
     for name, state in seen.observed.items():
         one, instance = seen.processes.get(name), state.instance
         if one is not None and instance is not None:
-            outdated = one.deferred and instance.revision != one.revision
-            running[name] = Runs(instance.revision, outdated, bool(changed_files(state)))
+            outdated = waits_for_restart(one, state)
+            earlier = seen.run_specs.get(name) if outdated else None
+            running[name] = Runs(instance.revision, outdated, bool(changed_files(state)), earlier)
     return running
+
+
+def _grouped(present: dict[str, Existing], seen: CurrentState) -> dict[str, Existing]:
+    """The same with the groups that each process is in now: commands change those too."""
+    in_groups: dict[frozenset[int], tuple[str, ...]] = {}
+    for name, one in present.items():
+        ids = seen.memberships.get(seen.processes[name].id, _IN_NO_GROUP)
+        if not ids and not one.spec.groups:
+            continue
+        names = in_groups.get(ids)
+        if names is None:
+            names = in_groups[ids] = tuple(
+                seen.groups[number] for number in sorted(ids) if number in seen.groups
+            )
+        if set(names) != {*one.spec.groups}:
+            present[name] = one._replace(spec=replace(one.spec, groups=names))
+    return present
 
 
 def _put(drafted: Drafted, name: str, intent: Intent, present: Intent | None) -> None:

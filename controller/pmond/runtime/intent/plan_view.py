@@ -14,8 +14,9 @@ from pmon3_schema.formats.export import plain
 from pmon3_schema.manifest import Reading
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import mask
-from pmond.core.compare import CREATE, CompareOptions, Comparison, Existing, Step
+from pmond.core.compare import Comparison
 from pmond.core.model import CLI
+from pmond.core.step import CREATE, CompareOptions, Existing, Step
 from pmond.runtime.access.masking import masked
 
 PLAN_FORMAT = "pmon3.plan/1.0"
@@ -71,7 +72,10 @@ def _text(value: list[Any]) -> bytes:
 
 def with_entries(plan: Plan, comparison: Comparison, existing: Mapping[str, Existing]) -> Plan:
     """The plan with the whole entry of each process before and after, secrets masked."""
+    moved = {step.name for step in comparison.steps if step.moved_from}
     for action, step in zip(plan["actions"], comparison.steps, strict=True):
+        if step.name in moved and not step.moved_from:
+            continue  # the step that gave it its name shows all that differs
         known = existing.get(step.moved_from or step.name)
         before, after = known.spec if known is not None else None, step.spec
         action["entry_before"] = _entry(before, after, "*** (before)")

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from pmon3_schema.answers import Suspension
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmond.core.compare import CompareOptions
+from pmond.core.step import CompareOptions
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal

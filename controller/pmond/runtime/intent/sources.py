@@ -22,7 +22,8 @@ from pmon3_schema.manifest import ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.settings import Settings
 from pmon3_schema.work_tree import commit_of
-from pmond.core.compare import CompareOptions, Comparison
+from pmond.core.compare import Comparison
+from pmond.core.step import CompareOptions
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.documents import read_documents

@@ -5,7 +5,7 @@ program on PATH) and answers with a `Launch`; `spawn` performs it without anothe
 """
 
 # A start happens in the event loop, and Path objects would be a third of its cost.
-# ruff: noqa: PTH118, PTH120
+# ruff: noqa: PTH120
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from functools import cache
 
 from msgspec import Struct
 
+from pmon3_schema.equivalence import log_paths
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import LimitsSpec
 from pmond.runtime.access import users
@@ -96,13 +97,6 @@ class Launch(Struct, frozen=True):
     def attempt(self) -> Attempt:
         """The names that an error message needs."""
         return Attempt(self.name, self.file, self.cwd, self.user.name if self.user else "", self.stdout)
-
-
-def log_paths(spec: ProcessSpec, log_dir: str) -> tuple[str, str]:
-    """The files of standard output and standard error; the same one unless the spec says so."""
-    folder = spec.log_dir or log_dir
-    stdout = os.path.join(folder, spec.log or f"{spec.name}.log")
-    return stdout, os.path.join(folder, spec.stderr_log) if spec.stderr_log else stdout
 
 
 def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: bool = True) -> Launch:

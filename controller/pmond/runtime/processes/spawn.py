@@ -37,7 +37,7 @@ from pmond.runtime.processes import launcher
 from pmond.runtime.processes.environment import MARKER
 from pmond.runtime.processes.failures import Attempt, SpawnError, explain
 from pmond.runtime.processes.identity import start_ticks
-from pmond.runtime.processes.launch import Launch, SpawnContext, log_paths, prepare
+from pmond.runtime.processes.launch import Launch, SpawnContext, prepare
 from pmond.runtime.processes.launcher import open_log
 
 __all__ = [
@@ -45,7 +45,6 @@ __all__ = [
     "Launch",
     "SpawnContext",
     "SpawnError",
-    "log_paths",
     "prepare",
     "read_report",
     "seal_descriptors",

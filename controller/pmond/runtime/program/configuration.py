@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pmon3_schema.diagnostics import Diagnostic
+from pmon3_schema.equivalence import ImpliedValues
 from pmon3_schema.errors import PmonError
 from pmon3_schema.paths import Places, socket_path
 from pmon3_schema.settings import Settings
 from pmon3_schema.settings import load as load_settings
 from pmon3_schema.settings_reload import live_part
 from pmond.core.model import FlapPolicy, Policy
+from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority
 from pmond.runtime.access.rules import rules_of
 from pmond.runtime.base.journal import Journal, Level
@@ -77,6 +79,10 @@ class Configuration:
     def authority(self) -> Authority:
         """Who may do what, by the configuration in force."""
         return self._authority
+
+    def implied(self) -> ImpliedValues:
+        """What stands for values that specs leave out."""
+        return ImpliedValues(users.name_of(self._authority.daemon_uid), self.settings.logs.directory)
 
     def _decide_access(self) -> Authority:
         def warn(message: str) -> None:

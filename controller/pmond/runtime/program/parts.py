@@ -170,7 +170,10 @@ class Parts:
         self.commands = Commands(registry, loop, clock, authority)
         self.rollout_ends = RolloutEnds(announce)
         self.rollouts = Rollouts(registry, loop, bus, sets, clock, self._journal, self.rollout_ends)
-        self.applier = Applier(registry, loop, self.commands, sets, self.rollouts, authority)
+        self.applier = Applier(
+            registry, loop, self.commands, sets, self.rollouts, authority, self.instances,
+            self._configuration.implied,
+        )  # fmt: skip
         self.sources = Sources(
             self.applier, registry, sets, self._journal, lambda: self._configuration.settings,
             self._configuration.places.process_config_file, announce,

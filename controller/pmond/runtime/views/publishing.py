@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from pmon3_schema.answers import Description, Event, InstanceStatus
-from pmon3_schema.effect import Effect
-from pmon3_schema.formats.export import plain
+from pmon3_schema.equivalence import ImpliedValues, log_paths
+from pmon3_schema.formats.export import exported, plain
 from pmon3_schema.origins import positions
 from pmon3_schema.process import ProcessSpec
-from pmon3_schema.revision import changes
+from pmon3_schema.revision import SpecChange, mask
 from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, Status
-from pmond.core.condition import ConditionValue
+from pmond.core.case import waits_for_restart
+from pmond.core.difference import pending
 from pmond.core.model import NOTHING_SEEN, Hold, Intent, State
-from pmond.core.report import Report, condition_values, exit_words, report
+from pmond.core.report import SPEC_CHANGED, Report, condition_values, exit_words, report
 from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.base.long_work import MANY, cooperative_map, in_thread
@@ -27,7 +28,6 @@ from pmond.runtime.processes.environment import User, find_user
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.instances import Instances
-from pmond.runtime.processes.launch import log_paths
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.processes.usage import Usage, UsageSampler
 from pmond.runtime.state.records import EventRecord
@@ -142,16 +142,14 @@ class Publisher:
             "origins": origins,
             "spec": plain(one.spec),
             "conditions": self._conditions(one),
+            "pending": [mask(change).to_json() for change in self._pending(one)],
             "events": [event_json(event) for event in self._store.events(one.name, 20)],
             "instances": self._instance_list(one),
         }
 
     def exported(self, one: Intent) -> dict[str, Any]:
         """Manifest data of a process, with its groups and its user as they are now."""
-        entry = plain(one.spec)
-        entry["user"] = one.spec.user or self._user
-        groups = self._registry.groups_of(one)
-        return _in_seed_order(entry, groups)
+        return exported(one.spec, one.spec.user or self._user, self._registry.groups_of(one))
 
     def log_files(self, one: Intent) -> tuple[str, str]:
         return log_paths(one.spec, self._context().log_dir)
@@ -192,23 +190,23 @@ class Publisher:
         loop = self._loop
         found = condition_values(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
         changed = self._change_times.of(one)
+        fields = ", ".join(change.path for change in self._pending(one))
         hold = one.hold
         return [
             truth.published(
                 hold.at if truth.type == "Held" and hold else changed,
                 loop.decided.get(one.name, 0),
-                self._changed_paths(one, truth),
+                f": {fields}" if truth.reason == SPEC_CHANGED and fields else "",
             )
             for truth in found
         ]
 
-    def _changed_paths(self, one: Intent, truth: ConditionValue) -> str:
-        """Which fields wait for a restart."""
-        running = self._instances.get(one.name)
-        if truth.reason != "SpecChanged" or running is None or running.spec is None:
-            return ""
-        found = changes(running.spec, one.spec)
-        return ": " + ", ".join(change.path for change in found if change.effect is Effect.RESTART)
+    def _pending(self, one: Intent) -> tuple[SpecChange, ...]:
+        """What waits for a restart."""
+        state, running = self._loop.observed.get(one.name, NOTHING_SEEN), self._instances.get(one.name)
+        if running is None or not waits_for_restart(one, state):
+            return ()
+        return pending(running.spec, one.spec, ImpliedValues(self._user, self._context().log_dir))
 
     def _instance_list(self, one: Intent) -> list[InstanceStatus]:
         state: State = self._loop.observed.get(one.name, NOTHING_SEEN)
@@ -246,16 +244,3 @@ def event_json(event: EventRecord) -> Event:
 def hold_json(hold: Hold) -> HoldStatus:
     """A hold as callers see it."""
     return {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason, "until": hold.until}
-
-
-def _in_seed_order(entry: Mapping[str, Any], groups: list[str]) -> dict[str, Any]:
-    ordered: dict[str, Any] = {}
-    for key, value in entry.items():
-        if key == "groups":
-            continue
-        if key == "no_auto_restart" and groups:
-            ordered["groups"] = groups
-        ordered[key] = value
-    if groups and "groups" not in ordered:
-        ordered["groups"] = groups
-    return ordered

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pmon3_schema.answers import Member, Revision, Set
 from pmon3_schema.profiles import chosen_words
 from pmon3_schema.status import Status
+from pmond.core.case import waits_for_restart
 from pmond.core.health import health_of, sync_of, worst
 from pmond.core.model import CLI, NOTHING_SEEN, Intent
 from pmond.core.report import report
@@ -115,10 +116,7 @@ class SetView:
         return report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy).status
 
     def _is_outdated(self, one: Intent) -> bool:
-        if not one.deferred:
-            return False
-        instance = self._loop.observed.get(one.name, NOTHING_SEEN).instance
-        return instance is not None and instance.revision != one.revision
+        return waits_for_restart(one, self._loop.observed.get(one.name, NOTHING_SEEN))
 
 
 def _member(one: Intent) -> Member:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core.compare import ADOPT, CompareOptions, Existing, compare
+from pmond.core.compare import compare
+from pmond.core.step import ADOPT, CompareOptions, Existing
 
 
 def test_a_successor_takes_what_both_declare_and_leaves_the_rest() -> None:

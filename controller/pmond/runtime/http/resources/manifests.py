@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from pmon3_schema.answers import Applied, Initialised, Plan, Targets
 from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.protocol import Apply, Document, Init, Reconcile
-from pmond.core.compare import CompareOptions
 from pmond.core.model import Intent
+from pmond.core.step import CompareOptions
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.http.call import Call
 from pmond.runtime.http.visibility import Visibility
