@@ -247,7 +247,8 @@ def test_11_a_socket_that_a_killed_pmond_left_is_replaced(machine: ChaosMachine)
 def test_11_a_socket_file_that_was_removed_is_made_anew(machine: ChaosMachine) -> None:
     """At the next look at everything, or when pmond is asked to read its files again."""
     before = begin(machine, sleeper("one"))
-    machine.socket.unlink()
+    for file in machine.socket.parent.iterdir():
+        file.unlink()
     machine.socket.parent.rmdir()
     os.kill(machine.pid, signal.SIGHUP)
     until(machine.socket.exists, "the file is there again")

@@ -256,7 +256,8 @@ def _with_known_diagnostics(record: SourceRecord) -> SourceRecord:
     def known(found: Mapping[str, Any]) -> DiagnosticObject:
         if "code" in found:
             return cast(DiagnosticObject, found)
-        return Diagnostic(Severity.ERROR, UNREADABLE, found["message"], found["path"]).to_json()
+        message, path = str(found.get("message", "")), str(found.get("path", record.path))
+        return Diagnostic(Severity.ERROR, UNREADABLE, message, path).to_json()
 
     return replace(record, diagnostics=[known(found) for found in record.diagnostics])
 

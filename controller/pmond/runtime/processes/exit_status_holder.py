@@ -142,6 +142,12 @@ class ExitStatusHolder:
             self.problem = f"cannot start the keeper: {error.strerror or error}"
             self.close()
 
+    def begin_anew(self) -> None:
+        """Another process is to hold what is to be held now; it is started when this one's end is noticed."""
+        if self.identity is not None:
+            with suppress(OSError):
+                send_signal(self.identity, signal.SIGKILL)
+
     def was(self, pid: int) -> bool:
         """Whether that process, which has ended, was the keeper; then `start` begins another one."""
         if self.identity is None or pid != self.identity.pid:

@@ -228,14 +228,17 @@ class Daemon:
 
     def _keep_reachable(self) -> None:
         """Somebody may have removed the socket's file, as cleaners of temporary folders do."""
-        server, socket = self._server, self._parts.socket
-        if not server.lost_its_file:
-            return
-        try:
-            server.listen_anew(*self._prepare_socket_folder())
-            self._journal.warn("daemon.socket_renewed", socket=socket)
-        except (PmonError, OSError) as error:
-            self._journal.warn("daemon.socket_lost", socket=socket, error=str(error))
+        server, socket, notify = self._server, self._parts.socket, self._parts.notify_socket
+        if server.lost_its_file:
+            try:
+                server.listen_anew(*self._prepare_socket_folder())
+                self._journal.warn("daemon.socket_renewed", socket=socket)
+            except (PmonError, OSError) as error:
+                self._journal.warn("daemon.socket_lost", socket=socket, error=str(error))
+        if notify.lost_its_file:
+            notify.renew()
+            self._folder.exit_status_holder.keep_too(notify.fileno())
+            self._folder.exit_status_holder.begin_anew()
 
     def _set_going(self) -> None:
         parts = self._parts

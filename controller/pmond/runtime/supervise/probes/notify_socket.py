@@ -74,6 +74,16 @@ class NotifySocket:
         """The descriptor, for whoever holds it on."""
         return self._socket.fileno() if self._socket is not None else None
 
+    @property
+    def lost_its_file(self) -> bool:
+        """Whether somebody has removed the file, as cleaners of temporary folders do."""
+        return self._socket is not None and not os.path.lexists(self.path)
+
+    def renew(self) -> None:
+        """Listen anew at the same place."""
+        self.close(keep_file=True)
+        self.start(None)
+
     def close(self, keep_file: bool) -> None:
         """Listen no more; the file stays where somebody holds the socket for the next pmond."""
         if self._socket is None:
