@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from pmon3_schema import foreign_fields
 from pmon3_schema.fields import FieldStruct, InvalidValue, inner_of
 from pmon3_schema.formats.source import Path
 from pmon3_schema.substituted_text import SubstitutedText
@@ -73,6 +74,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean `{close[0]}`?" if close else ""
 
 
+_YES_OR_NO = {
+    **dict.fromkeys(("yes", "on", "y", "true", "1"), "true, without quotes"),
+    **dict.fromkeys(("no", "off", "n", "false", "0"), "false, without quotes"),
+    **dict.fromkeys(("yes", "on", "y"), "true"),
+    **dict.fromkeys(("no", "off", "n"), "false"),
+}
+"""Words that YAML 1.1 read as true and false; since YAML 1.2 they are text, with quotes and without."""
+_OCTAL = frozenset({"umask", "directory_mode", "file_mode"})
 _BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
@@ -102,7 +111,10 @@ def _mistake(item: Mapping[str, Any], declared: type[FieldStruct]) -> FieldDiagn
         return FieldDiagnostic("PM012", f"`{field}` must be {allowed}", path, hint=hint)
     if kind in _EXPECTED:
         expected = _TWO_FORMS.get(field, _EXPECTED[kind])
-        message = f"`{field}` must be {expected}, not {type_name(given)}" if field else f"must be {expected}"
+        is_secret = isinstance(given, SubstitutedText)
+        is_word = kind == "bool_type" and not is_secret and str(given).lower() in _YES_OR_NO
+        what = f"`{given}`" if is_word else type_name(given)
+        message = f"`{field}` must be {expected}, not {what}" if field else f"must be {expected}"
         return FieldDiagnostic("PM010", message, path, hint=_type_hint(kind, given))
     if kind == "string_too_short":
         return FieldDiagnostic("PM012", f"`{field}` is empty", path)
@@ -115,7 +127,9 @@ def _mistake(item: Mapping[str, Any], declared: type[FieldStruct]) -> FieldDiagn
         return FieldDiagnostic("PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint=hint)
     if kind in _BOUNDS:
         side, bound = _BOUNDS[kind]
-        return FieldDiagnostic("PM012", f"`{field}` must be {side} {item['ctx'][bound]}", path)
+        limit = item["ctx"][bound]
+        shown = f"0{limit:o}" if field in _OCTAL and limit else str(limit)
+        return FieldDiagnostic("PM012", f"`{field}` must be {side} {shown}", path)
     message = str(item["msg"])
     if "ctx" in item and "why" not in item["ctx"]:
         message = f"`{field}`: {message[:1].lower()}{message[1:]}"
@@ -128,7 +142,9 @@ def _unknown(path: Path, declared: type[FieldStruct]) -> FieldDiagnostic:
         owner = inner_of(owner, str(part)) if owner else None
     key = str(path[-1])
     names = owner.declared if owner else {}
-    hint = did_you_mean(key, names) or _elsewhere(key, owner)
+    # What another tool means by a word comes before what it looks like.
+    foreign = foreign_fields.hint(key, names) if owner is declared else ""
+    hint = foreign or did_you_mean(key, names) or _elsewhere(key, owner)
     return FieldDiagnostic("PM014", f"unknown field `{key}`", path, at_key=True, hint=hint)
 
 
@@ -143,7 +159,8 @@ def _type_hint(kind: str, given: Any) -> str:
     if kind.startswith("string") and isinstance(given, int | float):
         return "write it in quotes"
     if kind == "bool_type" and isinstance(given, str):
-        return "write true or false, without quotes"
+        meant = _YES_OR_NO.get(given.lower())
+        return f"write {meant}" if meant else "write true or false, without quotes"
     if kind in {"int_type", "float_type"} and isinstance(given, str) and given.isdigit():
         return "write it without quotes or leading zeros"
     return ""

@@ -113,7 +113,8 @@ def read_layers(layer: SettingsText, declared: type[Value]) -> tuple[Value, tupl
         except InvalidValue as refused:
             for item, mistake in zip(refused.errors, mistakes(refused, declared), strict=False):
                 path = tuple(str(part) for part in item["loc"])
-                found.append(_judged(mistake, str(item["type"]), path))
+                kind = _WRONG_TYPE if isinstance(item["input"], dict | list) else str(item["type"])
+                found.append(_judged(mistake, kind, path))
                 layer.remove(_setting(path, declared))
                 instead = _instead(path, declared)
                 if instead is not None and found[-1][0].code == "PM042":
@@ -150,6 +151,10 @@ def _without_empty(data: Mapping[str, Any], above: Keys, empty: set[Keys]) -> di
     return kept
 
 
+_WRONG_TYPE = "list or mapping"
+"""What no single value can be read from: no word of it is out of range."""
+
+
 def _judged(mistake: FieldDiagnostic, kind: str, path: Keys) -> tuple[FieldDiagnostic, Severity]:
     """The mistake in the words of a configuration, and whether it is more than a warning."""
     if kind == "extra_forbidden":
@@ -159,6 +164,8 @@ def _judged(mistake: FieldDiagnostic, kind: str, path: Keys) -> tuple[FieldDiagn
         if kind == "range":
             message = f"`{'.'.join(path)}` {message}"
         return FieldDiagnostic("PM042", message, path, hint=mistake.hint), Severity.WARNING
+    if kind == _WRONG_TYPE and mistake.code == "PM012":
+        return FieldDiagnostic("PM010", mistake.message, path), Severity.ERROR
     if kind.startswith(("int_", "bool_")):
         what = "a whole number" if kind.startswith("int_") else "true or false"
         return FieldDiagnostic("PM010", f"`{'.'.join(path)}` must be {what}", path), Severity.ERROR

@@ -170,7 +170,7 @@ def test_a_configuration_that_is_not_valid_stays_out_and_is_placed(pmond: Pmond)
         ("message_queue: {directory: /%s}\n" % ("x" * 120), 1, "the system allows 107"),
         ("event_handling: {process_restart: /no/such/program}\n", 1, "there is no /no/such/program"),
         ("process_config_file: bad.json\n", 2, "bad.json:1:"),
-        ("process_config_file: none.json\n", 0, "valid"),
+        ("process_config_file: none.json\n", 1, "none.json: no such file or folder"),
     ],
 )  # fmt: skip
 def test_check_says_everything_that_would_not_work(tmp_path: Path, config: str, code: int, said: str) -> None:

@@ -53,7 +53,7 @@ def failure(logs: Path, file: str, *args: str, **fields: Any) -> SpawnError:
 
 
 def script(path: Path, text: str, mode: int = 0o755) -> str:
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8", newline="")
     path.chmod(mode)
     return str(path)
 
@@ -80,6 +80,13 @@ PROGRAMS: dict[str, tuple[Callable[[Path], str], str, str]] = {
     ),
     "interpreter not executable": (
         lambda folder: script(folder / "a", "#!/etc/passwd\n"), "InterpreterNotExecutable", "/etc/passwd",
+    ),
+    "line ends of Windows": (
+        lambda folder: script(folder / "a", "#!/bin/sh\r\necho hi\r\n"), "InterpreterMissing",
+        "the carriage return behind #!/bin/sh is taken for a part of that name",
+    ),
+    "byte order mark": (
+        lambda folder: script(folder / "a", "\ufeff#!/bin/sh\n"), "NotAProgram", "begins with a byte order",
     ),
     "no first line": (lambda folder: script(folder / "a", "echo hi\n"), "NotAProgram", "#!"),
     "link loop": (loop, "LinkLoop", "symbolic links"),

@@ -57,6 +57,7 @@ def test_wait_status_of_signals(number: int, core: bool) -> None:
         ("A='b # c' # d", {"A": "b # c"}),
         ('A="b \\"c\\" $d"', {"A": 'b "c" $d'}),
         ("A=b='c'", {"A": "b='c'"}),
+        ("\ufeffA=1", {"A": "1"}),
         ("A=1\r\nB=2\r\nA=3", {"A": "3", "B": "2"}),
     ],
 )

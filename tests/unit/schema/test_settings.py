@@ -233,3 +233,13 @@ def test_a_handler_that_only_a_shell_can_run_gets_one_and_the_json_as_its_argume
     settings, found = parse(b"", "/c.yml", {"CONFIGOR_EVENTHANDLER_PROCESSRESTART": text})
     assert found == ()
     assert settings.event_handling.process_restart == (("/bin/bash", "-c", f'{text} "$@"', "pmon3"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("log_level: [1]", "1:12"), ("log_level: {a: 1}", "1:12"), ("reload_policy: [restart]", "1:16")],
+)
+def test_what_no_word_can_be_read_from_is_an_error(text: str, place: str) -> None:
+    """`log_level: [1]` was a warning, and `pmond --check` said that the file is valid."""
+    (found,) = of(text)[1]
+    assert found.startswith(f"{place}:error:PM010")

@@ -142,7 +142,7 @@ def parse_env_file(text: str) -> dict[str, str]:
     which may be a secret.
     """
     variables = {}
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         line = line.strip().removeprefix("export ").lstrip()
         if not line or line.startswith("#"):
             continue

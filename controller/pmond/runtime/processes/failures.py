@@ -10,6 +10,7 @@ files once more: "no such file" for a program that is there means that its inter
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import stat
@@ -123,6 +124,11 @@ def _explain_exec(attempt: Attempt, number: int) -> _Reason:
         return _explain_missing(file)
     if number == errno.EACCES:
         return _explain_denied(file, attempt.user)
+    if number == errno.ENOEXEC and _first_line(file).startswith(codecs.BOM_UTF8):
+        return (
+            "NotAProgram",
+            f"{file} begins with a byte order mark, which hides its '#!' line (save it without)",
+        )
     reason, why = _EXEC.get(number, ("ExecFailed", "{file} cannot be executed: {text} (check the file)"))
     return reason, why.replace("{file}", file).replace("{text}", _text(number))
 
@@ -152,6 +158,11 @@ def _explain_missing(file: str) -> _Reason:
     if not os.path.exists(file):
         return "FileMissing", f"{file} does not exist (correct file, or install the program)"
     interpreter = shebang(file)
+    if interpreter and _first_line(file).endswith(b"\r\n"):
+        return "InterpreterMissing", (
+            f"{file} has line ends of Windows: the carriage return behind #!{interpreter} is taken for a part"
+            " of that name (remove them: sed -i 's/\\r$//' on the file)"
+        )
     if interpreter:
         return "InterpreterMissing", (
             f"{file} starts with #!{interpreter}, which does not exist (install it or correct the line)"
@@ -185,13 +196,18 @@ def _explain_denied(file: str, user: str) -> _Reason:
     )
 
 
-def shebang(file: str) -> str:
-    """The interpreter that a script names on its first line; empty when it names none."""
+def _first_line(file: str) -> bytes:
+    """The beginning of a file, up to its first line feed; nothing where it cannot be read."""
     try:
         with open(file, "rb") as script:
-            line = script.readline(256)
+            return script.readline(256)
     except OSError:
-        return ""
+        return b""
+
+
+def shebang(file: str) -> str:
+    """The interpreter that a script names on its first line; empty when it names none."""
+    line = _first_line(file)
     words = line[2:].split() if line.startswith(b"#!") else []
     return os.fsdecode(words[0]) if words else ""
 

@@ -36,6 +36,9 @@ def problems(settings: Settings, places: paths.Places) -> Iterator[str]:
     yield from _folder("data.directory", settings.data.directory)
     yield from _socket(settings, places)
     yield from _handlers(settings.event_handling)
+    manifest = settings.process_config_file
+    if manifest != places.process_config_file and not Path(manifest).exists():
+        yield f"process_config_file {manifest}: no such file or folder (create it, or correct the name)"
 
 
 def manifest(settings: Settings) -> tuple[tuple[Diagnostic, ...], str]:
