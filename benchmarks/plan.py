@@ -24,7 +24,8 @@ from pmond.core.step import CompareOptions, Existing
 from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority
 from pmond.runtime.base import clock
-from pmond.runtime.intent.apply_planner import ApplyOrder, ApplyPlanner, ApplyRequest, CurrentState
+from pmond.runtime.intent.apply_order import ApplyOrder, ApplyRequest, CurrentState
+from pmond.runtime.intent.apply_planner import ApplyPlanner
 from pmond.runtime.intent.commands import Commands
 
 _REPEAT = 7

@@ -143,7 +143,7 @@ def test_one_that_cannot_be_shown_says_so_in_its_own_row(tmp_path: Path) -> None
     with told.open("w") as file:
         journal = Journal(file.fileno(), level=Level.ERROR)
         context = SpawnContext(environment={}, log_dir="/log")
-        sets = Sets(store, bus, clock, followed=lambda: "")
+        sets = Sets(store, bus, clock, 0, followed=lambda: "")
         publisher = Publisher(
             registry,
             loop,

@@ -25,7 +25,8 @@ from pmond.runtime.access.authority import Authority
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
-from pmond.runtime.intent.applier import Applier, ApplyOrder, ApplyResult
+from pmond.runtime.intent.applier import Applier, ApplyResult
+from pmond.runtime.intent.apply_order import ApplyOrder
 from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.group_editor import GroupEditor
@@ -64,7 +65,7 @@ class LargeWorld:
         self.loop = Loop(clock, journal, Policy())
         bus = Bus()
         self.registry = Registry(self.store, self.loop, bus, clock)
-        self.sets = Sets(self.store, bus, clock, followed=lambda: "")
+        self.sets = Sets(self.store, bus, clock, 0, followed=lambda: "")
         snapshot = self.store.load()
         self.registry.load(snapshot)
         self.sets.load(snapshot.sources)
@@ -83,6 +84,7 @@ class LargeWorld:
             lambda: Authority(0),
             Instances(),
             ImpliedValues,
+            lambda type, message, name: None,
         )
         self.told: set[str] = set()
 

@@ -14,7 +14,7 @@ from pmond.runtime.supervise.bus import Bus
 def test_a_file_that_an_earlier_pmond_could_not_read_is_a_diagnostic_like_any_other() -> None:
     kept: list[dict[str, Any]] = [{"path": "/etc/app.d/b.yaml", "message": "cannot read it: it is a folder"}]
     record = SourceRecord("/etc/app.d", "file:/etc/app.d", "", b"", False, kept, "", 1)
-    sets = Sets(cast(Any, None), Bus(), clock, followed=lambda: "")
+    sets = Sets(cast(Any, None), Bus(), clock, 0, followed=lambda: "")
     sets.load([record])
     (found,) = sets.one("file:/etc/app.d").diagnostics
     assert (found["code"], found["severity"], found["file"]) == ("PM006", "error", "/etc/app.d/b.yaml")

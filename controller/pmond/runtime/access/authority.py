@@ -49,9 +49,9 @@ class Right(StrEnum):
     DELETE = "delete"
     """Delete a process, or have its set let go of it."""
     CHANGE = "change"
-    """Change what a process is: any field of it, its name, its owner."""
+    """Change what a process is: any field of it, its name, its owner; of a set, what it declares."""
     CONTROL_SET = "control set"
-    """Apply to a set, suspend it, roll it back, take a process out of it."""
+    """Suspend a set and resume it, have it go back, take a process out of it."""
     ADMINISTER = "administer"
     """What concerns pmond as a whole: init, groups, doctor, upgrade, shutdown."""
 
@@ -107,7 +107,7 @@ class Authority(Struct, frozen=True):
     def role(self, principal: Principal) -> Role:
         """What the caller is to this pmond: the greatest role that it has."""
         rules = self.rules
-        if principal.uid in (0, self.daemon_uid):
+        if self.owns(principal.uid):
             return Role.OWNER
         if _is_named(principal, rules.administrators, rules.administrator_groups):
             return Role.ADMINISTRATOR
@@ -124,6 +124,10 @@ class Authority(Struct, frozen=True):
     def is_administrator(self, principal: Principal) -> bool:
         """Whether it may do to pmond what root may."""
         return self.role(principal) in (Role.OWNER, Role.ADMINISTRATOR)
+
+    def owns(self, uid: int) -> bool:
+        """Whether that user is an owner, so that what it wrote has pmond's own rights."""
+        return uid in (0, self.daemon_uid)
 
     def may(self, principal: Principal, right: Right, whose: int | None) -> bool:
         """Whether the caller has a right over what belongs to the uid `whose`; None: to nobody known."""

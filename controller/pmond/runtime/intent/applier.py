@@ -27,7 +27,8 @@ from pmon3_schema.status import Target
 from pmond.core.model import Intent
 from pmond.runtime.access.authority import Authority
 from pmond.runtime.base.long_work import MANY, in_thread, release
-from pmond.runtime.intent.apply_planner import ApplyOrder, ApplyPlanner, ApplyRequest, CurrentState, Prepared
+from pmond.runtime.intent.apply_order import ApplyOrder, ApplyRequest, CurrentState
+from pmond.runtime.intent.apply_planner import ApplyPlanner, Prepared
 from pmond.runtime.intent.bulk_change import TRIES
 from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.edit import Edit
@@ -64,7 +65,9 @@ class Applier:
         authority: Callable[[], Authority],
         instances: Instances,
         implied: Callable[[], ImpliedValues],
+        announce: Callable[[str, str, str], None],
     ) -> None:
+        self._announce = announce
         self._registry = registry
         self._loop = loop
         self._instances = instances
@@ -128,6 +131,7 @@ class Applier:
             dict(self._registry.groups),
             self._run_specs(),
             self._implied(),
+            {record.set_name: record.uid for record in self._sets.all()},
         )
 
     def _run_specs(self) -> dict[str, ProcessSpec]:
@@ -141,18 +145,30 @@ class Applier:
         if order.options.partial:
             return
         owner, rollout, revision = order.options.owner, prepared.rollout, None
+        asks = order.peer.uid if order.peer is not None else self._authority().daemon_uid
+        uid = asks if order.author is None else order.author
         if prepared.comparison.steps:
             outcome = PROGRESSING if rollout is not None else DONE
             summary = summary_of(prepared.comparison)
             revision = self._sets.new_revision(
-                edit, owner, prepared.content, order.by, summary, order.message, order.commit, outcome
+                edit,
+                owner,
+                prepared.content,
+                order.by,
+                summary,
+                order.message,
+                order.commit,
+                outcome,
+                uid,
             )
-        uid = order.peer.uid if order.peer is not None else self._authority().daemon_uid
         record = self._sets.accepted(edit, owner, prepared.content, revision, uid)
         if rollout is not None:
             self._rollouts.write(edit, record, rollout)
 
     def _applied(self, order: ApplyOrder, prepared: Prepared) -> ApplyResult:
+        for old, name in prepared.displaced.items():
+            message = f"{order.options.owner} declares {old}: this one goes on as {name}"
+            self._announce("NameTaken", message, name)
         if prepared.rollout is not None:
             self._rollouts.start(order.options.owner)
         record = self._sets.get(order.options.owner)

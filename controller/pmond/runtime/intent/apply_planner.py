@@ -16,77 +16,30 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.answers import Plan
-from pmon3_schema.equivalence import ImpliedValues
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.manifest import Entry, ManifestFile, Reading
-from pmon3_schema.process import ProcessSpec
+from pmon3_schema.manifest import Entry, Reading
 from pmon3_schema.status import Target
 from pmond.core import pruning
 from pmond.core.case import changed_files, waits_for_restart
 from pmond.core.compare import Comparison, compare
 from pmond.core.intent import Runs, bring_in, existing
-from pmond.core.model import Intent, SourceLocation, State
-from pmond.core.rollout import STOP, Rollout, rollout_of
+from pmond.core.model import CLI, Intent, SourceLocation
+from pmond.core.rollout import Rollout, rollout_of
 from pmond.core.step import PRUNE, CompareOptions, Existing
 from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
+from pmond.runtime.intent.apply_order import ApplyOrder, ApplyRequest, CurrentState
 from pmond.runtime.intent.commands import Commands, target
 from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_entries
+from pmond.runtime.intent.precedence import Cleared, cleared, comparable, is_trusted
 from pmond.runtime.intent.request_spec import check_dependencies
+from pmond.runtime.intent.set_rights import check_set
 from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
 from pmond.runtime.state.records import SourceRecord
 
 _IN_NO_GROUP: frozenset[int] = frozenset()
-
-
-class ApplyOrder(Struct, frozen=True):
-    """How a manifest is to be brought in, and on whose word."""
-
-    options: CompareOptions
-    peer: Principal | None = None
-    """Who asks; None: the daemon itself, for its own configuration."""
-    message: str = ""
-    commit: str = ""
-    if_version: int | None = None
-    """The version that the set must have; 0: it must not be there."""
-    expected: str = ""
-    """The digest of the plan that is to be carried out, exactly."""
-    on_failure: str = STOP
-    parallel: int = 1
-    insist: bool = False
-    """Although the set is suspended, and without the guards: a rollback."""
-    whole_entries: bool = False
-
-    @property
-    def by(self) -> str:
-        return self.peer.user if self.peer is not None else "pmond"
-
-
-class CurrentState(Struct, frozen=True):
-    """What is declared and what runs at one moment."""
-
-    version: int
-    """Of what is declared."""
-    processes: Mapping[str, Intent]
-    memberships: Mapping[int, frozenset[int]]
-    observed: Mapping[str, State]
-    record: SourceRecord | None
-    """Of the set that the manifest is."""
-    groups: Mapping[int, str] = {}
-    """Their names by id."""
-    run_specs: Mapping[str, ProcessSpec] = {}
-    """What runs of those whose restart was put off, as far as that is known."""
-    implied: ImpliedValues = ImpliedValues()
-
-
-class ApplyRequest(Struct, frozen=True):
-    """A manifest, what it says, and what is to be done with it."""
-
-    documents: Sequence[ManifestFile]
-    reading: Reading
-    order: ApplyOrder
 
 
 class Prepared(Struct, frozen=True):
@@ -98,6 +51,8 @@ class Prepared(Struct, frozen=True):
     rollout: Rollout | None
     targets: list[Target]
     content: Content
+    displaced: Mapping[str, str]
+    """Of processes that go on under another name, from the old to the new one."""
 
 
 class Compared(Struct, frozen=True):
@@ -106,6 +61,7 @@ class Compared(Struct, frozen=True):
     comparison: Comparison
     entries: Sequence[Entry]
     plan: Plan
+    way: Cleared
 
 
 class ApplyPlanner:
@@ -118,8 +74,14 @@ class ApplyPlanner:
     def prepare(self, seen: CurrentState, request: ApplyRequest, drafted: Drafted) -> Prepared:
         """Write into the draft what bringing it in changes. Raises PmonError; the draft is of no use then."""
         order = request.order
-        _check_suspended(seen.record, request)
+        self._check_suspended(seen.record, request)
         found = self.compared(seen, request)
+        before, way = seen.processes, found.way
+        seen = way.seen
+        for old, name in way.names.items():
+            drafted.rename(before[old], name)
+        for one in way.changed:
+            drafted.put(one)
         _check_expected(found.plan, found.comparison, order)
         entries = {entry.spec.name: entry for entry in found.entries}
         rollout = rollout_of(found.comparison, order.parallel, order.on_failure)
@@ -128,31 +90,36 @@ class ApplyPlanner:
             seen.processes,
             {name: SourceLocation(entry.file, entry.line, entry.column) for name, entry in entries.items()},
             order.options,
-            trusted=self._is_trusted(seen, order),
+            trusted=is_trusted(order, self._authority()),
             staged=rollout is not None,
         )
         old_names = {new: old for old, new in brought.moved.items()}
         for name, intent in brought.intents.items():
             _put(drafted, name, intent, seen.processes.get(old_names.get(name, name)))
         _keep_groups(drafted, entries, seen)
-        drafted.settle(seen.processes)
+        drafted.settle(before)
         targets = _targets(entries, drafted.after.processes, rollout)
         content = content_of(request.documents)
-        return Prepared(found.plan, found.comparison, drafted, rollout, targets, content)
+        return Prepared(found.plan, found.comparison, drafted, rollout, targets, content, way.names)
 
     def compared(self, seen: CurrentState, request: ApplyRequest) -> Compared:
         """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
         order = request.order
         version = seen.record.version if seen.record is not None else 0
         _check_version(version, order)
-        present = _grouped(existing(seen.processes, _running(seen)), seen)
         entries = self._owned(request.reading, order, seen)
+        specs, authority = [entry.spec for entry in entries], self._authority()
+        way = cleared(seen, specs, order, authority)
+        seen = way.seen
+        everybodys = _grouped(existing(seen.processes, _running(seen)), seen)
+        present = comparable(everybodys, way, specs, order, authority)
         comparison = self._checked(seen, request.reading, entries, order, present)
+        comparison = replace(comparison, notes=(*comparison.notes, *way.notes))
         digest = digest_of(request.documents)
         plan = plan_json(comparison, order.options, version, digest, request.reading.diagnostics)
         if order.whole_entries:
             plan = with_entries(plan, comparison, present)
-        return Compared(comparison, entries, plan)
+        return Compared(comparison, entries, plan, way)
 
     def _checked(
         self,
@@ -188,6 +155,15 @@ class ApplyPlanner:
             changed = (seen.processes.get(step.moved_from or step.name) for step in steps)
             verb = "delete" if deletes else "change"
             self._commands.require_of_all(right, verb, order.peer, filter(None, changed))
+        self._check_left(seen, comparison, order, order.peer)
+
+    def _check_left(
+        self, seen: CurrentState, comparison: Comparison, order: ApplyOrder, peer: Principal
+    ) -> None:
+        """What it takes over leaves another set: that is a matter of who made that one, too."""
+        taken = (seen.processes.get(step.moved_from or step.name) for step in comparison.steps)
+        for owner in {one.owner for one in taken if one is not None} - {CLI, order.options.owner}:
+            check_set("take from", owner, seen.makers.get(owner, 0), peer, self._authority())
 
     def _owned(self, reading: Reading, order: ApplyOrder, seen: CurrentState) -> Sequence[Entry]:
         """The entries with their users filled in, as far as the caller may choose them."""
@@ -197,9 +173,9 @@ class ApplyPlanner:
 
     def _completed(self, entry: Entry, seen: CurrentState, order: ApplyOrder) -> Entry:
         spec = entry.spec
-        if order.insist and seen.record is not None and not spec.user:
-            # What a set said before runs as who made the set, whoever goes back to it.
-            spec = replace(spec, user=users.name_of(seen.record.uid))
+        if order.author is not None and not spec.user:
+            # What a set said before runs as who said it, whoever goes back to it.
+            spec = replace(spec, user=users.name_of(order.author))
         spec = self._commands.as_submitted(spec, order.peer)
         self._commands.check_exit_on_end(spec, order.peer)
         if spec is entry.spec:
@@ -208,11 +184,20 @@ class ApplyPlanner:
         # The very spec that is declared, where it is equal: comparing the two afterwards costs nothing.
         return replace(entry, spec=one.spec if one is not None and one.spec == spec else spec)
 
-    def _is_trusted(self, seen: CurrentState, order: ApplyOrder) -> bool:
-        """Whether all that wrote the documents has pmond's own rights."""
+    def _check_suspended(self, record: SourceRecord | None, request: ApplyRequest) -> None:
+        if record is None or record.suspended is None or request.order.insist:
+            return
         authority = self._authority()
-        theirs = seen.record is not None and seen.record.uid not in (0, authority.daemon_uid)
-        return (order.peer is None or authority.is_owner(order.peer)) and not (order.insist and theirs)
+        if is_trusted(request.order, authority) and not authority.owns(record.uid):
+            return  # the set is about to become an owner's, for whom nobody else suspends anything
+        until_changed = record.suspended.get("digest")
+        if until_changed and until_changed != digest_of(request.documents):
+            return
+        raise PmonError(
+            ErrorCode.REFUSED,
+            f"cannot apply {record.set_name}: it is {suspension_words(record.suspended)}",
+            f"pmon3 resume {record.set_name} ends that",
+        )
 
 
 def _running(seen: CurrentState) -> dict[str, Runs]:
@@ -292,19 +277,6 @@ def _check_version(version: int, order: ApplyOrder) -> None:
             f"cannot apply {order.options.owner}: it is at version {version}, not {order.if_version}",
             "look at pmon3 diff again, then apply with the new version",
         )
-
-
-def _check_suspended(record: SourceRecord | None, request: ApplyRequest) -> None:
-    if record is None or record.suspended is None or request.order.insist:
-        return
-    until_changed = record.suspended.get("digest")
-    if until_changed and until_changed != digest_of(request.documents):
-        return
-    raise PmonError(
-        ErrorCode.REFUSED,
-        f"cannot apply {record.set_name}: it is {suspension_words(record.suspended)}",
-        f"pmon3 resume {record.set_name} ends that",
-    )
 
 
 def _check_expected(plan: Mapping[str, Any], comparison: Comparison, order: ApplyOrder) -> None:

@@ -26,6 +26,7 @@ from pmond.runtime.intent.bulk_change import change_all
 from pmond.runtime.intent.commands import Commands, target
 from pmond.runtime.intent.edit import Edit
 from pmond.runtime.intent.registry import Registry
+from pmond.runtime.intent.set_rights import check_set, check_set_name
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.state.records import SourceRecord
 from pmond.runtime.supervise.bus import HOLDS, Bus
@@ -132,14 +133,16 @@ class Ownership:
     def controlled(self, verb: str, name: str, peer: Principal) -> SourceRecord:
         """The set, if the caller may change it. Raises PmonError `not_found` or `forbidden`."""
         record = self._sets.one(name)
-        check_set(verb, record, peer, self._authority())
+        check_set(verb, name, record.uid, peer, self._authority())
         return record
 
-    def check_present(self, verb: str, name: str, peer: Principal) -> None:
-        """Raises PmonError `forbidden` when there is such a set and the caller may not change it."""
-        record = self._sets.get(name)
-        if record is not None:
-            check_set(verb, record, peer, self._authority())
+    def check_content(self, verb: str, name: str, peer: Principal) -> None:
+        """Raises PmonError when the caller may not say what a set declares, or make it."""
+        record, authority = self._sets.get(name), self._authority()
+        if record is None:
+            check_set_name(name, peer, authority)
+        else:
+            check_set(verb, name, record.uid, peer, authority, Right.CHANGE)
 
     def _chosen(
         self, verb: str, selection: Selection, peer: Principal, right: Right = Right.OPERATE
@@ -154,28 +157,12 @@ class Ownership:
         for owner in {one.owner for one in chosen}:
             record = self._sets.get(owner)
             if record is not None:
-                check_set(verb, record, peer, self._authority())
+                check_set(verb, owner, record.uid, peer, self._authority())
         return chosen
 
 
 def _counted(one: Intent, **changes: Any) -> Intent:
     return replace(one, generation=one.generation + 1, **changes)
-
-
-def may_control_set(record: SourceRecord, peer: Principal, authority: Authority) -> bool:
-    """Whether the caller made the set or administers pmond."""
-    return authority.may(peer, Right.CONTROL_SET, record.uid)
-
-
-def check_set(verb: str, record: SourceRecord, peer: Principal, authority: Authority) -> None:
-    """Raises PmonError `forbidden` unless the caller made the set or administers pmond."""
-    if may_control_set(record, peer, authority):
-        return
-    raise PmonError(
-        ErrorCode.FORBIDDEN,
-        f"cannot {verb} {record.set_name}: it belongs to somebody else",
-        "choose another --set, or ask as root",
-    )
 
 
 def _after(seconds: float | None) -> str | None:

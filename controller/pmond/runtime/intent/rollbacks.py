@@ -20,10 +20,11 @@ from pmond.core.step import CompareOptions
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.intent.applier import Applier, ApplyOrder, ApplyResult
+from pmond.runtime.intent.applier import Applier, ApplyResult
+from pmond.runtime.intent.apply_order import ApplyOrder
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import DONE, ROLLED_BACK, Sets
-from pmond.runtime.state.records import RevisionRecord
+from pmond.runtime.state.records import RevisionRecord, SourceRecord
 
 
 class RollbackRequest(Struct, frozen=True):
@@ -57,7 +58,8 @@ class Rollbacks:
         reading = await self._applier.read(documents)
         message = request.message or f"rollback to {chosen.number}"
         options = CompareOptions(owner=name, prune=True, allow_empty=True)
-        order = ApplyOrder(options, peer, message=message, commit=chosen.commit, insist=True)
+        author = _author_of(chosen, record)
+        order = ApplyOrder(options, peer, message=message, commit=chosen.commit, author=author, insist=True)
         if request.dry_run:
             return ApplyResult(await self._applier.plan(documents, reading, order))
         applied = await self._applier.apply(documents, reading, order)
@@ -117,6 +119,12 @@ class Rollbacks:
         }
         with self._registry.edit(f"the suspension of {name}") as edit:
             self._sets.suspend(edit, name, suspension)
+
+
+def _author_of(revision: RevisionRecord, record: SourceRecord) -> int:
+    """Whose words go back into force: what they leave out, such as a user, he meant for himself."""
+    # An earlier pmond did not keep that, and let a set have one maker.
+    return revision.uid if revision.uid is not None else record.uid
 
 
 class RolloutEnds:

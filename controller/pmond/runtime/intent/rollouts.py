@@ -122,7 +122,7 @@ class Rollouts:
             member: self._progress(self._registry.processes[member])
             for wave in rollout.waves
             for member in wave
-            if member in self._registry.processes
+            if self._is_member(member, name)
         }
         gone = not any(self._is_ending(member) for member in rollout.gone)
         move = advance(rollout, progress, gone)
@@ -159,6 +159,10 @@ class Rollouts:
         let_go = self._let_go.setdefault(one.name, self._clock.now())
         late = self._clock.now() >= let_go + PROGRESS_SECONDS
         return Progress.FAILED if late else Progress.MOVING
+
+    def _is_member(self, name: str, of_set: str) -> bool:
+        one = self._registry.processes.get(name)
+        return one is not None and one.owner == of_set  # the name may be another's by now
 
     def _is_ending(self, name: str) -> bool:
         one = self._registry.processes.get(name)

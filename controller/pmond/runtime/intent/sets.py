@@ -63,11 +63,14 @@ def _pairs(documents: Sequence[ManifestFile]) -> list[tuple[str, bytes]]:
 class Sets:
     """All of them, by name."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, followed: Callable[[], str]) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, daemon_uid: int, followed: Callable[[], str]
+    ) -> None:
         """`followed`: the set of the process config file."""
         self._store = store
         self._bus = bus
         self._clock = clock
+        self._owners = frozenset({0, daemon_uid})
         self._records: dict[str, SourceRecord] = {}
         self.followed = followed
 
@@ -113,10 +116,16 @@ class Sets:
         revision: RevisionRecord | None,
         uid: int,
     ) -> SourceRecord:
-        """These documents are in force now; `revision` when they changed something."""
+        """These documents of `uid` are in force now; `revision` when they changed something.
+
+        A set that was somebody else's takes nothing over of what he had in mind with it.
+        """
         before = self._records.get(name) or replace(self.fresh(name), uid=uid)
+        if not self._is_of(name, uid):
+            before = replace(before, suspended=None, rollout=None)
         after = replace(
             before,
+            uid=uid,
             digest=content.digest,
             accepted_digest=content.digest,
             content=content.packed,
@@ -166,6 +175,7 @@ class Sets:
         message: str,
         commit: str,
         outcome: str,
+        uid: int,
     ) -> RevisionRecord:
         """Write down that the set is changed now."""
         record = RevisionRecord(
@@ -179,6 +189,7 @@ class Sets:
             digest=content.digest,
             commit=commit,
             outcome=outcome,
+            uid=uid,
         )
         for earlier in self._store.revisions(name, 1):
             if earlier.outcome == PROGRESSING:
@@ -206,12 +217,13 @@ class Sets:
         record = self._records.get(name)
         return self.documents(record.content) if record is not None else []
 
-    def with_choice(self, name: str, documents: Sequence[ManifestFile]) -> list[ManifestFile]:
+    def with_choice(self, name: str, documents: Sequence[ManifestFile], uid: int) -> list[ManifestFile]:
         """The documents and, unless they say it anew, what was chosen when the set was applied last.
 
-        So whatever reads the set again, hot reload too, comes to the same processes.
+        So whatever reads the set again, hot reload too, comes to the same processes. What somebody else
+        than `uid` chose says nothing about what he declares.
         """
-        if chosen_by_caller(documents) is not None:
+        if chosen_by_caller(documents) is not None or not self._is_of(name, uid):
             return list(documents)
         chosen = self.choice(name)
         return [*documents, chosen] if chosen is not None else list(documents)
@@ -223,6 +235,16 @@ class Sets:
         if record is None or OPTIONS.encode() not in record.content:
             return None
         return chosen_by_caller(self.documents(record.content))
+
+    def is_foreign(self, record: SourceRecord) -> bool:
+        """Whether it is the set of somebody with fewer rights than pmond's own."""
+        return record.uid not in self._owners
+
+    def _is_of(self, name: str, uid: int) -> bool:
+        record = self._records.get(name)
+        if record is None:
+            return False
+        return uid == record.uid or (uid in self._owners and not self.is_foreign(record))
 
     def documents(self, content: bytes) -> list[ManifestFile]:
         """What a record or revision keeps."""

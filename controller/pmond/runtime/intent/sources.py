@@ -12,6 +12,7 @@ it as it runs, and what only the earlier one declared stays the earlier one's un
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
@@ -27,7 +28,8 @@ from pmond.core.step import CompareOptions
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.documents import read_documents
-from pmond.runtime.intent.applier import Applier, ApplyOrder
+from pmond.runtime.intent.applier import Applier
+from pmond.runtime.intent.apply_order import ApplyOrder
 from pmond.runtime.intent.plan_view import invalid, plan_json
 from pmond.runtime.intent.redaction import INVALID_MANIFEST, place_and_kind
 from pmond.runtime.intent.registry import Registry
@@ -170,7 +172,7 @@ class Sources:
         documents = [
             ManifestFile(path, content) for path, content in read_documents(self.process_config_file)
         ]
-        return self._sets.with_choice(self.owner, documents)
+        return self._sets.with_choice(self.owner, documents, os.geteuid())
 
     def _documents_or_none(self) -> list[ManifestFile]:
         try:
@@ -192,7 +194,7 @@ class Sources:
     def _is_suspended(self) -> bool:
         """Whether nothing is to be taken from the file as it is now; what it is now is noted."""
         record = self._sets.get(self.owner)
-        if record is None or record.suspended is None:
+        if record is None or record.suspended is None or self._sets.is_foreign(record):
             return False
         digest = digest_of(self._documents())
         until_changed = record.suspended.get("digest")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from pmond.runtime.access.authority import Authority
+from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.http import openapi
@@ -26,7 +26,6 @@ from pmond.runtime.http.resources.sets import SetResource
 from pmond.runtime.http.resources.waits import WaitResource
 from pmond.runtime.http.server import Server
 from pmond.runtime.http.visibility import Visibility
-from pmond.runtime.intent.ownership import may_control_set
 from pmond.runtime.program.configuration import Configuration
 from pmond.runtime.program.parts import Parts
 from pmond.runtime.program.state_folder import StateFolder
@@ -70,7 +69,7 @@ def _resources(
     visibility = Visibility(authority)
     set_view = SetView(
         registry, loop, parts.sets, parts.rollouts, clock,
-        lambda record, peer: may_control_set(record, peer, authority()),
+        lambda record, peer: authority().may(peer, Right.CONTROL_SET, record.uid),
     )  # fmt: skip
     waiter = Waiter(registry, loop, bus, publisher, clock, parts.rollouts.active)
     logs = ReadableLogs(commands, publisher, authority)

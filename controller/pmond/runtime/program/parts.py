@@ -111,7 +111,7 @@ class Parts:
         store, snapshot = self._folder.store, self._folder.snapshot
         self.registry = Registry(store, self.loop, self.bus, self._clock, self.rename_listeners)
         self.registry.load(snapshot)
-        self.sets = Sets(store, self.bus, self._clock, self._configuration.followed)
+        self.sets = Sets(store, self.bus, self._clock, os.geteuid(), self._configuration.followed)
         self.sets.load(snapshot.sources)
 
     def _make_views(self) -> None:
@@ -172,7 +172,7 @@ class Parts:
         self.rollouts = Rollouts(registry, loop, bus, sets, clock, self._journal, self.rollout_ends)
         self.applier = Applier(
             registry, loop, self.commands, sets, self.rollouts, authority, self.instances,
-            self._configuration.implied,
+            self._configuration.implied, announce,
         )  # fmt: skip
         self.sources = Sources(
             self.applier, registry, sets, self._journal, lambda: self._configuration.settings,

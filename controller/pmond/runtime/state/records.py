@@ -107,7 +107,7 @@ class SourceRecord(Struct, frozen=True):
     revision: int = 0
     """The number of the revision in force."""
     uid: int = 0
-    """Who applied it first; others need an administrator's rights to change it."""
+    """Who wrote what is in force of it; nobody without his rights changes that."""
     followed: bool = False
     """It was the process config file, which pmond brings in by itself, when it was accepted last."""
 
@@ -127,6 +127,8 @@ class RevisionRecord(Struct, frozen=True):
     """The git commit of the work tree that the manifest lay in."""
     outcome: str = ""
     """progressing, done, failed, rolled_back or superseded."""
+    uid: int | None = None
+    """Who wrote its content; None: an earlier pmond kept only who asked for it (`by`)."""
 
 
 class Snapshot(Struct, frozen=True):

@@ -15,7 +15,8 @@ from pmond.core.step import CompareOptions
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.http.call import Call
 from pmond.runtime.http.visibility import Visibility
-from pmond.runtime.intent.applier import Applier, ApplyOrder
+from pmond.runtime.intent.applier import Applier
+from pmond.runtime.intent.apply_order import ApplyOrder
 from pmond.runtime.intent.commands import Commands, target
 from pmond.runtime.intent.ownership import Ownership
 from pmond.runtime.intent.registry import Registry
@@ -49,8 +50,8 @@ class ManifestResource:
 
     async def apply(self, call: Call[Apply]) -> Applied:
         body, order = call.body, self._order(call)
-        found = self._sets.with_choice(order.options.owner, _manifest_files(body.documents))
-        self._ownership.check_present("apply", order.options.owner, call.peer)
+        self._ownership.check_content("apply", order.options.owner, call.peer)
+        found = self._sets.with_choice(order.options.owner, _manifest_files(body.documents), call.peer.uid)
         reading = await self._applier.read(found)
         if body.dry_run:
             plan = await self._applier.plan(found, reading, order)
@@ -62,11 +63,9 @@ class ManifestResource:
 
     async def plan(self, call: Call[Apply]) -> Plan:
         order = self._order(call)
+        self._ownership.check_content("plan", order.options.owner, call.peer)
         given = _manifest_files(call.body.documents)
-        found = self._sets.with_choice(order.options.owner, given)
-        if len(found) > len(given):
-            # What was chosen may be secret, and whoever writes the documents can have it said.
-            self._ownership.check_present("plan", order.options.owner, call.peer)
+        found = self._sets.with_choice(order.options.owner, given, call.peer.uid)
         plan = await self._applier.plan(found, await self._applier.read(found), order)
         return await self._visibility.plan(plan, call.peer)
 
