@@ -65,7 +65,7 @@ class SettingsText:
 
     def overlay(self, declared: type[FieldStruct]) -> None:
         """Lay the environment over the file. Empty variables are ignored, as the Go pmon3 did."""
-        for path, is_flag in _leaves(declared):
+        for path, is_flag in settings_in(declared):
             for name in variable_names(path):
                 value = self.environ.get(name, "")
                 if value:
@@ -133,10 +133,11 @@ def variable_names(path: Keys) -> list[str]:
     return [prefix + name for prefix in _PREFIXES for name in names]
 
 
-def _leaves(declared: type[FieldStruct], above: Keys = ()) -> Iterator[tuple[Keys, bool]]:
+def settings_in(declared: type[FieldStruct], above: Keys = ()) -> Iterator[tuple[Keys, bool]]:
+    """The path of each setting, and whether it is a flag."""
     for name, field in declared.declared.items():
         if field.inner is not None:
-            yield from _leaves(field.inner, (*above, name))
+            yield from settings_in(field.inner, (*above, name))
         else:
             yield (*above, name), isinstance(field.default, bool)
 

@@ -209,7 +209,7 @@ def test_p12_p13_whatever_is_forgotten_in_between_the_end_is_the_same(
     world.apply(second, options())
     other.begin(second, options())
     for _ in range(rounds):
-        other._roll_out()
+        other.roll_out()
     starts = len(other.log)
     other.settle()
     assert {n: one for n, (one, _) in other.picture().items()} == {

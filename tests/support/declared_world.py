@@ -92,7 +92,7 @@ class DeclaredWorld(Struct):
             planned = plan(self._desired(), self.observed, self.now, Policy())
             for action in planned.actions:
                 self._perform(action)
-            if planned.actions or self._roll_out():
+            if planned.actions or self.roll_out():
                 continue
             times = [at for at in planned.wake_at.values() if at is not None]
             if not times:
@@ -139,7 +139,8 @@ class DeclaredWorld(Struct):
         pairs = ((name, one.spec.needs) for name, one in self.intents.items())
         return Desired(self.intents, dependants_of(pairs))
 
-    def _roll_out(self) -> bool:
+    def roll_out(self) -> bool:
+        """Let those go whose turn has come; whether there were any."""
         if self.rollout is None:
             return False
         names = [name for wave in self.rollout.waves for name in wave if name in self.intents]

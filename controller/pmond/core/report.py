@@ -18,7 +18,7 @@ from pmond.core.condition import ConditionValue
 from pmond.core.decide import decide
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Intent, Observed, Phase, Policy, State
 
-_STATUS_OF_RULE = {
+STATUS_OF_RULE = {
     Rule.AWAIT_DEPENDANTS: Status.STOPPING,
     Rule.STOP: Status.STOPPING,
     Rule.FORCE: Status.STOPPING,
@@ -79,8 +79,8 @@ def _lost_readiness(desired: Desired, name: str, state: State) -> bool:
 
 
 def _status(decision: Decision, desired: Desired, name: str, state: State) -> Status:
-    if decision.rule in _STATUS_OF_RULE:
-        return _STATUS_OF_RULE[decision.rule]
+    if decision.rule in STATUS_OF_RULE:
+        return STATUS_OF_RULE[decision.rule]
     if decision.rule is Rule.DOWN:
         wanted = desired.wanted.get(name)
         if wanted is not None and wanted.staged and not wanted.deleting:

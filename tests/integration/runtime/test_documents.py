@@ -56,7 +56,7 @@ def test_every_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_file_that_goes_on_changing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("first")
-    original = documents._read
+    original = documents.read_file
     tries: list[str] = []
 
     def read_while_written(path: str) -> object:
@@ -65,7 +65,7 @@ def test_a_file_that_goes_on_changing_is_refused(tmp_path: Path, monkeypatch: py
         file.write_text("x" * len(tries))
         return answer
 
-    monkeypatch.setattr(documents, "_read", read_while_written)
+    monkeypatch.setattr(documents, "read_file", read_while_written)
     with pytest.raises(PmonError, match="it changes while it is read"):
         read_documents(file)
     assert len(tries) > 1
@@ -74,7 +74,7 @@ def test_a_file_that_goes_on_changing_is_refused(tmp_path: Path, monkeypatch: py
 def test_a_file_that_changed_once_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("first")
-    original = documents._read
+    original = documents.read_file
     tries: list[str] = []
 
     def read_while_replaced(path: str) -> object:
@@ -85,7 +85,7 @@ def test_a_file_that_changed_once_is_read_again(tmp_path: Path, monkeypatch: pyt
         tries.append(path)
         return answer
 
-    monkeypatch.setattr(documents, "_read", read_while_replaced)
+    monkeypatch.setattr(documents, "read_file", read_while_replaced)
     assert read_documents(file) == [(str(file), b"later")]
 
 

@@ -15,6 +15,7 @@ from pmond.runtime.base import clock
 from pmond.runtime.base.journal import Journal, Level
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.observers.forgetter import Forgetter
+from pmond.runtime.state.state_file import FileAccess, open_state_file
 from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
@@ -26,7 +27,8 @@ class ForgettingWorld:
 
     def __init__(self, folder: Path) -> None:
         journal, bus = Journal(level=Level.ERROR), Bus()
-        self.store = Store.open(folder / "data.db", clock=clock)
+        file = open_state_file(folder / "data.db", clock, 0o700, FileAccess())
+        self.store, self.database = Store(file, clock, FileAccess()), file.db
         self.loop = Loop(clock, journal, Policy())
         self.registry = Registry(self.store, self.loop, bus, clock)
         self.forgetter = Forgetter(self.store, self.registry, self.loop, ChangeTimes(clock), bus)
@@ -70,7 +72,7 @@ def test_what_cannot_be_deleted_is_set_aside(tmp_path: Path) -> None:
         world = ForgettingWorld(tmp_path)
         world.declare("stuck")
         world.mark("stuck", deleting=True)
-        world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
+        world.database.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
         world.forgetter.perform(Forget("stuck"))
         await asyncio.sleep(0)
         assert world.names() == ["stuck"]

@@ -36,6 +36,7 @@ from pmond.runtime.intent.sets import Sets
 from pmond.runtime.processes.instances import Instances
 from pmond.runtime.state.records import Batch, EventRecord, HistoryRecord, InstanceRecord
 from pmond.runtime.state.staging import Staging
+from pmond.runtime.state.state_file import FileAccess, open_state_file
 from pmond.runtime.state.store import Store
 from pmond.runtime.state.transaction import Statements
 from pmond.runtime.supervise.bus import Bus
@@ -61,7 +62,8 @@ class LargeWorld:
     def __init__(self, folder: Path) -> None:
         journal = Journal(level=Level.ERROR)
         self.folder = folder
-        self.store = Store.open(folder / "data.db", clock=clock)
+        file = open_state_file(folder / "data.db", clock, 0o700, FileAccess())
+        self.store, self.database = Store(file, clock, FileAccess()), file.db
         self.loop = Loop(clock, journal, Policy())
         bus = Bus()
         self.registry = Registry(self.store, self.loop, bus, clock)
@@ -286,12 +288,12 @@ async def test_a_disk_that_takes_no_more_leaves_all_as_it_was(
     await world.apply(manifest("one"))
 
     def refuse() -> None:
-        world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
+        world.database.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
 
     while_written(monkeypatch, 1, refuse)
     with pytest.raises(PmonError, match="cannot save the manifest"):
         await world.apply(manifest("two"))
-    world.store._db.execute("PRAGMA query_only = 0")
+    world.database.execute("PRAGMA query_only = 0")
     assert set(world.arguments().values()) == {"one"}
     monkeypatch.undo()
     assert (await world.apply(manifest("three"))).revision == 2
@@ -356,11 +358,11 @@ async def test_a_step_of_a_rollout_that_cannot_be_saved_is_taken_when_it_can(
     await world.apply(manifest("one", 3))
     with world.registry.edit("a rollout with nothing left to do") as edit:
         world.rollouts.write(edit, world.sets.one(OWNER), Rollout((), (), {}, frozenset()))
-    world.store._db.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
+    world.database.execute("PRAGMA query_only = 1")  # as a full disk: no write goes through
     world.rollouts.start(OWNER)
     await eventually(lambda: bool(warnings), "the step to fail")
     assert not world.ended
-    world.store._db.execute("PRAGMA query_only = 0")
+    world.database.execute("PRAGMA query_only = 0")
     await eventually(lambda: bool(world.ended), "the step to be taken")
     assert warnings == ["rollout.held_up"]
     assert world.ended == ["done"]

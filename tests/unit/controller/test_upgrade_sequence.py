@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import AsyncMock, MagicMock
@@ -43,11 +44,19 @@ def test_what_fails_before_the_change_ends_neither_supervision_nor_the_socket(tm
 def test_an_upgrade_that_was_only_checked_leaves_nothing_open(
     problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def preflight(upgrade: InPlaceUpgrade, command: tuple[str, ...], copy: str) -> str:
-        leave_settings(Path(copy).parent, Settings(), ())
-        return problem
+    class Preflight:
+        """The new code, which has looked at the copy of the state and left what it read."""
 
-    monkeypatch.setattr(InPlaceUpgrade, "_run", preflight)
+        output = f"{problem}\n"
+
+        def __init__(self, command: tuple[str, ...], copy: str, environ: Mapping[str, str]) -> None:
+            self.problem = "ended with exit code 1" if problem else ""
+            leave_settings(Path(copy).parent, Settings(), ())
+
+        async def wait(self, seconds: float) -> bool:
+            return True
+
+    monkeypatch.setattr("pmond.runtime.program.upgrade.ShortCommand", Preflight)
     upgrade = InPlaceUpgrade(MagicMock(), str(tmp_path), MagicMock(), {})
     before = open_descriptors()
     for _ in range(3):

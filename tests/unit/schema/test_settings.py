@@ -103,9 +103,9 @@ def test_every_override(prefix: str, name: str, value: str, path: str, expected:
 
 
 def test_every_setting_has_a_variable() -> None:
-    from pmon3_schema.settings_reading import _leaves
+    from pmon3_schema.settings_reading import settings_in
 
-    derived = {name for path, _ in _leaves(Settings) for name in variable_names(path)}
+    derived = {name for path, _ in settings_in(Settings) for name in variable_names(path)}
     assert {"CONFIGOR_" + name for name, *_ in SEED_VARIABLES} <= derived
     assert derived - {p + n for p in ("CONFIGOR_", "PMON3_") for n, *_ in SEED_VARIABLES} == {
         f"{prefix}_{name}"

@@ -72,14 +72,14 @@ def _read_all(paths: list[str]) -> list[Document]:
 
 def _read_unchanged(path: str) -> bytes:
     for _ in range(_TRIES):
-        before, content = _read(path)
+        before, content = read_file(path)
         # By name, so that a file that was replaced meanwhile is read again.
         if stamp(os.stat(path)) == before and len(content) == before[2]:
             return content
     raise _Refused("it changes while it is read (save it again)")
 
 
-def _read(path: str) -> tuple[Stamp, bytes]:
+def read_file(path: str) -> tuple[Stamp, bytes]:
     # A FIFO or a device must not block us or be disturbed.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     status = os.fstat(descriptor)

@@ -8,8 +8,10 @@ file name need not be valid UTF-8.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import struct
+import termios
 
 from msgspec import Struct
 
@@ -90,6 +92,11 @@ class Inotify:
             events.append(InotifyEvent(watch, mask, data[offset : offset + length].rstrip(b"\0")))
             offset += length
         return events
+
+    def unread(self) -> bool:
+        """Whether the kernel has queued events."""
+        answer = fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0" * 4)
+        return any(answer)
 
     def close(self) -> None:
         if self._descriptor >= 0:

@@ -39,6 +39,9 @@ class ChangeNotifier(Protocol):
     def arm(self, sources: list[str]) -> None:
         """Look at these sources only. Raises OSError when that cannot be done."""
 
+    def unread(self) -> bool:
+        """Whether there is something that it has not said yet."""
+
     def close(self) -> None: ...
 
 
@@ -71,6 +74,9 @@ class InotifyNotifier:
             self._inotify.remove(number)
         self._places, self._watches = found, watches
         self._unfinished.clear()
+
+    def unread(self) -> bool:
+        return self._inotify.unread()
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._inotify.fileno())
@@ -157,6 +163,11 @@ class Watcher:
             self._notifier = notifier(self._touched)
         except OSError as error:
             self._fall_back(error)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing has happened of which `on_change` may still be called."""
+        return self._timer is None and not self._notifier.unread()
 
     def watch(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         """Watch these absolute paths instead of the earlier ones; those kept lose no change.

@@ -46,6 +46,9 @@ class PollingNotifier:
         self._stop = asyncio.Event()
         self._task = asyncio.create_task(self._run(found, directories, self._stop))
 
+    def unread(self) -> bool:
+        return False  # who looks has seen
+
     def close(self) -> None:
         self._stop.set()
         if self._task is not None:

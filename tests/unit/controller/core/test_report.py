@@ -10,7 +10,7 @@ from pmond.core.case import Rule
 from pmond.core.evolve import evolve
 from pmond.core.facts import Exited, Spawned, StopSent
 from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, History, Instance, Intent, Phase, Policy, State
-from pmond.core.report import _STATUS_OF_RULE, condition_values, exit_words, report
+from pmond.core.report import STATUS_OF_RULE, condition_values, exit_words, report
 
 RUNS = State(Instance(1, 7, "r1", 0, 0.0, Phase.RUNNING), History(1, 1, "r1"))
 CRASHED = State(None, History(1, 1, "r1", ending=Ending.ITSELF, exit=ExitStatus(1), ended_at=0.0, streak=9))
@@ -60,7 +60,7 @@ def test_backoff_says_why_and_when() -> None:
 
 
 def test_every_rule_without_a_word_of_its_own_goes_by_what_is_wanted() -> None:
-    assert set(Rule) - _STATUS_OF_RULE.keys() == {
+    assert set(Rule) - STATUS_OF_RULE.keys() == {
         Rule.CLEAR_TREE, Rule.AWAIT_KILLED, Rule.AWAIT_STOPPED, Rule.DOWN,
     }  # fmt: skip
 
