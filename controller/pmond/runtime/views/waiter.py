@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pmon3_schema.answers import Outcome, WaitFailure, WaitOutcome
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.goals import Goal, WaitCondition, parse
+from pmon3_schema.goals import Goal, parse
 from pmon3_schema.protocol import Promise, Wait
-from pmon3_schema.status import FINAL, Status
-from pmond.core.model import NOTHING_SEEN, Ending, Intent
-from pmond.core.report import Report, condition_values, report
+from pmond.core.model import Intent
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.files import log_files, logs
@@ -25,6 +23,7 @@ from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.set_conditions import SetStatus
 from pmond.runtime.supervise.bus import Bus, ChangeWatch, set_key
 from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.views.process_verdicts import Sight, judge
 from pmond.runtime.views.publishing import Publisher
 from pmond.runtime.views.wait_conditions import Verdict, judge_set, outcome_of, together
 
@@ -88,96 +87,14 @@ class Waiter:
 
     def _judge_all(self, target: Promise, goal: Goal) -> tuple[str, Verdict]:
         """Its name, and the verdicts on all conditions of a goal as one."""
-        return target.name, together(goal, [self._judge(target, one) for one in goal.conditions])
+        return target.name, together(goal, [judge(target, one, self._sight()) for one in goal.conditions])
 
-    def _judge(self, target: Promise, condition: WaitCondition) -> Verdict:
-        one = self._registry.processes.get(target.name)
-        until = condition.word
-        if one is None:
-            met = until in {"deleted", "stopped"}
-            return Verdict(met=met, failed=not met, reason="deleted")
+    def _sight(self) -> Sight:
         loop = self._loop
-        seen = report(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
-        aside = loop.quarantined.get(target.name)
-        if aside:
-            return Verdict(failed=True, reason=f"internal error: {aside}")
-        if loop.decided.get(target.name, 0) < target.generation:
-            return Verdict(reason="it was not looked at since")
-        if until == "stopped":
-            return self._judge_stopped(target, seen)
-        if until == "deleted":
-            # Whoever only waits (token 0) may wait for somebody else to delete it.
-            kept = bool(target.token) and not one.deleting
-            return Verdict(failed=kept, reason=f"it is {seen.status.word}")
-        if until == "exited":
-            return self._judge_exited(target, seen, condition.code)
-        if until == "synced":
-            return self._judge_synced(one, seen)
-        if until == "condition":
-            found = condition_values(target.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
-            status = next((truth.status for truth in found if truth.type == condition.type), "Unknown")
-            return Verdict(met=status == condition.status, reason=f"{condition.type} is {status}")
-        return self._judge_up(target, one, seen, until)
-
-    def _judge_exited(self, target: Promise, seen: Report, code: int | None) -> Verdict:
-        """Its program ended by itself, with that code if one is asked for."""
-        state = self._loop.observed.get(target.name, NOTHING_SEEN)
-        history = state.history
-        token = state.instance.token if state.instance is not None else history.token
-        ended = history.ending is Ending.ITSELF and history.exit is not None and token >= target.token
-        if ended and history.exit is not None and code in (None, history.exit.code):
-            return Verdict(met=True)
-        final = state.instance is None and seen.status in FINAL
-        return Verdict(failed=final, reason=seen.reason or f"it is {seen.status.word}")
-
-    def _judge_synced(self, one: Intent, seen: Report) -> Verdict:
-        """What runs, or has run to its end, is what is declared."""
-        instance = self._loop.observed.get(one.name, NOTHING_SEEN).instance
-        record = one
-        if record.staged or (
-            instance is not None and (instance.revision, instance.token) != (one.revision, record.token)
-        ):
-            stuck = (record.staged or record.deferred) and not self._rolling_out(record.owner)
-            return Verdict(failed=stuck, reason="it does not run with what is declared")
-        if instance is None and seen.status is Status.FAILED:
-            return Verdict(failed=True, reason=seen.reason)
-        met = (instance is not None) == one.up or seen.status is Status.COMPLETED
-        return Verdict(met=met, reason="it does not run")
-
-    def _judge_stopped(self, target: Promise, seen: Report) -> Verdict:
-        state = self._loop.observed.get(target.name, NOTHING_SEEN)
-        if state.instance is None and not self._loop.desired.up(target.name):
-            return Verdict(met=True)
-        if state.instance is None and seen.status in {Status.FAILED, Status.COMPLETED}:
-            return Verdict(met=True)
-        if self._loop.desired.up(target.name) and target.token:
-            return Verdict(failed=True, reason="it was started again")
-        return Verdict(reason=seen.reason or f"it is {seen.status.word}")
-
-    def _judge_up(self, target: Promise, wanted: Intent, seen: Report, until: str) -> Verdict:
-        state = self._loop.observed.get(target.name, NOTHING_SEEN)
-        goal = {Status.COMPLETED} if until == "completed" else {Status.RUNNING, Status.COMPLETED}
-        instance, history = state.instance, state.history
-        token = instance.token if instance is not None else history.token
-        reason = seen.reason or f"it is {seen.status.word}"
-        if token < target.token:
-            record = self._registry.processes[target.name]
-            if record.staged or record.deferred:
-                if self._rolling_out(record.owner):
-                    return Verdict(reason="waits for its turn in a rollout")
-                return Verdict(failed=True, reason="skipped: the rollout ended before its turn")
-            if not self._loop.desired.up(target.name):
-                return Verdict(failed=True, reason=reason)
-            return Verdict(reason=reason)
-        if seen.status in goal:
-            return Verdict(met=True)
-        if seen.status in {Status.FAILED, Status.STOPPED, Status.CLOSED}:
-            return Verdict(failed=True, reason=reason)
-        tried = (history.revision, history.token) == (wanted.revision, target.token)
-        failed = tried and (history.ending is Ending.ITSELF or bool(history.error))
-        if until == "ready" and target.token and failed and instance is None:
-            return Verdict(failed=True, reason=reason)
-        return Verdict(reason=reason)
+        return Sight(
+            loop.desired, loop.observed, self._clock.now(), loop.policy, loop.decided, loop.quarantined,
+            self._rolling_out,
+        )  # fmt: skip
 
     async def _answer(
         self, outcome: Outcome, names: Iterable[str], verdicts: dict[str, Verdict], readable: Readable
