@@ -104,5 +104,5 @@ def test_profiles_of_the_set_count_wherever_they_are(declared: Pmond) -> None:
     declared.ok("restart", "app", "--args", "3000")
     refused = declared.run("export", "--into", str(folder / "base.yaml"))
     assert refused.returncode == 1
-    assert "comes from a profile" in refused.stderr
+    assert "args of app comes from" in refused.stderr
     assert (folder / "base.yaml").read_text() == base

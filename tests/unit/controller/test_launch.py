@@ -7,8 +7,9 @@ import os
 import pytest
 from tests.support.factories import spec
 
+from pmon3_schema.equivalence import log_paths
 from pmond.runtime.processes.failures import SpawnError
-from pmond.runtime.processes.launch import Launch, SpawnContext, log_paths, prepare
+from pmond.runtime.processes.launch import Launch, SpawnContext, prepare
 
 CONTEXT = SpawnContext(environment={"PATH": "/bin:/usr/bin", "TOKEN": "pmond's"}, log_dir="/var/log/pmon3")
 

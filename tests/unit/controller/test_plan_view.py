@@ -7,7 +7,8 @@ import json
 from tests.support.factories import spec
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core.compare import CompareOptions, Comparison, Existing, compare
+from pmond.core.compare import Comparison, compare
+from pmond.core.step import CompareOptions, Existing
 from pmond.runtime.intent.plan_view import plan_digest, plan_json, summary_of, with_entries
 
 OPTIONS = CompareOptions("file:/m.yaml", prune=True)

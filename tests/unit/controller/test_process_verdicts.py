@@ -50,9 +50,7 @@ def test_the_instance_of_an_earlier_restart_does_not_count() -> None:
 
 
 def test_nothing_is_judged_by_what_was_decided_before_the_request() -> None:
-    assert verdict("ready", wanted(token=1), RUNS, decided=0) == Verdict(
-        reason="it was not looked at since"
-    )
+    assert verdict("ready", wanted(token=1), RUNS, decided=0) == Verdict(reason="it was not looked at since")
 
 
 def test_one_that_a_person_stops_meanwhile_gets_nowhere() -> None:
