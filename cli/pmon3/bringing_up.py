@@ -109,7 +109,7 @@ def _by_itself(client: Client, plan: dict[str, Any], started_at: str) -> str:
         return ""
     for newest in client.get("/v1/history", [("set", plan["set"]), ("limit", "1")]):
         if newest["by"] == "pmond" and newest["time"] >= started_at:
-            return f"{summary(newest)} (done by pmond as it started: this is its process config file)"
+            return summary(newest)
     return ""
 
 

@@ -24,6 +24,7 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
     "down": (
         ("pmon3 down", "what was declared and submitted comes back with the next pmon3 up"),
         ("pmon3 down --keep", "leave the processes running; the next pmond takes them over"),
+        ("pmon3 down --delete", "and forget them, with all sets and their history"),
     ),
     "exec": (
         ("pmon3 exec ./app --name web -- --port 8080", "a program of this folder, with arguments"),

@@ -17,8 +17,8 @@ def test_up_twice_and_down_twice(stopped_pmond: Pmond) -> None:
     first = pmond.run("up", "-f", "manifest.yaml")
     assert first.returncode == 0, first.stderr
     assert "started pmond" in first.stderr
-    # It is the process config file: pmond has applied it before it could be asked to.
-    assert "manifest.yaml: 2 create (done by pmond as it started" in first.stderr
+    # It is the process config file: pmond has applied it before it could be asked to, and that is said.
+    assert "manifest.yaml: 2 create\n" in first.stderr
     before = {name: row["pid"] for name, row in pmond.rows().items()}
     assert set(before) == {"db", "web"} and all(before.values())
     second = pmond.run("up", "-f", "manifest.yaml")
@@ -88,3 +88,34 @@ def test_down_waits_for_processes_that_take_their_time(pmond: Pmond) -> None:
     pmond.ok("down")
     assert pmond.ended() == 0
     assert pmond.survivors() == []
+
+
+def test_down_delete_leaves_nothing_to_come_back(stopped_pmond: Pmond) -> None:
+    pmond = stopped_pmond.start()
+    (pmond.folder / "app.yaml").write_text("processes: [{name: a, file: /bin/sleep, args: '1000'}]\n")
+    pmond.ok("up", "-f", "app.yaml")
+    pmond.ok("exec", "/bin/sleep", "--name", "b", "--", "1000")
+    done = pmond.run("down", "--delete")
+    assert done.returncode == 0 and "all that it knew is forgotten" in done.stderr
+    pmond.ended()
+    assert pmond.survivors() == []
+    assert not (pmond.folder / "data" / "data.db").exists()
+    assert (pmond.folder / "logs" / "a.log").exists()
+    pmond.start()
+    assert pmond.rows() == {}
+    assert pmond.ok("status", "-o", "name").split() == [f"file:{pmond.manifest_file}"]
+    assert pmond.events() == []
+
+
+def test_down_delete_is_refused_where_it_could_not_be_done(stopped_pmond: Pmond) -> None:
+    done = stopped_pmond.run("down", "--delete")
+    assert done.returncode == 3 and "it does not run" in done.stderr
+    assert stopped_pmond.run("down", "--delete", "--keep").returncode == 2
+
+
+def test_down_delete_keeps_all_when_a_process_does_not_end(pmond: Pmond) -> None:
+    slow = ("-c", "trap : TERM; while :; do sleep 0.1; done")
+    pmond.ok("exec", "/bin/sh", "--name", "slow", "--stop-timeout", "20s", "--", *slow)
+    done = pmond.run("down", "--delete", "--timeout", "0.3s")
+    assert done.returncode == 4
+    assert (pmond.folder / "data" / "data.db").exists() and pmond.ask("GET", "/v1/version").status == 200
