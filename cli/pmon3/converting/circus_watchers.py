@@ -20,6 +20,7 @@ _LIMITS = {
     "rlimit_nofile": "limits.nofile", "rlimit_nproc": "limits.nproc", "rlimit_core": "limits.core",
     "rlimit_cpu": "limits.cpu_seconds", "rlimit_as": "limits.memory",
 }  # fmt: skip
+_FILE_STREAMS = ("FileStream", "WatchedFileStream")
 _SOCKET = Left("sockets are not handed to programs", "let the program open it")
 _STREAM = Left("lines are kept as the program writes them")
 _WHY = {
@@ -107,9 +108,12 @@ class CircusWatcher:
         inherits = section.read("copy_env", _TRUTH, False)
         if not inherits:
             draft.put("env_inherit", False)
-            if not section.read("copy_path", _TRUTH, False):
-                self._books.differs(draft.name, "PYTHONPATH is not set to that of circus")
-        section.take("copy_path")
+        if section.read("copy_path", _TRUTH, False):
+            section.lose(
+                "copy_path",
+                "the folders of circus's own modules are not known",
+                "set PYTHONPATH in `env_vars`",
+            )
         draft.put("env_vars", own, next(iter(self._variables.values()), None))
         if not inherits and "PATH" not in own:
             draft.put(
@@ -201,6 +205,8 @@ class CircusWatcher:
         for stream, field in (("stdout_stream", "log"), ("stderr_stream", "stderr_log")):
             kind = self._section.take(f"{stream}.class")
             name = self._section.take(f"{stream}.filename")
+            if kind is not None and name is not None and kind.value not in _FILE_STREAMS:
+                self._books.lose(kind, "a log is rotated by its size alone", "see `log_rotate`")
             if name is not None:
                 path = self._sources.seen_from_home(self._expanded(name, number), self._folder)
                 draft.put(field, path, name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 from pmon3.converting import values
+from pmon3.converting.compose_parts import carry_check, carry_limits, duration, memory
 from pmon3.converting.data_files import DataFile, mapping
 from pmon3.converting.drafts import Draft, Need, Table
+from pmon3.converting.nested import NestedEntry
 from pmon3.converting.settings import Books, Left, NotCarried, Section, Setting
 from pmon3.converting.sources import InputFiles
 from pmon3.converting.variables import environment
@@ -19,8 +19,6 @@ _CONDITIONS = {
     "service_started": "started", "service_healthy": "ready", "service_completed_successfully": "completed",
 }  # fmt: skip
 _GRACE = "10s"
-_SPAN = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:us|ms|s|m|h))+")
-_UNITS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "b": 1}
 _TRUTH = values.truth()
 _NETWORK = Left(
     "programs use the network of this machine", "let the program listen where it is to be reached"
@@ -51,90 +49,56 @@ _WHY = {
 }  # fmt: skip
 
 
-def _duration(value: Any) -> str:
-    written = values.text(value).strip()
-    if written.isdigit():
-        return f"{written}s"
-    if not _SPAN.fullmatch(written) or "us" in written:
-        raise NotCarried(f"{written!r} is no time span", "write it with ms, s, m or h")
-    return written
-
-
-def _memory(value: Any) -> int | str:
-    return values.written_size(values.size_of(_UNITS, value))
-
-
-def _tasks(value: Any) -> int:
-    return values.whole(value, 1)
-
-
 _TABLE: Table = {
     "user": ("user", values.text),
     "stop_signal": ("stop.signal", values.signal_word),
     "profiles": ("profiles", values.texts),
-    "mem_limit": ("resources.memory_max", _memory),
+    "mem_limit": ("resources.memory_max", memory),
     "cpus": ("resources.cpu", values.number),
-    "pids_limit": ("resources.tasks_max", _tasks),
+    "pids_limit": ("resources.tasks_max", values.at_least_one),
     "cpu_shares": (
         "resources.cpu_weight",
         lambda value: max(1, min(10_000, values.whole(value, 2) * 100 // 1024)),
     ),
 }
-_LIMITS = {
-    "nofile": "limits.nofile",
-    "nproc": "limits.nproc",
-    "core": "limits.core",
-    "cpu": "limits.cpu_seconds",
-}
 
 
-class ContainerService:
+class ContainerService(NestedEntry):
     """One entry of `services`."""
 
     def __init__(
         self, name: str, at: Path, data: DataFile, folder: str, sources: InputFiles, books: Books
     ) -> None:
-        self._name, self._at, self._data, self._folder = name, at, data, folder
-        self._sources, self._books = sources, books
-        self._section = data.section(at, books, name)
+        super().__init__(name, at, data, books)
+        self._folder, self._sources = folder, sources
 
     def drafts(self) -> list[Draft]:
         """The processes; none where the command is in the image."""
-        section = self._section
+        section = self.section
         entrypoint, command = section.take("entrypoint"), section.take("command")
         words = [*self._words(entrypoint), *self._words(command)]
         if not words:
             image = section.value("image", "an image")
             section.abandon(f"its command is in {image}", "install the program here, and write command: …")
             return []
-        deploy = self._inner("deploy")
+        deploy = self.part("deploy")
         count = self._count(deploy)
         source = entrypoint or command
         assert source is not None
         drafts = []
         for number in range(count):
-            told = len(self._books.losses)
-            draft = Draft(self._name if count == 1 else f"{self._name}-{number + 1}", self._books, source)
-            draft.aliases.append(self._name)
+            told = len(self.books.losses)
+            draft = Draft(self.name if count == 1 else f"{self.name}-{number + 1}", self.books, source)
+            draft.aliases.append(self.name)
             self._fill(draft, words, source, deploy)
             drafts.append(draft)
             if number:
-                del self._books.losses[told:]
+                del self.books.losses[told:]
         for key in [key for key in section.keys if key.startswith("x-")]:
             section.take(key)
         section.close(_WHY)
         deploy.close({})
         return drafts
-
-    def _inner(self, key: str, *path: str) -> Section:
-        """A mapping inside of the service; its keys are named with it."""
-        value: Any = self._section.value(key)
-        for part in path:
-            value = mapping(value).get(part)
-        title = ".".join((key, *path))
-        settings = self._data.settings((*self._at, key, *path), mapping(value))
-        named = [Setting(f"{title}.{one.key}", one.value, one.place) for one in settings]
-        return Section(title, self._data.place((*self._at, key, *path)), named, self._books)
 
     def _words(self, setting: Setting | None) -> list[str]:
         if setting is None:
@@ -142,7 +106,7 @@ class ContainerService:
         try:
             return values.words(setting.value)
         except NotCarried as reason:
-            self._books.lose(setting, reason.reason, reason.advice)
+            self.books.lose(setting, reason.reason, reason.advice)
             return []
 
     def _count(self, deploy: Section) -> int:
@@ -150,10 +114,10 @@ class ContainerService:
             return values.whole(value, 1, 1000)
 
         replicas = deploy.read("deploy.replicas", read, 1)
-        return self._section.read("scale", read, replicas)
+        return self.section.read("scale", read, replicas)
 
     def _fill(self, draft: Draft, words: list[str], source: Setting, deploy: Section) -> None:
-        section = self._section
+        section = self.section
         folder = section.take("working_dir")
         cwd = self._sources.seen_from_home(section.read("working_dir", values.text, ".") or ".", self._folder)
         file = words[0]
@@ -164,27 +128,27 @@ class ContainerService:
         draft.put("args", words[1:], source)
         draft.put("cwd", cwd, folder)
         draft.put(
-            "env_vars", environment(section.take("environment"), self._books), section.take("environment")
+            "env_vars", environment(section.take("environment"), self.books), section.take("environment")
         )
         self._env_files(draft)
         draft.carry(section, _TABLE)
         labels = section.take("labels")
-        draft.put("labels", environment(labels, self._books), labels)
+        draft.put("labels", environment(labels, self.books), labels)
         grace = section.take("stop_grace_period")
-        draft.put("stop.timeout", section.read("stop_grace_period", _duration, _GRACE), grace)
+        draft.put("stop.timeout", section.read("stop_grace_period", duration, _GRACE), grace)
         self._restarts(draft, deploy)
-        self._limits(draft, deploy)
+        carry_limits(self, draft, deploy)
         self._dependencies(draft)
-        self._health(draft)
+        carry_check(self, draft)
 
     def _env_files(self, draft: Draft) -> None:
-        setting = self._section.take("env_file")
+        setting = self.section.take("env_file")
         names = []
         for one in (setting.value if isinstance(setting.value, list) else [setting.value]) if setting else []:
             if isinstance(one, dict):
                 names.append(str(one.get("path", "")))
                 if one.get("required") is False and setting:
-                    self._books.lose(
+                    self.books.lose(
                         setting,
                         "without the file it does not start here",
                         "create it",
@@ -195,46 +159,24 @@ class ContainerService:
         draft.put("env_file", [self._sources.seen_from_home(name, self._folder) for name in names], setting)
 
     def _restarts(self, draft: Draft, deploy: Section) -> None:
-        setting = self._section.take("restart")
+        setting = self.section.take("restart")
         policy, _, most = str(setting.value if setting is not None else "no").partition(":")
         policy = {"False": "no", "True": "always"}.get(policy, policy)
         if policy not in _POLICIES and setting is not None:
-            self._books.lose(setting, f"{policy!r} is no restart policy", f"one of {', '.join(_POLICIES)}")
+            self.books.lose(setting, f"{policy!r} is no restart policy", f"one of {', '.join(_POLICIES)}")
         draft.put("restart.policy", _POLICIES.get(policy, "never"), setting)
         if most.isdigit() and int(most):
             draft.put("restart.max_failures", int(most) + 1, setting)
             draft.put("restart.window", "365d", setting)
         elif most and setting is not None:
-            self._books.lose(setting, f"{most!r} is no number of times")
+            self.books.lose(setting, f"{most!r} is no number of times")
         given = deploy.take("deploy.restart_policy")
         if given is not None:
             advice = "see `restart`"
-            self._books.lose(given, "docker compose uses `restart`, swarm uses this", advice)
-
-    def _limits(self, draft: Draft, deploy: Section) -> None:
-        resources = deploy.take("deploy.resources")
-        limits = self._inner("deploy", "resources", "limits")
-        title = "deploy.resources.limits"
-        draft.carry(limits, {
-            f"{title}.cpus": ("resources.cpu", values.number),
-            f"{title}.memory": ("resources.memory_max", _memory),
-            f"{title}.pids": ("resources.tasks_max", _tasks),
-        })  # fmt: skip
-        limits.close({})
-        for key in mapping(resources.value if resources is not None else None):
-            if key != "limits" and resources is not None:
-                self._books.lose(
-                    resources, "nothing is set aside", "see `resources`", key=f"deploy.resources.{key}"
-                )
-        ulimits = self._inner("ulimits")
-        for name, field in _LIMITS.items():
-            setting = ulimits.take(f"ulimits.{name}")
-            if setting is not None:
-                draft.carry_one(setting, field, _one_limit)
-        ulimits.close({})
+            self.books.lose(given, "docker compose uses `restart`, swarm uses this", advice)
 
     def _dependencies(self, draft: Draft) -> None:
-        setting = self._section.take("depends_on")
+        setting = self.section.take("depends_on")
         if setting is None:
             return
         if isinstance(setting.value, list):
@@ -242,64 +184,18 @@ class ContainerService:
                 draft.need(Need(str(name), setting))
             return
         for name in mapping(setting.value):
-            inner = self._inner("depends_on", str(name))
+            inner = self.inner(
+                f"depends_on.{name}", mapping(setting.value.get(name)), "depends_on", str(name)
+            )
             title = f"depends_on.{name}"
             condition = inner.take(f"{title}.condition")
             word = str(condition.value) if condition is not None else "service_started"
             if word not in _CONDITIONS and condition is not None:
-                self._books.lose(condition, f"{word!r} is no condition", f"one of {', '.join(_CONDITIONS)}")
-            source = condition or Setting(title, name, self._data.place((*self._at, "depends_on", name)))
+                self.books.lose(condition, f"{word!r} is no condition", f"one of {', '.join(_CONDITIONS)}")
+            source = condition or Setting(title, name, self.data.place((*self.at, "depends_on", name)))
             draft.need(Need(
                 str(name), source, condition=_CONDITIONS.get(word, "started"),
                 restart=inner.read(f"{title}.restart", _TRUTH, False),
                 required=inner.read(f"{title}.required", _TRUTH, True),
             ))  # fmt: skip
             inner.close({})
-
-    def _health(self, draft: Draft) -> None:
-        setting = self._section.take("healthcheck")
-        if setting is None:
-            return
-        inner = self._inner("healthcheck")
-        test = inner.take("healthcheck.test")
-        if test is None or inner.read("healthcheck.disable", _TRUTH, False):
-            inner.close({key: Left("the check is in the image, or off") for key in inner.keys})
-            return
-        words = test.value if isinstance(test.value, list) else ["CMD-SHELL", values.text(test.value)]
-        if words[:1] == ["NONE"]:
-            inner.close({key: Left("the check is off") for key in inner.keys})
-            return
-        command = (
-            ["/bin/sh", "-c", str(words[1])]
-            if words[0] == "CMD-SHELL" and len(words) > 1
-            else [str(word) for word in words[1:]]
-        )
-        draft.put("ready.exec", command, test)
-        for key, field, usual in (("interval", "interval", "30s"), ("timeout", "timeout", "30s")):
-            draft.put(
-                f"ready.{field}",
-                inner.read(f"healthcheck.{key}", _duration, usual),
-                inner.take(f"healthcheck.{key}"),
-            )
-        retries = inner.take("healthcheck.retries")
-        draft.put(
-            "ready.failures",
-            inner.read("healthcheck.retries", lambda value: values.whole(value, 1), 3),
-            retries,
-        )
-        inner.close({
-            "healthcheck.start_period": Left("what fails before it was ready does not count",
-            "see `ready.deadline`"),
-            "healthcheck.start_interval": Left("it is asked in one interval", "see `ready.interval`"),
-        })  # fmt: skip
-
-
-def _one_limit(value: Any) -> int:
-    if isinstance(value, Mapping):
-        soft, hard = value.get("soft"), value.get("hard")
-        if soft != hard:
-            raise NotCarried(
-                "one number is the soft and the hard limit here", f"write one of {soft} and {hard}"
-            )
-        value = soft
-    return values.whole(value, 0)

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
 from typing import Any
 
 from pmon3.converting import values
 from pmon3.converting.drafts import Draft, Table
+from pmon3.converting.pm2_programs import carry_program, interpreter_of
+from pmon3.converting.pm2_restarts import carry_restarts, milliseconds
 from pmon3.converting.relaxed_json import in_javascript
 from pmon3.converting.settings import Books, Left, NotCarried, Section, Setting
 from pmon3.converting.sources import InputFiles
 from pmon3_schema.scalars import format_duration
 
-_INTERPRETERS = {
-    ".js": "node", ".cjs": "node", ".mjs": "node", ".py": "python3", ".sh": "bash", ".rb": "ruby",
-    ".pl": "perl",
-    ".php": "php", ".coffee": "coffee", ".ls": "lsc", ".ts": "bun", ".tsx": "bun", ".bash": "bash",
-}  # fmt: skip
-_PROGRAMS = frozenset(_INTERPRETERS.values()) | {
-    "npm",
-    "npx",
-    "yarn",
-    "pnpm",
-    "python",
-    "serve",
-    "java",
-    "deno",
-    "go",
-}
 _STOP_SIGNAL, _GRACE = "SIGINT", 1600
-_BACKOFF_CAP, _BACKOFF_RESET = "15s", "30s"
 """What pm2 does by default; the grace in milliseconds."""
-_UNSTABLE, _TRIES = 1.0, 16  # seconds; of `min_uptime` and `max_restarts`
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _TRUTH = values.truth()
 _OF_PM2 = Left("it is about pm2 itself")
@@ -79,14 +62,6 @@ _WHY = {
 }
 
 
-def _milliseconds(value: Any) -> str:
-    """pm2's times: milliseconds, or text with s, m, h."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*(ms|s|m|h|d)?\s*", values.text(value))
-    if found is None:
-        raise NotCarried(f"{value!r} is no time")
-    return f"{found[1]}{found[2]}" if found[2] else values.milliseconds(found[1])
-
-
 def _memory(value: Any) -> int | str:
     written = re.sub(r"(?i)b\Z", "", values.text(value).strip())
     return values.written_size(values.size_of(_UNITS, written))
@@ -103,7 +78,7 @@ def _cron(value: Any) -> str:
 _TABLE: Table = {
     "autostart": ("autostart", values.unless(True, _TRUTH)),
     "stop_exit_codes": ("restart.no_restart_exit_codes", values.exit_codes(",")),
-    "kill_timeout": ("stop.timeout", _milliseconds),
+    "kill_timeout": ("stop.timeout", milliseconds),
     "treekill": ("stop.kill_group", values.unless(True, _TRUTH)),
     "user": ("user", values.text),
     "max_memory_restart": ("restart.above_memory", _memory),
@@ -161,7 +136,7 @@ class Pm2App:
         by_default = (
             mode is None
             and setting is not None
-            and self._interpreter_of(section.value("script", "")) == "node"
+            and interpreter_of(section, section.value("script", "")) == "node"
         )
         shared = "copies do not share a port, as those of node's cluster do"
         advice = "give each its port, such as by NODE_APP_INSTANCE, and a proxy before them"
@@ -173,27 +148,16 @@ class Pm2App:
             section.books.lose(mode, f"{mode.value!r} is no mode of pm2")
         return count
 
-    def _interpreter_of(self, script: str) -> str:
-        given = self._section.read("interpreter", values.text, "")
-        if given:
-            return given
-        ending = posixpath.splitext(script)[1]
-        if ending in _INTERPRETERS:
-            return _INTERPRETERS[ending]
-        if "/" not in script and not ending and script in _PROGRAMS:
-            return "none"
-        return "" if not ending else "none"
-
     def _fill(self, draft: Draft, script: Setting, number: int | None) -> None:
         section = self._section
         cwd = self._sources.seen_from_home(self._cwd or ".", self._folder)
         draft.put("cwd", cwd, section.take("cwd"))
-        self._program(draft, script, cwd)
+        carry_program(draft, section, script, cwd, self._sources)
         self._variables(draft, number)
         draft.put("stop.signal", _STOP_SIGNAL)
         draft.put("stop.timeout", format_duration(_GRACE / 1000))
         draft.carry(section, _TABLE)
-        self._restarts(draft)
+        carry_restarts(draft, section)
         self._logs(draft, number)
         self._watch(draft)
         namespace = section.take("namespace")
@@ -201,67 +165,6 @@ class Pm2App:
             draft.carry_one(
                 namespace, "groups", lambda value: [] if value == "default" else [values.text(value)]
             )
-
-    def _program(self, draft: Draft, script: Setting, cwd: str) -> None:
-        section, line = self._section, script.value
-        if " " in line.strip():
-            draft.put("file", "bash", script)
-            draft.put("args", ["-c", values.with_exec(line.strip())], script)
-            section.lose(
-                "args",
-                "pm2 does not use them where the script is a command line",
-                "write them into the script",
-            )
-            return
-        interpreter = self._interpreter_of(line)
-        path = line
-        if interpreter == "" and "/" not in line:
-            interpreter = "none"  # a program on PATH, unless a file of that name lies there
-        elif interpreter == "":
-            interpreter = "node"  # what pm2 takes for a script without an ending
-            self._books.differs(
-                draft.name,
-                f"{line} is taken for a script of node; where it is a program, set interpreter: none",
-            )
-        is_path = "/" in line or interpreter != "none" or posixpath.splitext(line)[1] != ""
-        if is_path:
-            path = self._sources.seen_from_home(line, cwd, self._sources.home)
-        arguments = self._words("args")
-        if interpreter == "none":
-            draft.put("file", path, script)
-            draft.put("args", arguments, section.take("args"))
-            section.lose("node_args", "there is no interpreter that would take them", "see `args`")
-            return
-        # An argument counts from the working folder, `file` from that of the manifest.
-        argument = line if not line.startswith("~") else path
-        draft.put("file", self._interpreter(interpreter, cwd), section.take("interpreter") or script)
-        draft.put("args", [*self._words("node_args"), argument, *arguments], script)
-
-    def _interpreter(self, interpreter: str, cwd: str) -> str:
-        if "@" in interpreter:
-            setting = self._section.take("interpreter")
-            if setting is not None:
-                self._books.lose(setting, "versions of node are not looked up", "write the path of that node")
-            return interpreter.partition("@")[0]
-        return (
-            self._sources.seen_from_home(interpreter, cwd, self._sources.home)
-            if "/" in interpreter
-            else interpreter
-        )
-
-    def _words(self, key: str) -> list[str]:
-        def read(value: Any) -> list[str]:
-            if isinstance(value, list):
-                return [in_javascript(word) for word in value]
-            return shlex.split(values.text(value))
-
-        setting = self._section.take(key)
-        try:
-            return read(setting.value) if setting is not None else []
-        except ValueError as error:
-            assert setting is not None
-            self._books.lose(setting, f"its quotes cannot be read: {str(error).lower()}", "close the quote")
-            return []
 
     def _variables(self, draft: Draft, number: int | None) -> None:
         section = self._section
@@ -271,6 +174,8 @@ class Pm2App:
             found["PORT"] = values.text(port.value)
         variable = section.read("instance_var", values.text, "NODE_APP_INSTANCE")
         own = {variable: str(number)} if number is not None else {}
+        if number is None:
+            section.lose("instance_var", "it changes nothing: there is one copy", "remove it")
         draft.put("env_vars", {**found, **own}, section.take("env"))
         for key in section.keys:
             if key.startswith("env_") and key != "env_file":
@@ -285,43 +190,6 @@ class Pm2App:
             ]
             draft.put("env_file", names, files)
 
-    def _restarts(self, draft: Draft) -> None:
-        section = self._section
-        again = section.read("autorestart", _TRUTH, True)
-        if not again:
-            draft.put("restart.policy", "never", section.take("autorestart"))
-        delay, growing = section.take("restart_delay"), section.take("exp_backoff_restart_delay")
-        if growing is not None:
-            draft.carry_one(growing, "restart.delay", _milliseconds)
-            draft.put("restart.max_delay", _BACKOFF_CAP)
-            draft.put("restart.stable_after", _BACKOFF_RESET)
-        elif delay is not None and values.text(delay.value) not in ("0", ""):
-            draft.carry_one(delay, "restart.delay", _milliseconds)
-            draft.put("restart.max_delay", draft.get("restart.delay"), delay)
-            draft.put("restart.jitter", 0)
-        if growing is not None and delay is not None:
-            self._books.lose(delay, "the growing delay counts", "remove one of them")
-        lasting = section.take("min_uptime")
-        most = section.take("max_restarts")
-        if lasting is not None and growing is None:
-            draft.carry_one(lasting, "restart.stable_after", _milliseconds)
-        elif lasting is not None:
-            self._books.lose(lasting, "the growing delay has a time of its own", "see `restart.stable_after`")
-        if most is not None and again:
-            count = section.read("max_restarts", lambda value: values.whole(value, 0), _TRIES)
-            draft.put("restart.max_failures", count, most)
-            draft.put("restart.window", self._window(draft, count), most)
-        elif most is not None:
-            self._books.lose(most, "nothing is started again", "remove it")
-
-    def _window(self, draft: Draft, count: int) -> str:
-        """In which so many runs end that are too short: pm2 counts only those in a row."""
-        from pmon3_schema.scalars import parse_duration
-
-        shortest = parse_duration(draft.get("restart.stable_after", _UNSTABLE))
-        pause = parse_duration(draft.get("restart.max_delay", 0) or 0)
-        return format_duration(max(count, 1) * (max(shortest, _UNSTABLE) + pause))
-
     def _logs(self, draft: Draft, number: int | None) -> None:
         section = self._section
         off = section.read("disable_logs", _TRUTH, False)
@@ -334,7 +202,13 @@ class Pm2App:
                     field,
                     lambda value: self._log(values.text(value), draft, None if shared else number),
                 )
+        if "merge_logs" in section and (
+            off or number is None or not ({"out_file", "error_file"} & set(section.keys))
+        ):
+            section.lose("merge_logs", "it changes nothing: each process has a log of its own", "remove it")
         if off:
+            for key in ("out_file", "error_file"):
+                section.lose(key, "nothing is logged with disable_logs", "remove it")
             draft.put("log", "/dev/null", section.take("disable_logs"))
         elif "error_file" not in section:
             self._books.differs("pm2", "standard error goes to the one log, where there is no error_file")
@@ -365,7 +239,7 @@ class Pm2App:
             draft.carry_one(ignored, "watch.ignore", values.texts)
         delay = section.take("watch_delay")
         if delay is not None:
-            draft.carry_one(delay, "watch.debounce", _milliseconds)
+            draft.carry_one(delay, "watch.debounce", milliseconds)
 
 
 _PROFILE = Left("it cannot be a profile", "variables are a mapping")

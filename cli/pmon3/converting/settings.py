@@ -114,6 +114,10 @@ class Section:
         """Its keys in the order of the text."""
         return tuple(self._settings)
 
+    def mentions(self, text: str) -> bool:
+        """Whether any value has the text in it; nothing is taken with that."""
+        return any(text in str(setting.value) for found in self._settings.values() for setting in found)
+
     def every(self, key: str) -> tuple[Setting, ...]:
         """All settings of a key, which are taken with that."""
         self._taken.add(key)

@@ -12,11 +12,9 @@ from pmon3.converting import values
 from pmon3.converting.drafts import Draft, Table
 from pmon3.converting.settings import Books, Left, NotCarried, Section, Setting
 from pmon3.converting.sources import InputFiles
+from pmon3.converting.supervisord_logs import carry_logs
 from pmon3.converting.supervisord_values import (
-    USUAL_BACKUPS,
-    USUAL_SIZE,
     expanded,
-    log_size,
     partly_expanded,
     variables,
 )
@@ -24,7 +22,6 @@ from pmon3.converting.supervisord_values import (
 _truth = values.truth(values.STRICT_YES, values.STRICT_NO)
 _LASTING, _RETRIES = 1, 3  # what supervisord takes where the file does not say; seconds, times
 _FIRST_DELAY = 2  # seconds, so that as many tries take as long as there
-_NOT_ROTATED = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2")
 _READY_DEADLINE = 60  # seconds, that of a manifest that says nothing
 
 
@@ -113,6 +110,8 @@ def programs_of(
         return
     count = section.read("numprocs", lambda value: values.whole(value, 1), 1)
     first = section.read("numprocs_start", lambda value: values.whole(value, 0), 0)
+    if first and not section.mentions("process_num"):
+        section.lose("numprocs_start", "it changes nothing: no value has %(process_num)", "remove it")
     told = len(section.books.losses)
     for number in range(first, first + count):
         copy = _Copy(program, section, defaults, sources, number, count)
@@ -189,7 +188,7 @@ class _Copy:
         draft.put("groups", [self._program.group] if self._program.group else [])
         self._restarts(draft)
         self._stops(draft)
-        self._logs(draft)
+        carry_logs(draft, section, self._log_name)
         return draft
 
     def _read(self, key: str, reader: Any, default: Any) -> Any:
@@ -260,66 +259,8 @@ class _Copy:
                 " unless stopasgroup or killasgroup is set (`stop.kill_group: false` does as it does)"
             )  # fmt: skip
 
-    def _logs(self, draft: Draft) -> None:
-        merged = self._section.read("redirect_stderr", _truth, False)
-        self._log(draft, "stdout", "log")
-        if merged:
-            for key in ("stderr_logfile", "stderr_logfile_maxbytes", "stderr_logfile_backups"):
-                self._section.lose(key, "supervisord does not use it with redirect_stderr=true", "remove it")
-        elif self._section.take("stderr_logfile") is not None:
-            self._log(draft, "stderr", "stderr_log")
-        else:
-            self._section.books.differs(
-                "supervisord",
-                "what a program writes to standard error without stderr_logfile goes to its one log",
-            )
-        self._rotation(draft, merged)
-        for key in ("stdout_syslog", "stderr_syslog"):
-            if self._read(key, _truth, False):
-                self._section.lose(key, "nothing is written to syslog", "`pmon3 logf` follows the log")
-
-    def _log(self, draft: Draft, stream: str, field: str) -> None:
-        setting = self._section.take(f"{stream}_logfile")
-        if setting is None or setting.value.strip().lower() == "auto":
-            return
-        if setting.value.strip().lower() == "syslog":
-            self._section.books.lose(setting, "nothing is written to syslog", "name a file")
-            return
-        draft.carry_one(setting, field, self._log_name)
-
     def _log_name(self, value: str) -> str:
         name = expanded(value, self._known)
         if name.strip().lower() in ("none", "off"):
             return "/dev/null"
         return self._sources.seen_from_home(name, self._defaults.directory, self._defaults.folder)
-
-    def _rotation(self, draft: Draft, merged: bool) -> None:
-        """One rotation is for both logs: that of standard output, unless only the other one is kept."""
-        section = self._section
-        stream, other = "stdout", "stderr"
-        if draft.get("log") in _NOT_ROTATED:
-            for key in ("stdout_logfile_maxbytes", "stdout_logfile_backups"):
-                setting = section.take(key)
-                if setting is not None and setting.value.strip() != "0":
-                    section.books.lose(setting, f"{draft.get('log')} is not rotated")
-            if not draft.has("stderr_log") or draft.get("stderr_log") in _NOT_ROTATED:
-                return
-            stream, other = "stderr", ""
-        size = section.read(f"{stream}_logfile_maxbytes", log_size, USUAL_SIZE)
-        keep = section.read(f"{stream}_logfile_backups", lambda value: values.whole(value, 0), USUAL_BACKUPS)
-        if not merged and other:
-            self._other_rotation(f"{other}_logfile_maxbytes", log_size, size)
-            self._other_rotation(f"{other}_logfile_backups", lambda value: values.whole(value, 0), keep)
-        backups = section.take(f"{stream}_logfile_backups")
-        if size == 0:
-            return
-        draft.put("log_rotate.size", values.written_size(size), section.take(f"{stream}_logfile_maxbytes"))
-        if keep == 0 and backups is not None:
-            section.books.lose(backups, "one rotated file is kept at least", "see `log_rotate.keep`")
-        draft.put("log_rotate.keep", max(keep, 1), backups)
-        draft.put("log_rotate.compress", False)
-
-    def _other_rotation(self, key: str, reader: Any, same: int) -> None:
-        setting = self._section.take(key)
-        if setting is not None and self._section.read(key, reader, same) != same:
-            self._section.books.lose(setting, "both logs are rotated alike", "see `log_rotate`")

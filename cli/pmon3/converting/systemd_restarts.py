@@ -119,6 +119,8 @@ def _limits(draft: Draft, service: Section, unit: Section) -> None:
 def carry_stops(draft: Draft, service: Section) -> None:
     """How it is asked to end, and how long it may take; 0 and infinity are no limit there."""
     setting = service.take("TimeoutStopSec") or service.take("TimeoutSec")
+    if setting is not None and setting.key == "TimeoutStopSec" and not draft.has("ready.notify"):
+        service.lose("TimeoutSec", "TimeoutStopSec counts, and a start has no limit", "remove it")
     if setting is None:
         draft.put("stop.timeout", USUAL_STOP)
     else:

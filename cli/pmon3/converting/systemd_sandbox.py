@@ -64,10 +64,10 @@ def _homes(
 def _capabilities(draft: Draft, service: Section) -> None:
     """`sandbox.capabilities` is what a program has and may have: both settings have to say so."""
     bounding, ambient = service.every("CapabilityBoundingSet"), service.every("AmbientCapabilities")
+    settings = [*bounding, *ambient]
     names = [name for setting in (ambient or bounding) for name in setting.value.split()]
     if not names:
         return
-    settings = [*bounding, *ambient]
     if any(name.startswith("~") for name in names):
         for setting in settings:
             service.books.lose(setting, "a list of what is taken away cannot be said", "list what it needs")
@@ -77,4 +77,4 @@ def _capabilities(draft: Draft, service: Section) -> None:
             service.books.lose(
                 setting, "a program has all the capabilities that it may have", "list the same in both"
             )
-    draft.put_all("sandbox.capabilities", names, ambient or bounding)
+    draft.put_all("sandbox.capabilities", names, settings)

@@ -6,20 +6,19 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from pmon3.converting.drafts import Draft, Need
+from pmon3.converting.drafts import Draft
 from pmon3.converting.settings import Books, CannotConvert, NotCarried, Place, Section, Setting
 from pmon3.converting.sources import InputFiles
 from pmon3.converting.systemd_exec import ExecLine, chained, hook, read_exec, signal_of, tell_prefixes
+from pmon3.converting.systemd_order import carry_order
 from pmon3.converting.systemd_restarts import carry_restarts, carry_stops
 from pmon3.converting.systemd_sandbox import carry_sandbox
-from pmon3.converting.systemd_tables import TABLE, TARGETS, TRUTH, USUAL_START, WHY, why
+from pmon3.converting.systemd_tables import TABLE, TRUTH, USUAL_START, WHY, why
 from pmon3.converting.unit_values import ENDLESS, Specifiers, assignments, duration, span
 from pmon3.verbs import ALIASES
 
 _USUAL_MASK = "0022"
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_HARD = ("Requires", "BindsTo", "Requisite")
-_NEEDS = (*_HARD, "Wants")
 _KILLED_HERE = "what goes into the background is ended here when the program that was started ends"
 _BY_WATCHING = "name the files that it reads in `watch`, with `on_change` and `reload`"
 _FOREGROUND = "keep it in the foreground: look for an option such as --foreground or --no-daemon"
@@ -65,7 +64,7 @@ class ServiceUnit:
         carry_sandbox(draft, self._service)
         carry_restarts(draft, self._service, self._unit)
         carry_stops(draft, self._service)
-        self._order(draft)
+        carry_order(draft, self._unit, self._install)
         self._texts(draft)
         for section in (self._unit, self._service, self._install):
             section.close({key: reason for key in section.keys if (reason := why(key) or WHY.get(key))})
@@ -242,50 +241,6 @@ class ServiceUnit:
             tell_prefixes(line, setting, self._books, is_main=False)
             found.append((line, setting))
         return found
-
-    def _order(self, draft: Draft) -> None:
-        ordered = {name for setting in self._unit.every("After") for name in setting.value.split()}
-        needed = {
-            name for key in _HARD for setting in self._unit.every(key) for name in setting.value.split()
-        }
-        for key in ("After", *_NEEDS, "PartOf", "Before"):
-            for setting in self._unit.every(key):
-                for name in setting.value.split():
-                    self._need(draft, key, name, setting, ordered, needed)
-        for setting in self._install.every("WantedBy"):
-            for name in setting.value.split():
-                if name not in TARGETS:
-                    self._books.lose(
-                        setting,
-                        "no other process starts it",
-                        "it starts with pmond: see `autostart`",
-                        key=f"WantedBy {name}",
-                    )
-
-    def _need(
-        self, draft: Draft, key: str, name: str, setting: Setting, ordered: set[str], needed: set[str]
-    ) -> None:
-        target = name.endswith((".target", ".device", ".mount", ".socket", ".slice"))
-        unknown = (
-            "it is reached before pmond starts, or not waited for"
-            if target
-            else "it is no process of this input"
-        )
-        need = Need(
-            name,
-            setting,
-            restart=key in ("BindsTo", "PartOf"),
-            required=name in needed or key == "PartOf",
-            unknown=unknown,
-        )
-        if key == "Before":
-            draft.precede(need)
-        elif key == "Wants" and name not in ordered:
-            self._books.lose(
-                setting, "every process starts for itself", "see `autostart`", key=f"Wants {name}"
-            )
-        else:
-            draft.need(need)
 
     def _texts(self, draft: Draft) -> None:
         description = self._unit.take("Description")

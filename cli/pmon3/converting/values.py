@@ -70,6 +70,11 @@ def whole(value: Any, least: int | None = None, most: int | None = None) -> int:
     return number
 
 
+def at_least_one(value: Any) -> int:
+    """A whole number above 0."""
+    return whole(value, 1)
+
+
 def number(value: Any) -> float:
     """A number that is not negative."""
     try:
