@@ -22,6 +22,10 @@ from pmon3.converting.supervisord_values import MEANING, expanded
 _RULES = IniRules(inline_comments=(";", "#"))
 _TOOL = "supervisord"
 _OF_SUPERVISORD = Left("it is about supervisord itself", "pmond has a configuration of its own")
+_AS_DAEMON = (
+    "umask and directory of [supervisord] hold for its programs; supervisord itself takes them as a daemon"
+    " only, not with nodaemon=true"
+)
 _OWN = dict.fromkeys(
     (
         "logfile", "logfile_maxbytes", "logfile_backups", "loglevel", "pidfile", "nodaemon", "silent",
@@ -111,6 +115,8 @@ def _defaults(sections: Iterable[IniSection], folder: str, books: Books) -> OfAl
     for section in sections:
         if section.name == "supervisord":
             whole = _section(section, books)
+            if "nodaemon" in whole and ("umask" in whole or "directory" in whole):
+                books.differs(_TOOL, _AS_DAEMON)
             found = OfAllPrograms(
                 folder=folder,
                 user=whole.take("user"),
