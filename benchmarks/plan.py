@@ -66,7 +66,9 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
         for entry in map(_owned, read(documents).entries)
     ]
     after = [entry.spec for entry in entries]
-    seen = CurrentState(0, before, {}, {}, None)
+    groups = {number: f"group-{number}" for number in range(20)}
+    memberships = {one.id: frozenset({(one.id - 1) % 20}) for one in before.values()}
+    seen = CurrentState(0, before, memberships, {}, None, groups)
     request = ApplyRequest(documents, Reading(tuple(entries), ()), ApplyOrder(options))
     existing = {name: Existing(one.spec, _OWNER) for name, one in before.items()}
     desired = Desired(before)
