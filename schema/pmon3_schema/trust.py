@@ -12,7 +12,10 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Collection, Iterable
+
+TYPE_CHECKING = False  # typing itself is too slow for programs that do little else
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 _MOST_LINKS = 40
 """As many as Linux itself follows (path_resolution(7))."""
@@ -27,14 +30,14 @@ def stranger(path: str, uid: int, also: Iterable[int] = ()) -> str:
     pending, here, links = _parts(path), "/", 0
     try:
         while True:
-            why, shared = _of_folder(here, trusted)
+            why, shared = judge_folder(os.lstat(here), here, trusted)
             if why or not pending:
                 return why
             entry = posixpath.dirname(here) if pending[-1] == ".." else posixpath.join(here, pending[-1])
             pending.pop()
             status = os.lstat(entry)
             if shared and status.st_uid not in trusted:
-                return _belongs(entry, status.st_uid)
+                return belongs(entry, status.st_uid)
             if stat.S_ISDIR(status.st_mode):
                 here = entry
             elif not stat.S_ISLNK(status.st_mode):
@@ -64,18 +67,23 @@ def _parts(path: str) -> list[str]:
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
 
-def _of_folder(path: str, trusted: Collection[int]) -> tuple[str, bool]:
+def judge_folder(status: os.stat_result, path: str, trusted: Collection[int]) -> tuple[str, bool]:
     """Why a folder is in a stranger's hands, and whether everybody may add things to it."""
-    status = os.lstat(path)
     shared = bool(status.st_mode & stat.S_IWOTH)
-    if status.st_uid not in trusted and not _unmapped(status.st_uid):
-        return _belongs(path, status.st_uid), shared
+    if not trusts(status.st_uid, trusted):
+        return belongs(path, status.st_uid), shared
     if shared and not status.st_mode & stat.S_ISVTX:
         return f"everybody may write to {path}", shared
     return "", shared
 
 
-def _belongs(path: str, uid: int) -> str:
+def trusts(uid: int, trusted: Collection[int]) -> bool:
+    """Whether what belongs to this user was put there by one of the trusted, or by who made this machine."""
+    return uid in trusted or _unmapped(uid)
+
+
+def belongs(path: str, uid: int) -> str:
+    """That it is this user's, in words."""
     return f"{path} belongs to {owner_name(uid)}"
 
 

@@ -42,10 +42,10 @@ FOLLOWER = """
 import asyncio, os, sys
 from pathlib import Path
 from pmond.runtime.files import log_follow
-from pmond.runtime.files.log_files import LineRange
+from pmond.runtime.files.log_files import LineRange, LogFile
 async def follow():
     rest, number = b"", 0
-    async for chunk in log_follow.follow(Path(sys.argv[1]), LineRange(first=1)):
+    async for chunk in log_follow.follow(LogFile(Path(sys.argv[1])), LineRange(first=1)):
         *lines, rest = (rest + chunk).split(b"\\n")
         for line in lines:
             if int(line[:15]) != number:

@@ -37,7 +37,7 @@ def writer(name: str, chunk: int, pause: float, **log_rotate: object) -> dict[st
 def archived(log: Path) -> int:
     """Bytes that were ever taken out of a log."""
     try:
-        with Path(archives.lock_path(str(log))).open("rb") as lock:
+        with log.with_name(archives.lock_name(log.name)).open("rb") as lock:
             return archives.read_cut(lock.fileno()).total
     except FileNotFoundError:
         return 0
@@ -45,7 +45,7 @@ def archived(log: Path) -> int:
 
 def numbers(log: Path) -> list[int]:
     """Of the lines that are kept, once nobody rotates; the first may be the end of one."""
-    with Path(archives.lock_path(str(log))).open("rb") as lock:
+    with log.with_name(archives.lock_name(log.name)).open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return [int(line) for line in rotation.whole(log).splitlines()[1:]]
 

@@ -11,19 +11,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import pmon3_schema
 import pmond
+from pmond.runtime.base.path_access import PathAccess
 from pmond.runtime.files import hole_punching
 
-ROOT = str(Path(pmond.__file__).parents[1])
+ROOTS = [str(Path(package.__file__ or "").parents[1]) for package in (pmond, pmon3_schema)]
+_ACCESS = PathAccess()
+OWN = _ACCESS.encode()
+"""The rights of who runs the tests."""
 RUN = """
 import sys
-sys.path.append({0!r})
+sys.path += {0!r}
 from pmond.runtime.files import {1} as module
 sys.exit(module.program(sys.argv[1:]))
 """
 STEPS = """
 import os, signal, sys
-sys.path.append({0!r})
+sys.path += {0!r}
 from pmond.runtime.files import archives, compress, rotate
 
 def stepping(function):
@@ -63,7 +68,7 @@ class Steps:
     """Runs the programs up to a step (system call), without the cost of starting Python each time."""
 
     def __init__(self) -> None:
-        code = STEPS.format(ROOT)
+        code = STEPS.format(ROOTS)
         command = [sys.executable, "-I", "-S", "-c", code]
         self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -72,7 +77,7 @@ class Steps:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         numbers = ("100000", "0") if program == "rotate" else ()
-        print(steps, holes_only, program, log, *numbers, sep="\t", file=self._server.stdin, flush=True)
+        print(steps, holes_only, program, log, OWN, *numbers, sep="\t", file=self._server.stdin, flush=True)
         code = int(self._server.stdout.readline())
         assert code in {0, -9}
         return code != 0
@@ -81,9 +86,11 @@ class Steps:
         self._server.communicate()
 
 
-def start(log: Path, keep: int = 100_000, total: int = 0) -> subprocess.Popen[bytes]:
+def start(
+    log: Path, keep: int = 100_000, total: int = 0, access: PathAccess = _ACCESS
+) -> subprocess.Popen[bytes]:
     """A rotation of this log."""
-    return _python(RUN.format(ROOT, "rotate"), str(log), str(keep), str(total))
+    return _python(RUN.format(ROOTS, "rotate"), str(log), access.encode(), str(keep), str(total))
 
 
 def run(log: Path, keep: int = 100_000, total: int = 0) -> int:
@@ -93,7 +100,7 @@ def run(log: Path, keep: int = 100_000, total: int = 0) -> int:
 
 def compress(log: Path) -> subprocess.Popen[bytes]:
     """The compressing of what was rotated."""
-    return _python(RUN.format(ROOT, "compress"), str(log))
+    return _python(RUN.format(ROOTS, "compress"), str(log), OWN)
 
 
 def mechanism(folder: Path) -> str:

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.runtime.base.path_access import PathAccess
 from pmond.runtime.files import log_files
-from pmond.runtime.files.log_files import LineRange, parse_lines
+from pmond.runtime.files.log_files import LineRange, LogFile, parse_lines
 from pmond.runtime.files.log_follow import follow
 from pmond.runtime.files.logs import read, read_all, rotated
 
@@ -51,9 +52,11 @@ def test_lines_are_those_of_the_whole_file(content: bytes, count: int, chunk: in
         patch.setattr(log_files, "CHUNK", chunk)
         path = Path(folder, "web.log")
         path.write_bytes(content)
-        assert b"".join(read(path, LineRange(last=count))) == b"".join(lines[max(len(lines) - count, 0) :])
-        assert b"".join(read(path, LineRange(first=count + 1))) == b"".join(lines[count:])
-        assert b"".join(read(path, LineRange())) == content
+        assert b"".join(read(LogFile(path), LineRange(last=count))) == b"".join(
+            lines[max(len(lines) - count, 0) :]
+        )
+        assert b"".join(read(LogFile(path), LineRange(first=count + 1))) == b"".join(lines[count:])
+        assert b"".join(read(LogFile(path), LineRange())) == content
 
 
 def test_the_end_of_a_huge_file_is_found_without_reading_it(tmp_path: Path) -> None:
@@ -62,14 +65,14 @@ def test_the_end_of_a_huge_file_is_found_without_reading_it(tmp_path: Path) -> N
         file.truncate(1 << 40)  # a hole of a terabyte
         file.seek(0, os.SEEK_END)
         file.write(b"\none\ntwo\n")
-    assert b"".join(read(path, LineRange(last=2))) == b"one\ntwo\n"
+    assert b"".join(read(LogFile(path), LineRange(last=2))) == b"one\ntwo\n"
 
 
 def test_an_endless_line_costs_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "web.log"
     path.write_bytes(b"first\n" + b"x" * 10_000_000)
     tracemalloc.start()
-    size = sum(len(chunk) for chunk in read(path, LineRange(last=1)))
+    size = sum(len(chunk) for chunk in read(LogFile(path), LineRange(last=1)))
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size == 10_000_000
@@ -78,14 +81,14 @@ def test_an_endless_line_costs_no_memory(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(PmonError, match="there is no log yet") as error:
-        list(read(tmp_path / "web.log", LineRange()))
+        list(read(LogFile(tmp_path / "web.log"), LineRange()))
     assert error.value.code == ErrorCode.NOT_FOUND
     with pytest.raises(PmonError, match="there is no log yet"):
-        list(read_all(tmp_path / "none" / "web.log"))
+        list(read_all(LogFile(tmp_path / "none" / "web.log")))
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", Path("/dev/zero"), tmp_path):
         with pytest.raises(PmonError, match="not a regular file"):
-            list(read(path, LineRange()))
+            list(read(LogFile(path), LineRange()))
 
 
 def test_all_reads_rotated_files_oldest_first(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_all_reads_rotated_files_oldest_first(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     (tmp_path / "web.logger.log").write_bytes(b"another process\n")
     (tmp_path / "web.log.swp").write_bytes(b"an editor\n")
-    assert b"".join(read_all(path)) == b"oldest\nolder\nold\nnewer\nnewest\n"
+    assert b"".join(read_all(LogFile(path))) == b"oldest\nolder\nold\nnewer\nnewest\n"
 
 
 def test_rotated_at_the_same_time_higher_numbers_are_older(tmp_path: Path) -> None:
@@ -107,7 +110,7 @@ def test_rotated_at_the_same_time_higher_numbers_are_older(tmp_path: Path) -> No
         file = tmp_path / f"web.log.{number}"
         file.write_bytes(b"")
         os.utime(file, (5, 5))
-    assert [file.name for file in rotated(tmp_path / "web.log")] == ["web.log.10", "web.log.2", "web.log.1"]
+    assert rotated(LogFile(tmp_path / "web.log")) == ["web.log.10", "web.log.2", "web.log.1"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_a_damaged_archive_does_not_hide_the_others(tmp_path: Path, content: byt
     (tmp_path / "web.log.1.gz").write_bytes(content)
     (tmp_path / "web.log.2.zst").write_bytes(b"?")
     (tmp_path / "web.log").write_bytes(b"newest\n")
-    text = b"".join(read_all(tmp_path / "web.log"))
+    text = b"".join(read_all(LogFile(tmp_path / "web.log")))
     assert b"cannot read web.log.1.gz to its end" in text
     assert b"cannot read web.log.2.zst to its end: its compression is not known" in text
     assert text.endswith(b"newest\n")
@@ -142,7 +145,7 @@ async def following(path: Path, lines: LineRange = TEN) -> AsyncIterator[Tail]:
     tail = Tail()
 
     async def collect() -> None:
-        async for chunk in follow(path, lines):
+        async for chunk in follow(LogFile(path), lines):
             tail.text += chunk
 
     task = asyncio.create_task(collect())
@@ -246,7 +249,7 @@ def test_what_cannot_be_followed_is_said_and_leaves_nothing_open(tmp_path: Path)
     async def story() -> None:
         before = len(list(Path("/proc/self/fd").iterdir()))
         with pytest.raises(PmonError, match="not a regular file"):
-            async for _ in follow(tmp_path, LineRange()):
+            async for _ in follow(LogFile(tmp_path), LineRange()):
                 raise AssertionError("nothing can be read")
         for _ in range(3):
             async with following(tmp_path / "web.log"):
@@ -285,16 +288,20 @@ def test_only_files_of_the_owners_are_read(tmp_path: Path) -> None:
     path.write_bytes(b"now\n")
     with gzip.open(tmp_path / "web.log.1.gz", "wb") as old:
         old.write(b"then\n")
-    mine, others = frozenset({os.geteuid()}), frozenset({os.geteuid() + 1})
-    assert b"".join(read_all(path, mine)) == b"then\nnow\n"
-    assert b"".join(read(path, LineRange(), mine)) == b"now\n"
-    for pieces in (read(path, LineRange(), others), read_all(path, others)):
+    guard = frozenset({0, os.geteuid()})
+    mine, others = (
+        LogFile(path, PathAccess(guard=guard, owners=frozenset({uid})))
+        for uid in (os.geteuid(), os.geteuid() + 1)
+    )
+    assert b"".join(read_all(mine)) == b"then\nnow\n"
+    assert b"".join(read(mine, LineRange())) == b"now\n"
+    for pieces in (read(others, LineRange()), read_all(others)):
         with pytest.raises(PmonError) as error:
             list(pieces)
         assert error.value.code == ErrorCode.FORBIDDEN
 
     async def followed() -> None:
-        async for _ in follow(path, LineRange(), others):
+        async for _ in follow(others, LineRange()):
             raise AssertionError("it was read")
 
     with pytest.raises(PmonError):

@@ -13,7 +13,7 @@ from tests.support import rotation
 from tests.support.rotation import Steps, run, whole
 
 from pmond.runtime.files import archives
-from pmond.runtime.files.log_files import LineRange, open_log
+from pmond.runtime.files.log_files import LineRange, LogFile
 from pmond.runtime.files.log_position import LogPosition
 from pmond.runtime.files.logs import read, read_all
 from pmond.runtime.program.doctor import Surroundings, examine
@@ -62,9 +62,9 @@ class Story:
         self.written = b""
         self.number = 0
         self.write()
-        self.file = open_log(log)
-        self.begun = LogPosition(log, self.file)
-        self.caught_up = LogPosition(log, self.file)
+        self.file = LogFile(log).open()
+        self.begun = LogPosition(LogFile(log), self.file)
+        self.caught_up = LogPosition(LogFile(log), self.file)
         self.seen = b"".join(self.caught_up.ahead())
         self.rest = b""
 
@@ -77,10 +77,10 @@ class Story:
 
     def check(self) -> None:
         """Everything is there once, whoever reads it."""
-        assert b"".join(read_all(self.log)) == self.written
+        assert b"".join(read_all(LogFile(self.log))) == self.written
         for count in (1, 7, 5000):
             lines = self.written.splitlines(keepends=True)[-count:]
-            assert b"".join(read(self.log, LineRange(last=count))) == b"".join(lines)
+            assert b"".join(read(LogFile(self.log), LineRange(last=count))) == b"".join(lines)
         self.seen += b"".join(self.caught_up.ahead())
         assert self.seen == self.written
         self.rest += b"".join(self.begun.ahead())
@@ -186,7 +186,7 @@ def test_a_clock_that_is_set_back_does_not_turn_the_order_round(log: Path) -> No
     (archive,) = log.parent.glob("web.log.2*")
     late = archive.with_name("web.log.29991231T235959999999")
     archive.rename(late)
-    with Path(archives.lock_path(str(log))).open("r+b") as lock:
+    with log.with_name(archives.lock_name(log.name)).open("r+b") as lock:
         archives.write_cut(lock.fileno(), archives.Cut("29991231T235959999999", late.stat().st_size))
     story.write()
     assert run(log) == 0
@@ -210,7 +210,7 @@ def test_what_an_archive_cannot_tell_is_left_out_of_the_last_lines(log: Path) ->
     story.write(100)
     (archive,) = log.parent.glob("web.log.2*")
     archive.rename(f"{archive}.gz")  # damaged: it is not compressed
-    text = b"".join(read(log, LineRange(last=100_000)))
+    text = b"".join(read(LogFile(log), LineRange(last=100_000)))
     assert story.written.endswith(text)
     assert text
 

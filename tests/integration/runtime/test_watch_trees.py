@@ -12,15 +12,12 @@ from pathlib import Path
 import pytest
 from tests.support.waiting import eventually
 
+from pmond.runtime.base.thread_rights import acting_as
 from pmond.runtime.files import watch_trees
 from pmond.runtime.files.watch import Watcher
 from pmond.runtime.files.watch_thread import Post, WatchThread
 from pmond.runtime.files.watch_trees import digest, tree_places
-from pmond.runtime.processes.environment import User, find_user, may_read
-
-
-def everything(descriptor: int) -> bool:
-    return True
+from pmond.runtime.processes.environment import User, find_user
 
 
 @pytest.fixture
@@ -31,18 +28,22 @@ def nobody() -> User:
 
 
 def of(path: Path, user: User) -> str:
-    return digest(str(path), (), lambda descriptor: may_read(descriptor, user))
+    with acting_as(user.rights):
+        return digest(str(path), ())
 
 
 def test_a_pipe_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
+    truly_open = os.open
+
     def refuse(path: str, flags: int) -> int:
-        raise AssertionError(f"opened {path}")
+        assert flags & os.O_PATH, f"opened {path}"
+        return truly_open(path, flags)
 
     monkeypatch.setattr(os, "open", refuse)
-    assert digest(str(pipe), (), everything) == "-"
+    assert digest(str(pipe), ()) == "-"
 
 
 def test_what_appears_where_a_user_may_not_look_is_not_told_him(tmp_path: Path, nobody: User) -> None:
@@ -79,11 +80,11 @@ def test_of_what_takes_too_long_to_read_the_stamp_counts(
     monkeypatch.setattr(watch_trees, "MOST_BYTES_TOGETHER", 6)
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text("four")
-    before = digest(str(tmp_path), (), everything)
+    before = digest(str(tmp_path), ())
     os.utime(tmp_path / "a", (1, 1))
-    assert digest(str(tmp_path), (), everything) == before
+    assert digest(str(tmp_path), ()) == before
     os.utime(tmp_path / "b", (1, 1))
-    assert digest(str(tmp_path), (), everything) != before
+    assert digest(str(tmp_path), ()) != before
 
 
 def test_the_loop_goes_on_during_a_long_look(tmp_path: Path) -> None:

@@ -13,17 +13,23 @@ are out of the log the archive bears the place in its name where the log goes on
     NAME.TIME.gz           compressed; NAME.TIME may be there a moment longer
 """
 
-# Read by programs of their own: nothing but the standard library. Descriptors are the subject.
-# ruff: noqa: PTH118, PTH119, PTH120
+# Read by programs of their own: nothing but the standard library, and modules of ours that need no more.
+# ruff: noqa: PTH120
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from pmon3_schema.trust import belongs
+from pmond.runtime.base.guarded import StrangerError, open_folder
+from pmond.runtime.base.path_access import ActingAs, PathAccess, Way
+
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
 PARTIAL = ".partial"
 CUTTING = ".cutting"
@@ -52,9 +58,9 @@ class Cut(NamedTuple):
     """Bytes, in all archives there ever were."""
 
 
-def lock_path(path: str) -> str:
+def lock_name(log: str) -> str:
     """The file that guards the rotation of a log: its lock, its cut, and its time is that of the last one."""
-    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.rotate")
+    return f".{log}.rotate"
 
 
 def read_cut(lock: int) -> Cut:
@@ -73,36 +79,41 @@ def write_cut(lock: int, cut: Cut) -> None:
     os.fsync(lock)
 
 
-def listed(folder: int, name: str) -> list[Archive]:
+def listed(folder: int, log: str) -> list[Archive]:
     """The archives of a log, oldest first, each once; those that are being cut too."""
+    return among(os.listdir(folder), log)
+
+
+def among(names: Iterable[str], log: str) -> list[Archive]:
+    """The same of a folder with these names in it."""
     kind = rf"(?P<plain>)|\.gz|-(?P<end>\d+){re.escape(CUTTING)}"
-    pattern = re.compile(rf"{re.escape(name)}\.(?P<stamp>{_TIME})({kind})")
+    pattern = re.compile(rf"{re.escape(log)}\.(?P<stamp>{_TIME})({kind})")
     found = {}
     # Sorted, the compressed one comes after the one it was made of, which is the safer to read.
-    for file in sorted(os.listdir(folder)):
+    for file in sorted(names):
         if (match := pattern.fullmatch(file)) and match["stamp"] not in found:
             found[match["stamp"]] = Archive(match["stamp"], file, int(match["end"]) if match["end"] else None)
     return list(found.values())
 
 
-def archives_of(path: Path) -> list[Archive]:
-    """The same, of the log at this path. Raises OSError."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return listed(folder, path.name)
-    finally:
-        os.close(folder)
-
-
 def leavings(folder: int, name: str) -> list[str]:
     """Files that are being made, or that their maker left when it was killed."""
-    pattern = re.compile(rf"\.{re.escape(name)}\.{_TIME}(\.gz)?{re.escape(PARTIAL)}")
+    pattern = _being_made(name)
     return [file for file in os.listdir(folder) if pattern.fullmatch(file)]
+
+
+def _being_made(log: str) -> re.Pattern[str]:
+    return re.compile(rf"\.{re.escape(log)}\.{_TIME}(\.gz)?{re.escape(PARTIAL)}")
 
 
 def is_ours(file: str, log: str) -> bool:
     """Whether a file of this name is an archive that `listed` knows."""
     return re.fullmatch(rf"{re.escape(log)}\.{_TIME}(\.gz|-\d+{re.escape(CUTTING)})?", file) is not None
+
+
+def is_left_by_rotation(file: str, log: str) -> bool:
+    """Whether a file of this name is an archive of the log, in whatever state, or guards its rotation."""
+    return is_ours(file, log) or file == lock_name(log) or bool(_being_made(log).fullmatch(file))
 
 
 def first_byte(log: int) -> int:
@@ -113,10 +124,38 @@ def first_byte(log: int) -> int:
         return 0  # empty, or a file system without holes
 
 
-def become_owner(folder: int) -> None:
-    """In a folder of somebody else act with the rights of that user, whatever the names there lead to."""
-    status = os.fstat(folder)
-    if os.geteuid() == 0 and status.st_uid != 0:
-        os.setgroups([])
-        os.setegid(status.st_gid)
-        os.seteuid(status.st_uid)
+def enter(path: str, access: PathAccess) -> tuple[int, Way]:
+    """The folder of a log that is to be rotated or compressed, and on what terms; for a program of its own.
+
+    From then on this program has the rights of the user of the process for good, unless those of pmond are
+    needed. Raises OSError.
+    """
+
+    def go(way: Way) -> tuple[int, Way]:
+        place = os.path.dirname(path)
+        if way.guard is None:
+            folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        else:
+            folder = open_folder(place, way.guard)
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
+            raise PermissionError(errno.EACCES, f"cannot write to {place}")
+        return folder, way
+
+    folder, way = access.perform(go, ActingAs)
+    if access.user is not None and not way.lent:
+        access.user.become()
+    return folder, way
+
+
+def open_plain(name: str, folder: int, flags: int, way: Way) -> int:
+    """A regular file in a folder, that may be used on these terms. Raises OSError."""
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EPERM, f"{name} is not a plain file")
+    if not way.allows(status.st_uid):
+        raise StrangerError(belongs(name, status.st_uid))
+    file = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EPERM, f"{name} is not a plain file any more")
+    return file

@@ -6,7 +6,7 @@ The compressed file is whole and on the disk before it gets its name, and the pl
 killed in between, both say the same, and readers and `rotate` know that they are one.
 """
 
-# ruff: noqa: PTH119, PTH120
+# ruff: noqa: PTH119
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ import os
 import stat
 import sys
 
-from pmond.runtime.files.archives import PARTIAL, become_owner, listed
+from pmond.runtime.base.path_access import PathAccess, Way
+from pmond.runtime.files.archives import PARTIAL, enter, listed, open_plain
 
 _CHUNK = 1 << 20
 _NICE = 10
 """Behind the processes that pmond is for."""
 
 
-def main(path: str) -> None:
+def main(path: str, access: PathAccess) -> None:
     """Compress until all but the newest archive of the log at `path` are. Raises OSError."""
-    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    become_owner(folder)
-    while plain := _oldest(folder, os.path.basename(path)):
+    folder, way = enter(path, access)
+    while plain := _oldest(folder, os.path.basename(path), way):
         try:
-            source = os.open(plain, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+            source = open_plain(plain, folder, os.O_RDONLY, way)
         except FileNotFoundError:
             continue  # rotated away meanwhile
         try:
@@ -42,9 +42,16 @@ def main(path: str) -> None:
             os.close(source)
 
 
-def _oldest(folder: int, name: str) -> str | None:
+def _oldest(folder: int, name: str, way: Way) -> str | None:
     plain = [one.name for one in listed(folder, name)[:-1] if one.end is None]
-    return next((one for one in plain if not one.endswith(".gz")), None)
+    return next((one for one in plain if not one.endswith(".gz") and way.allows(_owner(folder, one))), None)
+
+
+def _owner(folder: int, name: str) -> int | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid
+    except FileNotFoundError:
+        return None
 
 
 def _compress(folder: int, name: str, source: int) -> None:
@@ -90,10 +97,10 @@ def _unlink(folder: int, name: str) -> None:
 
 
 def program(arguments: list[str]) -> int:
-    """The exit code. `arguments`: path."""
+    """The exit code. `arguments`: path, `PathAccess` as text."""
     os.nice(_NICE)
     try:
-        main(arguments[0])
+        main(arguments[0], PathAccess.decode(arguments[1]))
     except OSError as problem:
         full = " (it is kept as it is)" if problem.errno == errno.ENOSPC else ""
         sys.stderr.write(f"cannot compress: {problem.strerror or problem}{full}\n")

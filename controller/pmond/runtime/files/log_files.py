@@ -13,15 +13,20 @@ import gzip
 import lzma
 import os
 import re
-import stat
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from msgspec import Struct
 
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.runtime.base.guarded import StrangerError, open_folder
+from pmond.runtime.base.path_access import PathAccess, Way
+from pmond.runtime.base.regular_files import NotRegular, open_regular
+from pmond.runtime.base.thread_rights import acting_as
+from pmond.runtime.files import archives
 
 CHUNK = 65536
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -51,38 +56,61 @@ def parse_lines(text: str) -> LineRange:
     )
 
 
-Owners = frozenset[int]
-"""User ids whose files may be read; None in its place: anybody's.
+class LogFile(Struct, frozen=True):
+    """A log to be read, and with whose rights.
 
-pmond reads with its own rights, which must not lend themselves to whoever chose the path of a log
-or can put a link there. So the file that was opened is asked whose it is; nothing can change that.
-"""
-
-
-class LogFile(NamedTuple):
-    """A log that a caller may read, as far as the file is one of these users'."""
+    pmond's own must not lend themselves to whoever chose the path of a log or can put a link there.
+    """
 
     path: Path
-    owners: Owners | None = None
+    access: PathAccess = PathAccess()
 
+    def open(self) -> IO[bytes]:
+        """The log, unbuffered, at its beginning.
 
-def open_log(path: str | os.PathLike[str], owners: Owners | None = None) -> IO[bytes]:
-    """The log, unbuffered, at its beginning.
+        Raises OSError; PmonError when it is no regular file, or (forbidden) somebody else's.
+        """
+        return self._open(self.path, self.access)
 
-    Raises OSError; PmonError when it is no regular file, or (forbidden) not one of the owners'.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise PmonError(ErrorCode.INVALID, f"cannot read {os.fspath(path)}: it is not a regular file")
-    if owners is not None and status.st_uid not in owners:
-        os.close(descriptor)
-        raise PmonError(
-            ErrorCode.FORBIDDEN, f"cannot read {os.fspath(path)}: it belongs to somebody else",
-            f"read it yourself, if you may: tail {os.fspath(path)}",
-        )  # fmt: skip
-    return open(descriptor, "rb", buffering=0)  # noqa: PTH123  (a descriptor)
+    def open_beside(self, name: str) -> IO[bytes]:
+        """The same of a file in its folder, such as an archive."""
+        return self._open(self.path.with_name(name), self.access)
+
+    def open_lock(self) -> IO[bytes]:
+        """The same of what guards its rotation, which is of whoever rotates it."""
+        lock = self.path.with_name(archives.lock_name(self.path.name))
+        return self._open(lock, self.access.for_files_of(None))
+
+    def _open(self, file: Path, access: PathAccess) -> IO[bytes]:
+        path = str(file)
+        try:
+            return open(open_regular(path, access), "rb", buffering=0)  # noqa: PTH123
+        except NotRegular as error:
+            raise PmonError(ErrorCode.INVALID, f"cannot read {path}: {error.strerror}") from None
+        except StrangerError as error:
+            hint = f"read it yourself, if you may: tail {path}"
+            raise PmonError(ErrorCode.FORBIDDEN, f"cannot read {path}: {error.strerror}", hint) from None
+
+    def names(self) -> list[str]:
+        """What is in its folder. Raises OSError."""
+        folder = str(self.path.parent)
+
+        def list_on(way: Way) -> list[str]:
+            if way.guard is None:
+                return os.listdir(folder)  # noqa: PTH208
+            descriptor = open_folder(folder, way.guard)
+            try:
+                return os.listdir(descriptor)  # noqa: PTH208
+            finally:
+                os.close(descriptor)
+
+        return self.access.perform(list_on, acting_as)
+
+    def changed(self, names: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """The regular files among these in its folder, and when each was changed last. Raises OSError."""
+        for name in names:
+            with suppress(PmonError, FileNotFoundError, PermissionError), self.open_beside(name) as file:
+                yield name, os.fstat(file.fileno()).st_mtime_ns
 
 
 def unpacked(packed: IO[bytes], suffix: str) -> IO[bytes]:
@@ -98,4 +126,5 @@ def unreadable(path: str | os.PathLike[str], error: OSError) -> PmonError:
     """The error for a log that cannot be read."""
     if isinstance(error, FileNotFoundError):
         return PmonError(ErrorCode.NOT_FOUND, f"cannot read {os.fspath(path)}: there is no log yet")
-    return PmonError(ErrorCode.INVALID, f"cannot read {os.fspath(path)}: {error.strerror or error}")
+    code = ErrorCode.FORBIDDEN if isinstance(error, PermissionError) else ErrorCode.INVALID
+    return PmonError(code, f"cannot read {os.fspath(path)}: {error.strerror or error}")

@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import IO
+
+from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import inotify
-from pmond.runtime.files.log_files import LineRange, Owners, open_log, unreadable
+from pmond.runtime.files.log_files import LineRange, LogFile, unreadable
 from pmond.runtime.files.log_position import LogPosition, Moved
 from pmond.runtime.files.logs import go_to
 from pmond.runtime.files.watch_paths import places
@@ -28,15 +29,13 @@ _MARK = 64
 """Bytes before the position that must still be there: else the file was cut and has grown again."""
 
 
-async def follow(
-    path: str | os.PathLike[str], lines: LineRange, owners: Owners | None = None
-) -> AsyncIterator[bytes]:
+async def follow(log: LogFile, lines: LineRange) -> AsyncIterator[bytes]:
     """These lines of the log, then all that is added, in chunks, for ever; close the iterator to end.
 
     A file that does not exist yet is waited for. Raises PmonError when it may not be read, or
     when the system has no more inotify watches.
     """
-    follower = _Follower(Path(path), lines, owners)
+    follower = _Follower(log, lines)
     try:
         while True:
             follower.changed.clear()
@@ -44,7 +43,7 @@ async def follow(
                 yield chunk
             await follower.changed.wait()
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(log.path, error) from error
     finally:
         follower.close()
 
@@ -52,11 +51,11 @@ async def follow(
 class _OpenFile:
     """One file of the log and how far it was read."""
 
-    def __init__(self, path: Path, file: IO[bytes], lines: LineRange, owners: Owners | None) -> None:
+    def __init__(self, log: LogFile, file: IO[bytes], lines: LineRange) -> None:
         self.file = file
         status = os.fstat(file.fileno())
         self.identity = status.st_dev, status.st_ino
-        self.place = LogPosition(path, file, owners)
+        self.place = LogPosition(log, file)
         go_to(self.place, lines)
         self._mark = self._before(_MARK) or b""
 
@@ -84,10 +83,9 @@ class _OpenFile:
 
 
 class _Follower:
-    def __init__(self, path: Path, lines: LineRange, owners: Owners | None) -> None:
+    def __init__(self, log: LogFile, lines: LineRange) -> None:
         self.changed = asyncio.Event()
-        self._path = path.absolute()
-        self._owners = owners
+        self._log = replace(log, path=log.path.absolute())
         self._files: list[_OpenFile] = []
         self._watches: set[int] = set()
         try:
@@ -118,7 +116,7 @@ class _Follower:
     def _begin(self, lines: LineRange) -> None:
         self._arm()
         try:
-            file = open_log(self._path, self._owners)
+            file = self._log.open()
         except FileNotFoundError:
             return
         self._add(file, lines)
@@ -126,11 +124,12 @@ class _Follower:
     def _open_next(self) -> bool:
         """Open the file that bears the name now, if it is another one."""
         try:
-            status = self._path.stat()
-            if any(file.identity == (status.st_dev, status.st_ino) for file in self._files):
-                return False
-            file = open_log(self._path, self._owners)
+            file = self._log.open()
         except FileNotFoundError:
+            return False
+        status = os.fstat(file.fileno())
+        if any(one.identity == (status.st_dev, status.st_ino) for one in self._files):
+            file.close()
             return False
         for old in self._files[:-1]:
             old.file.close()
@@ -141,7 +140,7 @@ class _Follower:
         return True
 
     def _add(self, file: IO[bytes], lines: LineRange) -> None:
-        self._files.append(_OpenFile(self._path, file, lines, self._owners))
+        self._files.append(_OpenFile(self._log, file, lines))
         self._arm()
 
     def _arm(self) -> None:
@@ -151,7 +150,7 @@ class _Follower:
             for file in self._files:
                 # By descriptor: its name may be gone, or another file's.
                 watches.add(self._inotify.add(f"/proc/self/fd/{file.file.fileno()}", inotify.MODIFY))
-            for directory in places([str(self._path)]).names:
+            for directory in places([str(self._log.path)]).names:
                 try:
                     watches.add(self._inotify.add(directory, _NAMES | _SELF | inotify.ONLYDIR))
                 except (FileNotFoundError, NotADirectoryError, PermissionError):

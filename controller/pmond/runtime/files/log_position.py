@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from pmon3_schema.errors import PmonError
 from pmond.runtime.files import archives, log_files
 from pmond.runtime.files.archives import Archive, Cut
-from pmond.runtime.files.log_files import Owners
+from pmond.runtime.files.log_files import LogFile
 
 
 class Moved(Exception):
@@ -33,13 +34,12 @@ class Stretch(NamedTuple):
 
 
 class LogPosition:
-    """A reader's place in the log at `path`, of which `file` is open: the first byte of it at first."""
+    """A reader's place in a log, of which `file` is open: the first byte of it at first."""
 
-    def __init__(self, path: Path, file: IO[bytes], owners: Owners | None = None) -> None:
-        self._path = path
+    def __init__(self, log: LogFile, file: IO[bytes]) -> None:
+        self._log = log
         self._file = file
-        self._owners = owners
-        self._lock = archives.lock_path(str(path))
+        self._settled = False
         self._cut = self._read_cut()
         self._archives = self._list()
         self.position = self._cut.total
@@ -94,7 +94,7 @@ class LogPosition:
 
     def settle(self) -> None:
         """The file bears its name no longer: rotation concerns another one from now on."""
-        self._lock = os.devnull
+        self._settled = True
         self.position -= self._cut.total
         self._cut, self._archives = Cut(), []
 
@@ -114,10 +114,10 @@ class LogPosition:
     def opened(self, archive: Archive) -> Iterator[IO[bytes]]:
         """Its content, by whatever name it has now. Raises OSError."""
         try:
-            packed = log_files.open_log(self._path.with_name(archive.name), self._owners)
+            packed = self._log.open_beside(archive.name)
         except FileNotFoundError:
             archive = next((one for one in self._list() if one.stamp == archive.stamp), archive)
-            packed = log_files.open_log(self._path.with_name(archive.name), self._owners)
+            packed = self._log.open_beside(archive.name)
         with packed, log_files.unpacked(packed, Path(archive.name).suffix) as file:
             yield file
 
@@ -154,7 +154,7 @@ class LogPosition:
         first = archives.first_byte(self._file.fileno())
         newest = self._archives[-1] if self._archives else None
         if newest is not None and newest.end is not None:
-            if not self._path.with_name(newest.name).exists():
+            if newest.name not in self._log.names():
                 raise Moved  # it has its name now, and what was cut out may have been taken out of the file
             if os.fstat(self._file.fileno()).st_size > newest.end:
                 return max(first, newest.end)
@@ -165,18 +165,17 @@ class LogPosition:
             raise Moved
 
     def _read_cut(self) -> Cut:
+        if self._settled:
+            return Cut()
         try:
-            lock = os.open(self._lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
+            with self._log.open_lock() as lock:
+                return archives.read_cut(lock.fileno())
+        except (OSError, PmonError):
             return Cut()  # it was never rotated
-        try:
-            return archives.read_cut(lock)
-        finally:
-            os.close(lock)
 
     def _list(self) -> list[Archive]:
         """The archives that count."""
         if not self._cut.stamp:
             return []
-        found = archives.archives_of(self._path)
+        found = archives.among(self._log.names(), self._log.path.name)
         return [archive for archive in found if archive.stamp <= self._cut.stamp]

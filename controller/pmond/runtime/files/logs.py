@@ -8,7 +8,6 @@ not pmond's own work (but logrotate's, or the process's) are read by `read_all` 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,52 +16,51 @@ from typing import IO
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import log_files
-from pmond.runtime.files.archives import archives_of, is_ours
-from pmond.runtime.files.log_files import DAMAGED, LineRange, Owners, open_log, unpacked, unreadable
+from pmond.runtime.files.archives import among, is_ours
+from pmond.runtime.files.log_files import DAMAGED, LineRange, LogFile, unpacked, unreadable
 from pmond.runtime.files.log_position import LogPosition, Moved
 
 _UNKNOWN_COMPRESSION = {".zst", ".lz4", ".Z", ".zip"}
 
 
-def read(path: str | os.PathLike[str], lines: LineRange, owners: Owners | None = None) -> Iterator[bytes]:
+def read(log: LogFile, lines: LineRange) -> Iterator[bytes]:
     """These lines of the log as it is now, in chunks.
 
     Raises PmonError "cannot read PATH: why", not_found when there is no file.
     """
     try:
-        with open_log(path, owners) as file:
-            place = LogPosition(Path(path), file, owners)
+        with log.open() as file:
+            place = LogPosition(log, file)
             end = go_to(place, lines)
             yield from place.ahead(end)
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(log.path, error) from error
 
 
-def read_all(path: str | os.PathLike[str], owners: Owners | None = None) -> Iterator[bytes]:
+def read_all(log: LogFile) -> Iterator[bytes]:
     """The rotated files of this log, oldest first, compressed or not, then the log itself.
 
     A file that cannot be read is told in a line of its own, and the others are read nevertheless;
-    rotated files of others than the owners are left out. Raises PmonError: not_found when there is
-    none at all, forbidden when the log itself is not the owners'.
+    those of somebody else are left out. Raises PmonError: not_found when there is none at all, forbidden
+    when the log itself is somebody else's.
     """
-    log = Path(path)
     try:
-        file = open_log(log, owners)
+        file = log.open()
     except FileNotFoundError as error:
         names = rotated(log)
         if not names:
-            raise unreadable(path, error) from error
+            raise unreadable(log.path, error) from error
         for name in names:
-            yield from _told(_opened(name, owners), name.name)
+            yield from _told(_opened(log, name), name)
         return
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(log.path, error) from error
     with file:
-        place = LogPosition(log, file, owners)
+        place = LogPosition(log, file)
         end = _end(place)
         for name in rotated(log):
-            if not is_ours(name.name, log.name):
-                yield from _told(_opened(name, owners), name.name)
+            if not is_ours(name, log.path.name):
+                yield from _told(_opened(log, name), name)
         for archive in place.archives:
             yield from _told(place.opened(archive), archive.name)
         yield from place.ahead(end)
@@ -107,10 +105,11 @@ def _told(opening: AbstractContextManager[IO[bytes]], name: str) -> Iterator[byt
 
 
 @contextmanager
-def _opened(path: Path, owners: Owners | None) -> Iterator[IO[bytes]]:
-    if path.suffix in _UNKNOWN_COMPRESSION:
+def _opened(log: LogFile, name: str) -> Iterator[IO[bytes]]:
+    suffix = Path(name).suffix
+    if suffix in _UNKNOWN_COMPRESSION:
         raise ValueError("its compression is not known")
-    with open_log(path, owners) as packed, unpacked(packed, path.suffix) as file:
+    with log.open_beside(name) as packed, unpacked(packed, suffix) as file:
         yield file
 
 
@@ -118,24 +117,23 @@ def _remark(message: str) -> bytes:
     return f"\n[pmon3: {message}]\n".encode("utf-8", "backslashreplace")
 
 
-def rotated(path: Path) -> list[Path]:
+def rotated(log: LogFile) -> list[str]:
     """What rotation made of this log, oldest first: ``web.log.2.gz``, ``web.log-20260131``.
 
     By time of change, which compressing keeps; among equals a higher number is older. The archives
     that pmond made come last, each once.
     """
-    begins = re.compile(re.escape(path.name) + r"[.-].*\d")
-    found = []
+    name = log.path.name
+    begins = re.compile(re.escape(name) + r"[.-].*\d")
     try:
-        for file in path.parent.iterdir():
-            if begins.match(file.name) and not is_ours(file.name, path.name) and file.is_file():
-                found.append((file.stat().st_mtime_ns, -_rotation(file.name, path.name), file.name))
-        ours = [archive.name for archive in archives_of(path)]
+        names = log.names()
+        others = [file for file in names if begins.match(file) and not is_ours(file, name)]
+        found = sorted((changed, -_rotation(file, name), file) for file, changed in log.changed(others))
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise unreadable(path.parent, error) from error
-    return [path.with_name(name) for name in [*(name for *_, name in sorted(found)), *ours]]
+        raise unreadable(log.path.parent, error) from error
+    return [*(file for *_, file in found), *(archive.name for archive in among(names, name))]
 
 
 def _rotation(name: str, log: str) -> int:

@@ -13,7 +13,7 @@ next run goes on where this one stopped. Where holes cannot be made the exit cod
 was done. Only one at a time works on a log: it holds the lock of `.NAME.rotate`.
 """
 
-# ruff: noqa: PTH119, PTH120, PTH208
+# ruff: noqa: PTH119, PTH208
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ import stat
 import sys
 import time
 
+from pmond.runtime.base.path_access import PathAccess, Way
 from pmond.runtime.files.archives import (
     CUTTING,
     NOT_HERE,
     PARTIAL,
     Archive,
     Cut,
-    become_owner,
+    enter,
     first_byte,
     leavings,
     listed,
+    lock_name,
+    open_plain,
     read_cut,
     write_cut,
 )
@@ -44,24 +47,33 @@ _PARTS = 3
 """Archives that a log becomes which takes all the room there is."""
 
 
-def main(path: str, keep: int, total: int) -> int:
+def main(path: str, access: PathAccess, keep: int, total: int) -> int:
     """Rotate the log at `path` once; keep so many archives (0: begin to count its age).
 
     `total`: bytes that the log and its archives may take; 0: any. Raises OSError.
     """
-    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    become_owner(folder)
+    folder, way = enter(path, access)
     name = os.path.basename(path)
-    lock = os.open(f".{name}.rotate", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+    lock = _open_lock(folder, name, way)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return 0
     os.utime(lock)
     if keep > 0:
-        log = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        log = open_plain(name, folder, os.O_RDWR, way)
         _Rotation(folder, lock, log, name).run(keep, total)
     return 0
+
+
+def _open_lock(folder: int, name: str, way: Way) -> int:
+    """It is of whoever rotates, which is pmond or the user of the process."""
+    mark, of_any = lock_name(name), Way(None, None, lent=way.lent)
+    try:
+        return open_plain(mark, folder, os.O_RDWR, of_any)
+    except FileNotFoundError:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(mark, flags, 0o600, dir_fd=folder)
 
 
 class _Rotation:
@@ -73,8 +85,8 @@ class _Rotation:
         self.log = log
         self.name = name
         self.status = os.fstat(log)
-        if not stat.S_ISREG(self.status.st_mode) or self.status.st_nlink > 1:
-            raise OSError(errno.EPERM, "the log is not a plain file of one name")
+        if self.status.st_nlink > 1:
+            raise OSError(errno.EPERM, "the log has several names")
 
     def run(self, keep: int, total: int) -> None:
         """Finish what an earlier one has left, archive, remove what is too much."""
@@ -220,9 +232,10 @@ def _copy_some(log: int, file: int, size: int, begin: int, at: int) -> int:
 
 
 def program(arguments: list[str]) -> int:
-    """The exit code. `arguments`: path, keep, total."""
+    """The exit code. `arguments`: path, `PathAccess` as text, keep, total."""
     try:
-        return main(arguments[0], int(arguments[1]), int(arguments[2]))
+        path, access, keep, total = arguments
+        return main(path, PathAccess.decode(access), int(keep), int(total))
     except OSError as problem:
         sys.stderr.write(f"{problem.strerror or problem}\n")
         return NOT_HERE if problem.errno in (errno.EOPNOTSUPP, errno.ENOSYS) else 1

@@ -7,7 +7,7 @@ it is of all others when that much has been read below one path that reading tak
 """
 
 # Paths are text here: there are many per look.
-# ruff: noqa: PTH112, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH112, PTH116, PTH118, PTH123
 from __future__ import annotations
 
 import errno
@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
 from hashlib import blake2b
 
+from pmond.runtime.base.path_access import PathAccess
+from pmond.runtime.base.regular_files import NotRegular, open_regular
 from pmond.runtime.files.watch_paths import Signature, WatchedEntries, follow, is_leftover, stamp
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -25,8 +27,6 @@ MOST_FILES = 20_000
 """Files and folders below one path that are looked at; inotify's own limits are of that order."""
 
 Ignore = tuple[str, ...]
-MayRead = Callable[[int], bool]
-"""Asked with an open descriptor of a file or a folder whether what it holds may count."""
 
 
 def tree_places(sources: Iterable[str], ignored: Callable[[str], Ignore]) -> WatchedEntries:
@@ -55,46 +55,20 @@ def tree_signature(source: str, ignore: Ignore) -> Signature:
         return error.errno or 0
 
 
-def digest(source: str, ignore: Ignore, may_read: MayRead) -> str:
-    """Of the names and contents of all files at a path; empty where there is nothing."""
+def digest(source: str, ignore: Ignore) -> str:
+    """Of the names and contents of all files at a path; empty where there is nothing.
+
+    What cannot be read with the rights that there are counts as one thing, whatever it is.
+    """
     if not os.path.isdir(source):
-        return _digest_of(source, may_read)
-    if not _may_read_folder(source, may_read):
-        return "-"
+        return _digest_of(source)
     whole = blake2b(digest_size=16)
-    seen: dict[str, bool] = {}
     left = MOST_BYTES_TOGETHER
     for path in _files(source, ignore):
-        folder = os.path.dirname(path)
-        if folder not in seen:
-            seen[folder] = _may_read_folder(folder, may_read)
-        if not seen[folder]:
-            continue
         whole.update(os.fsencode(os.path.relpath(path, source)) + b"\0")
-        whole.update(_digest_of(path, may_read, left).encode() + b"\0")
+        whole.update(_digest_of(path, left).encode() + b"\0")
         left -= _size_of(path)
     return whole.hexdigest()
-
-
-def _may_know(path: str, may_read: MayRead) -> bool:
-    """Whether it may be known that there is nothing: by who may list the last folder on the way."""
-    folder = os.path.realpath(path)
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    return _may_read_folder(folder, may_read)
-
-
-def _may_read_folder(folder: str, may_read: MayRead) -> bool:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return may_read(descriptor)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _files(source: str, ignore: Ignore) -> list[str]:
@@ -118,22 +92,16 @@ def _walk(source: str, ignore: Ignore) -> Iterator[tuple[str, list[str]]]:
             return
 
 
-def _digest_of(path: str, may_read: MayRead, most: int = MOST_BYTES) -> str:
+def _digest_of(path: str, most: int = MOST_BYTES) -> str:
     try:
-        # A FIFO or a device must not block us, nor be opened at all: that alone may mean something to it.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return "-"
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with open(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or not may_read(descriptor):
-                return "-"
+        with open(open_regular(path, PathAccess()), "rb") as file:
+            status = os.fstat(file.fileno())
             if status.st_size > min(most, MOST_BYTES):
                 return repr(stamp(status))
             return blake2b(file.read(MOST_BYTES), digest_size=16).hexdigest()
+    except NotRegular:
+        return "-"
     except OSError as error:
-        if not _may_know(path, may_read):
-            return "-"
         return "" if error.errno == errno.ENOENT else f"errno {error.errno}"
 
 

@@ -18,7 +18,7 @@ def stream(file: LogFile, lines: str, everything: bool, follow: bool) -> AsyncGe
     """
     part = log_files.parse_lines(lines)
     if not follow:
-        pieces = logs.read_all(*file) if everything else logs.read(file.path, part, file.owners)
+        pieces = logs.read_all(file) if everything else logs.read(file, part)
         return _read(next(pieces, b""), pieces)
     _check_readable(file)
     return _followed(file, part, everything)
@@ -36,7 +36,7 @@ async def _followed(
 ) -> AsyncGenerator[bytes, None]:
     if everything:
         part = log_files.LineRange()  # the whole of the present file; what was rotated away is not followed
-    following = cast(AsyncGenerator[bytes, None], log_follow.follow(file.path, part, file.owners))
+    following = cast(AsyncGenerator[bytes, None], log_follow.follow(file, part))
     async with contextlib.aclosing(following) as pieces:
         async for piece in pieces:
             yield piece
@@ -44,7 +44,7 @@ async def _followed(
 
 def _check_readable(file: LogFile) -> None:
     try:
-        log_files.open_log(*file).close()
+        file.open().close()
     except FileNotFoundError:
         return  # it is waited for
     except OSError as error:

@@ -16,21 +16,32 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
+from pmon3_schema.errors import PmonError
 from pmon3_schema.process_parts import LogRotateSpec
 from pmond.core.events import ProcessEvent
 from pmond.core.model import ExitStatus, State
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files import archives, log_growth
+from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.files.log_growth import LATEST, SOONEST, Growth
 from pmond.runtime.files.resting_logs import RestingLogs
 from pmond.runtime.observers.rotation_programs import RotationPrograms
 
 
+class RotatedLog(Struct, frozen=True):
+    """A log, and when to rotate it."""
+
+    file: LogFile
+    spec: LogRotateSpec
+
+
 class LogsToRotate(Protocol):
     """The logs of running processes that are to be rotated."""
 
-    def by_path(self) -> Mapping[str, LogRotateSpec]: ...
+    def by_path(self) -> Mapping[str, RotatedLog]: ...
 
     def any_of(self, names: Iterable[str]) -> bool:
         """Whether one of these processes has such a log."""
@@ -44,7 +55,7 @@ class LogRotator:
     ) -> None:
         self._known = logs
         self._clock = clock
-        self._logs: Mapping[str, LogRotateSpec] = {}
+        self._logs: Mapping[str, RotatedLog] = {}
         self._grown: dict[str, Growth] = {}
         self._due: dict[str, float] = {}
         """When a log is to be looked at again; those that rest are not there."""
@@ -74,7 +85,7 @@ class LogRotator:
         if ended is None:
             return False
         if not ended.compresses and ended.path in self._logs:
-            self._compress(ended.path)
+            self._compress(self._logs[ended.path])
             # It has grown meanwhile.
             seen = self._grown.get(ended.path)
             self._expect(ended.path, max(self._clock.now(), seen.at + SOONEST if seen is not None else 0.0))
@@ -98,9 +109,9 @@ class LogRotator:
         self._programs.forget_all_but(logs)
 
     def _look_for_new(self) -> None:
-        before = self._logs
+        before = {path: log.spec for path, log in self._logs.items()}
         self._gather()
-        self._look_at_those([path for path, wanted in self._logs.items() if before.get(path) != wanted])
+        self._look_at_those([path for path, log in self._logs.items() if before.get(path) != log.spec])
 
     def _look_at_due(self) -> None:
         self._timer = None
@@ -118,48 +129,46 @@ class LogRotator:
                 self._due[path] = again
         self._set_timer()
 
-    def _look_at(self, path: str, wanted: LogRotateSpec, now: float) -> float | None:
+    def _look_at(self, path: str, log: RotatedLog, now: float) -> float | None:
         """Rotate it if it is time; else when to look again, None: when it is written to."""
         try:
-            log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        except OSError:
+            file = log.file.open()
+        except (OSError, PmonError):
             return None  # not there: whoever makes it is started, and the next resync looks too
-        try:
+        with file:
             # A hole at its beginning is none of what the log holds.
-            length = os.fstat(log).st_size
-            before = self._grown.get(path)
-            seen = log_growth.look(before, length - archives.first_byte(log), now, wanted.size)
+            length = os.fstat(file.fileno()).st_size
+            before, size = self._grown.get(path), length - archives.first_byte(file.fileno())
+            seen = log_growth.look(before, size, now, log.spec.size)
             self._grown[path] = seen.growth
-            if seen.growth.size and (seen.is_full or self._is_old(path, wanted)):
-                return self._rotate(path, wanted, first=before is None)
+            if seen.growth.size and (seen.is_full or self._is_old(log)):
+                return self._rotate(log, first=before is None)
             if seen.again_in is not None:
                 return now + seen.again_in
-            if not wanted.size:
+            if not log.spec.size:
                 return None
-            return None if self._resting.rest(path, log, length) else now + LATEST
-        finally:
-            os.close(log)
+            return None if self._resting.rest(path, file.fileno(), length) else now + LATEST
 
-    def _rotate(self, path: str, wanted: LogRotateSpec, first: bool) -> float | None:
-        self._programs.start(path, "rotate", str(wanted.keep), str(wanted.total))
+    def _rotate(self, log: RotatedLog, first: bool) -> float | None:
+        self._programs.start(log.file, "rotate", str(log.spec.keep), str(log.spec.total))
         if first:
-            self._compress(path)  # what an earlier pmond has left
-        return self._programs.busy_until(path)
+            self._compress(log)  # what an earlier pmond has left
+        return self._programs.busy_until(str(log.file.path))
 
-    def _compress(self, path: str) -> None:
+    def _compress(self, log: RotatedLog) -> None:
         """What rotations have left, this one and those of an earlier pmond."""
-        if self._logs[path].compress and self._programs.busy_until(path, compresses=True) is None:
-            self._programs.start(path, "compress")
+        if log.spec.compress and self._programs.busy_until(str(log.file.path), compresses=True) is None:
+            self._programs.start(log.file, "compress")
 
-    def _is_old(self, path: str, wanted: LogRotateSpec) -> bool:
+    def _is_old(self, log: RotatedLog) -> bool:
         """Whether its last rotation, or the first look for one, is `age` ago."""
-        if not wanted.age:
+        if not log.spec.age:
             return False
-        mark = archives.lock_path(path)
         try:
-            return time.time() - os.stat(mark).st_mtime >= wanted.age  # noqa: PTH116
-        except OSError:
-            self._programs.start(path, "rotate", "0", "0")
+            with log.file.open_lock() as mark:
+                return time.time() - os.fstat(mark.fileno()).st_mtime >= log.spec.age
+        except (OSError, PmonError):
+            self._programs.start(log.file, "rotate", "0", "0")
             return False
 
     def _woke(self, path: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pmon3_schema.process_parts import LogRotateSpec
+from pmon3_schema.trust import stranger
 from pmond.runtime.intent.registry import Registry
+from pmond.runtime.observers.log_rotator import RotatedLog
 from pmond.runtime.processes.instances import Instances
 from pmond.runtime.views.publishing import Publisher
 
@@ -19,17 +21,19 @@ class RotatedLogs:
         self._instances = instances
         self._publisher = publisher
 
-    def by_path(self) -> dict[str, LogRotateSpec]:
+    def by_path(self) -> dict[str, RotatedLog]:
         running = (self._registry.processes.get(one.name) for one in self._instances)
         return {
-            path: one.spec.log_rotate
+            str(log.path): RotatedLog(log, one.spec.log_rotate)
             for one in running
             if one is not None and one.spec.log_rotate.wanted
-            for path in self._publisher.log_files(one)
+            for log in self._publisher.logs(one)
         }
 
     def folders(self) -> frozenset[str]:
-        return frozenset(str(Path(path).parent) for path in self.by_path())
+        """Their folders, as far as pmond may try there with its own rights what can be done."""
+        folders = {str(Path(path).parent) for path in self.by_path()}
+        return frozenset(folder for folder in folders if not stranger(folder, os.geteuid()))
 
     def any_of(self, names: Iterable[str]) -> bool:
         """Whether the log of one of these processes is to be rotated."""

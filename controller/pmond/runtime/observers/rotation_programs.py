@@ -8,18 +8,21 @@ from pathlib import Path
 
 from msgspec import Struct
 
+import pmon3_schema
+import pmond
 from pmond.core.model import ExitStatus
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.archives import NOT_HERE
+from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.processes.short_command import ShortCommand, ShortCommandError
 
 _PATIENCE = 30.0
 """Seconds until what has failed is tried again."""
-_ROOT = str(Path(__file__).parents[3])
+_ROOTS = (str(Path(pmond.__file__).parents[1]), str(Path(pmon3_schema.__file__).parents[1]))
 _RUN = (
-    "import sys; sys.path.append(sys.argv[1]); from pmond.runtime.files import {0}; "
-    "sys.exit({0}.program(sys.argv[2:]))"
+    "import sys; sys.path += sys.argv[1:3]; from pmond.runtime.files import {0}; "
+    "sys.exit({0}.program(sys.argv[3:]))"
 )
 """Without site-packages, which would cost more than the rest; both programs need nothing of them."""
 
@@ -52,9 +55,11 @@ class RotationPrograms:
         self._running: dict[int, RotationProgram] = {}
         self._failed: dict[tuple[str, bool], _Failure] = {}
 
-    def start(self, path: str, module: str, *numbers: str) -> None:
+    def start(self, log: LogFile, module: str, *numbers: str) -> None:
         """Begin with a log. `module`: ``rotate``, with numbers for `keep` and `total`, or ``compress``."""
-        program = (sys.executable, "-I", "-S", "-c", _RUN.format(module), _ROOT, path, *numbers)
+        path, access = str(log.path), log.access.encode()
+        python = (sys.executable, "-I", "-S", "-c", _RUN.format(module), *_ROOTS)
+        program = (*python, path, access, *numbers)
         try:
             handler = ShortCommand(program[:-1], program[-1], self._environment)
         except (ShortCommandError, OSError) as error:

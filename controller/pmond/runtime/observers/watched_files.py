@@ -11,32 +11,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from pmon3_schema.process_parts import WatchSpec
+from pmon3_schema.trust import stranger
 from pmond.core.events import ProcessEvent
 from pmond.core.facts import FilesSeen
-from pmond.core.model import NOTHING_SEEN, Files, Intent, State
+from pmond.core.model import NOTHING_SEEN, Files, State
 from pmond.runtime.base.journal import Journal
+from pmond.runtime.base.thread_rights import acting_as
 from pmond.runtime.files.watch import InotifyNotifier, Watcher, polling
 from pmond.runtime.files.watch_thread import Post, WatchThread
 from pmond.runtime.files.watch_trees import Ignore, digest, tree_places, tree_signature
 from pmond.runtime.intent.registry import Registry
-from pmond.runtime.processes.environment import User, may_read
+from pmond.runtime.processes.environment import User, other_user
+from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.supervise.loop import Loop
 
 
 class WatchedFiles:
     """Those of all processes."""
 
-    def __init__(
-        self, registry: Registry, loop: Loop, journal: Journal, user_of: Callable[[Intent], User | None]
-    ) -> None:
+    def __init__(self, registry: Registry, loop: Loop, journal: Journal) -> None:
         self._registry = registry
         self._loop = loop
         self._journal = journal
-        self._user_of = user_of
         self._watched: dict[str, WatchSpec] = {}
         self._ignored: dict[str, Ignore] = {}
         """For each path what nobody who watches it wants to know."""
@@ -114,8 +114,12 @@ class WatchedFiles:
             if one is None or self._thread is None:
                 continue
             watch = one.spec.watched
-            reader = None if one.trusted else self._user_of(one)
-            self._thread.read(partial(_digests, watch, reader), partial(self._was_read, name, watch))
+            try:
+                user = other_user(name, one.spec.user)
+            except SpawnError:
+                continue  # nobody's rights are there to read them with
+            work = partial(_digests, watch, user, trusted=one.trusted)
+            self._thread.read(work, partial(self._was_read, name, watch))
 
     def _was_read(self, name: str, watch: WatchSpec, files: Files) -> None:
         present = self._registry.processes.get(name)
@@ -125,13 +129,20 @@ class WatchedFiles:
             self._loop.tell(FilesSeen(name, files))
 
 
-def _digests(watch: WatchSpec, reader: User | None) -> Files:
-    """What the files say. `reader`: who must have the right to read them; None: pmond's own do."""
+def _digests(watch: WatchSpec, user: User | None, *, trusted: bool) -> Files:
+    """What the files say to this user; None: to pmond."""
+    return tuple((path, _digest(path, watch.ignore, user, trusted)) for path in watch.paths)
 
-    def counts(descriptor: int) -> bool:
-        return reader is None or may_read(descriptor, reader)
 
-    return tuple((path, digest(path, watch.ignore, counts)) for path in watch.paths)
+def _digest(path: str, ignore: Ignore, user: User | None, trusted: bool) -> str:
+    # Files that only root may read, and only root has put there, may concern a process that root declares.
+    if user is None or (trusted and not stranger(path, os.geteuid())):
+        return digest(path, ignore)
+    try:
+        with acting_as(user.rights):
+            return digest(path, ignore)
+    except PermissionError:
+        return "-"
 
 
 def _ignored_by_all(watches: Iterable[WatchSpec]) -> dict[str, Ignore]:

@@ -5,7 +5,7 @@ another user, the files of `env_file` in order, `env_vars`, the instance marker.
 """
 
 # Path objects would cost as much as the look-ups.
-# ruff: noqa: PTH113, PTH115, PTH116, PTH118
+# ruff: noqa: PTH113, PTH118
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ import errno
 import os
 import re
 import shlex
-import stat
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from msgspec import Struct
 
 from pmond.runtime.access import users
+from pmond.runtime.base.guarded import StrangerError
+from pmond.runtime.base.path_access import PathAccess, Rights
+from pmond.runtime.base.regular_files import open_regular
 from pmond.runtime.processes.failures import SpawnError
 
 MARKER = "PMON3_INSTANCE"
@@ -45,6 +48,11 @@ class User(Struct, frozen=True):
     groups: tuple[int, ...]
     home: str
     shell: str
+
+    @property
+    def rights(self) -> Rights:
+        """What the kernel asks for of it."""
+        return Rights(self.uid, self.gid, self.groups)
 
 
 def marker(state: str, name: str, number: int) -> str:
@@ -78,6 +86,20 @@ def find_user(process: str, name: str) -> User:
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir, entry.pw_shell)
 
 
+def other_user(process: str, name: str) -> User | None:
+    """The user that a spec names, unless it is pmond's own. Raises SpawnError (UnknownUser)."""
+    own = os.geteuid()
+    # Most run as pmond does. In a container that may be a number that the user database does not know.
+    if not name or name == _name_of(own) or users.uid_of(name) == own:
+        return None
+    return find_user(process, name)
+
+
+@cache
+def _name_of(uid: int) -> str:
+    return users.name_of(uid)
+
+
 def variables_of(user: User) -> dict[str, str]:
     """What a login sets, and programs look for their own files by."""
     return {"HOME": user.home, "USER": user.name, "LOGNAME": user.name, "SHELL": user.shell or "/bin/sh"}
@@ -101,21 +123,26 @@ def find_program(process: str, file: str, path: str | None, cwd: str) -> str:
             "(install it or write its path)",
             errno=errno.ENOENT,
         )
-    return next((candidate for candidate in existing if os.access(candidate, os.X_OK)), existing[0])
+    return next((candidate for candidate in existing if _is_executable(candidate)), existing[0])
 
 
-def read_env_files(process: str, paths: Iterable[str], reader: User | None) -> dict[str, str]:
-    """The variables of some env files, later ones winning.
+def _is_executable(file: str) -> bool:
+    return os.access(file, os.X_OK, effective_ids=True)
 
-    `reader`: the user who must have the right to read them; None: pmond's own rights do.
+
+def read_env_files(process: str, paths: Iterable[str], access: PathAccess, user: str) -> dict[str, str]:
+    """The variables of some env files, later ones winning. `user`: the name of whoever has this access.
+
     Raises SpawnError: EnvFileNotReadable, EnvFileInvalid (with the line).
     """
     variables: dict[str, str] = {}
     for path in paths:
         try:
-            text = _read(path, reader)
+            text = _read(path, access)
         except OSError as error:
             why = error.strerror or str(error)
+            if user and isinstance(error, PermissionError) and not isinstance(error, StrangerError):
+                why = f"user {user} may not read it"
             raise SpawnError(
                 "EnvFileNotReadable",
                 f"cannot start {process}: env_file {path} cannot be read: {why} "
@@ -165,17 +192,11 @@ def _unquote(value: str) -> str:
     return words[0]
 
 
-def _read(path: str, reader: User | None) -> str:
-    # Not blocking: a named pipe must not hold up the daemon.
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+def _read(path: str, access: PathAccess) -> str:
+    file = open_regular(path, access)
     try:
-        status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        if status.st_size > _ENV_FILE_MAXIMUM:
+        if os.fstat(file).st_size > _ENV_FILE_MAXIMUM:
             raise OSError(errno.EFBIG, "it is larger than 1 MiB")
-        if reader is not None and not may_read(file, reader):
-            raise PermissionError(errno.EACCES, f"user {reader.name} may not read it")
         content = os.read(file, _ENV_FILE_MAXIMUM)
     finally:
         os.close(file)
@@ -183,26 +204,3 @@ def _read(path: str, reader: User | None) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8 text") from None
-
-
-def may_read(file: int, user: User) -> bool:
-    """Whether the permission bits let a user read an open file, and reach it through its folders.
-
-    The daemon opens the file with its own rights, so it asks what the user's would have allowed.
-    """
-    path = os.readlink(f"/proc/self/fd/{file}")
-    folders = path.split("/")[:-1]
-    reachable = all(
-        _allows(os.stat("/".join(folders[: depth + 1]) or "/"), user, 0o1) for depth in range(len(folders))
-    )
-    return reachable and _allows(os.fstat(file), user, 0o4)
-
-
-def _allows(status: os.stat_result, user: User, right: int) -> bool:
-    if user.uid == 0:
-        return True
-    if status.st_uid == user.uid:
-        return bool(status.st_mode & right << 6)
-    if status.st_gid in user.groups:
-        return bool(status.st_mode & right << 3)
-    return bool(status.st_mode & right)

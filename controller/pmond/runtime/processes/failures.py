@@ -19,6 +19,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from pmond.runtime.base.path_access import PathAccess
+from pmond.runtime.base.regular_files import open_regular
+
 
 class SpawnError(Exception):
     """A process that could not be started.
@@ -44,6 +47,7 @@ class Attempt(Struct, frozen=True):
     cwd: str
     user: str
     log: str
+    stderr_log: str = ""
 
 
 _Reason = tuple[str, str]
@@ -61,14 +65,21 @@ _RESOURCES: dict[int, _Reason] = {
 }
 
 
-def explain(attempt: Attempt, stage: str, number: int) -> SpawnError:
-    """The error for `number` (an errno) at a stage: log, priority, limits, user, cwd or exec."""
+def explain(attempt: Attempt, stage: str, number: int, why: str = "") -> SpawnError:
+    """The error for `number` (an errno) at a stage: log, stderr_log, priority, limits, user, cwd or exec.
+
+    `why`: in other words than those of the errno.
+    """
+    if why:
+        path = attempt.stderr_log if stage == "stderr_log" else attempt.log
+        return _error(attempt, "LogNotWritable", _log_refused(path, why), number, transient=False)
     # A log on a full disk, or a folder of a thousand links, is not the system's lack of processes.
     if number in _RESOURCES:
         reason, why = _RESOURCES[number]
         return _error(attempt, reason, why, number, transient=True)
     reason, why = _EXPLAIN[stage](attempt, number)
-    transient = number == errno.ETXTBSY or (stage == "log" and number in {errno.ENOSPC, errno.EDQUOT})
+    is_full = stage in {"log", "stderr_log"} and number in {errno.ENOSPC, errno.EDQUOT}
+    transient = number == errno.ETXTBSY or is_full
     return _error(attempt, reason, why, number, transient=transient)
 
 
@@ -83,15 +94,30 @@ def _text(number: int) -> str:
 
 
 def _explain_log(attempt: Attempt, number: int) -> _Reason:
-    return "LogNotWritable", (
-        f"its log {attempt.log} cannot be opened for writing: {_text(number)} "
+    return "LogNotWritable", _not_writable(attempt.log, number)
+
+
+def _explain_stderr_log(attempt: Attempt, number: int) -> _Reason:
+    return "LogNotWritable", _not_writable(attempt.stderr_log, number)
+
+
+def _not_writable(path: str, number: int) -> str:
+    return (
+        f"its log {path} cannot be opened for writing: {_text(number)} "
         "(change log or log_dir, or the permissions of the file and its folder)"
+    )
+
+
+def _log_refused(path: str, why: str) -> str:
+    return (
+        f"its log {path} is not opened: {why} "
+        "(log where only root and the user of the process may change things)"
     )
 
 
 def _explain_priority(attempt: Attempt, number: int) -> _Reason:
     return "PriorityNotPermitted", (
-        f"its priority cannot be set: {_text(number)} (use 0 to 19, or run pmond as root)"
+        f"its priority cannot be set: {_text(number)} (use 0 to 19, or have root declare it)"
     )
 
 
@@ -173,8 +199,15 @@ def _explain_missing(file: str) -> _Reason:
 
 
 def _explain_denied(file: str, user: str) -> _Reason:
+    whom = f"user {user}" if user else "pmond"
+    not_permitted = (
+        "NotPermitted",
+        (f"{whom} may not execute {file} (change its permissions, its folders' or the mount option noexec)"),
+    )
     try:
         mode = os.stat(file).st_mode
+    except PermissionError:
+        return not_permitted
     except OSError as error:
         return "FileNotReachable", (
             f"{file} cannot be reached: {_text(error.errno or 0)} (open its folders to the user)"
@@ -186,20 +219,17 @@ def _explain_denied(file: str, user: str) -> _Reason:
     if not mode & 0o111:
         return "NotExecutable", f"{file} is not executable (run chmod +x on it)"
     interpreter = shebang(file)
-    if interpreter and not os.access(interpreter, os.X_OK):
+    if interpreter and not os.access(interpreter, os.X_OK, effective_ids=True):
         return "InterpreterNotExecutable", (
             f"{file} starts with #!{interpreter}, which is not executable (correct the line)"
         )
-    whom = f"user {user}" if user else "pmond"
-    return "NotPermitted", (
-        f"{whom} may not execute {file} (change its permissions, its folders' or the mount option noexec)"
-    )
+    return not_permitted
 
 
 def _first_line(file: str) -> bytes:
     """The beginning of a file, up to its first line feed; nothing where it cannot be read."""
     try:
-        with open(file, "rb") as script:
+        with open(open_regular(file, PathAccess()), "rb") as script:
             return script.readline(256)
     except OSError:
         return b""
@@ -214,6 +244,7 @@ def shebang(file: str) -> str:
 
 _EXPLAIN: dict[str, Callable[[Attempt, int], _Reason]] = {
     "log": _explain_log,
+    "stderr_log": _explain_stderr_log,
     "priority": _explain_priority,
     "limits": _explain_limits,
     "user": _explain_user,

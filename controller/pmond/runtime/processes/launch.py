@@ -13,23 +13,25 @@ import errno
 import os
 import resource
 from collections.abc import Mapping
-from functools import cache
+from contextlib import AbstractContextManager, nullcontext
 
 from msgspec import Struct
 
 from pmon3_schema.equivalence import log_paths
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import LimitsSpec
-from pmond.runtime.access import users
+from pmond.runtime.base.log_opening import NewLog
+from pmond.runtime.base.path_access import PathAccess
+from pmond.runtime.base.thread_rights import acting_as
 from pmond.runtime.processes.environment import (
     MARKER,
     User,
     find_program,
-    find_user,
+    other_user,
     read_env_files,
     variables_of,
 )
-from pmond.runtime.processes.failures import Attempt, explain
+from pmond.runtime.processes.failures import Attempt, SpawnError, explain
 
 LIMIT_NUMBERS = {
     "nofile": resource.RLIMIT_NOFILE,
@@ -87,16 +89,46 @@ class Launch(Struct, frozen=True):
         return self.user is None and self.umask is None and self.priority is None and not self.limits
 
     @property
-    def log_owner(self) -> tuple[int, int] | None:
-        """uid and gid that a new log file is given to; None: it stays the daemon's."""
-        if self.user is None or self.user.uid == 0:
-            return self.context.log_owner
-        return self.user.uid, self.user.gid
+    def new_log(self) -> NewLog:
+        """What a log gets that is made."""
+        owner = (self.user.uid, self.user.gid) if self.user is not None else self.context.log_owner
+        return NewLog(self.context.file_mode, self.context.folder_mode, owner)
 
     @property
     def attempt(self) -> Attempt:
         """The names that an error message needs."""
-        return Attempt(self.name, self.file, self.cwd, self.user.name if self.user else "", self.stdout)
+        user = self.user.name if self.user else ""
+        return Attempt(self.name, self.file, self.cwd, user, self.stdout, self.stderr)
+
+    def access_to(self, log: str) -> PathAccess:
+        """With whose rights one of its logs is opened."""
+        return _log_access(log, self.user, self.context, self.trusted, log == self.chosen_log)
+
+
+def log_access(
+    path: str, spec: ProcessSpec, user: User | None, context: SpawnContext, *, trusted: bool
+) -> PathAccess:
+    """With whose rights a log of a process is read and rotated. `user`, `trusted`: as in `Launch`."""
+    return _log_access(path, user, context, trusted, path == _chosen_log(spec, context.log_dir))
+
+
+def _log_access(
+    path: str, user: User | None, context: SpawnContext, trusted: bool, chosen: bool
+) -> PathAccess:
+    if os.geteuid() != 0:
+        return PathAccess()
+    given = {context.log_owner[0]} if context.log_owner is not None else set()
+    owners = None
+    if os.path.dirname(path) == os.path.normpath(context.log_dir):
+        # Names there are for everybody to choose, and nobody's file is taken for that of somebody else.
+        owners = frozenset({0, *given} if user is None else {user.uid})
+    rights = user.rights if user is not None else None
+    return PathAccess(rights, frozenset({0, *given}), owners, lends=trusted or chosen, strict=trusted)
+
+
+def _chosen_log(spec: ProcessSpec, log_dir: str) -> str:
+    """The log whose place is pmond's choice; empty where the spec says where it is."""
+    return "" if spec.log or spec.log_dir else log_paths(spec, log_dir)[0]
 
 
 def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: bool = True) -> Launch:
@@ -111,11 +143,16 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
     if user is not None:
         environment.update(variables_of(user))
     if spec.env_file:
-        environment.update(read_env_files(spec.name, spec.env_file, None if trusted else user))
+        access, reader = _access_to_env_files(user, trusted), user.name if user is not None else ""
+        environment.update(read_env_files(spec.name, spec.env_file, access, reader))
     environment.update(_notification(spec, context))
     environment.update(spec.env_vars)
     environment[MARKER] = marker
-    file = find_program(spec.name, spec.file, environment.get("PATH"), spec.cwd)
+    try:
+        with acting_for(user):
+            file = find_program(spec.name, spec.file, environment.get("PATH"), spec.cwd)
+    except PermissionError as error:
+        raise _user_refused(spec, error.errno or errno.EPERM) from None
     stdout, stderr = log_paths(spec, context.log_dir)
     return Launch(
         name=spec.name,
@@ -128,11 +165,23 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
         context=context,
         user=user,
         trusted=trusted,
-        chosen_log="" if spec.log or spec.log_dir else stdout,
+        chosen_log=_chosen_log(spec, context.log_dir),
         umask=spec.umask,
         priority=spec.priority,
         limits=_limits(spec.limits),
     )
+
+
+def acting_for(user: User | None) -> AbstractContextManager[None]:
+    """A few system calls with the rights of a user: nobody learns by them of what is closed to him."""
+    return acting_as(user.rights) if user is not None else nullcontext()
+
+
+def _access_to_env_files(user: User | None, trusted: bool) -> PathAccess:
+    """Secrets for a process may be root's to read alone, as systemd's EnvironmentFile= are."""
+    if user is None:
+        return PathAccess()
+    return PathAccess(user.rights, frozenset({0}), lends=trusted)
 
 
 def _notification(spec: ProcessSpec, context: SpawnContext) -> dict[str, str]:
@@ -147,19 +196,14 @@ def _notification(spec: ProcessSpec, context: SpawnContext) -> dict[str, str]:
 
 def _other_user(spec: ProcessSpec) -> User | None:
     """The user of the spec, if it is not the daemon's own."""
-    own = os.geteuid()
-    # Most run as pmond does. In a container that may be a number that the user database does not know.
-    if not spec.user or spec.user == _name_of(own) or users.uid_of(spec.user) == own:
-        return None
-    user = find_user(spec.name, spec.user)
-    if own != 0:
-        raise explain(Attempt(spec.name, spec.file, spec.cwd, user.name, spec.log), "user", errno.EPERM)
+    user = other_user(spec.name, spec.user)
+    if user is not None and os.geteuid() != 0:
+        raise _user_refused(spec, errno.EPERM)
     return user
 
 
-@cache
-def _name_of(uid: int) -> str:
-    return users.name_of(uid)
+def _user_refused(spec: ProcessSpec, number: int) -> SpawnError:
+    return explain(Attempt(spec.name, spec.file, spec.cwd, spec.user, spec.log), "user", number)
 
 
 def _limits(limits: LimitsSpec) -> tuple[tuple[int, int], ...]:

@@ -33,12 +33,16 @@ from types import CodeType, ModuleType
 
 from msgspec import Struct
 
+from pmon3_schema import trust
+from pmond.runtime.base import guarded, log_opening, path_access
+from pmond.runtime.base.guarded import StrangerError
+from pmond.runtime.base.log_opening import open_log
+from pmond.runtime.base.path_access import ActingAs
 from pmond.runtime.processes import launcher
 from pmond.runtime.processes.environment import MARKER
 from pmond.runtime.processes.failures import Attempt, SpawnError, explain
 from pmond.runtime.processes.identity import start_ticks
-from pmond.runtime.processes.launch import Launch, SpawnContext, prepare
-from pmond.runtime.processes.launcher import open_log
+from pmond.runtime.processes.launch import Launch, SpawnContext, acting_for, prepare
 
 __all__ = [
     "Child",
@@ -52,19 +56,21 @@ __all__ = [
 ]
 
 
-def _code_of(module: ModuleType) -> CodeType:
-    """The compiled module, as it was when this program was started."""
+def _code_of(module: ModuleType) -> tuple[str, CodeType]:
+    """The name and the compiled code of a module, as it was when this program was started."""
     loader = module.__spec__.loader if module.__spec__ else None
     assert isinstance(loader, InspectLoader)
     code = loader.get_code(module.__name__)
     assert code is not None
-    return code
+    return module.__name__, code
 
 
-_LAUNCHER = _code_of(launcher)
+MODULES = tuple(map(_code_of, (trust, guarded, path_access, log_opening, launcher)))
+"""Of the launcher, in the order in which they import each other."""
 _BOOTSTRAP = (
-    "import marshal, sys; code, orders = marshal.load(open(int(sys.argv[1]), 'rb')); "
-    "exec(code); launch(orders, int(sys.argv[2]))"
+    "import marshal, sys; modules, orders = marshal.load(open(int(sys.argv[1]), 'rb'))\n"
+    "for name, code in modules: sys.modules[name] = module = type(sys)(name); exec(code, module.__dict__)\n"
+    "module.launch(orders, int(sys.argv[2]))"
 )
 """marshal, not JSON: it is built in, takes bytes and code, and writer and reader are the same Python."""
 _LAUNCHER_DESCRIPTORS = (3, 4)
@@ -107,7 +113,7 @@ def spawn(launch: Launch, *, hand_over: bool = True) -> Child:
     exit is noticed first. Until then a failure can still come; it exits with 127 in that case.
     """
     child = _spawn_directly(launch, hand_over) if launch.direct else _spawn_launcher(launch)
-    if launch.context.oom_score_adj is not None:
+    if launch.direct and launch.context.oom_score_adj is not None:
         _set_oom_score(child.pid, launch.context.oom_score_adj)
     return child
 
@@ -118,12 +124,16 @@ def read_report(child: Child) -> SpawnError | None:
     Raises BlockingIOError, and leaves it open, while that is undecided.
     """
     assert child.report_fd is not None
-    report = os.read(child.report_fd, 64)
+    report = os.read(child.report_fd, 4096)
     os.close(child.report_fd)
     if not report:
         return None
-    stage, number = report.decode("ascii").split()
-    return explain(child.launch.attempt, stage, int(number))
+    stage, number, why = report.decode("utf-8", "replace").split(" ", 2)
+    try:
+        with acting_for(child.launch.user):
+            return explain(child.launch.attempt, stage, int(number), why)
+    except PermissionError:  # nobody can be acted for; then nobody's process was started either
+        return explain(child.launch.attempt, "user", errno.EPERM)
 
 
 def _spawn_directly(launch: Launch, hand_over: bool) -> Child:
@@ -145,21 +155,23 @@ def _spawn_directly(launch: Launch, hand_over: bool) -> Child:
 
 
 def _open_logs(launch: Launch) -> tuple[int, int]:
-    modes = launch.context.file_mode, launch.context.folder_mode, launch.log_owner
-    opening = launch.stdout
+    stdout = _open_log(launch, launch.stdout, "log")
+    if launch.stderr == launch.stdout:
+        return stdout, stdout
     try:
-        stdout = open_log(launch.stdout, *modes)
-        if launch.stderr == launch.stdout:
-            return stdout, stdout
-        opening = launch.stderr
-        try:
-            return stdout, open_log(launch.stderr, *modes)
-        except OSError:
-            os.close(stdout)
-            raise
+        return stdout, _open_log(launch, launch.stderr, "stderr_log")
+    except SpawnError:
+        os.close(stdout)
+        raise
+
+
+def _open_log(launch: Launch, path: str, stage: str) -> int:
+    try:
+        return open_log(path, launch.new_log, launch.access_to(path), ActingAs)
+    except StrangerError as error:
+        raise explain(launch.attempt, stage, errno.EPERM, error.strerror or "") from None
     except OSError as error:
-        attempt = Attempt(launch.name, launch.file, launch.cwd, "", opening)
-        raise explain(attempt, "log", error.errno or errno.EIO) from None
+        raise explain(launch.attempt, stage, error.errno or errno.EIO) from None
 
 
 def _spawn_launcher(launch: Launch) -> Child:
@@ -200,28 +212,26 @@ def _birth(pid: int, launch: Launch) -> int:
 
 def _write_orders(launch: Launch) -> int:
     """A file in memory: unlike a pipe it takes an environment of any size without waiting."""
-    user = launch.user
+    user, new = launch.user, launch.new_log
     orders = {
         "file": os.fsencode(launch.file),
         "argv": [os.fsencode(word) for word in launch.argv],
         "cwd": os.fsencode(launch.cwd),
         "environment": {os.fsencode(name): os.fsencode(value) for name, value in launch.environment.items()},
         "logs": launch.output is None,
-        "stdout": os.fsencode(launch.stdout),
-        "stderr": os.fsencode(launch.stderr),
-        "file_mode": launch.context.file_mode,
-        "folder_mode": launch.context.folder_mode,
-        "owner": launch.log_owner,
-        "trusted": launch.trusted,
-        "chosen_log": os.fsencode(launch.chosen_log),
+        "stdout": (os.fsencode(launch.stdout), launch.access_to(launch.stdout).encode()),
+        "stderr": (os.fsencode(launch.stderr), launch.access_to(launch.stderr).encode()),
+        "new_log": (new.file_mode, new.folder_mode, new.owner),
         "user": (user.uid, user.gid, user.groups) if user else None,
         "umask": launch.umask,
+        "trusted": launch.trusted,
+        "oom_score_adj": launch.context.oom_score_adj,
         "priority": launch.priority,
         "limits": launch.limits,
     }
     descriptor = os.memfd_create("orders", os.MFD_CLOEXEC)
     with open(descriptor, "wb", closefd=False) as file:
-        file.write(marshal.dumps((_LAUNCHER, orders)))
+        file.write(marshal.dumps((MODULES, orders)))
     os.lseek(descriptor, 0, os.SEEK_SET)
     return _moved_up(descriptor)
 

@@ -26,6 +26,7 @@ from pmond.runtime.intent.sources import Sources
 from pmond.runtime.observers.event_handlers import EventHandlers
 from pmond.runtime.observers.exit_on import ExitOn
 from pmond.runtime.observers.forgetter import Forgetter
+from pmond.runtime.observers.left_logs import LeftLogs
 from pmond.runtime.observers.log_file_rename import LogFileRename
 from pmond.runtime.observers.log_rotator import LogRotator
 from pmond.runtime.observers.process_json import Describer
@@ -132,7 +133,7 @@ class Parts:
             folder.starts, folder.exit_status_holder,
         )  # fmt: skip
         self.tuner = Tuner(registry, instances, self.performer, journal, self.recorder.announce)
-        self.watched_files = WatchedFiles(registry, loop, journal, publisher.user_of)
+        self.watched_files = WatchedFiles(registry, loop, journal)
         self.event_handlers = EventHandlers(
             loop, lambda: settings.settings.event_handling, Describer(registry, loop, publisher),
             environment, clock, journal,
@@ -144,7 +145,8 @@ class Parts:
         forgetter = Forgetter(folder.store, registry, loop, self.change_times, self.bus)
         keeper = HolderGuard(folder.exit_status_holder, instances)
 
-        self.executors = (self.performer, forgetter)
+        left_logs = LeftLogs(registry, publisher, self.recorder.announce)
+        self.executors = (left_logs, self.performer, forgetter)
         # What happened is saved, and told, before anything follows from it.
         self.turn_observers = (
             self.recorder, self.tuner, self.watched_files, self.event_handlers, self.exit_on,

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from pmond.core.actions import Start
 from pmond.core.facts import Spawned, SpawnFailed
 from pmond.core.model import Intent
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.processes import environment
 from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.failures import SpawnError
@@ -135,8 +137,9 @@ def _listener(wanted: Intent, launch: Launch) -> LogListener | None:
     """Made before the program writes its first line, where a line says that it is ready."""
     if not wanted.spec.ready.log:
         return None
-    owners = None if wanted.trusted or launch.user is None else frozenset({launch.user.uid})
-    return LogListener((launch.stdout, launch.stderr), owners, wanted.spec.ready.log)
+    paths = dict.fromkeys((launch.stdout, launch.stderr))
+    logs = [LogFile(Path(path), launch.access_to(path)) for path in paths]
+    return LogListener(logs, wanted.spec.ready.log)
 
 
 def _failed(name: str, number: int, wanted: Intent, error: SpawnError) -> SpawnFailed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,12 +23,14 @@ from pmond.core.report import SPEC_CHANGED, Report, condition_values, exit_words
 from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.base.long_work import MANY, cooperative_map, in_thread
+from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import Sets
-from pmond.runtime.processes.environment import User, find_user
+from pmond.runtime.processes.environment import User, find_user, other_user
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.instances import Instances
+from pmond.runtime.processes.launch import log_access
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.processes.usage import Usage, UsageSampler
 from pmond.runtime.state.records import EventRecord
@@ -158,6 +161,17 @@ class Publisher:
     def log_owner(self) -> tuple[int, int] | None:
         """User and group that logs of pmond's own processes belong to, if those are others than its own."""
         return self._context().log_owner
+
+    def logs(self, one: Intent) -> list[LogFile]:
+        """Its log, and the separate one of standard error if there is one; of an unknown user none."""
+        try:
+            user = other_user(one.name, one.spec.user)
+        except SpawnError:
+            return []
+        return [
+            LogFile(Path(path), log_access(path, one.spec, user, self._context(), trusted=one.trusted))
+            for path in dict.fromkeys(self.log_files(one))
+        ]
 
     def user_of(self, one: Intent) -> User | None:
         """The system user that a process runs as, if it is not the daemon's own and exists."""

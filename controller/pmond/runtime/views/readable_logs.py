@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+
+from msgspec.structs import replace
 
 from pmond.core.model import Intent
 from pmond.runtime.access.authority import Authority, Right
@@ -25,8 +26,12 @@ class ReadableLogs:
         """The log, and the separate file of standard error if there is one; none of somebody else's."""
         if not self._commands.may(peer, Right.READ_SECRETS, one):
             return []
-        owners = None if self._authority().is_owner(peer) else self._owners(one)
-        return [LogFile(Path(path), owners) for path in dict.fromkeys(self._publisher.log_files(one))]
+        logs = self._publisher.logs(one)
+        if self._authority().is_owner(peer):
+            return logs
+        # pmond's rights show a caller no more than its own files, wherever they lead.
+        owners = self._owners(one)
+        return [replace(log, access=log.access.for_files_of(owners)) for log in logs]
 
     def checked(self, one: Intent, peer: Principal) -> Sequence[LogFile]:
         """The same for a caller who is told that they are somebody else's. Raises PmonError `forbidden`."""

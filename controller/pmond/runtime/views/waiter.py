@@ -119,7 +119,7 @@ class Waiter:
         if not files:
             return ""
         try:
-            text = b"".join(logs.read(files[0].path, log_files.parse_lines(_TAIL_LINES), files[0].owners))
+            text = b"".join(logs.read(files[0], log_files.parse_lines(_TAIL_LINES)))
         except (OSError, PmonError):
             return ""  # no log, no last lines; the reason says what matters
         return text[-_TAIL_BYTES:].decode("utf-8", "replace")

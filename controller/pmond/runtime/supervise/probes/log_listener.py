@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import IO
 
 from pmon3_schema.patterns import compiled
 from pmond.runtime.files import inotify
-from pmond.runtime.files.log_files import Owners, open_log
+from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.files.log_position import LogPosition, Moved
 
 _LONGEST_LINE = 65536
@@ -27,9 +26,9 @@ _AT_ONCE = 1 << 20
 class LogListener:
     """Listens to the logs of one instance. Made before the program is started."""
 
-    def __init__(self, paths: Iterable[str], owners: Owners | None, pattern: str) -> None:
+    def __init__(self, logs: Iterable[LogFile], pattern: str) -> None:
         self._pattern = compiled(pattern)
-        self._logs = [_Log(Path(path), owners) for path in dict.fromkeys(paths)]
+        self._logs = [_Log(log) for log in logs]
         self._inotify: inotify.Inotify | None = None
         self._heard: Callable[[str], None] = lambda line: None
 
@@ -75,11 +74,11 @@ class LogListener:
 class _Log:
     """One file, and how far it was read."""
 
-    def __init__(self, path: Path, owners: Owners | None) -> None:
-        self.path = path
+    def __init__(self, log: LogFile) -> None:
+        self.path = log.path
         self.is_behind = False
         self.is_watched = False
-        self._owners = owners
+        self._log = log
         self._file: IO[bytes] | None = None
         self._place: LogPosition | None = None
         self._rest = b""
@@ -92,10 +91,10 @@ class _Log:
         if self._file is not None:
             return True
         try:
-            self._file = open_log(self.path, self._owners)
+            self._file = self._log.open()
         except Exception:  # not there yet, or not to be read: then no line of it is ever seen
             return False
-        self._place = LogPosition(self.path, self._file, self._owners)
+        self._place = LogPosition(self._log, self._file)
         return True
 
     @property
