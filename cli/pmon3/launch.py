@@ -113,9 +113,10 @@ def _await_ready(started: subprocess.Popen[bytes], ready: int, seconds: float, l
     said = os.read(ready, _LONGEST_REASON).decode("utf-8", "replace").strip()
     if said != "ready":
         why = said.removeprefix("pmond: ") or "it ended at once"
-        in_use = started.wait(seconds) == _STATE_IN_USE
-        code = ErrorCode.CONFLICT if in_use else ErrorCode.UNREACHABLE
-        raise PmonError(code, f"cannot start pmond: {why}", f"see {log}")
+        if started.wait(seconds) == _STATE_IN_USE:
+            hint = "it was started with another PMON3_CONF or XDG_RUNTIME_DIR: commands need the same"
+            raise PmonError(ErrorCode.CONFLICT, f"cannot start pmond: {why}", hint)
+        raise PmonError(ErrorCode.UNREACHABLE, f"cannot start pmond: {why}", f"see {log}")
 
 
 class ExitWatch:

@@ -81,6 +81,7 @@ class Screen:
         """Show these lines from the top; they may have colours, and must fit."""
         # Erased before, not after: behind the last column of a full line there is nothing to erase.
         text = "\r\n".join(f"\x1b[2K{line}" for line in lines)
+        text = terminal.in_ascii(text) if terminal.only_ascii(os.environ) else text
         sys.stdout.write(f"\x1b[H{text}\x1b[J" if len(lines) < self.size[1] else f"\x1b[H{text}")
         sys.stdout.flush()
 

@@ -86,6 +86,11 @@ def _yaml_scalar(value: Any, before: str) -> str:
 
     if isinstance(value, str) and before[:1] == "'" and "\n" not in value and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, dict):
+        pairs = (f"{_yaml_scalar(key, '')}: {_yaml_scalar(item, '')}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_yaml_scalar(item, "") for item in value) + "]"
     plain = isinstance(value, str) and value.replace("-", "").replace("_", "").replace("/", "").isalnum()
     if plain and before[:1] != '"' and not value.startswith("-") and type(core_scalar(value)) is str:
         return str(value)
