@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,12 +26,9 @@ from pmond.runtime.access.authority import Authority
 from pmond.runtime.base import clock
 from pmond.runtime.intent.apply_order import ApplyOrder, ApplyRequest, CurrentState
 from pmond.runtime.intent.apply_planner import ApplyPlanner
-from pmond.runtime.intent.commands import Commands
 
 _REPEAT = 7
 _OWNER = "file:/srv/processes.yaml"
-_NOBODY_ASKS = Commands(None, None, None, lambda: Authority(0))  # type: ignore[arg-type]
-"""Rights are looked at for callers only."""
 
 
 def manifest(size: int, edited: bool = False) -> str:
@@ -66,13 +63,14 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
         for entry in map(_owned, read(documents).entries)
     ]
     after = [entry.spec for entry in entries]
-    groups = {number: f"group-{number}" for number in range(20)}
-    memberships = {one.id: frozenset({(one.id - 1) % 20}) for one in before.values()}
-    seen = CurrentState(0, before, memberships, {}, None, groups)
+    groups = {name: number for number, name in enumerate(_groups(before.values()), 1)}
+    memberships = {one.id: frozenset(map(groups.__getitem__, one.spec.groups)) for one in before.values()}
+    names = {number: name for name, number in groups.items()}
+    seen = CurrentState(0, before, memberships, {}, None, names)
     request = ApplyRequest(documents, Reading(tuple(entries), ()), ApplyOrder(options))
     existing = {name: Existing(one.spec, _OWNER) for name, one in before.items()}
     desired = Desired(before)
-    planner = ApplyPlanner(_NOBODY_ASKS, lambda: Authority(0))
+    planner = ApplyPlanner(lambda: Authority(0))
     assert len(planner.compared(seen, request).plan["actions"]) == 1
     return {
         "parse": _least(lambda: read(documents)),
@@ -93,6 +91,10 @@ def _declared(number: int, entry: Entry) -> Intent:
     at = clock.wall()
     place = SourceLocation(entry.file, entry.line, entry.column)
     return Intent(entry.spec, id=number, owner=_OWNER, place=place, created_at=at, updated_at=at)
+
+
+def _groups(intents: Iterable[Intent]) -> list[str]:
+    return sorted({group for one in intents for group in one.spec.groups})
 
 
 def _plain(spec: ProcessSpec) -> dict[str, Any]:

@@ -9,11 +9,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from pmond.runtime.access.authority import Authority
 from pmond.runtime.http.admission import ServerLimits
 from pmond.runtime.http.server import Handler, Server
 
 PATIENCE = 5.0
 """Seconds within which anything here is answered, or the test fails."""
+
+
+SYSTEM = Authority(0)
 
 
 class Reports(list[tuple[str, str, BaseException]]):
@@ -29,11 +33,11 @@ async def serving(
     handle: Handler,
     limits: ServerLimits | None = None,
     reports: Reports | None = None,
-    owner_uid: int = 0,
+    authority: Authority = SYSTEM,
 ) -> AsyncIterator[Server]:
     """A server on the socket file `path`; what it reports fails the test unless `reports` takes it."""
     taken = Reports() if reports is None else reports
-    server = Server(handle, taken, limits, owner_uid)
+    server = Server(handle, taken, lambda: authority, limits)
     await server.start(str(path), 0o666)
     try:
         yield server

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +70,9 @@ os.getgrouplist = lambda name, gid: _member[name] if name in _member else _liste
 """
 
 _ASKING = """
-import http.client, json, socket, sys
+import http.client, json, resource, socket, sys
+for number, values in json.loads(sys.argv[2]):
+    resource.setrlimit(number, values)
 class Unix(http.client.HTTPConnection):
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -93,20 +95,25 @@ for line in sys.stdin:
 class Caller:
     """Somebody who asks a pmond."""
 
-    def __init__(self, person: Person, pmond: Pmond) -> None:
+    def __init__(self, person: Person, pmond: Pmond, limits: Mapping[int, tuple[int, int]]) -> None:
         self.person = person
         self._process = subprocess.Popen(
-            [INTERPRETER, "-I", "-S", "-c", _ASKING, str(pmond.socket)],
+            [INTERPRETER, "-I", "-S", "-c", _ASKING, str(pmond.socket), json.dumps(list(limits.items()))],
             user=person.uid, group=person.uid, extra_groups=list(person.groups), cwd="/", env={},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def ask(self, method: str, target: str, body: object = None) -> Answer:
-        """One request on a connection of its own; the body of the answer is text where it is no JSON."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+    def begin(self, method: str, target: str, body: object = None) -> None:
+        """One request whose answer nobody waits for."""
+        assert self._process.stdin is not None
         text = "" if body is None else json.dumps(body)
         self._process.stdin.write(json.dumps([method, target, text]) + "\n")
         self._process.stdin.flush()
+
+    def ask(self, method: str, target: str, body: object = None) -> Answer:
+        """One request on a connection of its own; the body of the answer is text where it is no JSON."""
+        assert self._process.stdout is not None
+        self.begin(method, target, body)
         status, said = json.loads(self._process.stdout.readline())
         try:
             return Answer(status, json.loads(said or "null"))
@@ -142,9 +149,14 @@ class Machine:
     def by(self, person: Person) -> Caller:
         """The way of a person to pmond."""
         if person not in self._callers:
-            caller = self._callers[person] = Caller(person, self.pmond)
-            self._stack.callback(caller.close)
+            self._callers[person] = self.another(person)
         return self._callers[person]
+
+    def another(self, person: Person, limits: Mapping[int, tuple[int, int]] | None = None) -> Caller:
+        """A second process of that person, with such resource limits."""
+        caller = Caller(person, self.pmond, limits or {})
+        self._stack.callback(caller.close)
+        return caller
 
     def home(self, person: Person) -> Path:
         """A folder of that person's own."""

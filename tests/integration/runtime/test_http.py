@@ -15,10 +15,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from tests.support.http_client import Reports, Wire, ask, serving
+from tests.support.http_client import SYSTEM, Reports, Wire, ask, serving
 from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.runtime.access.authority import AccessRules, Authority, Quota
 from pmond.runtime.http.admission import ServerLimits
 from pmond.runtime.http.messages import STATUS_OF, Answer, Pending, Request, Response, Stream, json_response
 from pmond.runtime.http.server import Server
@@ -310,12 +311,12 @@ def test_a_user_has_only_a_share_of_the_requests() -> None:
         return Pending(asyncio.sleep(60, Response())) if request.peer.uid else Response(body=b"{}")
 
     async def story(path: Path) -> None:
-        async with serving(path, slow, ServerLimits(requests_of_a_user=2)):
+        async with serving(path, slow, authority=Authority(0, AccessRules(quota=Quota(requests=2)))):
             crowd = [_connected_as_nobody(path) for _ in range(3)]
             wires = [Wire(*await asyncio.open_unix_connection(sock=connection)) for connection in crowd]
             for wire in wires:
                 wire.send(GET)
-            assert (await wires[2].answer())[0] == 503
+            assert (await wires[2].answer())[0] == 429
             assert (await ask(path, "GET", "/"))[0] == 200
 
     with tempfile.TemporaryDirectory() as folder:
@@ -385,7 +386,7 @@ def test_a_live_daemon_is_not_replaced_and_a_dead_ones_file_is(path: Path) -> No
     async def story() -> None:
         async with serving(path, echo):
             with pytest.raises(PmonError, match="another pmond answers on") as caught:
-                await Server(echo, Reports()).start(str(path))
+                await Server(echo, Reports(), lambda: SYSTEM).start(str(path))
             assert caught.value.code is ErrorCode.CONFLICT
             assert (await ask(path, "GET", "/"))[0] == 200
         with socket.socket(socket.AF_UNIX) as dead:
@@ -399,7 +400,7 @@ def test_a_live_daemon_is_not_replaced_and_a_dead_ones_file_is(path: Path) -> No
 def test_a_file_that_is_no_socket_is_left_alone(path: Path) -> None:
     path.write_text("precious")
     with pytest.raises(PmonError, match="not a socket"):
-        asyncio.run(Server(echo, Reports()).start(str(path)))
+        asyncio.run(Server(echo, Reports(), lambda: SYSTEM).start(str(path)))
     assert path.read_text() == "precious"
 
 
@@ -439,12 +440,12 @@ def test_a_socket_file_that_was_removed_is_made_anew(path: Path) -> None:
 
 def test_a_listening_socket_is_taken_over(path: Path) -> None:
     async def story() -> None:
-        first = Server(echo, Reports())
+        first = Server(echo, Reports(), lambda: SYSTEM)
         await first.start(str(path))
         inherited = os.dup(first.fileno())
         await first.close(keep_file=True)
         wire = await Wire.open(path)  # in the gap: queued by the kernel
-        second = Server(echo, Reports())
+        second = Server(echo, Reports(), lambda: SYSTEM)
         await second.start(str(path), fd=inherited)
         wire.send(GET)
         assert (await wire.answer())[0] == 200
@@ -456,7 +457,7 @@ def test_a_listening_socket_is_taken_over(path: Path) -> None:
 
 def test_a_descriptor_that_does_not_listen_is_refused() -> None:
     with Path(os.devnull).open() as file, pytest.raises(PmonError, match="cannot listen on descriptor"):
-        asyncio.run(Server(echo, Reports()).start(fd=file.fileno()))
+        asyncio.run(Server(echo, Reports(), lambda: SYSTEM).start(fd=file.fileno()))
 
 
 def test_close_lets_an_answer_out(path: Path) -> None:
@@ -467,7 +468,7 @@ def test_close_lets_an_answer_out(path: Path) -> None:
             return Response(body=b"{}")
 
         closing: list[asyncio.Future[None]] = []
-        server = Server(ending, Reports())
+        server = Server(ending, Reports(), lambda: SYSTEM)
         await server.start(str(path))
         assert (await ask(path, "POST", "/", {}))[0] == 200
         await asyncio.wait_for(closing[0], 5)

@@ -71,7 +71,7 @@ class LargeWorld:
         snapshot = self.store.load()
         self.registry.load(snapshot)
         self.sets.load(snapshot.sources)
-        self.commands = commands = Commands(self.registry, self.loop, clock, lambda: Authority(0))
+        self.commands = Commands(self.registry, self.loop, clock, lambda: Authority(0))
         self.ended = list[str]()
         self.rollouts = Rollouts(
             self.registry, self.loop, bus, self.sets, clock, journal,
@@ -80,7 +80,6 @@ class LargeWorld:
         self.applier = Applier(
             self.registry,
             self.loop,
-            commands,
             self.sets,
             self.rollouts,
             lambda: Authority(0),
@@ -98,7 +97,7 @@ class LargeWorld:
 
     async def apply(self, text: str, **options: object) -> ApplyResult:
         documents = [ManifestFile("/srv/many.yaml", text.encode())]
-        reading = await self.applier.read(documents)
+        reading = await self.applier.read(documents, None)
         order = ApplyOrder(CompareOptions(OWNER, prune=True, **options), Principal(1, 0, 0))  # type: ignore[arg-type]
         return await self.applier.apply(documents, reading, order)
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from pmond.runtime.access.authority import AccessRules, Authority, Quota
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.http.admission import Admission, ServerLimits
 from pmond.runtime.http.messages import HttpError
@@ -37,20 +38,20 @@ def connect(admission: Admission, *peers: Principal) -> list[AdmittedClient]:
 
 
 def test_the_oldest_waiting_connection_is_ended() -> None:
-    admission = Admission(ServerLimits(connections=2), 0)
+    admission = Admission(ServerLimits(connections=2), lambda: Authority(0))
     first, second, third = connect(admission, ANN, ANN, ANN)
     assert [first.ended, second.ended, third.ended] == [True, False, False]
     assert len(admission.connections) == 2
 
 
 def test_the_newcomers_own_go_first_and_roots_last() -> None:
-    admission = Admission(ServerLimits(connections=3), 0)
+    admission = Admission(ServerLimits(connections=3), lambda: Authority(0))
     root, bob, ann, newcomer = connect(admission, ROOT, BOB, ANN, ANN)
     assert [root.ended, bob.ended, ann.ended, newcomer.ended] == [False, False, True, False]
 
 
 def test_a_connection_at_work_is_not_ended() -> None:
-    admission = Admission(ServerLimits(connections=2), 0)
+    admission = Admission(ServerLimits(connections=2), lambda: Authority(0))
     busy, waiting = connect(admission, ANN, ANN)
     admission.begin_request(busy)
     connect(admission, ANN)
@@ -58,7 +59,7 @@ def test_a_connection_at_work_is_not_ended() -> None:
 
 
 def test_a_connection_waits_anew_after_its_request() -> None:
-    admission = Admission(ServerLimits(connections=2), 0)
+    admission = Admission(ServerLimits(connections=2), lambda: Authority(0))
     first, second = connect(admission, ANN, ANN)
     admission.begin_request(first)
     admission.end_request(first)
@@ -66,21 +67,27 @@ def test_a_connection_waits_anew_after_its_request() -> None:
     assert second.ended and not first.ended
 
 
+TWO_EACH = Authority(0, AccessRules(quota=Quota(requests=2)))
+
+
 def test_requests_are_limited_by_user_and_together() -> None:
-    admission = Admission(ServerLimits(requests=4, requests_of_a_user=2), 0)
-    clients = connect(admission, ANN, ANN, ANN, ROOT, ROOT, ROOT)
-    for client in (*clients[:2], *clients[3:5]):
+    admission = Admission(ServerLimits(requests=5), lambda: TWO_EACH)
+    clients = connect(admission, ANN, ANN, ANN, BOB, ROOT, ROOT, ROOT)
+    for client in (*clients[:2], *clients[4:6]):
         admission.begin_request(client)
-    for client in (clients[2], clients[5]):
-        with pytest.raises(HttpError) as refused:
-            admission.begin_request(client)
-        assert refused.value.status == 503
+    with pytest.raises(HttpError, match="2 requests of") as refused:
+        admission.begin_request(clients[2])
+    assert (refused.value.status, refused.value.code) == (429, "refused")
+    admission.begin_request(clients[6])
+    with pytest.raises(HttpError) as refused:
+        admission.begin_request(clients[3])
+    assert refused.value.status == 503
     admission.end_request(clients[0])
     admission.begin_request(clients[2])
 
 
 def test_bodies_are_limited_by_user_and_together() -> None:
-    admission = Admission(ServerLimits(body_bytes_of_a_user=10, all_body_bytes=25), 0)
+    admission = Admission(ServerLimits(body_bytes_of_a_user=10, all_body_bytes=25), lambda: Authority(0))
     ann, root = connect(admission, ANN, ROOT)
     admission.take_body(ann, 10)
     with pytest.raises(HttpError):

@@ -6,6 +6,7 @@ import os
 import resource
 from asyncio import Future
 from collections import Counter
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -28,12 +29,10 @@ class ServerLimits(Struct, frozen=True):
     connections: int = 256
     requests: int = 192
     """Requests at work at a time. Fewer than connections, so that there is always one to end."""
-    requests_of_a_user: int = 32
-    """Of these, those of one user who is neither root nor pmond's own."""
     head_bytes: int = 16 * 1024
     body_bytes: int = 64 * _MIB
     body_bytes_of_a_user: int = 8 * _MIB
-    """Bodies of one such user that are held at a time, all requests together."""
+    """Bodies of one user without rights that are held at a time, all requests together."""
     all_body_bytes: int = 128 * _MIB
     """Bodies held at a time, everybody's together."""
     head_time: float = 10.0
@@ -72,11 +71,14 @@ class Admitted(Protocol):
 
 
 class Admission:
-    """Counts connections, requests at work and bytes of bodies; says no beyond the limits."""
+    """Counts connections, requests at work and bytes of bodies; says no beyond the limits.
 
-    def __init__(self, limits: ServerLimits, owner_uid: int) -> None:
+    `authority` says who is not held to a user's share, and how many requests that is.
+    """
+
+    def __init__(self, limits: ServerLimits, authority: Callable[[], Authority]) -> None:
         self._limits = limits
-        self._authority = Authority(owner_uid)
+        self._authority = authority
         self.connections: dict[Admitted, None] = {}
         self._waiting: dict[Admitted, None] = {}  # in the order in which they began to wait
         self._requests: Counter[int] = Counter()
@@ -100,8 +102,7 @@ class Admission:
         """
 
         def rank(connection: Admitted) -> tuple[bool, bool]:
-            peer = connection.peer
-            return self._authority.is_owner(peer), newcomer is None or peer.uid != newcomer.uid
+            return self._is_free(connection), newcomer is None or connection.peer.uid != newcomer.uid
 
         oldest = min(self._waiting, key=rank, default=None)  # the first of equals: the oldest
         if oldest is not None:
@@ -109,12 +110,15 @@ class Admission:
             oldest.abort()
 
     def begin_request(self, connection: Admitted) -> None:
-        """A request is complete and goes to work. Raises HttpError 503 when too many are."""
+        """A request is complete and goes to work. Raises HttpError when too many are: 503, of his own 429."""
         uid = connection.peer.uid
         if self._requests.total() >= self._limits.requests:
             raise _busy(f"{self._limits.requests} requests are in progress")
-        if not self._is_owner(connection) and self._requests[uid] >= self._limits.requests_of_a_user:
-            raise _busy(f"{self._limits.requests_of_a_user} requests of your user are in progress")
+        share = self._authority().rules.quota.requests
+        if self._requests[uid] >= share and not self._is_free(connection):
+            why = f"cannot answer: {share} requests of {connection.peer.user} are in progress"
+            hint = "wait for one of them, or ask root for a larger access.quota.requests"
+            raise HttpError(429, ErrorCode.REFUSED, why, hint)
         self._requests[uid] += 1
         self._waiting.pop(connection, None)
 
@@ -126,14 +130,14 @@ class Admission:
 
     def largest_body(self, connection: Admitted) -> int:
         """Bytes that a body of this client may have."""
-        return self._limits.body_bytes if self._is_owner(connection) else self._limits.body_bytes_of_a_user
+        return self._limits.body_bytes if self._is_free(connection) else self._limits.body_bytes_of_a_user
 
     def take_body(self, connection: Admitted, size: int) -> None:
         """Room for `size` more bytes of a body. Raises HttpError 503 when there is none now."""
         uid = connection.peer.uid
         total_full = self._bodies.total() + size > self._limits.all_body_bytes
         own_full = self._bodies[uid] + size > self._limits.body_bytes_of_a_user
-        if total_full or (own_full and not self._is_owner(connection)):
+        if total_full or (own_full and not self._is_free(connection)):
             raise _busy("too many large requests are in progress")
         self._bodies[uid] += size
 
@@ -141,8 +145,9 @@ class Admission:
         self._bodies[connection.peer.uid] -= size
         self._bodies += Counter()
 
-    def _is_owner(self, connection: Admitted) -> bool:
-        return self._authority.is_owner(connection.peer)
+    def _is_free(self, connection: Admitted) -> bool:
+        """Whether its client is held to nobody's share."""
+        return self._authority().is_administrator(connection.peer)
 
 
 def _busy(why: str) -> HttpError:

@@ -21,6 +21,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 
+from pmond.runtime.access.authority import Authority
 from pmond.runtime.access.principal import principal_of
 from pmond.runtime.http import listener
 from pmond.runtime.http.admission import Admission, ServerLimits
@@ -41,20 +42,20 @@ class Server:
 
     `handle` may raise PmonError, which becomes the error answer. Any other exception becomes a
     500 answer with a short identifier, and `report(identifier, where, exception)` is told.
-    `owner_uid` is the user pmond runs as: it and root are not held to a user's share.
+    `authority` says who is not held to a user's share.
     """
 
     def __init__(
         self,
         handle: Handler,
         report: Report,
+        authority: Callable[[], Authority],
         limits: ServerLimits | None = None,
-        owner_uid: int | None = None,
     ) -> None:
         self.handle = handle
         self.report = report
         self.limits = limits or ServerLimits()
-        self.admission = Admission(self.limits, os.geteuid() if owner_uid is None else owner_uid)
+        self.admission = Admission(self.limits, authority)
         self._socket: listener.ListeningSocket | None = None
         self._reserve: list[int] = []
         self._opening: set[asyncio.Task[None]] = set()

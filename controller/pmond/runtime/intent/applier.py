@@ -25,12 +25,13 @@ from pmon3_schema.manifest import Entry, ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Target
 from pmond.core.model import Intent
+from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.long_work import MANY, in_thread, release
 from pmond.runtime.intent.apply_order import ApplyOrder, ApplyRequest, CurrentState
 from pmond.runtime.intent.apply_planner import ApplyPlanner, Prepared
 from pmond.runtime.intent.bulk_change import TRIES
-from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.edit import Edit
 from pmond.runtime.intent.plan_view import invalid, summary_of
 from pmond.runtime.intent.registry import Registry
@@ -41,6 +42,10 @@ from pmond.runtime.supervise.loop import Loop
 
 _LARGE = 64 * 1024
 """Bytes above which documents are read in a thread, so that the loop goes on meanwhile."""
+
+
+_HISTORY = 4
+"""Times its quota of bytes are kept of the history of a user's sets."""
 
 
 class ApplyResult(Struct, frozen=True):
@@ -59,7 +64,6 @@ class Applier:
         self,
         registry: Registry,
         loop: Loop,
-        commands: Commands,
         sets: Sets,
         rollouts: Rollouts,
         authority: Callable[[], Authority],
@@ -72,19 +76,24 @@ class Applier:
         self._loop = loop
         self._instances = instances
         self._implied = implied
-        self._planner = ApplyPlanner(commands, authority)
+        self._planner = ApplyPlanner(authority)
         self._sets = sets
         self._rollouts = rollouts
         self._authority = authority
 
-    async def read(self, documents: Sequence[ManifestFile]) -> Reading:
-        """The processes of documents; names that are declared already may be depended upon."""
-        present = dict(self._registry.processes)
-        authority = self._authority()
+    async def read(
+        self, documents: Sequence[ManifestFile], peer: Principal | None, author: int | None = None
+    ) -> Reading:
+        """The processes of documents of `peer`, or of `author`; each that says no user runs as that one.
+
+        Names that are declared already may be depended upon.
+        """
+        authority, present = self._authority(), dict(self._registry.processes)
+        user = authority.default_user(peer) if author is None else users.name_of(author)
         user_exists = cache(lambda user: authority.uid_of(user) is not None)
         if sum(len(document.content) for document in documents) < _LARGE:
-            return _read(documents, present, user_exists)
-        return await in_thread(_read, documents, present, user_exists)
+            return _read(documents, present, user, user_exists)
+        return await in_thread(_read, documents, present, user, user_exists)
 
     async def plan(self, documents: Sequence[ManifestFile], reading: Reading, order: ApplyOrder) -> Plan:
         """What bringing it in would do. Raises PmonError for mistakes, conflicts and guards."""
@@ -131,7 +140,7 @@ class Applier:
             dict(self._registry.groups),
             self._run_specs(),
             self._implied(),
-            {record.set_name: record.uid for record in self._sets.all()},
+            {record.set_name: record for record in self._sets.all()},
         )
 
     def _run_specs(self) -> dict[str, ProcessSpec]:
@@ -164,6 +173,10 @@ class Applier:
         record = self._sets.accepted(edit, owner, prepared.content, revision, uid)
         if rollout is not None:
             self._rollouts.write(edit, record, rollout)
+        if revision is not None and self._sets.is_foreign(record):
+            inhabited = {one.owner for one in prepared.drafted.after.processes.values()}
+            history = _HISTORY * self._authority().rules.quota.bytes
+            self._sets.keep_within(edit, uid, inhabited, history)
 
     def _applied(self, order: ApplyOrder, prepared: Prepared) -> ApplyResult:
         for old, name in prepared.displaced.items():
@@ -181,19 +194,24 @@ def _what(order: ApplyOrder) -> str:
 
 
 def _read(
-    documents: Sequence[ManifestFile], present: Mapping[str, Intent], user_exists: Callable[[str], bool]
+    documents: Sequence[ManifestFile],
+    present: Mapping[str, Intent],
+    user: str,
+    user_exists: Callable[[str], bool],
 ) -> Reading:
     """What documents say; a process that is declared like that already keeps its spec.
 
     Not a second equal value: comparing the two afterwards, in the loop, then costs nothing.
     """
     reading = read(documents, known_names=present.keys(), user_exists=user_exists)
-    return replace(reading, entries=tuple(_shared(entry, present) for entry in reading.entries))
+    return replace(reading, entries=tuple(_shared(entry, present, user) for entry in reading.entries))
 
 
-def _shared(entry: Entry, present: Mapping[str, Intent]) -> Entry:
-    one = present.get(entry.spec.name)
-    return replace(entry, spec=one.spec) if one is not None and one.spec == entry.spec else entry
+def _shared(entry: Entry, present: Mapping[str, Intent], user: str) -> Entry:
+    spec = entry.spec if entry.spec.user else replace(entry.spec, user=user)
+    one = present.get(spec.name)
+    spec = one.spec if one is not None and one.spec == spec else spec
+    return entry if spec is entry.spec else replace(entry, spec=spec)
 
 
 __all__ = ["Applier", "ApplyOrder", "ApplyResult", "invalid"]

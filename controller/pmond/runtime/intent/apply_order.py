@@ -56,8 +56,8 @@ class CurrentState(Struct, frozen=True):
     run_specs: Mapping[str, ProcessSpec] = {}
     """What runs of those whose restart was put off, as far as that is known."""
     implied: ImpliedValues = ImpliedValues()
-    makers: Mapping[str, int] = {}
-    """For each set the uid of whose it is."""
+    sets: Mapping[str, SourceRecord] = {}
+    """All of them by name."""
 
 
 class ApplyRequest(Struct, frozen=True):

@@ -26,14 +26,15 @@ from pmond.core.intent import Runs, bring_in, existing
 from pmond.core.model import CLI, Intent, SourceLocation
 from pmond.core.rollout import Rollout, rollout_of
 from pmond.core.step import PRUNE, CompareOptions, Existing
-from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.intent.apply_order import ApplyOrder, ApplyRequest, CurrentState
-from pmond.runtime.intent.commands import Commands, target
+from pmond.runtime.intent.commands import target
 from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_entries
 from pmond.runtime.intent.precedence import Cleared, cleared, comparable, is_trusted
+from pmond.runtime.intent.process_rights import Submission, check_processes
+from pmond.runtime.intent.quotas import check_quota, check_set_quota
 from pmond.runtime.intent.request_spec import check_dependencies
 from pmond.runtime.intent.set_rights import check_set
 from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
@@ -67,8 +68,7 @@ class Compared(Struct, frozen=True):
 class ApplyPlanner:
     """Works plans and drafts out, on the rules of who may do what."""
 
-    def __init__(self, commands: Commands, authority: Callable[[], Authority]) -> None:
-        self._commands = commands
+    def __init__(self, authority: Callable[[], Authority]) -> None:
         self._authority = authority
 
     def prepare(self, seen: CurrentState, request: ApplyRequest, drafted: Drafted) -> Prepared:
@@ -98,8 +98,12 @@ class ApplyPlanner:
             _put(drafted, name, intent, seen.processes.get(old_names.get(name, name)))
         _keep_groups(drafted, entries, seen)
         drafted.settle(before)
-        targets = _targets(entries, drafted.after.processes, rollout)
         content = content_of(request.documents)
+        if order.peer is not None:
+            others = {one.owner for one in drafted.after.processes.values()} - {order.options.owner}
+            sets = [seen.sets[name] for name in others & seen.sets.keys()]
+            check_set_quota(sets, len(content.packed), order.peer, self._authority())
+        targets = _targets(entries, drafted.after.processes, rollout)
         return Prepared(found.plan, found.comparison, drafted, rollout, targets, content, way.names)
 
     def compared(self, seen: CurrentState, request: ApplyRequest) -> Compared:
@@ -107,7 +111,7 @@ class ApplyPlanner:
         order = request.order
         version = seen.record.version if seen.record is not None else 0
         _check_version(version, order)
-        entries = self._owned(request.reading, order, seen)
+        entries = self._submitted(request.reading, order)
         specs, authority = [entry.spec for entry in entries], self._authority()
         way = cleared(seen, specs, order, authority)
         seen = way.seen
@@ -154,8 +158,9 @@ class ApplyPlanner:
             steps = [step for step in comparison.steps if (step.action == PRUNE) is deletes]
             changed = (seen.processes.get(step.moved_from or step.name) for step in steps)
             verb = "delete" if deletes else "change"
-            self._commands.require_of_all(right, verb, order.peer, filter(None, changed))
+            check_processes(verb, right, filter(None, changed), order.peer, self._authority())
         self._check_left(seen, comparison, order, order.peer)
+        check_quota(seen.processes, _declared_after(seen, comparison), order.peer, self._authority())
 
     def _check_left(
         self, seen: CurrentState, comparison: Comparison, order: ApplyOrder, peer: Principal
@@ -163,26 +168,15 @@ class ApplyPlanner:
         """What it takes over leaves another set: that is a matter of who made that one, too."""
         taken = (seen.processes.get(step.moved_from or step.name) for step in comparison.steps)
         for owner in {one.owner for one in taken if one is not None} - {CLI, order.options.owner}:
-            check_set("take from", owner, seen.makers.get(owner, 0), peer, self._authority())
+            maker = seen.sets[owner].uid if owner in seen.sets else self._authority().daemon_uid
+            check_set("take from", owner, maker, peer, self._authority())
 
-    def _owned(self, reading: Reading, order: ApplyOrder, seen: CurrentState) -> Sequence[Entry]:
-        """The entries with their users filled in, as far as the caller may choose them."""
-        if not reading.ok:
-            return reading.entries
-        return [self._completed(entry, seen, order) for entry in reading.entries]
-
-    def _completed(self, entry: Entry, seen: CurrentState, order: ApplyOrder) -> Entry:
-        spec = entry.spec
-        if order.author is not None and not spec.user:
-            # What a set said before runs as who said it, whoever goes back to it.
-            spec = replace(spec, user=users.name_of(order.author))
-        spec = self._commands.as_submitted(spec, order.peer)
-        self._commands.check_exit_on_end(spec, order.peer)
-        if spec is entry.spec:
-            return entry
-        one = seen.processes.get(spec.name)
-        # The very spec that is declared, where it is equal: comparing the two afterwards costs nothing.
-        return replace(entry, spec=one.spec if one is not None and one.spec == spec else spec)
+    def _submitted(self, reading: Reading, order: ApplyOrder) -> Sequence[Entry]:
+        """The entries, once it is sure that the caller may have all that they say."""
+        submission = Submission(order.peer, self._authority())
+        for entry in reading.entries if reading.ok else ():
+            submission.check(entry.spec)
+        return reading.entries
 
     def _check_suspended(self, record: SourceRecord | None, request: ApplyRequest) -> None:
         if record is None or record.suspended is None or request.order.insist:
@@ -198,6 +192,16 @@ class ApplyPlanner:
             f"cannot apply {record.set_name}: it is {suspension_words(record.suspended)}",
             f"pmon3 resume {record.set_name} ends that",
         )
+
+
+def _declared_after(seen: CurrentState, comparison: Comparison) -> Mapping[str, Intent]:
+    """What somebody without an owner's rights would have declared afterwards."""
+    after = dict(seen.processes)
+    for step in comparison.steps:
+        after.pop(step.moved_from or step.name, None)
+        if step.spec is not None:
+            after[step.name] = Intent(step.spec, trusted=False)
+    return after
 
 
 def _running(seen: CurrentState) -> dict[str, Runs]:

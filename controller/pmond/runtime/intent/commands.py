@@ -8,7 +8,7 @@ and forget. Who may do what is decided here, where the process and the caller ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.intent.bulk_change import Choose, change_all
 from pmond.runtime.intent.edit import Edit
+from pmond.runtime.intent.process_rights import Submission, check_process, check_processes
+from pmond.runtime.intent.quotas import check_quota
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.request_spec import check_dependencies, read_spec
 from pmond.runtime.supervise.loop import Loop
@@ -65,7 +67,7 @@ class Commands:
         chosen = self._registry.select(selection, deleting=verb in {"delete", "drop", "kill"})
         right = Right.DELETE if verb in {"delete", "drop"} else Right.OPERATE
         if not selection.all or selection.refs:
-            self.require_of_all(right, verb, peer, chosen)
+            check_processes(verb, right, chosen, peer, self._authority())
             return chosen
         may = self._authority().over_users(peer, right)
         return [one for one in chosen if may(one.spec.user)]
@@ -73,14 +75,14 @@ class Commands:
     def submit(self, data: dict[str, Any], cwd: str, peer: Principal, replace_running: bool) -> list[Target]:
         """Add a process of the command line, or change one, and start it."""
         spec = read_spec(data, cwd)
-        spec = self.as_submitted(spec, peer)
-        self.check_exit_on_end(spec, peer)
+        spec = Submission(peer, self._authority()).completed(spec)
         present = self._registry.processes.get(spec.name)
         if present is not None:
             self._check_replace(spec, present, peer, replace_running)
         if self._trusted(peer):  # nobody else learns from us what is in folders that are closed to him
             self._check_program(spec)
         check_dependencies([spec], self._registry.processes)
+        self._check_quota([Intent(spec, trusted=self._trusted(peer))], peer)
         with self._registry.edit(f"process {spec.name}") as edit:
             if present is None:
                 one = edit.put(Intent(spec, trusted=self._trusted(peer)))
@@ -90,45 +92,10 @@ class Commands:
             self._set_groups(edit, one, spec.groups)
         return [target(one)]
 
-    def as_submitted(self, spec: ProcessSpec, peer: Principal | None) -> ProcessSpec:
-        """The spec with its user filled in, as far as the caller (None: pmond) may choose it.
-
-        This is the only way for a spec into what is declared, whatever door it came through.
-        Raises PmonError.
-        """
-        authority = self._authority()
-        spec = spec if spec.user else replace(spec, user=authority.default_user(peer))
-        if authority.uid_of(spec.user) is None:
-            why = f"cannot take {spec.name}: there is no user {spec.user}"
-            raise PmonError(ErrorCode.INVALID, why, "create it, or correct user")
-        if peer is not None:
-            authority.check_submit(peer, spec.name, spec.user)
-        return spec
-
-    def check_exit_on_end(self, spec: ProcessSpec, peer: Principal | None) -> None:
-        """Raises PmonError when the caller may not have pmond end with a process."""
-        if spec.exit_on_end and peer is not None and not self._trusted(peer):
-            why = f"cannot have pmond end with {spec.name}: it is not the pmond of {peer.user}"
-            raise PmonError(ErrorCode.FORBIDDEN, why, "leave out exit_on_end, or ask root")
-
-    def may(self, peer: Principal, right: Right, one: Intent) -> bool:
-        """Whether the caller has a right over a process."""
-        return self._authority().over_users(peer, right)(one.spec.user)
-
-    def require(self, right: Right, verb: str, peer: Principal, one: Intent) -> None:
-        """Raises PmonError `forbidden` when the caller may not do that."""
-        self.require_of_all(right, verb, peer, (one,))
-
-    def require_of_all(self, right: Right, verb: str, peer: Principal, chosen: Iterable[Intent]) -> None:
-        """The same of many processes."""
-        may = self._authority().over_users(peer, right)
-        for one in chosen:
-            if not may(one.spec.user):
-                raise PmonError(
-                    ErrorCode.FORBIDDEN,
-                    f"cannot {verb} {one.name}: it runs as {one.spec.user or 'the user of pmond'}",
-                    "ask as that user, or as root",
-                )
+    def _check_quota(self, changed: Sequence[Intent], peer: Principal) -> None:
+        before = self._registry.processes
+        after = before | {one.name: one for one in changed}
+        check_quota(before, after, peer, self._authority())
 
     async def release_holds(
         self, candidates: Choose, peer: Principal
@@ -160,6 +127,7 @@ class Commands:
             specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
             if specs:
                 check_dependencies(list(specs.values()), dict(self._registry.processes))
+                self._check_quota([self._respecified(one, specs[one.name], peer) for one in chosen], peer)
             return [self._start_one(edit, one, specs.get(one.name), peer) for one in chosen]
 
         started = await change_all(self._registry, "the start of processes", choose, write)
@@ -181,11 +149,8 @@ class Commands:
         if changes.get("log_dir") and "log" not in changes:
             merged.pop("log", None)  # a full path would hide the folder that was asked for
         spec = read_spec(merged, one.spec.cwd or "/")
-        self.require(Right.CHANGE, "change", peer, one)
-        spec = self.as_submitted(spec, peer)
-        if not one.spec.exit_on_end:
-            self.check_exit_on_end(spec, peer)
-        return spec
+        check_process("change", Right.CHANGE, one, peer, self._authority())
+        return Submission(peer, self._authority()).completed(spec, may_end_pmond=one.spec.exit_on_end)
 
     async def _stop(self, choose: Choose, peer: Principal, force: bool) -> list[Target]:
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
@@ -225,7 +190,7 @@ class Commands:
     def _check_replace(
         self, spec: ProcessSpec, present: Intent, peer: Principal, replace_running: bool
     ) -> None:
-        self.require(Right.CHANGE, "replace", peer, present)
+        check_process("replace", Right.CHANGE, present, peer, self._authority())
         if present.owner != CLI:
             raise PmonError(
                 ErrorCode.CONFLICT,

@@ -25,6 +25,7 @@ from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.intent.bulk_change import change_all
 from pmond.runtime.intent.commands import Commands, target
 from pmond.runtime.intent.edit import Edit
+from pmond.runtime.intent.process_rights import check_processes
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.set_rights import check_set, check_set_name
 from pmond.runtime.intent.sets import Sets
@@ -148,7 +149,7 @@ class Ownership:
         self, verb: str, selection: Selection, peer: Principal, right: Right = Right.OPERATE
     ) -> list[Intent]:
         chosen = self._registry.select(selection, deleting=False)
-        self._commands.require_of_all(right, verb, peer, chosen)
+        check_processes(verb, right, chosen, peer, self._authority())
         return chosen
 
     def _taken_out(self, verb: str, selection: Selection, peer: Principal) -> list[Intent]:

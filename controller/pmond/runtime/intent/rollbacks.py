@@ -55,10 +55,10 @@ class Rollbacks:
         record = self._sets.one(name)
         source_digest = record.digest
         documents = self._sets.documents(chosen.content)
-        reading = await self._applier.read(documents)
+        author = _author_of(chosen, record)
+        reading = await self._applier.read(documents, peer, author)
         message = request.message or f"rollback to {chosen.number}"
         options = CompareOptions(owner=name, prune=True, allow_empty=True)
-        author = _author_of(chosen, record)
         order = ApplyOrder(options, peer, message=message, commit=chosen.commit, author=author, insist=True)
         if request.dry_run:
             return ApplyResult(await self._applier.plan(documents, reading, order))

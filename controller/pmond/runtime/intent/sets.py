@@ -8,8 +8,10 @@ revision. Records change inside the registry's transactions, and in memory when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, cast
 
 from msgspec import Struct
@@ -30,6 +32,8 @@ from pmond.runtime.supervise.bus import HOLDS, Bus, set_key
 
 KEEP_REVISIONS = 20
 """Revisions kept of each set; Kubernetes and Argo CD keep 10."""
+_EMPTY_SETS = 5
+"""Sets without processes that are kept of each user without an owner's rights."""
 
 PROGRESSING, DONE, FAILED, ROLLED_BACK, SUPERSEDED = (
     "progressing", "done", "failed", "rolled_back", "superseded",
@@ -198,6 +202,16 @@ class Sets:
         edit.change.trim_revisions(name, KEEP_REVISIONS)
         return record
 
+    def keep_within(self, edit: Edit, uid: int, inhabited: Collection[str], most: int) -> None:
+        """Of the sets of somebody, keep the last empty ones, and so many bytes of their history."""
+        his = [record for record in self._records.values() if record.uid == uid]
+        empty = [record for record in his if record.set_name not in inhabited and record.suspended is None]
+        for record in sorted(empty, key=attrgetter("checked_at"))[:-_EMPTY_SETS]:
+            edit.change.delete_source(record.path)
+            edit.change.trim_revisions(record.set_name, 0)
+            edit.done.append(partial(self._forget, record.set_name))
+        edit.change.trim_revisions_within([record.set_name for record in his], most)
+
     def ended(self, edit: Edit, name: str, outcome: str) -> None:
         """The rollout of the set has ended like this."""
         record = self._records.get(name)
@@ -266,6 +280,9 @@ class Sets:
     def looked_at(self, names: Iterable[str]) -> None:
         """Tell whoever waits for something of these sets."""
         self._bus.changed(set(map(set_key, names)))
+
+    def _forget(self, name: str) -> None:
+        self._records.pop(name, None)
 
     def _remember(self, record: SourceRecord) -> None:
         self._records[record.set_name] = record

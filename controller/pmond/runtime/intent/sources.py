@@ -25,6 +25,7 @@ from pmon3_schema.settings import Settings
 from pmon3_schema.work_tree import commit_of
 from pmond.core.compare import Comparison
 from pmond.core.step import CompareOptions
+from pmond.runtime.access import users
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.documents import read_documents
@@ -146,17 +147,17 @@ class Sources:
     def _alone(self, spec: ProcessSpec) -> ProcessSpec:
         """The spec as `start NAME` takes it: a dependency that is not declared yet is left to `init`."""
         known = tuple(one for one in spec.dependencies if one.name in self._registry.processes)
-        return replace(spec, dependencies=known)
+        return replace(spec, dependencies=known, user=spec.user or users.name_of(os.geteuid()))
 
     async def edges(self) -> dict[str, Sequence[str]]:
         """Who depends on whom according to the file, cycles included."""
         documents = self._documents_or_none()
-        reading = await self._applier.read(documents) if documents else Reading((), ())
+        reading = await self._applier.read(documents, None) if documents else Reading((), ())
         return {entry.spec.name: entry.spec.needs for entry in reading.entries}
 
     async def _bring_in(self) -> tuple[Plan, frozenset[str]]:
         documents = self._documents()
-        reading = await self._applier.read(documents)
+        reading = await self._applier.read(documents, None)
         reached(FailPoint.MANIFEST_READ)
         files = [(one.path, one.content) for one in documents if one.path.startswith("/")]
         commit = commit_of(self.process_config_file, files)

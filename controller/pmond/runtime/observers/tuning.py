@@ -20,6 +20,7 @@ from pmond.core.model import Intent, State
 from pmond.runtime.access import users
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.registry import Registry
+from pmond.runtime.processes.ceilings import within_own
 from pmond.runtime.processes.identity import real_uid
 from pmond.runtime.processes.instances import Instances, Running, Tuning, tuning_of
 from pmond.runtime.processes.launch import LIMIT_NUMBERS
@@ -64,6 +65,8 @@ class Tuner:
             if one is None:
                 continue
             wanted = tuning_of(one.spec)
+            if not one.trusted:
+                wanted = within_own(wanted)
             if wanted != running.tuning:
                 self._set(running, one, running.tuning, wanted)
 

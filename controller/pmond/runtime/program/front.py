@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-
-from msgspec.structs import replace
 
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.base.clock import Clock
@@ -57,8 +54,7 @@ def server_of(
     resources = _resources(parts, configuration.authority, folder.store, services, clock)
     dispatcher = Dispatcher((*resources, daemon), configuration.authority)
     limits = limits_within(free_descriptors())
-    limits = replace(limits, requests_of_a_user=configuration.settings.access.quota.requests)
-    return Server(dispatcher.handle, report_defect, limits, owner_uid=os.geteuid())
+    return Server(dispatcher.handle, report_defect, configuration.authority, limits)
 
 
 def _resources(
@@ -72,7 +68,7 @@ def _resources(
         lambda record, peer: authority().may(peer, Right.CONTROL_SET, record.uid),
     )  # fmt: skip
     waiter = Waiter(registry, loop, bus, publisher, clock, parts.rollouts.active)
-    logs = ReadableLogs(commands, publisher, authority)
+    logs = ReadableLogs(publisher, authority)
     return (
         ProcessResource(registry, publisher, commands, visibility),
         ActionResource(registry, commands, sources, authority),

@@ -173,7 +173,7 @@ class Parts:
         self.rollout_ends = RolloutEnds(announce)
         self.rollouts = Rollouts(registry, loop, bus, sets, clock, self._journal, self.rollout_ends)
         self.applier = Applier(
-            registry, loop, self.commands, sets, self.rollouts, authority, self.instances,
+            registry, loop, sets, self.rollouts, authority, self.instances,
             self._configuration.implied, announce,
         )  # fmt: skip
         self.sources = Sources(

@@ -135,6 +135,23 @@ class Transaction:
             (key(set_name), key(set_name), keep),
         )
 
+    def trim_revisions_within(self, set_names: Sequence[str], most: int) -> None:
+        """Forget the oldest revisions of some sets, all together, beyond so many bytes of content."""
+        those = f"({','.join('?' * len(set_names))})"
+        rows = self._execute(
+            f"SELECT number, length(content) FROM revisions WHERE set_name IN {those} ORDER BY number DESC",
+            tuple(map(key, set_names)),
+        ).fetchall()
+        room = most
+        for number, size in rows:
+            room -= size
+            if room < 0:
+                self._execute(
+                    f"DELETE FROM revisions WHERE number <= ? AND set_name IN {those}",
+                    (number, *map(key, set_names)),
+                )
+                return
+
     def _next(self, query: str) -> int:
         return int(self._execute(query).fetchone()[0] or 0) + 1
 

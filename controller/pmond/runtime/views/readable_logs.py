@@ -10,21 +10,20 @@ from pmond.core.model import Intent
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.files.log_files import LogFile
-from pmond.runtime.intent.commands import Commands
+from pmond.runtime.intent.process_rights import check_process
 from pmond.runtime.views.publishing import Publisher
 
 
 class ReadableLogs:
     """Decides by the caller, and by whose files the logs of a process are."""
 
-    def __init__(self, commands: Commands, publisher: Publisher, authority: Callable[[], Authority]) -> None:
-        self._commands = commands
+    def __init__(self, publisher: Publisher, authority: Callable[[], Authority]) -> None:
         self._publisher = publisher
         self._authority = authority
 
     def of(self, one: Intent, peer: Principal) -> Sequence[LogFile]:
         """The log, and the separate file of standard error if there is one; none of somebody else's."""
-        if not self._commands.may(peer, Right.READ_SECRETS, one):
+        if not self._may_read(one, peer):
             return []
         logs = self._publisher.logs(one)
         if self._authority().is_owner(peer):
@@ -35,8 +34,12 @@ class ReadableLogs:
 
     def checked(self, one: Intent, peer: Principal) -> Sequence[LogFile]:
         """The same for a caller who is told that they are somebody else's. Raises PmonError `forbidden`."""
-        self._commands.require(Right.READ_SECRETS, "read the log of", peer, one)
+        check_process("read the log of", Right.READ_SECRETS, one, peer, self._authority())
         return self.of(one, peer)
+
+    def _may_read(self, one: Intent, peer: Principal) -> bool:
+        authority = self._authority()
+        return authority.may(peer, Right.READ_SECRETS, authority.uid_of(one.spec.user))
 
     def _owners(self, one: Intent) -> frozenset[int]:
         """Whose files the logs of a process are: its user's, or who owns the logs of pmond's own."""

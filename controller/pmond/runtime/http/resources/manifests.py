@@ -52,7 +52,7 @@ class ManifestResource:
         body, order = call.body, self._order(call)
         self._ownership.check_content("apply", order.options.owner, call.peer)
         found = self._sets.with_choice(order.options.owner, _manifest_files(body.documents), call.peer.uid)
-        reading = await self._applier.read(found)
+        reading = await self._applier.read(found, call.peer)
         if body.dry_run:
             plan = await self._applier.plan(found, reading, order)
             return {"plan": await self._visibility.plan(plan, call.peer), "targets": [], "revision": 0}
@@ -66,7 +66,7 @@ class ManifestResource:
         self._ownership.check_content("plan", order.options.owner, call.peer)
         given = _manifest_files(call.body.documents)
         found = self._sets.with_choice(order.options.owner, given, call.peer.uid)
-        plan = await self._applier.plan(found, await self._applier.read(found), order)
+        plan = await self._applier.plan(found, await self._applier.read(found, call.peer), order)
         return await self._visibility.plan(plan, call.peer)
 
     async def init(self, call: Call[Init]) -> Initialised:

@@ -1,0 +1,59 @@
+"""Ceilings of those without rights: how much they may have declared, and kept.
+
+Theory of operation: what somebody has is what runs as him and was not declared by an owner, and the sets of
+his words. A change is refused that leaves him with more than his quota and with more than before; so whoever
+has too much, since the quota is smaller now, can still give things up. Everything is counted from what is
+there, nothing is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.core.model import Intent
+from pmond.runtime.access.authority import Authority, Right
+from pmond.runtime.access.principal import Principal
+from pmond.runtime.state.records import SourceRecord, encode
+
+_HINT = "delete some, or ask root for a larger access.quota"
+
+
+def check_quota(
+    before: Mapping[str, Intent], after: Mapping[str, Intent], principal: Principal, authority: Authority
+) -> None:
+    """Raises PmonError `refused` when the caller would have too many processes, or too much text in them."""
+    if authority.is_administrator(principal):
+        return
+    quota, is_his = authority.rules.quota, authority.over_users(principal, Right.CHANGE)
+    had = [one for one in before.values() if not one.trusted and is_his(one.spec.user)]
+    has = [one for one in after.values() if not one.trusted and is_his(one.spec.user)]
+    if len(has) > max(quota.processes, len(had)):
+        raise _refused(principal, f"{len(has)} processes", f"{quota.processes}")
+    size = _size(has)
+    if size > quota.bytes and size > _size(had):
+        raise _refused(principal, f"specs of {size} bytes", f"{quota.bytes}")
+
+
+def check_set_quota(
+    inhabited: Iterable[SourceRecord], size: int, principal: Principal, authority: Authority
+) -> None:
+    """The same of the sets of his words: those with processes, and one whose documents take `size` bytes."""
+    if authority.is_administrator(principal):
+        return
+    quota = authority.rules.quota
+    his = [one for one in inhabited if one.uid == principal.uid]
+    if len(his) >= quota.processes:
+        raise _refused(principal, f"{len(his) + 1} sets", f"{quota.processes}")
+    size += sum(len(one.content) for one in his)
+    if size > quota.bytes:
+        raise _refused(principal, f"documents of {size} bytes", f"{quota.bytes}")
+
+
+def _size(intents: Iterable[Intent]) -> int:
+    return sum(len(encode(one.spec.to_record())) for one in intents)
+
+
+def _refused(principal: Principal, what: str, most: str) -> PmonError:
+    why = f"cannot do that: {principal.user} would have {what}, and may have {most} (access.quota)"
+    return PmonError(ErrorCode.REFUSED, why, _HINT)
