@@ -152,12 +152,12 @@ def two_instances(patch: Patch) -> None:
 
 
 def revision_ignored(patch: Patch) -> None:
-    for rules in (rules_with_instance, rules_without_instance):
+    for rules in (rules_with_instance, needs):
         patch.setattr(rules, "is_outdated", lambda wanted, state: state.instance.token != wanted.token)
 
 
 def deferral_ignored(patch: Patch) -> None:
-    for rules in (rules_with_instance, rules_without_instance):
+    for rules in (rules_with_instance, needs):
         patch.setattr(rules, "is_outdated", lambda wanted, state: state.instance.revision != wanted.revision)
 
 
