@@ -161,7 +161,7 @@ class Applier:
                 outcome,
                 uid,
             )
-        record = self._sets.accepted(edit, owner, prepared.content, revision, uid)
+        record = self._sets.accepted(edit, owner, prepared.content, revision, uid, order.suspension)
         if rollout is not None:
             self._rollouts.write(edit, record, rollout)
 
