@@ -168,6 +168,13 @@ def with_stray(fleet: WorkerFleet, point: FailPoint) -> None:
     come_up(fleet, point)
 
 
+def lost_state(fleet: WorkerFleet, point: FailPoint) -> None:
+    """What no manifest declares is found again, at the second try too."""
+    for file in fleet.machine.state.glob("data.db*"):
+        file.unlink()
+    come_up(fleet, point)
+
+
 def without_keeper(fleet: WorkerFleet, point: FailPoint) -> None:
     file = fleet.machine.state / "keeper"
     os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
@@ -260,7 +267,8 @@ SCENES: dict[FailPoint, Scene] = {
     FailPoint.ADOPTION_BEGUN: come_up,
     FailPoint.INSTANCE_ADOPTED: come_up,
     FailPoint.ADOPTION_DONE: come_up,
-    FailPoint.STRAY_KILLED: with_stray,
+    FailPoint.ORPHAN_ASKED: with_stray,
+    FailPoint.FOUND_DECLARED: lost_state,
     FailPoint.KEEPER_STARTED: without_keeper,
     FailPoint.KEEPER_TAKEN: come_up,
     FailPoint.KEEPER_MARKED: come_up,

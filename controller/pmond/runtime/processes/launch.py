@@ -23,6 +23,7 @@ from pmon3_schema.process_parts import LimitsSpec
 from pmond.runtime.access import users
 from pmond.runtime.processes.environment import (
     MARKER,
+    REVISION,
     User,
     find_program,
     find_user,
@@ -99,11 +100,14 @@ class Launch(Struct, frozen=True):
         return Attempt(self.name, self.file, self.cwd, self.user.name if self.user else "", self.stdout)
 
 
-def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: bool = True) -> Launch:
+def prepare(
+    spec: ProcessSpec, *, context: SpawnContext, marker: str, revision: str = "", trusted: bool = True
+) -> Launch:
     """Everything that a start of `spec` needs. Reads the user database and env files, writes nothing.
 
-    `marker` is STATE-UUID:NAME:NUMBER. `trusted`: see `Launch.trusted`; false for specs of callers
-    with fewer rights than the daemon. Raises SpawnError: FileMissing, UnknownUser,
+    `marker` is STATE-UUID:NAME:NUMBER, `revision` that of the spec, for an instance. `trusted`: see
+    `Launch.trusted`; false for specs of callers with fewer rights than the daemon. Raises SpawnError:
+    FileMissing, UnknownUser,
     UserNotPermitted, EnvFileNotReadable, EnvFileInvalid.
     """
     user = _other_user(spec)
@@ -115,6 +119,8 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
     environment.update(_notification(spec, context))
     environment.update(spec.env_vars)
     environment[MARKER] = marker
+    if revision:
+        environment[REVISION] = revision
     file = find_program(spec.name, spec.file, environment.get("PATH"), spec.cwd)
     stdout, stderr = log_paths(spec, context.log_dir)
     return Launch(

@@ -25,6 +25,7 @@ from pmond.runtime.files.folders import ensure_folder, owner_of, refuse_stranger
 from pmond.runtime.files.watch import Watcher
 from pmond.runtime.http.listener import socket_name
 from pmond.runtime.http.resources.pmond import Services
+from pmond.runtime.intent.recovery import Recovery
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.spawn import seal_descriptors
 from pmond.runtime.program import preload
@@ -38,7 +39,7 @@ from pmond.runtime.program.shutdown_sequence import ShutdownSequence
 from pmond.runtime.program.state_folder import StateFolder
 from pmond.runtime.program.upgrade import InPlaceUpgrade
 from pmond.runtime.program.upgrade_sequence import UpgradeSequence
-from pmond.runtime.supervise.adoption import Adoption, Survivor, end_survivors
+from pmond.runtime.supervise.adoption import Adoption
 from pmond.runtime.supervise.resync import Resync, tune_interpreter
 
 
@@ -69,14 +70,14 @@ class Daemon:
         self._folder = StateFolder(self.settings.data, clock, self._journal, self._handed.lock)
         self._put_together()
         access = self._prepare_socket_folder()
-        left = self._adopt()
+        adoption = self._adopt()
         upgraded = self._handed.socket is not None
         await self._listen(access)
         self._folder.write_down(self._parts.socket)
         self._watch()
         if not upgraded:
             await self._parts.sources.reload()
-        await end_survivors(left, self._journal)
+        self._recover(adoption)
         self._set_going()
         if upgraded:  # what was in force a moment ago is; nobody waits for the manifest
             self._parts.sources.changed()
@@ -180,9 +181,12 @@ class Daemon:
         )
         self._resync = Resync(self._look_again, lambda: len(parts.registry.processes))
 
-    def _adopt(self) -> list[Survivor]:
-        """Take over what earlier pmonds left; what of it is to be ended."""
+    def _adopt(self) -> Adoption:
+        """Take over what earlier pmonds left, as far as it is declared."""
         folder, parts = self._folder, self._parts
+        groups = parts.cgroups.all(folder.store.uuid) if folder.store.lost else {}
+        reached(FailPoint.ADOPTION_BEGUN)
+        folder.exit_status_holder.take_over()
         adoption = Adoption(
             parts.loop,
             parts.instances,
@@ -191,19 +195,33 @@ class Daemon:
             self._journal,
             folder.store.uuid,
             folder.exit_status_holder.ended,
+            folder.exit_status_holder.kept(),
         )
-        reached(FailPoint.ADOPTION_BEGUN)
-        folder.exit_status_holder.take_over()
         adoption.histories(folder.snapshot.histories)
-        left = adoption.instances(folder.snapshot.instances, folder.starts.left(), folder.starts.stops_left())
-        parts.performer.find_left()
+        starts, stops = folder.starts.left(), folder.starts.stops_left()
+        adoption.instances(folder.snapshot.instances, starts, stops, groups)
         reached(FailPoint.UPGRADE_ADOPTED if self._handed.lock is not None else FailPoint.ADOPTION_DONE)
-        parts.recorder.drop(adoption.stale)
         folder.exit_status_holder.release()
         parts.notify_socket.start(self._handed.notify or folder.exit_status_holder.taken_socket())
         folder.exit_status_holder.keep_too(parts.notify_socket.fileno())
         folder.exit_status_holder.start()
-        return left
+        return adoption
+
+    def _recover(self, adoption: Adoption) -> None:
+        """Find out what is wanted of the rest, now that the manifests are read."""
+        folder, parts = self._folder, self._parts
+        recovery = Recovery(
+            parts.registry,
+            adoption,
+            self._configuration.context,
+            parts.recorder.announce,
+            clock,
+            self._journal,
+        )
+        if recovery.recover(folder.store.uuid, folder.store.lost) and folder.store.lost:
+            folder.store.made_up_for()
+        parts.recorder.drop(adoption.stale)
+        parts.performer.find_left()
 
     async def _listen(self, access: tuple[int, int, int]) -> None:
         server, socket = self._server, self._parts.socket

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from pmond.core.actions import Action, Forget, Kill, PassDeadline, Reload, RunProbe, Start, Stop
 from pmond.core.facts import DeadlinePassed, Exited, KillSent, ReloadBegun, Reloaded, StopSent
@@ -129,6 +129,18 @@ class Performer:
     def group_of(self, pid: int, marker: str) -> str:
         """The control group of an instance that was started earlier, by one of its processes."""
         return self._cgroups.adopt(pid, marker)
+
+    def group_named(self, marker: str) -> str:
+        """The same where nothing of it is known but its marker."""
+        return self._cgroups.of(marker)
+
+    def may_live(self, running: Running) -> bool:
+        """Whether anything of an instance lives, as far as anybody can tell."""
+        return self._tree_reaper.may_live(running)
+
+    def end_orphans(self, marker: str, identities: Iterable[Identity]) -> None:
+        """Have these end, which an earlier pmond has left of an instance that is no more."""
+        self._orphans.include(marker, identities)
 
     def exempt(self, name: str) -> None:
         """What an earlier instance of this process left running may go on."""

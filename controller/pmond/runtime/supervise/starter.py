@@ -69,7 +69,13 @@ class Starter:
             return
         listener = None
         try:
-            launch = prepare(wanted.spec, context=self._context(), marker=marker, trusted=wanted.trusted)
+            launch = prepare(
+                wanted.spec,
+                context=self._context(),
+                marker=marker,
+                revision=wanted.revision,
+                trusted=wanted.trusted,
+            )
             listener = _listener(wanted, launch)
             self._starts.note(action.name, action.number)
             reached(FailPoint.START_NOTED)

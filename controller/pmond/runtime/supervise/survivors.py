@@ -1,0 +1,123 @@
+"""What outlived an earlier pmond: who bears our marker, or is in a control group of ours.
+
+A marker is in the environment, which a program may write over, and anybody can put it there; a group is
+neither, but is there only where pmond could make one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pmond.runtime.processes import tree
+from pmond.runtime.processes.environment import parse_marker
+from pmond.runtime.processes.identity import Identity, boot_id, read_stat, real_uid, runs
+from pmond.runtime.state.records import InstanceRecord
+
+Run = tuple[str, int]
+"""The name and the number of an instance."""
+
+
+class Survivor(Struct, frozen=True):
+    """A live process of ours."""
+
+    identity: Identity
+    """By its start time; the inode of its pidfd is looked up only where it is recorded."""
+    name: str
+    number: int
+    leads: bool
+    """It leads its session, as every main program does."""
+    own: bool
+    """It is our child still: this pmond took the place of earlier code in the same process."""
+    proven: bool = False
+    """It is in the control group of its instance."""
+
+    @property
+    def pid(self) -> int:
+        return self.identity.pid
+
+
+class Unclaimed(Struct, frozen=True):
+    """What lives of an instance of which nobody knows what is wanted of it."""
+
+    name: str
+    number: int
+    members: Sequence[Survivor]
+    record: InstanceRecord | None = None
+
+
+def survivors(state_uuid: str) -> list[Survivor]:
+    """All live processes that bear the marker of this state, oldest first."""
+    found = []
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):  # noqa: PTH208
+        text = tree.marker_of(pid)
+        survivor = _survivor(pid, text) if text.startswith(f"{state_uuid}:") else None
+        if survivor is not None:
+            found.append(survivor)
+    return _oldest_first(found)
+
+
+def by_run(found: Collection[Survivor]) -> dict[Run, list[Survivor]]:
+    """The members of each instance, oldest first."""
+    members: dict[Run, list[Survivor]] = defaultdict(list)
+    for survivor in found:
+        members[survivor.name, survivor.number].append(survivor)
+    return members
+
+
+def with_groups(
+    members: Mapping[Run, Sequence[Survivor]], groups: Mapping[str, Sequence[Identity]]
+) -> dict[Run, list[Survivor]]:
+    """The same with who is in their groups, which is known by marker."""
+    known = {one.identity: one for found in members.values() for one in found}
+    for marker, identities in groups.items():
+        for identity in identities:
+            survivor = _survivor(identity.pid, marker)
+            if survivor is not None and survivor.identity == identity:
+                known[identity] = replace(survivor, proven=True)
+    return by_run(_oldest_first(known.values()))
+
+
+def main_of(
+    members: Sequence[Survivor], uids: Collection[int], is_child: Callable[[Survivor], bool]
+) -> Survivor | None:
+    """The main program of an instance that may run as one of `uids`; None when it has ended.
+
+    `is_child`: whether it is known that one was not started by pmond, though it leads its session.
+    One that has written over its environment is known by those that it started, whose session it leads.
+    """
+    leaders = [one for one in members if one.leads]
+    leaders += [leader for one in members if not one.leads and (leader := _leader(one)) is not None]
+    return next((one for one in leaders if _may_be(one, uids) and not is_child(one)), None)
+
+
+def _leader(member: Survivor) -> Survivor | None:
+    """Who leads the session of a member."""
+    own = read_stat(member.pid)
+    session = own.session if own is not None else 0
+    stat = read_stat(session) if session > 1 else None
+    if stat is None or stat.session != session or not runs(session, stat):
+        return None
+    identity = Identity(session, stat.start_ticks, boot_id())
+    return replace(member, identity=identity, leads=True, own=stat.parent == os.getpid())
+
+
+def _may_be(one: Survivor, uids: Collection[int]) -> bool:
+    """A claim is not believed of those that run as somebody else."""
+    return one.proven or real_uid(one.pid) in uids
+
+
+def _survivor(pid: int, marker: str) -> Survivor | None:
+    parsed, stat = parse_marker(marker), read_stat(pid)
+    if parsed is None or stat is None or not runs(pid, stat):
+        return None
+    identity = Identity(pid, stat.start_ticks, boot_id())
+    return Survivor(identity, parsed[1], parsed[2], stat.session == pid, stat.parent == os.getpid())
+
+
+def _oldest_first(found: Collection[Survivor]) -> list[Survivor]:
+    return sorted(found, key=lambda survivor: survivor.identity.start_ticks)
