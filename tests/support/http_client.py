@@ -29,9 +29,12 @@ async def serving(
     handle: Handler,
     limits: ServerLimits | None = None,
     reports: Reports | None = None,
-    owner_uid: int = 0,
+    owner_uid: int | None = None,
 ) -> AsyncIterator[Server]:
-    """A server on the socket file `path`; what it reports fails the test unless `reports` takes it."""
+    """A server on the socket file `path`; what it reports fails the test unless `reports` takes it.
+
+    It is that of `owner_uid`, by default of whoever runs the test.
+    """
     taken = Reports() if reports is None else reports
     server = Server(handle, taken, limits, owner_uid)
     await server.start(str(path), 0o666)

@@ -11,7 +11,7 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,8 @@ from pmond.runtime.http.admission import ServerLimits
 from pmond.runtime.http.messages import STATUS_OF, Answer, Pending, Request, Response, Stream, json_response
 from pmond.runtime.http.server import Server
 
+_BOTH_ENDS = 2400
+"""Descriptors for both ends of a thousand connections, and some."""
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -192,6 +194,17 @@ def test_a_stream_that_fails_has_no_end(path: Path) -> None:
     asyncio.run(story())
 
 
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Both ends of a thousand connections are in this process."""
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _BOTH_ENDS and hard < _BOTH_ENDS:
+        pytest.skip("this account may not open that many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _BOTH_ENDS), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 # Hostile clients.
 
 
@@ -271,7 +284,7 @@ def test_an_answer_that_is_not_taken_is_given_up(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_thousand_silent_clients_keep_nobody_out(path: Path) -> None:
+def test_a_thousand_silent_clients_keep_nobody_out(path: Path, many_files: None) -> None:
     async def story() -> None:
         async with serving(path, echo) as server:
             crowd = []
