@@ -66,8 +66,9 @@ def contents(place: Path) -> dict[str, tuple[int, int, bytes]]:
 
 @pytest.mark.parametrize("by_root", [False, True], ids=["alice's spec", "root's spec"])
 @pytest.mark.parametrize("owner", [0, DAEMON], ids=["root's folder", "another's folder"])
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "compressed"])
 def test_rotation_follows_no_folder_that_was_swapped(
-    pmond: Pmond, alice: Path, by_root: bool, owner: int
+    pmond: Pmond, alice: Path, by_root: bool, owner: int, compress: bool
 ) -> None:
     """C3: any file of root of more than 4 KiB lost its content to the log's archives."""
     if rotation.mechanism(pmond.folder) == "none":
@@ -75,7 +76,8 @@ def test_rotation_follows_no_folder_that_was_swapped(
     logs, victims = folder(alice / "d", NOBODY), folder(pmond.folder / "victims", owner)
     file(victims / "important.conf", owner)
     before = contents(victims)
-    spec = {**WRITES, "log": str(logs / "important.conf"), "log_rotate": {"size": "40KB", "keep": 1}}
+    rotates = {"size": "40KB", "keep": 1, "compress": compress}
+    spec = {**WRITES, "log": str(logs / "important.conf"), "log_rotate": rotates}
     if by_root:
         pmond.declare({"name": "amine", "user": "nobody", **spec})
         pmond.ok("init")

@@ -133,8 +133,11 @@ class LogRotator:
         """Rotate it if it is time; else when to look again, None: when it is written to."""
         try:
             file = log.file.open()
-        except (OSError, PmonError):
-            return None  # not there: whoever makes it is started, and the next resync looks too
+        except FileNotFoundError:
+            return None  # whoever makes it is started, and the next resync looks too
+        except (OSError, PmonError) as error:
+            self._programs.refuse(path, str(error))
+            return None
         with file:
             # A hole at its beginning is none of what the log holds.
             length = os.fstat(file.fileno()).st_size

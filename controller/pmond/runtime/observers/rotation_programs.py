@@ -99,6 +99,10 @@ class RotationPrograms:
         """Only these logs matter from now on."""
         self._failed = {which: failed for which, failed in self._failed.items() if which[0] in paths}
 
+    def refuse(self, path: str, why: str) -> None:
+        """A log cannot even be looked at, so nothing is begun with it."""
+        self._fail((path, False), why, 0.0)
+
     def _fail(self, which: tuple[str, bool], why: str, patience: float = _PATIENCE) -> None:
         """Told once for each reason, and tried again after a while."""
         before = self._failed.get(which)
