@@ -21,6 +21,8 @@ from pmon3.converting.supervisord_values import (
 
 _truth = values.truth(values.STRICT_YES, values.STRICT_NO)
 _LASTING, _RETRIES = 1, 3  # what supervisord takes where the file does not say; seconds, times
+_MOST_COPIES = 1000  # as many as a process can have replicas; of more, one is taken and that is told
+_MOST_FIRST = 10**9
 _FIRST_DELAY = 2  # seconds, so that as many tries take as long as there
 _READY_DEADLINE = 60  # seconds, that of a manifest that says nothing
 
@@ -108,8 +110,8 @@ def programs_of(
         left = _NOT_PROGRAMS[program.kind]
         section.abandon(left.reason, left.advice)
         return
-    count = section.read("numprocs", lambda value: values.whole(value, 1), 1)
-    first = section.read("numprocs_start", lambda value: values.whole(value, 0), 0)
+    count = section.read("numprocs", lambda value: values.whole(value, 1, _MOST_COPIES), 1)
+    first = section.read("numprocs_start", lambda value: values.whole(value, 0, _MOST_FIRST), 0)
     if first and not section.mentions("process_num"):
         section.lose("numprocs_start", "it changes nothing: no value has %(process_num)", "remove it")
     told = len(section.books.losses)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from pmon3.converting.settings import NotCarried
 from pmon3.converting.values import size_of
 
+_WIDE = re.compile(r"(?<!%)(?:%%)*%(?:\([^)]*\))?[#0\- +]*(?:\d{4,}|\d*\.\d{4,}|\d*\.?\*)")
+"""A value that is asked for with a width of four digits or more: there would be no end to what it takes."""
 UNITS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 USUAL_SIZE, USUAL_BACKUPS = 50 << 20, 10
 """Of a log, where the file does not say."""
@@ -39,6 +42,8 @@ def partly_expanded(text: str, known: Mapping[str, Any]) -> tuple[str, NotCarrie
     """The text with its `%(…)s` replaced, and what is wrong where that cannot be done for all of them."""
     if "%" not in text:
         return text, None
+    if _WIDE.search(text):
+        return text, NotCarried("it asks for a value of a thousand characters or more", "write it out")
     names = _Known(known)
     try:
         result = text % names

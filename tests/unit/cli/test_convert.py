@@ -248,3 +248,27 @@ def test_paths_count_from_the_folder_of_the_first_file(run: Run, folders: Path) 
     reading = read([ManifestFile(str(folders / "a" / "m.yaml"), ran.out.encode())])
     found = {entry.spec.name: os.path.normpath(entry.spec.file) for entry in reading.entries}
     assert found == {"web": str(folders / "a" / "web"), "x": str(folders / "b" / "sub" / "x")}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numprocs=100000000",
+        "environment=A=%(process_num)099999999d",
+        "environment=A=%(program_name).99999999s",
+    ],
+)
+def test_no_number_in_a_supervisord_conf_takes_the_memory(run: Run, folders: Path, line: str) -> None:
+    (folders / "big.conf").write_text(f"[program:a]\ncommand=/bin/sleep 5\n{line}\n")
+    ran = run("convert", str(folders / "big.conf"))
+    assert (ran.code, list(specs(ran.out))) == (0, ["a"])
+    assert f"big.conf:3: {line.partition('=')[0]}: " in ran.err
+    assert len(ran.out) < 2000
+
+
+def test_a_percent_sign_before_a_large_number_is_a_percent_sign(run: Run, folders: Path) -> None:
+    found, said = converted(
+        run, folders, "x.conf", "[program:a]\ncommand=/bin/echo 5%%2000 %(process_num)03d\n"
+    )
+    assert list(found["a"].args) == ["5%2000", "000"]
+    assert said == ""
