@@ -147,16 +147,21 @@ working_dir = {site}/sub dir
 copy_env = False
 rlimit_nofile = 512
 [watcher:copy]
-cmd = {python} {site}/reporter.py copy-$(circus.wid)
+cmd = {python} {site}/reporter.py copy-$(circus.wid) $(circus.env.CVT_B)
 numprocesses = 2
+[watcher:shell]
+cmd = {python} {site}/reporter.py shell $HOME | cat
+shell = True
 [env:plain]
 CVT_A = a, b
+[env:copy]
+CVT_B = b-$(circus.wid)
 """
 
 
 def test_circus(programs: Path, site: Path, pmond: Pmond) -> None:
     (site / "c.ini").write_text(CIRCUS.format(site=site, python=PYTHON))
-    names = {"plain", "copy-1", "copy-2"}
+    names = {"plain", "copy-1", "copy-2", "shell"}
     with running([str(programs / "circusd"), "c.ini"], site):
         theirs = reports(site, names)
     ours = converted(pmond, site, "c.ini", names)

@@ -1,16 +1,19 @@
 """A circus.ini: its watchers, with the `[env]` sections that apply to each.
 
 Theory of operation: keys keep their case and the first of two counts; a `;` after a space begins a comment.
-What `include` and `include_dir` name is read too. `$(circus.env.X)` and `((circus.env.X))` are filled in.
+What `include` and `include_dir` name is read too. `$(circus.env.X)` and `((circus.env.X))` are filled in as
+circus does it: in all values of a watcher when the file is read, in `cmd` and `args` once more at a start,
+then with `$(circus.wid)` too; in `[env]` from the environment of circus alone, in `[env:NAME]` not at all.
 """
 
 from __future__ import annotations
 
+import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from pmon3.converting.circus_watchers import CircusWatcher
+from pmon3.converting.circus_watchers import CircusWatcher, as_read, filled_in, of_environment
 from pmon3.converting.drafts import Draft
 from pmon3.converting.ini import IniRules, IniSection, read_ini
 from pmon3.converting.settings import Books, CannotConvert, Left, Section, Setting
@@ -41,22 +44,23 @@ def convert(path: str, content: bytes, sources: InputFiles, books: Books) -> lis
     sections = read_ini(text(content), path, _RULES)
     sections += _included(sections, posixpath.dirname(path), sources, books)
     whole = [_first_wins(name, sections) for name in dict.fromkeys(section.name for section in sections)]
-    shared = _variables([section for section in whole if section.name == "env"])
+    shared = _shared_variables(whole)
     drafts: list[Draft] = []
     for section in whole:
         kind, _, name = section.name.partition(":")
         if kind == "watcher":
-            own = _variables([one for one in whole if _applies(one.name, name)])
-            opened = Section(section.name, section.place, section.settings, books)
+            variables = {**shared, **_variables([one for one in whole if _applies(one.name, name)])}
+            opened = Section(section.name, section.place, _as_read(section, variables, books), books)
             umask = _umask(whole)
             drafts += CircusWatcher(
-                name, opened, {**shared, **own}, umask, posixpath.dirname(path), sources, books
+                name, opened, variables, umask, posixpath.dirname(path), sources, books
             ).drafts()
         elif kind in ("socket", "plugin"):
             _tell(section, kind, books)
         elif kind not in ("env", "circus"):
             books.lose_at(section.place, f"[{section.name}]", "there is no counterpart")
     _settings_of_circus(whole, books)
+    _tell_what_is_left_as_it_stands(whole, books)
     _unused_variables(whole, books)
     if not drafts:
         raise CannotConvert("it has no [watcher:…] section")
@@ -100,6 +104,26 @@ def _applies(section: str, watcher: str) -> bool:
 
 def _variables(sections: Sequence[IniSection]) -> dict[str, Setting]:
     return {setting.key: setting for section in sections for setting in section.settings}
+
+
+def _shared_variables(sections: Sequence[IniSection]) -> dict[str, Setting]:
+    known = of_environment(os.environ)
+    found = _variables([section for section in sections if section.name == "env"])
+    return {key: Setting(key, filled_in(one.value, known)[0], one.place) for key, one in found.items()}
+
+
+def _as_read(section: IniSection, variables: Mapping[str, Setting], books: Books) -> tuple[Setting, ...]:
+    known = of_environment({**os.environ, **{name: setting.value for name, setting in variables.items()}})
+    return tuple(as_read(setting, known, books) for setting in section.settings)
+
+
+def _tell_what_is_left_as_it_stands(sections: Sequence[IniSection], books: Books) -> None:
+    """Values that a program gets as they are written, with what looks as if circus would fill it in."""
+    known = of_environment(os.environ)
+    for section in sections:
+        if section.name == "env" or section.name.startswith("env:"):
+            for setting in section.settings:
+                as_read(setting, known if section.name == "env" else {}, books)
 
 
 def _umask(sections: Sequence[IniSection]) -> Setting | None:

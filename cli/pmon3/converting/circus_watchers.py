@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pmon3.converting.sources import InputFiles
 
 _TRUTH = values.truth()
 _VARIABLE = re.compile(r"\$\(((?:circus\.)?[\w.-]+)\)|\(\(((?:circus\.)?[\w.-]+)\)\)", re.I)
+_FILLED_AT_STARTS = ("cmd", "args")
 _GRACE = 30.0  # seconds
 _LIMITS = {
     "rlimit_nofile": "limits.nofile", "rlimit_nproc": "limits.nproc", "rlimit_core": "limits.core",
@@ -55,6 +55,33 @@ _TABLE: Table = {
     "max_age": ("max_runtime", values.seconds),
     **{key: (field, _limit) for key, field in _LIMITS.items()},
 }
+
+
+def of_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables by the names that `$(circus.env.NAME)` has for them, whose case does not count."""
+    return {f"env.{name}".lower(): value for name, value in variables.items()}
+
+
+def filled_in(text: str, known: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The text with `$(circus.NAME)` replaced, once, and those that are not known."""
+    left: list[str] = []
+
+    def value(found: re.Match[str]) -> str:
+        name = (found[1] or found[2]).lower().removeprefix("circus.")
+        if name not in known:
+            left.append(found[0])
+        return known.get(name, found[0])
+
+    return _VARIABLE.sub(value, text), left
+
+
+def as_read(setting: Setting, known: Mapping[str, str], books: Books) -> Setting:
+    """The setting with the variables that circus fills in when it reads the file; what it leaves is told."""
+    text, left = filled_in(setting.value, known)
+    for name in left if setting.key not in _FILLED_AT_STARTS else ():
+        reason = f"circus does not fill in {name} here"
+        books.lose(setting, reason, "write the value out", key=f"{setting.key} {name}")
+    return Setting(setting.key, text, setting.place)
 
 
 class CircusWatcher:
@@ -100,11 +127,11 @@ class CircusWatcher:
 
     def _fill(self, draft: Draft, command: Setting, number: int) -> bool:
         section = self._section
-        cwd = self._sources.seen_from_home(self._text("working_dir", number) or ".", self._folder)
+        cwd = self._sources.seen_from_home(self._text("working_dir") or ".", self._folder)
         if not self._program(draft, command, number, cwd):
             return False
         draft.put("cwd", cwd, section.take("working_dir"))
-        own = {key: self._expanded(setting, number) for key, setting in self._variables.items()}
+        own = {key: setting.value for key, setting in self._variables.items()}
         inherits = section.read("copy_env", _TRUTH, False)
         if not inherits:
             draft.put("env_inherit", False)
@@ -142,13 +169,13 @@ class CircusWatcher:
         if section.read("send_hup", _TRUTH, False):
             reason = "nothing is watched whose change would have it sent"
             section.lose("send_hup", reason, "see `watch` with `on_change: signal`")
-        self._logs(draft, number)
+        self._logs(draft)
         return True
 
     def _program(self, draft: Draft, command: Setting, number: int, cwd: str) -> bool:
         arguments = self._section.take("args")
-        line = self._expanded(command, number)
-        rest = self._expanded(arguments, number) if arguments is not None else ""
+        line = self._started_with(command, number)
+        rest = self._started_with(arguments, number) if arguments is not None else ""
         try:
             words = [*shlex.split(line), *shlex.split(rest)]
         except ValueError as error:
@@ -160,11 +187,8 @@ class CircusWatcher:
             self._section.abandon("its command is empty")
             return False
         if self._section.read("shell", _TRUTH, False):
-            words = [
-                "/bin/sh",
-                "-c",
-                values.with_exec(" ".join([line, *map(shlex.quote, shlex.split(rest))])),
-            ]
+            reason = "circus quotes every word for the shell, so that none means anything to it"
+            self._section.lose("shell", reason, "write cmd = /bin/sh -c '…' where a shell is wanted")
         file = words[0]
         relative = "/" in file and not file.startswith("/")
         draft.put(
@@ -173,43 +197,29 @@ class CircusWatcher:
         draft.put("args", words[1:], command)
         return True
 
-    def _text(self, key: str, number: int) -> str:
+    def _text(self, key: str) -> str:
         setting = self._section.take(key)
-        return self._expanded(setting, number) if setting is not None else ""
+        return setting.value if setting is not None else ""
 
-    def _expanded(self, setting: Setting, number: int) -> str:
-        """The value with what circus fills in; what cannot be known is told and stays."""
-
-        def filled(found: re.Match[str]) -> str:
-            name = (found[1] or found[2]).lower().removeprefix("circus.")
-            if name == "wid":
-                return str(number)
-            if name.startswith("env."):
-                wanted = name.removeprefix("env.")
-                for known in ({k: v.value for k, v in self._variables.items()}, os.environ):
-                    for variable, value in known.items():
-                        if variable.lower() == wanted and variable != setting.key:
-                            return value
+    def _started_with(self, setting: Setting, number: int) -> str:
+        """The value with what circus fills in at a start; what cannot be known is told and stays."""
+        known = {**of_environment({k: v.value for k, v in self._variables.items()}), "wid": str(number)}
+        text, left = filled_in(setting.value, known)
+        for name in left:
             reason = (
-                "sockets are not handed to programs"
-                if name.startswith("sockets.")
-                else f"{found[0]} is not known here"
+                "sockets are not handed to programs" if ".sockets." in name else f"{name} is not known here"
             )
-            self._books.lose(setting, reason, "write the value out", key=f"{setting.key} {found[0]}")
-            return found[0]
+            self._books.lose(setting, reason, "write the value out", key=f"{setting.key} {name}")
+        return text.replace("$WID", str(number))
 
-        text: str = setting.value.replace("$WID", str(number))
-        return _VARIABLE.sub(filled, text)
-
-    def _logs(self, draft: Draft, number: int) -> None:
+    def _logs(self, draft: Draft) -> None:
         for stream, field in (("stdout_stream", "log"), ("stderr_stream", "stderr_log")):
             kind = self._section.take(f"{stream}.class")
             name = self._section.take(f"{stream}.filename")
             if kind is not None and name is not None and kind.value not in _FILE_STREAMS:
                 self._books.lose(kind, "a log is rotated by its size alone", "see `log_rotate`")
             if name is not None:
-                path = self._sources.seen_from_home(self._expanded(name, number), self._folder)
-                draft.put(field, path, name)
+                draft.put(field, self._sources.seen_from_home(name.value, self._folder), name)
             elif kind is not None:
                 reason = "what a program writes goes to its log"
                 self._books.lose(kind, reason, "`pmon3 logf` shows it")
