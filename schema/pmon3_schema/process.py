@@ -73,7 +73,11 @@ class ProcessSpec(Part, frozen=True):
     env_file: Texts = field(
         (), effect=Effect.RESTART, description="files of NAME=value lines, read at each start, later ones win"
     )
-    env_inherit: Flag = field(True, effect=Effect.RESTART, description="start from pmond's environment")
+    env_inherit: Flag = field(
+        True,
+        effect=Effect.RESTART,
+        description="start from pmond's environment; as another user from its PATH, LANG, LC_* and TZ",
+    )
     argv0: Text = field("", effect=Effect.RESTART, description="the program's argv[0]; the file by default")
     umask: Mask = field(
         None, effect=Effect.RESTART, ge=0, le=0o777, description="file mode creation mask, octal text"

@@ -1,8 +1,9 @@
-"""C1, C2, C2b, H1, H5, L7: nobody has a program run as somebody else, whatever door it comes through."""
+"""C1, C2, C2b, H1, H2, H5, L7: nobody has a program run as somebody else, whatever door it comes through."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,19 @@ def test_an_empty_user_is_the_caller(people: Machine, verb: str, user: str) -> N
     assert people.uids()["hers"] == ALICE.uid
     until(lambda: people.pmond.ok("log", "hers").split() == [str(ALICE.uid)], "it to say who it is")
     assert people.pmond.row("hers")["user"] == "alice"
+
+
+def test_programs_of_others_get_nothing_of_pmonds_environment(people: Machine) -> None:
+    """H2: what root's pmond was started with could be read by any program that it ran."""
+    machines = {"PATH", "LANG", "TZ"}
+    own = {"HOME", "USER", "LOGNAME", "SHELL", "PMON3_INSTANCE"}
+    for name in ("hers", "site"):
+        pid = people.pmond.row(name)["pid"]
+        variables = Path(f"/proc/{pid}/environ").read_bytes().decode().rstrip("\0").split("\0")
+        names = {each.partition("=")[0] for each in variables}
+        assert own <= names <= own | machines | {each for each in names if each.startswith("LC_")}
+    pid = people.pmond.row("rootweb")["pid"]
+    assert b"XDG_STATE_HOME=" in Path(f"/proc/{pid}/environ").read_bytes(), "root's own inherits"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """A real pmond in a folder of its own, the real command line beside it, and plain HTTP to its socket.
 
 Everything of one `Pmond` lives below one short temporary folder (the path of a socket has at most
-107 bytes), which is also in the environment of all that it starts: so at the end what is left
-can be found and killed, however far it has run away.
+107 bytes), which is also in the environment of all that it starts, or else the marker of its instances: so
+at the end what is left can be found and killed, however far it has run away.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from typing import Any, NamedTuple, Self
 from tests.support.cgroup import end_groups, uuid_in
 from tests.support.waiting import until
 
+from pmond.runtime.processes.environment import MARKER
 from pmond.runtime.processes.identity import Identity, send_signal
+from pmond.runtime.state.store import UUID_NAME
 
 PATIENCE = 20.0
 """Seconds within which everything here happens on a busy machine, or the test fails."""
@@ -205,8 +207,14 @@ class Pmond:
         return "--- journal\n" + "\n".join(self.journal_file.read_text().splitlines()[-25:])
 
     def survivors(self) -> list[int]:
-        """Everything alive that was started below this folder, pmond included."""
-        return processes_with(f"={self.folder}".encode())
+        """Everything alive that was started below this folder, pmond included.
+
+        What runs as somebody else has nothing of the folder in its environment, but a marker.
+        """
+        marks = [f"={self.folder}".encode()]
+        with suppress(OSError):
+            marks.append(f"{MARKER}={(self.folder / 'data' / UUID_NAME).read_text().strip()}:".encode())
+        return processes_with(*marks)
 
     def __enter__(self) -> Self:
         return self
@@ -249,14 +257,15 @@ def end_keepers(folder: Path) -> None:
             send_signal(Identity(**json.loads(file.read_text())), signal.SIGKILL)
 
 
-def processes_with(mark: bytes) -> list[int]:
-    """The living processes whose environment has this text."""
+def processes_with(*marks: bytes) -> list[int]:
+    """The living processes whose environment has one of these texts."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
             continue
         try:
-            if mark in (entry / "environ").read_bytes() and state_of(int(entry.name)) not in ("Z", ""):
+            environment = (entry / "environ").read_bytes()
+            if any(mark in environment for mark in marks) and state_of(int(entry.name)) not in ("Z", ""):
                 found.append(int(entry.name))
         except OSError:
             continue  # it has ended meanwhile, or is not ours to read

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 
 import pytest
+from msgspec.structs import replace
 from tests.support.factories import spec
 
 from pmon3_schema.equivalence import log_paths
+from pmond.runtime.processes.environment import MARKER
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.launch import Launch, SpawnContext, prepare
 
@@ -35,6 +38,23 @@ def test_what_the_spec_says_wins_over_what_is_inherited_and_the_marker_over_both
     found = launch(env_vars={"TOKEN": "its own", "PMON3_PROCESS": "forged"}).environment
     assert found["TOKEN"] == "its own" and "state:sh:1" in found.values()
     assert "TOKEN" not in launch(env_inherit=False).environment
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts programs as somebody else")
+def test_another_user_gets_nothing_of_pmonds_environment_but_what_concerns_the_machine() -> None:
+    """H2: root's pmond had its tokens from whoever started it, and anybody could have it tell them."""
+    of_the_machine = {"PATH": "/bin", "LANG": "C.UTF-8", "LC_ALL": "C", "LC_TIME": "C", "TZ": "Europe/Berlin"}
+    secrets = {"TOKEN": "x", "LC_": "x", "PATHS": "x", "LANGUAGE": "x", "HOME": "/root", "SUDO_USER": "x"}
+    context = replace(CONTEXT, environment={**of_the_machine, **secrets})
+    for trusted in (True, False):
+        wanted = spec("sh", file="/bin/sh", user="nobody", env_inherit=True)
+        found = prepare(wanted, context=context, marker="state:sh:1", trusted=trusted).environment
+        nobody = pwd.getpwnam("nobody")
+        own = {"USER": "nobody", "LOGNAME": "nobody", "HOME": nobody.pw_dir, "SHELL": nobody.pw_shell}
+        assert found == {**of_the_machine, **own, MARKER: "state:sh:1"}
+    assert prepare(spec("sh", file="/bin/sh", user="root"), context=context, marker="s:sh:1").environment[
+        "TOKEN"
+    ]
 
 
 def test_only_what_posix_spawn_cannot_do_takes_the_way_over_the_launcher() -> None:

@@ -1,7 +1,7 @@
 """The environment of a child: what it inherits, whose it is, what its manifest adds.
 
-Later wins: pmond's own variables (unless `env_inherit` is false), HOME USER LOGNAME SHELL of
-another user, the files of `env_file` in order, `env_vars`, the instance marker.
+Later wins: pmond's own variables (`inherited` says which; none if `env_inherit` is false), HOME USER LOGNAME
+SHELL of another user, the files of `env_file` in order, `env_vars`, the instance marker.
 """
 
 # Path objects would cost as much as the look-ups.
@@ -32,6 +32,9 @@ _MESSAGES_OF_PARENT = re.compile(
     r"|MAINPID|MANAGERPID|INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MEMORY_PRESSURE_(WATCH|WRITE)"
 )
 """Variables by which whoever started pmond speaks to pmond, and not to its children."""
+
+_OF_THE_MACHINE = re.compile(r"PATH|LANG|LC_[A-Z_]+|TZ")
+"""Variables that say nothing of a user."""
 
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,17})\Z")
 """As pmond writes it; it never counts as far as that."""
@@ -73,6 +76,16 @@ def parse_marker(text: str) -> tuple[str, str, int] | None:
 def inheritable(environment: Mapping[str, str]) -> dict[str, str]:
     """What children get of pmond's own environment. Computed once, when pmond starts."""
     return {name: value for name, value in environment.items() if not _MESSAGES_OF_PARENT.fullmatch(name)}
+
+
+def inherited(environment: Mapping[str, str], user: User | None) -> dict[str, str]:
+    """What a child gets of `environment`. `user`: as whom it runs, if not as pmond.
+
+    pmond's variables may be secrets of whom it runs as, so others get what concerns the whole machine.
+    """
+    if user is None:
+        return dict(environment)
+    return {name: value for name, value in environment.items() if _OF_THE_MACHINE.fullmatch(name)}
 
 
 def find_user(process: str, name: str) -> User:

@@ -27,6 +27,7 @@ from pmond.runtime.processes.environment import (
     MARKER,
     User,
     find_program,
+    inherited,
     other_user,
     read_env_files,
     variables_of,
@@ -139,7 +140,7 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
     UserNotPermitted, EnvFileNotReadable, EnvFileInvalid.
     """
     user = _other_user(spec)
-    environment = dict(context.environment) if spec.env_inherit else {}
+    environment = inherited(context.environment, user) if spec.env_inherit else {}
     if user is not None:
         environment.update(variables_of(user))
     if spec.env_file:
