@@ -103,6 +103,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "events": words.event_types,
     "diagnostics": words.diagnostics,
     "requests": words.requests,
+    "metrics": words.metrics,
     "places": words.places,
     "benchmarks": words.benchmarks,
 }

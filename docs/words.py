@@ -14,6 +14,7 @@ from pmon3_schema import errors, paths, status
 from pmon3_schema.diagnostics import CODES
 from pmond.core import events
 from pmond.runtime.http.routes import ROUTES
+from pmond.runtime.views.metric_tables import TABLES, TURN_SECONDS
 
 LATEST = Path(__file__).resolve().parents[1] / "benchmarks" / "latest.md"
 
@@ -101,6 +102,17 @@ def of_tool(tool: str) -> str:
             for word, said in BY_TOOL[tool].items()
         ],
     )  # fmt: skip
+
+
+def metrics() -> str:
+    """What is told to Prometheus and its like."""
+    rows = [
+        (f"`{metric.sample_name}`", metric.kind.value, metric.help)
+        for metrics_of in TABLES
+        for metric in metrics_of
+    ]
+    name, help = TURN_SECONDS
+    return table(("metric", "kind", "meaning"), [*rows, (f"`{name}`", "histogram", help)])
 
 
 def places() -> str:

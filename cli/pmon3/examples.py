@@ -134,6 +134,10 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("pmon3 pid", "of pmond itself"),
     ),
     "dgraph": (("pmon3 dgraph -o dot | dot -Tsvg > graph.svg", "as a picture"),),
+    "metrics": (
+        ("pmon3 metrics", "all of them, as OpenMetrics"),
+        ("pmon3 metrics --format prometheus > pmon3.prom", "as node_exporter reads files"),
+    ),
     "doctor": (("pmon3 doctor", "what this host offers, and what is in use"),),
     "version": (("pmon3 version -o json", "with the places that pmond uses"),),
     "service": (

@@ -57,6 +57,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "wait": "Wait until processes are in a state.",
         "pid": "Print the process ids of processes that run.",
         "dgraph": "Show the order in which processes start.",
+        "metrics": "Print figures for Prometheus and its like.",
         "doctor": "Show which mechanisms pmond found and uses here.",
         "version": "Show the versions of pmon3 and of pmond.",
     },

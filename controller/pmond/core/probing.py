@@ -55,6 +55,8 @@ class Probing(Struct, frozen=True):
     """When the last try was begun."""
     under_way: bool = False
     """Its result is not known yet."""
+    failures: int = 0
+    """How many tries failed in all."""
 
 
 NOT_PROBED = Probing()
@@ -79,8 +81,10 @@ def passed(probing: Probing, message: str, now: float) -> Probing:
 def failed(probing: Probing, message: str, now: float, counts: bool = True) -> Probing:
     """One more failure; one that does not count is shown, and ends a row of passes."""
     before = probing.in_a_row if probing.ok is False else 0
-    count = before + 1 if counts else 0
-    return replace(probing, ok=False, in_a_row=count, message=message, at=now, under_way=False)
+    count, failures = before + 1 if counts else 0, probing.failures + 1
+    return replace(
+        probing, ok=False, in_a_row=count, message=message, at=now, under_way=False, failures=failures
+    )
 
 
 def is_timed(ready: ReadySpec) -> bool:

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 from pmond.core.model import ExitStatus
 from pmond.runtime.processes.environment import inheritable, marker, parse_env_file, parse_marker
 from pmond.runtime.processes.failures import Attempt, explain
-from pmond.runtime.processes.identity import parse_stat
+from pmond.runtime.processes.identity import Stat, parse_stat
 from pmond.runtime.processes.reaper import decode_wait_status
 from pmond.runtime.processes.usage import Row, next_sample
 
 FIELDS = (
-    "S 1 77 78 0 -1 4194560 1 0 0 0 11 12 0 0 20 0 1 0 4711 8192 33 18446744073709551615" + " 0" * 26 + " 256"
+    "S 1 77 78 0 -1 4194560 1 0 0 0 11 12 5 6 20 0 1 0 4711 8192 33 18446744073709551615" + " 0" * 26 + " 256"
 )
 
 
 @given(st.binary(min_size=0, max_size=15).filter(lambda name: b"\0" not in name))
 def test_stat_is_read_whatever_the_name(name: bytes) -> None:
     stat = parse_stat(b"123 (" + name + b") " + FIELDS.encode() + b"\n")
-    assert stat == ("S", 1, 77, 78, 23, 4711, 33, 256)
+    assert stat == Stat("S", 1, 77, 78, 23, 4711, 33, 256, 11)
 
 
 @given(st.integers(0, 60))

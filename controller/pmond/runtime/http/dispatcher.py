@@ -53,7 +53,7 @@ class Dispatcher:
         if route.waits:
             return Pending(self._respond(route, call))
         found = await self._handlers[route.operation](call)
-        return found if isinstance(found, Stream) else await long_answer(found)
+        return found if isinstance(found, Stream | Response) else await long_answer(found)
 
     async def _respond(self, route: Route, call: Call[Any]) -> Response:
         return await long_answer(await self._handlers[route.operation](call))

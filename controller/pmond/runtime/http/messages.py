@@ -54,6 +54,10 @@ class Response(Struct, frozen=True):
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class Exposition(Response, frozen=True):
+    """A complete answer that is metrics as text."""
+
+
 class Stream(Struct, frozen=True):
     """An answer without a known end. `pieces` is closed when the client goes away."""
 

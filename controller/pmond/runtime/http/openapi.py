@@ -14,12 +14,13 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_t
 
 from pmon3_schema import answers
 from pmon3_schema._version import __version__
-from pmond.runtime.http.messages import Stream
+from pmond.runtime.http.messages import Exposition, Stream
 from pmond.runtime.http.route import Parameter, Route
 from pmond.runtime.http.routes import ROUTES
 
 _SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 _KINDS = {"text": "string", "flag": "boolean", "number": "integer"}
+_TEXTS = {Stream: "text/plain", Exposition: "application/openmetrics-text"}
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -74,8 +75,8 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    if route.answer is Stream:
-        return {"text/plain": {"schema": {"type": "string"}}}
+    if route.answer in _TEXTS:
+        return {_TEXTS[route.answer]: {"schema": {"type": "string"}}}
     content: dict[str, Any] = {"application/json": {"schema": _schema_of(route.answer, schemas)}}
     if route.answer == list[answers.Event]:
         content["text/event-stream"] = {"schema": {"type": "string"}}

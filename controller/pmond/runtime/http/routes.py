@@ -12,7 +12,7 @@ from typing import Any
 from pmon3_schema import answers, protocol
 from pmon3_schema.errors import ErrorCode
 from pmon3_schema.status import ProcessStatus
-from pmond.runtime.http.messages import HttpError, Stream, segments_of
+from pmond.runtime.http.messages import Exposition, HttpError, Stream, segments_of
 from pmond.runtime.http.resources.actions import ActionResource
 from pmond.runtime.http.resources.events import EventResource
 from pmond.runtime.http.resources.graph import GraphResource
@@ -20,6 +20,7 @@ from pmond.runtime.http.resources.groups import GroupResource
 from pmond.runtime.http.resources.holds import HoldResource
 from pmond.runtime.http.resources.logs import LogResource
 from pmond.runtime.http.resources.manifests import ManifestResource
+from pmond.runtime.http.resources.metrics import MetricResource
 from pmond.runtime.http.resources.pmond import DaemonResource
 from pmond.runtime.http.resources.processes import ProcessResource
 from pmond.runtime.http.resources.sets import SetResource
@@ -42,6 +43,7 @@ _HISTORY = (
     Parameter("set", "the set; that of the process config file by default"),
     Parameter("limit", "the newest so many", "number", "20"),
 )
+_FORMAT = Parameter("format", "openmetrics, or prometheus for what knows only that", "text", "openmetrics")
 _LOG = (
     Parameter("lines", "that many last lines; +K: from line K on", "text", "10"),
     _FOLLOW,
@@ -114,6 +116,8 @@ ROUTES: tuple[Route, ...] = (
     # pmond itself.
     get("/openapi.json", DaemonResource.openapi, dict[str, Any], "This description", READ),
     get("/v1/version", DaemonResource.version, answers.Version, "Which pmond answers", READ),
+    get("/metrics", MetricResource.metrics, Exposition, "Figures for Prometheus and its like", READ,
+        _FORMAT),
     get("/v1/doctor", DaemonResource.doctor, answers.Doctor,
         "What this host offers to pmond, and what is in use", ADMINISTER),
     post("/v1/upgrade", DaemonResource.upgrade, protocol.Upgrade, answers.Nothing,

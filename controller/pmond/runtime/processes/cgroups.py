@@ -39,6 +39,17 @@ _ENDED = {errno.ESRCH, errno.ENOENT, errno.ENODEV}
 """The process, or its group, was gone before it could be moved."""
 
 
+def processor_seconds(group: str) -> float | None:
+    """What all that ever lived in a group has used; None where the kernel does not say."""
+    try:
+        for line in read_whole(f"{group}/cpu.stat").splitlines():
+            if line.startswith(b"usage_usec "):
+                return int(line.split()[1]) / 1e6
+    except (OSError, ValueError):  # it is gone
+        pass
+    return None
+
+
 class _CgroupJob(Struct, frozen=True):
     """One piece of work of the thread: a process to move, or (pid 0) an empty group to remove."""
 

@@ -47,6 +47,8 @@ class Stat(NamedTuple):
     resident_pages: int
     exit_status: int
     """Wait status of a zombie; 0 also when the reader may not see it."""
+    waited_ticks: int
+    """The same as `ticks` of children that have ended and that it has waited for."""
 
 
 def parse_stat(text: bytes) -> Stat:
@@ -67,6 +69,7 @@ def parse_stat(text: bytes) -> Stat:
             int(fields[19]),
             int(fields[21]),
             int(fields[49]) if len(fields) > 49 else 0,
+            int(fields[13]) + int(fields[14]),
         )
     except IndexError:
         raise ValueError(f"not a whole line of /proc/PID/stat: {text!r}") from None

@@ -36,6 +36,8 @@ class Usage(Struct, frozen=True):
     memory_bytes: int
     """Resident memory; pages that processes share count in each of them."""
     processes: int
+    cpu_seconds: float
+    """Of its living processes, and of the children that those have waited for."""
 
 
 class Row(NamedTuple):
@@ -49,6 +51,8 @@ class Row(NamedTuple):
     age: float
     cpu_seconds: float
     memory_bytes: int
+    waited_seconds: float = 0.0
+    """Processor time of children that have ended and that it has waited for."""
 
 
 class _Sample(NamedTuple):
@@ -94,7 +98,8 @@ class UsageSampler:
             key = row.pid, row.start
             current[key] = next_sample(row, self._previous.get(key), now)
         percent = sum(current[row.pid, row.start].percent for row in tree)
-        return Usage(round(percent, 1), sum(row.memory_bytes for row in tree), len(tree))
+        seconds = sum(row.cpu_seconds + row.waited_seconds for row in tree)
+        return Usage(round(percent, 1), sum(row.memory_bytes for row in tree), len(tree), seconds)
 
 
 def next_sample(row: Row, previous: _Sample | None, now: float) -> _Sample:
@@ -170,7 +175,10 @@ def read_proc() -> Iterator[Row]:
         if stat is not None and stat.state != "Z":
             age = up - stat.start_ticks / ticks
             memory = stat.resident_pages * page
-            yield Row(pid, stat.parent, stat.session, stat.start_ticks, age, stat.ticks / ticks, memory)
+            yield Row(
+                pid, stat.parent, stat.session, stat.start_ticks, age, stat.ticks / ticks, memory,
+                stat.waited_ticks / ticks,
+            )  # fmt: skip
 
 
 def read_psutil() -> Iterator[Row]:
@@ -185,10 +193,13 @@ def read_psutil() -> Iterator[Row]:
         if None in (info["cpu_times"], info["memory_info"]) or info["status"] == psutil.STATUS_ZOMBIE:
             continue  # it ended, or is not ours to see
         started = info["create_time"] - boot
-        used = info["cpu_times"].user + info["cpu_times"].system
+        times = info["cpu_times"]
+        used, waited = times.user + times.system, times.children_user + times.children_system
         try:
             session = os.getsid(process.pid)
         except (ProcessLookupError, PermissionError):
             session = 0
         start = round(started * ticks)
-        yield Row(process.pid, info["ppid"], session, start, up - started, used, info["memory_info"].rss)
+        yield Row(
+            process.pid, info["ppid"], session, start, up - started, used, info["memory_info"].rss, waited
+        )

@@ -17,6 +17,7 @@ from pmond.runtime.http.resources.groups import GroupResource
 from pmond.runtime.http.resources.holds import HoldResource
 from pmond.runtime.http.resources.logs import LogResource
 from pmond.runtime.http.resources.manifests import ManifestResource
+from pmond.runtime.http.resources.metrics import MetricResource
 from pmond.runtime.http.resources.pmond import Circumstances, DaemonResource, Identification, Services
 from pmond.runtime.http.resources.processes import ProcessResource
 from pmond.runtime.http.resources.sets import SetResource
@@ -27,6 +28,7 @@ from pmond.runtime.program.configuration import Configuration
 from pmond.runtime.program.parts import Parts
 from pmond.runtime.program.state_folder import StateFolder
 from pmond.runtime.state.store import Store
+from pmond.runtime.views.metrics import MetricsView
 from pmond.runtime.views.readable_logs import ReadableLogs
 from pmond.runtime.views.set_view import SetView
 from pmond.runtime.views.waiter import Waiter
@@ -83,4 +85,5 @@ def _resources(
         EventResource(registry, store, bus),
         GraphResource(registry, sources),
         GroupResource(registry, publisher, visibility),
+        MetricResource(MetricsView(registry, loop, parts.instances, publisher, set_view, clock)),
     )  # fmt: skip

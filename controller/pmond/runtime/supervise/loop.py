@@ -28,6 +28,7 @@ from pmond.core.plan import neighbours, plan
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.supervise.listeners import Executor, TurnObserver
+from pmond.runtime.supervise.turn_times import TurnTimes
 
 _PLANNED_AT_ONCE = 8
 """Names planned before their actions are performed: by so many starts a turn can overrun its time."""
@@ -50,6 +51,7 @@ class Loop:
         """Processes in whose path an error of ours occurred, with what is known about it."""
         self.decided: dict[str, int] = {}
         """For each process the last generation of its intent that was decided on."""
+        self.turn_times = TurnTimes()
         self._clock = clock
         self._journal = journal
         self._executors: Sequence[Executor] = ()
@@ -152,7 +154,8 @@ class Loop:
 
     def _take_turn(self) -> None:
         self._turn = None
-        until = self._clock.now() + _TURN_SECONDS
+        begun = self._clock.now()
+        until = begun + _TURN_SECONDS
         self._pass_deadlines()
         while self._touched and not self._paused:
             self._plan_some()
@@ -161,6 +164,7 @@ class Loop:
         self._publish()
         self.touch(())
         self._set_timer()
+        self.turn_times.note(self._clock.now() - begun)
 
     def _pass_deadlines(self) -> None:
         """Some of those that are due; what is left is due at once in the next turn."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, Status
 from pmond.core.case import waits_for_restart
 from pmond.core.difference import pending
 from pmond.core.model import NOTHING_SEEN, Hold, Intent, State
-from pmond.core.report import SPEC_CHANGED, Report, condition_values, exit_words, report
+from pmond.core.report import SPEC_CHANGED, Report, condition_values, exit_words
 from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.base.long_work import MANY, cooperative_map, in_thread
@@ -38,6 +38,7 @@ from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.probe_json import probe_json
+from pmond.runtime.views.reporting import reported
 
 
 class Publisher:
@@ -81,7 +82,7 @@ class Publisher:
 
     async def rows(self, chosen: list[Intent], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
-        measured = await self._measured(chosen) if usage else {}
+        measured = await self.measured(chosen) if usage else {}
         return await cooperative_map(chosen, lambda one: self._row_or_why_not(one, measured.get(one.name)))
 
     def _row_or_why_not(self, one: Intent, usage: Usage | None) -> ProcessStatus:
@@ -95,24 +96,21 @@ class Publisher:
 
     def row(self, one: Intent, usage: Usage | None = None) -> ProcessStatus:
         """One status object; `usage` None: nothing is measured."""
-        loop = self._loop
-        state = loop.observed.get(one.name, NOTHING_SEEN)
-        seen = report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
-        return self._composed(one, state, seen, usage)
+        state = self._loop.observed.get(one.name, NOTHING_SEEN)
+        return self._composed(one, state, reported(self._loop, one.name, self._clock.now()), usage)
 
     def _composed(self, one: Intent, state: State, seen: Report, usage: Usage | None) -> ProcessStatus:
         loop, spec = self._loop, one.spec
-        aside = loop.quarantined.get(one.name)
         code, signal = exit_words(state)
         instance = state.instance
         return {
             "id": one.id,
             "name": one.name,
-            "status": (Status.FAILED if aside else seen.status).word,
-            "status_code": int(Status.FAILED if aside else seen.status),
+            "status": seen.status.word,
+            "status_code": int(seen.status),
             "pid": instance.pid if instance is not None and instance.ended_at is None else 0,
             "restart_count": state.history.restart_count,
-            "user": spec.user or self._user,
+            "user": self.user_name(one),
             "cpu_percent": usage.cpu_percent if usage else 0.0,
             "memory_bytes": usage.memory_bytes if usage else 0,
             "started_at": self._at(instance.started_at) if instance is not None else None,
@@ -125,7 +123,7 @@ class Publisher:
             "dependencies": list(spec.needs),
             "groups": self._registry.groups_of(one),
             "labels": dict(spec.labels),
-            "ready": seen.ready and not aside,
+            "ready": seen.ready,
             "probe": probe_json(spec, instance, self._at),
             "owner": one.owner,
             "hold": hold_json(one.hold) if one.hold is not None else None,
@@ -133,7 +131,7 @@ class Publisher:
             "observed_generation": loop.decided.get(one.name, 0),
             "exit_code": code,
             "exit_signal": signal,
-            "reason": f"internal error, set aside: {aside}" if aside else seen.reason,
+            "reason": seen.reason,
         }
 
     async def describe(self, one: Intent) -> Description:
@@ -152,7 +150,7 @@ class Publisher:
 
     def exported(self, one: Intent) -> dict[str, Any]:
         """Manifest data of a process, with its groups and its user as they are now."""
-        return exported(one.spec, one.spec.user or self._user, self._registry.groups_of(one))
+        return exported(one.spec, self.user_name(one), self._registry.groups_of(one))
 
     def log_files(self, one: Intent) -> tuple[str, str]:
         return log_paths(one.spec, self._context().log_dir)
@@ -173,6 +171,10 @@ class Publisher:
             for path in dict.fromkeys(self.log_files(one))
         ]
 
+    def user_name(self, one: Intent) -> str:
+        """The user that a process runs as, as its spec calls it, or the daemon's own."""
+        return one.spec.user or self._user
+
     def user_of(self, one: Intent) -> User | None:
         """The system user that a process runs as, if it is not the daemon's own and exists."""
         try:
@@ -180,7 +182,8 @@ class Publisher:
         except SpawnError:
             return None
 
-    async def _measured(self, chosen: list[Intent]) -> dict[str, Usage]:
+    async def measured(self, chosen: Sequence[Intent]) -> dict[str, Usage]:
+        """What the trees of those that run use."""
         roots = self._roots(chosen)
         if len(roots) < MANY:
             return self._sampler.sample(roots, self._clock.now()) if roots else {}
@@ -191,7 +194,7 @@ class Publisher:
         roots = self._roots([one])
         return self._sampler.sample(roots, self._clock.now()).get(one.name) if roots else None
 
-    def _roots(self, chosen: list[Intent]) -> dict[str, Identity]:
+    def _roots(self, chosen: Sequence[Intent]) -> dict[str, Identity]:
         """Of those that run, the process at the top of each tree."""
         roots = {}
         for one in chosen:

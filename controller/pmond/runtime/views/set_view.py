@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
 
 from pmon3_schema.answers import Member, Revision, Set
 from pmon3_schema.profiles import chosen_words
@@ -10,7 +12,6 @@ from pmon3_schema.status import Status
 from pmond.core.case import waits_for_restart
 from pmond.core.health import health_of, sync_of, worst
 from pmond.core.model import CLI, NOTHING_SEEN, Intent
-from pmond.core.report import report
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
@@ -21,6 +22,15 @@ from pmond.runtime.intent.set_conditions import SetStatus, conditions, set_statu
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.state.records import RevisionRecord, SourceRecord
 from pmond.runtime.supervise.loop import Loop
+from pmond.runtime.views.reporting import reported
+
+
+class SetSummary(Struct, frozen=True):
+    """A set in two words."""
+
+    name: str
+    sync: str
+    health: str
 
 
 class SetView:
@@ -45,16 +55,34 @@ class SetView:
 
     async def all(self, peer: Principal) -> list[Set]:
         """Every set by name, the processes of the command line last."""
+        return [await self._json(name, members, peer) for name, members in self._present(peer)]
+
+    async def summaries(self, peer: Principal, statuses: Mapping[str, Status]) -> list[SetSummary]:
+        """Sync and health of the same; `statuses`: of all processes, as they were found a moment ago."""
+        found = []
+        for name, members in self._present(peer):
+            stands = await self._standing(name, members, peer)
+            seen = [health_of(statuses[one.name]) for one in members if one.name in statuses]
+            found.append(SetSummary(name, _sync(stands, members), _health(stands, seen)))
+        return found
+
+    def _present(self, peer: Principal) -> list[tuple[str, list[Intent]]]:
+        """The sets that there is anything to say about, with their members by id."""
         members: dict[str, list[Intent]] = {}
-        for one in self._registry.processes.values():
+        for one in sorted(self._registry.processes.values(), key=lambda one: one.id):
             members.setdefault(one.owner, []).append(one)
         records = {record.set_name for record in self._sets.all()}
         names = sorted(records | (members.keys() - {CLI})) + ([CLI] if CLI in members else [])
         return [
-            await self._json(name, of_set, peer)
+            (name, of_set)
             for name in names
             if (of_set := members.get(name, [])) or self._set_status(name, peer, (), ()).matters
         ]
+
+    async def _standing(self, name: str, members: list[Intent], peer: Principal) -> SetStatus:
+        marked = await cooperative_map(members, self._is_outdated)
+        outdated = [one.name for one, behind in zip(members, marked, strict=True) if behind]
+        return self._set_status(name, peer, members, outdated)
 
     def set_status(self, name: str, peer: Principal) -> SetStatus:
         """A set as far as this caller may know it."""
@@ -75,20 +103,13 @@ class SetView:
         )
 
     async def _json(self, name: str, members: list[Intent], peer: Principal) -> Set:
-        held = any(one.hold is not None and not one.hold.up for one in members)
-        members = sorted(members, key=lambda one: one.id)
-        marked = await cooperative_map(members, self._is_outdated)
-        outdated = [one.name for one, behind in zip(members, marked, strict=True) if behind]
-        known, stands = self._sets.get(name) is not None, self._set_status(name, peer, members, outdated)
-        record = stands.record
-        suspended, choice = record.suspended is not None, self._sets.choice(name)
+        known, stands = self._sets.get(name) is not None, await self._standing(name, members, peer)
+        record, choice = stands.record, self._sets.choice(name)
         seen = await cooperative_map(members, lambda one: health_of(self._status(one)))
         return {
             "name": name,
-            "sync": sync_of(
-                accepted=stands.accepted, suspended=suspended, held=held, outdated=bool(stands.outdated)
-            ),
-            "health": worst([*seen, "Progressing"] if stands.progressing else seen),
+            "sync": _sync(stands, members),
+            "health": _health(stands, seen),
             "accepted": stands.accepted is not False,
             "followed": stands.is_followed,
             "reason": record.reason,
@@ -110,13 +131,23 @@ class SetView:
         return [_revision(one) for one in self._sets.revisions(record.set_name, limit)]
 
     def _status(self, one: Intent) -> Status:
-        loop = self._loop
-        if one.name in loop.quarantined:
-            return Status.FAILED
-        return report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy).status
+        return reported(self._loop, one.name, self._clock.now()).status
 
     def _is_outdated(self, one: Intent) -> bool:
         return waits_for_restart(one, self._loop.observed.get(one.name, NOTHING_SEEN))
+
+
+def _sync(stands: SetStatus, members: Iterable[Intent]) -> str:
+    return sync_of(
+        accepted=stands.accepted,
+        suspended=stands.record.suspended is not None,
+        held=any(one.hold is not None and not one.hold.up for one in members),
+        outdated=bool(stands.outdated),
+    )
+
+
+def _health(stands: SetStatus, seen: Sequence[str]) -> str:
+    return worst([*seen, "Progressing"] if stands.progressing else seen)
 
 
 def _member(one: Intent) -> Member:
