@@ -138,7 +138,7 @@ def test_whoever_looks_comes_back_with_an_answer(machine: dict[int, dict[str, An
         for known in ({7}, set[int]()):
             for marker in tree.orphans(known).by_marker:
                 environment.parse_marker(marker)
-            descendants = tree.Descendants(lambda known=known: known)  # type: ignore[misc]
+            descendants = tree.Descendants(lambda known=known: known, set)  # type: ignore[misc]
             descendants.members(root)
             descendants.may_live(root)
         roots: dict[str, Identity | tuple[int, int]] = {"web": (7, 1), "other": Identity(2, 1, boot_id())}

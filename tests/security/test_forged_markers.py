@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,15 +112,23 @@ def test_it_adds_nothing_to_the_figures_of_somebody_else(pmond: Pmond, uuid: str
     assert row["memory_bytes"] < before + 20_000_000
 
 
-def test_what_a_server_became_still_counts(pmond: Pmond, tmp_path: Path) -> None:
-    """Programs may give up the rights of root: what they leave in a session of its own ends too."""
-    code = """
+BECOME_NOBODY = "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)"
+
+
+@pytest.mark.parametrize(
+    "who, pmond_was_killed", [("the server", False), ("the server", True), ("its worker", False)]
+)
+def test_what_root_became_still_counts(pmond: Pmond, who: str, pmond_was_killed: bool) -> None:
+    """Programs may give up the rights of root: what they leave in a session of its own ends with them."""
+    code = f"""
 import os, time
-os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+if {who == "the server"}: {BECOME_NOBODY}
 if os.fork() == 0:
     os.setsid()
     if os.fork():
         os._exit(0)
+    {BECOME_NOBODY if who == "its worker" else ""}
+    os.fork()
     print("away", os.getpid(), flush=True)
     time.sleep(1000)
 time.sleep(1000)
@@ -129,10 +136,12 @@ time.sleep(1000)
     pmond.declare(python("server", code) | {"file": "/usr/bin/python3"})
     pmond.ok("init")
     log = pmond.folder / "logs" / "server.log"
-    until(lambda: log.exists() and "away" in log.read_text(), "the server to have forked away", 10)
-    away = int(log.read_text().split()[1])
+    until(lambda: log.exists() and log.read_text().count("away") == 2, "the server to have forked away", 10)
+    if pmond_was_killed:
+        pmond.kill()
+        pmond.start()
     pmond.ok("stop", "server")
-    until(lambda: not alive(away), "what it had left to end", 10)
+    assert not [pid for pid in log.read_text().split() if pid.isdecimal() and alive(int(pid))]
 
 
 def test_a_look_alike_is_not_taken_for_the_main_program(pmond: Pmond, uuid: str) -> None:

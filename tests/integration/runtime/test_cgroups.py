@@ -177,7 +177,7 @@ def test_one_that_forked_before_it_was_moved_is_not_enclosed(
     assert reap(child.pid) == -signal.SIGKILL
     until(lambda: not cgroups.populated(group), "its group is empty")
     root = Root(child.pid, child.start_ticks, MARKER, frozenset({os.geteuid()}))
-    assert Grouped(cgroups, group, Descendants(set)).may_live(root), "the search finds it all the same"
+    assert Grouped(cgroups, group, Descendants(set, set)).may_live(root), "the search finds it all the same"
 
 
 def below(pid: int) -> set[int]:

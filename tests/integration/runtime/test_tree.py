@@ -65,7 +65,7 @@ WAYS = pytest.mark.parametrize("way", ["descendants", "table"])
 
 
 def membership(way: str, main: int) -> TreeMembership:
-    return Descendants(lambda: {main}) if way == "descendants" else ProcessTable()
+    return Descendants(lambda: {main}, set) if way == "descendants" else ProcessTable()
 
 
 @contextmanager
@@ -198,9 +198,9 @@ def test_one_that_had_just_ended_has_perhaps_left_another(
         "pmond.runtime.processes.tree.own_children", lambda: next(before, None) or own_children()
     )
     root = Root(child.pid, child.start_ticks, MARKER, OWN)
-    assert Descendants(set).may_live(root)
+    assert Descendants(set, set).may_live(root)
     os.kill(second, signal.SIGKILL)
-    until(lambda: reaped() and not Descendants(set).may_live(root), "nothing is left")
+    until(lambda: reaped() and not Descendants(set, set).may_live(root), "nothing is left")
 
 
 def test_one_that_is_just_becoming_another_program_is_looked_at_again(
@@ -217,15 +217,15 @@ def test_one_that_is_just_becoming_another_program_is_looked_at_again(
         "pmond.runtime.processes.tree.read_whole", lambda file: unread.pop(file, None) or read_whole(file)
     )
     root = Root(child.pid, child.start_ticks, MARKER, OWN)
-    assert Descendants(set).may_live(root)
+    assert Descendants(set, set).may_live(root)
     os.kill(first, signal.SIGKILL)
-    until(lambda: reaped() and not Descendants(set).may_live(root), "nothing is left")
+    until(lambda: reaped() and not Descendants(set, set).may_live(root), "nothing is left")
 
 
 def test_other_main_programs_are_nobodys_orphans(tmp_path: Path) -> None:
     with tree(tmp_path) as (root, _):
         other = start(tmp_path, "/bin/sleep", "60", name="other")
-        found = Descendants(lambda: {root.pid, other.pid}).members(root)
+        found = Descendants(lambda: {root.pid, other.pid}, set).members(root)
         os.kill(other.pid, signal.SIGKILL)
         assert other.pid not in pids(found)
 
@@ -261,7 +261,7 @@ def test_comet_is_caught(tmp_path: Path) -> None:
     reap(child.pid)
 
     async def story() -> frozenset[Identity]:
-        killing = asyncio.create_task(kill_tree(Descendants(lambda: ()), root, timeout=4))
+        killing = asyncio.create_task(kill_tree(Descendants(lambda: (), set), root, timeout=4))
         while not killing.done():
             await asyncio.sleep(0.001)
             reap_all()
@@ -316,7 +316,7 @@ def test_one_look_at_the_children_serves_all_that_end_at_once(
     monkeypatch.setattr("pmond.runtime.processes.tree.own_children", counted)
 
     async def story(root: Root) -> None:
-        descendants = Descendants(set)
+        descendants = Descendants(set, set)
         first = descendants.members(root)
         once = len(looks)
         assert descendants.members(Root(root.pid, root.start_ticks, "another", OWN)) and len(looks) == once

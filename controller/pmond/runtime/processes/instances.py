@@ -6,7 +6,7 @@ we started is our child; an adopted one is not, and is only touched through its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView
+from collections.abc import Collection, Iterator, KeysView
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -67,7 +67,8 @@ class Running(Struct):
 
     @property
     def root(self) -> Root:
-        return Root(self.identity.pid, self.identity.start_ticks, self.marker, self.uids | {0})
+        uids = self.uids | {0}
+        return Root(self.identity.pid, self.identity.start_ticks, self.marker, uids, of_root=0 in self.uids)
 
     def note_uid(self, uid: int | None) -> None:
         """Its main program runs as this user now."""
@@ -81,8 +82,10 @@ class Instances:
     def __init__(self) -> None:
         self._by_name: dict[str, Running] = {}
         self._by_pid: dict[int, Running] = {}
+        self._users: set[int] = set()
 
     def add(self, running: Running) -> None:
+        self._users |= running.uids
         self._by_name[running.name] = running
         self._by_pid[running.pid] = running
 
@@ -119,6 +122,10 @@ class Instances:
     def bearer(self, marker: str) -> Running | None:
         """The instance whose processes bear this marker."""
         return next((running for running in self._by_name.values() if running.marker == marker), None)
+
+    def users(self) -> Collection[int]:
+        """All that something was started as, ended since or not."""
+        return self._users
 
     def mains(self) -> KeysView[int]:
         """The pids of all living main programs."""

@@ -15,6 +15,8 @@ nobody was just becoming another program, which has no environment for a moment.
 Both are a `TreeMembership`, and so is a control group together with one of them (`cgroups`).
 
 A marker is a claim that anybody can make: it counts for processes of the users that the instance runs as.
+What root started may have become any user, which nobody has seen when its worker forks away. Our children are
+what our instances have started, so one of a user that nothing was started as is a worker of that kind.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmond.runtime.processes.environment import MARKER
 from pmond.runtime.processes.identity import (
@@ -65,6 +68,8 @@ class Root(Struct, frozen=True):
     marker: str
     uids: frozenset[int]
     """The users that it is known to run as. Whoever else bears its marker has only written it down."""
+    of_root: bool = False
+    """It was started as root, and may have become anybody."""
 
 
 class TreeMembership(Protocol):
@@ -120,15 +125,17 @@ class Descendants:
     """Membership of trees whose main program is, or was, our own child.
 
     `mains`: the pids of all main programs that are our children now, so that nobody's main
-    program is taken for somebody's orphan.
+    program is taken for somebody's orphan. `users`: those that something was started as, which account for
+    processes of theirs.
 
     When hundreds end at once, one look at our children serves all of them: what it sees is good until the
     event loop comes round again. Whoever asks then about a main program that ended asks after it was
     reaped, hence after its orphans had become our children.
     """
 
-    def __init__(self, mains: Callable[[], Collection[int]]) -> None:
+    def __init__(self, mains: Callable[[], Collection[int]], users: Callable[[], Collection[int]]) -> None:
         self._mains = mains
+        self._users = users
         self._seen: _ChildrenSeen | None = None
 
     def members(self, root: Root) -> frozenset[Identity]:
@@ -156,6 +163,9 @@ class Descendants:
 
     def _orphans(self, root: Root) -> Iterator[int]:
         strangers = self._look().strangers.items()
+        if root.of_root:
+            others = {one.claim.uid for _, one in strangers if one.claim.uid is not None}
+            root = replace(root, uids=root.uids | others.difference(self._users()))
         return (pid for pid, one in strangers if pid != root.pid and _is_member(*one, root))
 
     def _look(self) -> _ChildrenSeen:
@@ -358,6 +368,19 @@ def children(pid: int) -> list[int]:
         except _CLOSED:
             continue
     return found
+
+
+def users_below(root: Root) -> frozenset[int]:
+    """The real users of a main program that lives, and of its descendants. Raises OSError."""
+    found: set[int] = set()
+    start = [root.pid] if start_ticks(root.pid) == root.start_ticks else []
+    while start:
+        pid = start.pop()
+        uid = real_uid(pid)
+        if uid is not None:
+            found.add(uid)
+            start += children(pid)
+    return frozenset(found)
 
 
 def _is_member(stat: Stat, claim: _Claim, root: Root, by_session: bool = True) -> bool:

@@ -274,8 +274,8 @@ class Adoption:
     def _running_of(self, record: InstanceRecord, identity: Identity, own: bool) -> Running:
         running = self._running(identity, record.name, record.number, own, record.born_as)
         running.note_uid(_uid_of(str(record.spec.get("user", ""))))
-        if not running.group and is_alive(identity):
-            running.note_uid(real_uid(identity.pid))  # as when it ends: see `Performer.exited`
+        if 0 in running.uids and is_alive(identity):
+            running.note_uid(real_uid(identity.pid))  # as when it ends: see `TreeReaper.note_last_user`
         return running
 
     def _running(self, identity: Identity, name: str, number: int, own: bool, born_as: str = "") -> Running:

@@ -21,7 +21,7 @@ from pmond.runtime.base.journal import Journal
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.adopted_exits import AdoptedExits
 from pmond.runtime.processes.cgroups import Cgroups
-from pmond.runtime.processes.identity import Identity, real_uid
+from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.memory import MemoryKills
 from pmond.runtime.processes.spawn import SpawnContext
@@ -98,9 +98,8 @@ class Performer:
     def process_exited(self, pid: int, status: ExitStatus) -> None:
         """A process ended, perhaps an adopted one; called before a child is reaped."""
         running = self._instances.of_pid(pid)
-        if running is not None and running.own and not running.group and 0 in running.uids:
-            # What it has left may run as the user that it became. Where there are groups, they tell.
-            running.note_uid(real_uid(pid))
+        if running is not None and running.own:
+            self._tree_reaper.note_last_user(running)
         status = self._memory_kills.explained(status)
         asyncio.get_running_loop().call_soon(self._after_reaping, pid, status)
 
@@ -163,6 +162,7 @@ class Performer:
         self._starts.note_stop(action.name, action.number, action.ending)
         reached(FailPoint.STOP_NOTED)
         if running is not None:
+            self._tree_reaper.note_users(running)
             self._ask(running, action.signal, action.tree)
         reached(FailPoint.STOP_SENT)
         kill_at = self._clock.now() + action.grace

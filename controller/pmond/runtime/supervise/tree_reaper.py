@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from pmond.core.facts import TreeEmpty
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.cgroups import Cgroups, Grouped
-from pmond.runtime.processes.identity import Identity, read_stat
+from pmond.runtime.processes.identity import Identity, read_stat, real_uid
 from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.tree import TreeMembership
 from pmond.runtime.supervise.loop import Loop
@@ -49,7 +50,7 @@ class TreeReaper:
         self._watch_stranger = watch_stranger
         self._left: dict[str, Running] = {}
         self._killing: set[asyncio.Task[None]] = set()
-        self._trees: TreeMembership = tree.Descendants(programs)
+        self._trees: TreeMembership = tree.Descendants(programs, instances.users)
         self._table: TreeMembership = tree.ProcessTable()
 
     def members(self, running: Running) -> frozenset[Identity]:
@@ -69,6 +70,22 @@ class TreeReaper:
             return self._membership(running).may_live(running.root)
         except OSError:
             return True
+
+    def note_users(self, running: Running) -> None:
+        """As whom its programs run, while it lives: nothing tells later whose child an orphan was."""
+        if not running.ended and self._may_change_users(running):
+            with suppress(OSError):  # where nobody can look, the last user of its main program has to do
+                running.uids |= tree.users_below(running.root)
+
+    def note_last_user(self, running: Running) -> None:
+        """Of its main program, which has ended and is not reaped: what it has left may run as the same."""
+        if self._may_change_users(running):
+            with suppress(OSError):
+                running.note_uid(real_uid(running.pid))
+
+    def _may_change_users(self, running: Running) -> bool:
+        """Root may become anybody, as many servers do. Where a group holds all of them, the group tells."""
+        return 0 in running.uids and not self._cgroups.encloses(running.group)
 
     def leaves_tree(self, running: Running) -> bool:
         """Whether processes of the instance outlived its main program."""
