@@ -66,6 +66,8 @@ class Draft:
         self.aliases: list[str] = []
         """Other names by which the input speaks of it."""
         self._needs: list[Need] = []
+        self._asked: dict[str, Need] = {}
+        """Which of them ask for more than a start, by the name that it is declared with."""
         self.before: list[Need] = []
         self.profiles: dict[str, dict[str, Any]] = {}
         """What profiles change of it."""
@@ -130,9 +132,23 @@ class Draft:
                         key=need.key,
                     )
                     value = name
+                if value != name:
+                    self._asked[name] = need
                 # What asks for more than a start has come by another key, and says more.
                 wanted[name] = value if value != name else wanted.get(name, name)
         self.put("dependencies", [*wanted.values()], self._needs[0].source if self._needs else None)
+
+    def weaken(self, index: int, why: str) -> None:
+        """Have a dependency wait for no more than a manifest does by itself, and tell it."""
+        names = list(self._values["dependencies"])
+        wanted = names[index]
+        name = wanted["name"]
+        rest = {key: value for key, value in wanted.items() if key != "condition"}
+        names[index] = rest if rest.keys() > {"name"} else name
+        self._values["dependencies"] = names
+        need = self._asked.get(name)
+        if need is not None:
+            self.books.lose(need.source, why, "it waits until that one runs", key=need.key)
 
     def get(self, field: str, default: Any = None) -> Any:
         return self._values.get(field, default)

@@ -24,6 +24,7 @@ _MODULES = {
 }  # fmt: skip
 _OF_OTHERS = frozenset({"PM020", "PM021"})
 """Mistakes about processes that stand elsewhere in the manifest."""
+_VAIN = re.compile(r"/processes/(.+)/dependencies/(\d+)/condition")
 _NUMBERED = re.compile(r"@(?=[0-9]+\Z)")
 
 
@@ -140,7 +141,8 @@ def _name(drafts: Sequence[Draft], books: Books) -> None:
     taken: set[str] = set()
     for draft in drafts:
         wanted = draft.name
-        name = _NUMBERED.sub("-", _IN_NAME.sub("-", wanted)).strip().lstrip("-")[:128] or "process"
+        name = _NUMBERED.sub("-", _IN_NAME.sub("-", wanted)).strip().lstrip("-")[:128]
+        name = name if name.strip(". ") else "process"
         unique, number = name, 2
         while unique in taken:
             unique, number = f"{name}-{number}", number + 1
@@ -163,7 +165,19 @@ def _valid(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
             wrong = [one for one in found if one.is_error and one.code not in _OF_OTHERS]
             if not any(draft.refuse(one.field, one.message) for one in wrong):
                 break
+    _without_vain_conditions(drafts)
     return [draft.entry for draft in drafts]
+
+
+def _without_vain_conditions(drafts: Sequence[Draft]) -> None:
+    """Take out what no process can wait for, such as the readiness of one whose probe was not carried."""
+    from pmon3.converting.writing import mistakes
+
+    named = {draft.name: draft for draft in drafts}
+    for one in mistakes({"processes": [draft.entry for draft in drafts]}):
+        place = _VAIN.fullmatch(one.path) if one.code == "PM025" else None
+        if place is not None:
+            named[place[1]].weaken(int(place[2]), one.message)
 
 
 def _link(drafts: Sequence[Draft]) -> None:

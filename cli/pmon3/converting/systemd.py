@@ -49,11 +49,15 @@ def convert(path: str, content: bytes, sources: InputFiles, books: Books) -> lis
         return []
     if not content and path != STDIN and not Path(_template_of(path)).exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    if stem.endswith("@") and "DefaultInstance" not in text(content):
+    if stem.endswith("@") and not _default_instance(path, content, sources):
         example = posixpath.join(folder, f"{stem}NAME.service")
         books.lose_at(Place(path, 1), name, "it is a template", f"name an instance: pmon3 convert {example}")
         return []
     return _service(path if path != STDIN else name, sources, books, content if content else None)
+
+
+def _default_instance(path: str, content: bytes, sources: InputFiles) -> str:
+    return _last(with_drop_ins(read_unit(text(content), path), path, sources), "Install", "DefaultInstance")
 
 
 def _service_of(path: str, written: str) -> str:

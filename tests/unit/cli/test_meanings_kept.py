@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pmon3.converting import Converted, reading
+from pmon3.converting.settings import CannotConvert
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.reading import read_value
 
@@ -276,3 +277,26 @@ def test_a_calendar_that_no_cron_line_can_say(calendar: str) -> None:
 
     with pytest.raises(NotCarried):
         cron_of(calendar)
+
+
+def test_what_cannot_be_waited_for_is_told_and_not_written(convert: Any) -> None:
+    data = {"processes": {"db": {"command": "/bin/db"}, "web": {
+        "command": "/bin/web", "depends_on": {"db": {"condition": "process_healthy"}}}}}  # fmt: skip
+    found = convert("process-compose.yaml", data)
+    assert entry(found, 1)["dependencies"] == ["db"]
+    assert "depends_on.db.condition: `db` has no `ready` probe" in told(found)
+
+
+@pytest.mark.parametrize("name", [".", "..", " . "])
+def test_a_name_that_is_none_is_replaced(convert: Any, name: str) -> None:
+    found = convert("e.json", {"apps": [{"name": name, "script": "./a.js"}]})
+    assert spec(found).name == "process"
+    assert "it is called 'process'" in told(found)
+
+
+def test_only_a_template_itself_names_its_default_instance(convert: Any) -> None:
+    Path("a@.service.d").mkdir()
+    Path("a@.service.d/x.conf").write_text("[Install]\nDefaultInstance=eu\n")
+    assert entry(convert("a@.service", "[Service]\nExecStart=/bin/a %i\n"))["args"] == ["eu"]
+    with pytest.raises(CannotConvert):
+        convert("b@.service", "[Service]\nExecStart=/bin/a %i\nDefaultInstance=eu\n")
