@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pmon3 import documents
 from pmon3.client import Client
+from pmon3_schema.rollout import MAX_PARALLEL, PATIENCE
 
 
 class ApplyOptions(NamedTuple):
@@ -18,7 +19,8 @@ class ApplyOptions(NamedTuple):
     take_ownership: bool = False
     if_version: int | None = None
     on_failure: str = "stop"
-    max_parallel: int = 1
+    max_parallel: int = MAX_PARALLEL
+    patience: float = PATIENCE
     restart: Sequence[str] = ()
     message: str = ""
     dry_run: bool = False

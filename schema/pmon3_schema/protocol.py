@@ -19,6 +19,7 @@ from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue, field
 from pmon3_schema.reading import read_json
+from pmon3_schema.rollout import MAX_PARALLEL, PATIENCE
 from pmon3_schema.scalars import LONGEST_DURATION
 
 
@@ -113,7 +114,12 @@ class Apply(Body, frozen=True):
     if_version: int | None = field(None, ge=0, description="the version the set must have; 0: none")
     plan_digest: str = field("", description="carry out exactly the plan of this digest")
     on_failure: Literal["stop", "continue", "rollback"] = "stop"
-    max_parallel: int = field(1, ge=1, description="restarts that may be under way at once")
+    max_parallel: int = field(
+        MAX_PARALLEL, ge=1, description="restarts of different processes that may be under way at once"
+    )
+    patience: float = field(
+        PATIENCE, gt=0, le=_LONGEST_WAIT, description="seconds in which each process has to get further"
+    )
     restart: list[Reference] = field([], description="names to restart whether they changed or not")
     message: str = field("", max_length=1024, description="goes to the history")
     commit: str = field(

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.chaos.fleet import WorkerFleet
@@ -160,6 +161,27 @@ def declare_many(fleet: WorkerFleet, point: FailPoint) -> None:
     fleet.machine.kill()
 
 
+def fail_to_roll_out(fleet: WorkerFleet, point: FailPoint) -> None:
+    """A rollout failed that is to be undone: the next pmond does that."""
+    fleet.machine.start(fail_point=point)
+    fleet.intents["undone"] = "gone"
+
+    def apply(*processes: dict[str, Any], **options: str) -> None:
+        document = {"path": "/srv/undone.json", "text": json.dumps({"processes": processes})}
+        fleet.machine.client.post("/v1/apply", {"documents": [document], "set": "undone", **options})
+
+    good = {"name": "undone", "file": "/bin/sleep", "args": ["1000"]}
+    apply(good)
+    until(lambda: fleet.machine.rows()["undone"]["status"] == "running", "the good one to run")
+    apply({**good, "file": "/no/such/program", "restart": {"policy": "never"}}, on_failure="rollback")
+    ended_at(fleet, point)
+    fleet.machine.start()
+    until(lambda: fleet.machine.rows()["undone"]["file"] == "/bin/sleep", "it to be rolled back")
+    fleet.machine.client.post("/v1/actions/delete", {"refs": ["undone"]})
+    until(lambda: "undone" not in fleet.machine.rows(), "it to be gone")
+    fleet.machine.kill()
+
+
 def with_stray(fleet: WorkerFleet, point: FailPoint) -> None:
     """Something bears our marker and belongs to no instance."""
     marker = {"PMON3_INSTANCE": f"{fleet.machine.ledger.uuid()}:nobody:1"}
@@ -246,6 +268,7 @@ SCENES: dict[FailPoint, Scene] = {
     FailPoint.FACTS_COMMITTED: come_up,
     FailPoint.MANIFEST_READ: edit_manifest,
     FailPoint.WAVE_RELEASED: roll_out,
+    FailPoint.ROLLOUT_FAILED: fail_to_roll_out,
     FailPoint.DELETE_SAVED: delete,
     FailPoint.START_NOTED: restart,
     FailPoint.START_SPAWNED: restart,

@@ -32,7 +32,7 @@ from pmond.core.intent import Runs, bring_in, existing, released
 from pmond.core.model import NOTHING_SEEN, NOWHERE, Desired, ExitStatus, Hold, Intent, Policy, State
 from pmond.core.plan import dependants_of, plan
 from pmond.core.report import report
-from pmond.core.rollout import Progress, Rollout, advance, rollout_of
+from pmond.core.rollout import Progress, Rollout, RolloutOptions, advance, progress_of, rollout_of
 from pmond.core.step import CompareOptions
 
 _MOST_ROUNDS = 2_000
@@ -75,7 +75,9 @@ class DeclaredWorld(Struct):
     ) -> Comparison:
         """Bring a manifest in; nothing has happened yet."""
         comparison = self.compare(specs, options)
-        self.rollout: Rollout | None = rollout_of(comparison, 1, on_failure)
+        declared = {name: one.spec.needs for name, one in self.intents.items()}
+        declared |= {spec.name: spec.needs for spec in specs}
+        self.rollout: Rollout | None = rollout_of(comparison, declared, RolloutOptions(1, on_failure))
         places = {spec.name: NOWHERE for spec in specs}
         brought = bring_in(comparison, self.intents, places, options, staged=self.rollout is not None)
         for old, new in brought.moved.items():
@@ -156,13 +158,8 @@ class DeclaredWorld(Struct):
         return not any(name in self.intents and self.intents[name].deleting for name in self.rollout.gone)
 
     def _progress(self, name: str) -> Progress:
-        one = self.intents[name]
-        if not self._desired().wanted[name].up_in_turn:
-            return Progress.READY
-        if one.deferred or one.staged:
-            return Progress.HELD
         seen = report(name, self._desired(), self.observed, self.now, Policy())
-        return Progress.READY if seen.ready else Progress.MOVING
+        return progress_of(self.intents[name], self.observed.get(name, NOTHING_SEEN), seen)
 
     def _perform(self, action: Action) -> None:
         name = action.name

@@ -14,6 +14,7 @@ from pmon3.client import Client
 from pmon3.render_plan import done, plan_text
 from pmon3.table import Style
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.rollout import MAX_PARALLEL, PATIENCE
 
 
 class OnFailure(StrEnum):
@@ -42,7 +43,7 @@ def command(
     ] = OnFailure.STOP,
     max_parallel: Annotated[
         int, typer.Option("--max-parallel", min=1, help="Restarts that may be under way at once.")
-    ] = 1,
+    ] = MAX_PARALLEL,
     restart: options.RestartNames = None,
     message: options.Message = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, do nothing.")] = False,
@@ -61,7 +62,7 @@ def command(
     client = connect()
     apply_options = ApplyOptions(
         prune, prune_limit, allow_empty, take_ownership, if_version, on_failure.value, max_parallel,
-        restart or [], message, dry_run,
+        max(PATIENCE, wait_options.seconds), restart or [], message, dry_run,
     )  # fmt: skip
     if plan_file is None:
         applied = apply(client, files, set_name, apply_options, choice)

@@ -18,9 +18,20 @@ from pmon3_schema.equivalence import put_like
 from pmon3_schema.process import ProcessSpec
 from pmond.core.difference import pending, step_for, steps_of_move
 from pmond.core.model import CLI
-from pmond.core.step import ADOPT, CREATE, MOVE, PRUNE, RESTART, UPDATE, CompareOptions, Existing, Step
+from pmond.core.step import (
+    ADOPT,
+    CREATE,
+    MOVE,
+    PRUNE,
+    RESTART,
+    START,
+    UPDATE,
+    CompareOptions,
+    Existing,
+    Step,
+)
 
-_ORDER = (MOVE, PRUNE, ADOPT, UPDATE, RESTART, CREATE)
+_ORDER = (MOVE, PRUNE, ADOPT, UPDATE, RESTART, START, CREATE)
 
 
 class Conflict(Struct, frozen=True):
@@ -100,7 +111,7 @@ def _is_the_same(present: Existing, spec: ProcessSpec, options: CompareOptions) 
     return (
         present.spec is spec
         and present.owner == options.owner
-        and not (present.outdated or present.held)
+        and not (present.outdated or present.held or present.staged)
         and spec.name not in options.forced
     )
 

@@ -15,7 +15,7 @@ from pmon3_schema.effect import Effect
 from pmon3_schema.equivalence import ImpliedValues, put_like
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import SpecChange, changes, revision, strongest
-from pmond.core.step import ADOPT, MOVE, RESTART, UPDATE, CompareOptions, Existing, Step
+from pmond.core.step import ADOPT, MOVE, RESTART, START, UPDATE, CompareOptions, Existing, Step
 
 
 def steps_of_move(present: Existing, spec: ProcessSpec, options: CompareOptions) -> Iterator[Step]:
@@ -27,7 +27,7 @@ def steps_of_move(present: Existing, spec: ProcessSpec, options: CompareOptions)
     step = step_for(renamed, spec, options)
     if step is None:
         yield Step(MOVE, spec.name, Effect.NONE.value, (), causes, spec, moved_from=old)
-    elif step.action == RESTART:
+    elif step.action in (RESTART, START):
         yield Step(MOVE, spec.name, Effect.NONE.value, (), causes, spec, moved_from=old)
         yield step
     else:
@@ -37,11 +37,16 @@ def steps_of_move(present: Existing, spec: ProcessSpec, options: CompareOptions)
 def step_for(present: Existing, spec: ProcessSpec, options: CompareOptions) -> Step | None:
     """What makes a process that is there what `spec` says; None where it is that already.
 
+    What does not run, having failed perhaps, is tried anew with a spec that it never ran with.
+
     `spec` is worded as the present one is (`put_like`), so that all that differs means something else.
     """
     found = tuple(changes(present.spec, spec))
     taken = (f"taken over from {present.owner}",) if present.owner != options.owner else ()
     stays = spec.on_change == "none"
+    starts = _why_start(present, spec, found)
+    if starts:
+        return Step(START, spec.name, "start", found, (*taken, *_causes(found), starts), spec)
     why = _why_restart(present, spec, found, options)
     if why is not None:
         found = _brought_by_restart(present, spec, found, options)
@@ -56,6 +61,15 @@ def step_for(present: Existing, spec: ProcessSpec, options: CompareOptions) -> S
     elif effect is Effect.RESTART and present.running:
         causes = (*causes, "waits for the next start" + (" (on_change: none)" if stays else ""))
     return Step(UPDATE, spec.name, effect.value, found, causes, spec)
+
+
+def _why_start(present: Existing, spec: ProcessSpec, found: Sequence[SpecChange]) -> str:
+    """Why something that is declared and does not run is started; empty where it is not."""
+    if present.running or present.held or not spec.autostart:
+        return ""
+    if present.staged:
+        return "it was declared, and not started yet"
+    return "it does not run" if strongest(found) is Effect.RESTART else ""
 
 
 def _why_restart(

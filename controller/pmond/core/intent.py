@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pmon3_schema.process import ProcessSpec
 from pmond.core.compare import Comparison
 from pmond.core.model import NOWHERE, Intent, SourceLocation
-from pmond.core.step import ADOPT, MOVE, PRUNE, RESTART, CompareOptions, Existing, Step
+from pmond.core.step import ADOPT, MOVE, PRUNE, RESTART, START, CompareOptions, Existing, Step
 
 
 class BroughtIn(Struct, frozen=True):
@@ -46,7 +46,9 @@ _NOTHING = Runs("", False)
 def existing(intents: Mapping[str, Intent], running: Mapping[str, Runs]) -> dict[str, Existing]:
     """Declared processes as `compare` sees them. `running` has those with an instance."""
     return {
-        name: Existing(one.spec, one.owner, one.place, *running.get(name, _NOTHING), _is_held(one))
+        name: Existing(
+            one.spec, one.owner, one.place, *running.get(name, _NOTHING), one.staged, _is_held(one)
+        )
         for name, one in intents.items()
         if not one.deleting
     }
@@ -116,6 +118,8 @@ def _after(
     )
     if before.deleting:  # declared again while it was being deleted: as if it were new
         return replace(after, generation=before.generation + 1, token=before.token + 1, hold=None)
+    if step.action == START:
+        return replace(after, staged=staged)
     if step.action == RESTART and not staged:
         return replace(after, token=before.token + 1)
     return after

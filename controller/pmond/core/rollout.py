@@ -3,19 +3,24 @@
 Theory of operation: what is to be restarted or started is held back (`Intent.deferred`, `staged`)
 when the manifest is brought in. `advance` looks at where each of them is and says which to let go
 next. It remembers nothing: it is asked again whenever something changed, and after a crash of
-pmond it goes on from what is held back still.
+pmond it goes on from what is held back still. There is no time limit for the whole, however many
+take part: what counts is that each process gets further (`overdue_at`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from enum import IntEnum, StrEnum
 
 from msgspec import Struct
 
 from pmon3_schema import graph
+from pmon3_schema.rollout import MAX_PARALLEL, PATIENCE
+from pmon3_schema.status import Status
 from pmond.core.compare import Comparison
-from pmond.core.step import CREATE, PRUNE, RESTART
+from pmond.core.model import Intent, Phase, State
+from pmond.core.report import Report
+from pmond.core.step import CREATE, PRUNE, RESTART, START
 
 STOP, CONTINUE, ROLLBACK = "stop", "continue", "rollback"
 
@@ -37,11 +42,22 @@ class Rollout(Struct, frozen=True):
     """What must have ended before anything starts: a port can be held only once."""
     waves: tuple[tuple[str, ...], ...]
     needs: Mapping[str, tuple[str, ...]]
-    """Dependencies among the names of the waves."""
+    """Dependencies among the names of the waves, through others that take no part too."""
     restarts: frozenset[str]
-    parallel: int = 1
+    parallel: int = MAX_PARALLEL
     """How many restarts may be under way at once; starts are not limited."""
     on_failure: str = STOP
+    patience: float = PATIENCE
+    """Seconds that a process may take to get further."""
+
+
+class Stage(IntEnum):
+    """How far a process has come whose turn has come; it only grows."""
+
+    ENDING = 0
+    """What ran before is being ended, or something that it needs is awaited."""
+    STARTED = 1
+    """What is declared now runs."""
 
 
 class Advance(Struct, frozen=True):
@@ -49,26 +65,51 @@ class Advance(Struct, frozen=True):
 
     release: tuple[str, ...] = ()
     outcome: str = ""
+    failed: tuple[str, ...] = ()
+    """What did not become ready, once there is an outcome."""
     skipped: tuple[str, ...] = ()
     """What was never let go, once there is an outcome."""
 
 
-def rollout_of(comparison: Comparison, parallel: int, on_failure: str) -> Rollout | None:
-    """The rollout of a comparison; None when nothing has to wait for anything."""
+class RolloutOptions(Struct, frozen=True):
+    """How carefully a rollout goes."""
+
+    parallel: int = MAX_PARALLEL
+    on_failure: str = STOP
+    patience: float = PATIENCE
+
+
+def rollout_of(
+    comparison: Comparison, needs: Mapping[str, Sequence[str]], options: RolloutOptions
+) -> Rollout | None:
+    """The rollout of a comparison; None when nothing has to wait for anything.
+
+    `needs`: what each process that is declared then depends on.
+    """
     gone = tuple(step.name for step in comparison.steps if step.action == PRUNE)
     restarts = frozenset(step.name for step in comparison.steps if step.action == RESTART)
-    starts = [s for s in comparison.steps if s.action == CREATE and s.spec is not None and s.spec.autostart]
-    if not restarts and not (starts and (gone or on_failure != STOP)):
+    starts = [
+        step.name
+        for step in comparison.steps
+        if step.action in (CREATE, START) and step.spec is not None and step.spec.autostart
+    ]
+    if not restarts and not (starts and (gone or options.on_failure != STOP)):
         return None
-    steps = [step for step in comparison.steps if step.action == RESTART] + starts
-    names = {step.name for step in steps}
-    needs = {
-        step.name: tuple(need for need in step.spec.needs if need in names)
-        for step in steps
-        if step.spec is not None
-    }
-    waves = tuple(tuple(layer) for layer in graph.layers(names_in_order(comparison, names), needs))
-    return Rollout(gone, waves, needs, restarts, max(1, parallel), on_failure)
+    names = {*restarts, *starts}
+    order = names_in_order(comparison, names)
+    # Also what takes no part: it may need something that does.
+    edges = {name: tuple(needs[name]) for name in graph.reachable(order, needs) if needs.get(name)}
+    layers = graph.layers((*order, *(name for name in edges if name not in names)), edges)
+    waves = (tuple(name for name in layer if name in names) for layer in layers)
+    return Rollout(
+        gone,
+        tuple(wave for wave in waves if wave),
+        edges,
+        restarts,
+        max(1, options.parallel),
+        options.on_failure,
+        options.patience,
+    )
 
 
 def merged(earlier: Rollout, later: Rollout) -> Rollout:
@@ -82,6 +123,7 @@ def merged(earlier: Rollout, later: Rollout) -> Rollout:
         earlier.restarts | later.restarts,
         later.parallel,
         later.on_failure,
+        later.patience,
     )
 
 
@@ -132,10 +174,12 @@ def _next(
 
 
 def _ended(rollout: Rollout, progress: Mapping[str, Progress]) -> Advance:
-    skipped = tuple(n for wave in rollout.waves for n in wave if progress.get(n) is Progress.HELD)
-    if Progress.FAILED not in progress.values():
+    names = [name for wave in rollout.waves for name in wave]
+    failed = tuple(name for name in names if progress.get(name) is Progress.FAILED)
+    skipped = tuple(name for name in names if progress.get(name) is Progress.HELD)
+    if not failed:
         return Advance(outcome="done")
-    return Advance(outcome="rollback" if rollout.on_failure == ROLLBACK else "failed", skipped=skipped)
+    return Advance((), "rollback" if rollout.on_failure == ROLLBACK else "failed", failed, skipped)
 
 
 def _depending_on(failed: set[str], rollout: Rollout) -> set[str]:
@@ -143,6 +187,43 @@ def _depending_on(failed: set[str], rollout: Rollout) -> set[str]:
         return set()
     users = graph.dependents(rollout.needs)
     return set(graph.reachable(failed, users)) - failed
+
+
+def stage_of(intent: Intent, state: State) -> Stage:
+    """How far a process has come since its turn came."""
+    last = state.instance if state.instance is not None else state.history
+    started = last.token >= intent.token and last.revision == intent.revision
+    return Stage.STARTED if started else Stage.ENDING
+
+
+def progress_of(intent: Intent, state: State, seen: Report) -> Progress:
+    """Where a process is, its time limit apart."""
+    if not intent.up_in_turn:
+        return Progress.READY  # a person or a manifest decided that it need not run
+    if intent.deferred or intent.staged:
+        return Progress.HELD
+    if stage_of(intent, state) is Stage.ENDING:
+        return Progress.MOVING
+    if seen.ready:
+        return Progress.READY
+    ending, ended = state.history.ending, state.instance is None
+    failed = ended and (bool(state.history.error) or (ending is not None and ending.is_own))
+    return Progress.FAILED if failed or seen.status is Status.FAILED else Progress.MOVING
+
+
+def overdue_at(intent: Intent, state: State, since: float, patience: float) -> float:
+    """When a process that is on its way has failed; `since`: when it got further last.
+
+    Its grace to end and its own time to get ready, which may be longer, are its own.
+    """
+    instance = state.instance
+    if instance is None:
+        return since + patience
+    if instance.phase is Phase.STOPPING:
+        return max(since, instance.kill_at or since) + patience
+    ready = intent.spec.ready
+    own = instance.started_at + ready.deadline if ready.kind else since
+    return max(since, own, instance.extended_until or since) + patience
 
 
 def to_json(rollout: Rollout) -> dict[str, object]:
@@ -154,6 +235,7 @@ def to_json(rollout: Rollout) -> dict[str, object]:
         "restarts": sorted(rollout.restarts),
         "parallel": rollout.parallel,
         "on_failure": rollout.on_failure,
+        "patience": rollout.patience,
     }
 
 
@@ -170,4 +252,5 @@ def from_json(data: Mapping[str, object]) -> Rollout:
         frozenset(restarts),
         int(str(data["parallel"])),
         str(data["on_failure"]),
+        float(str(data.get("patience", PATIENCE))),
     )

@@ -11,7 +11,8 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import SpecChange
 from pmond.core.model import NOWHERE, SourceLocation
 
-CREATE, UPDATE, RESTART, ADOPT, PRUNE, MOVE = "create", "update", "restart", "adopt", "prune", "move"
+CREATE, START, UPDATE, RESTART = "create", "start", "update", "restart"
+ADOPT, PRUNE, MOVE = "adopt", "prune", "move"
 
 
 class Existing(NamedTuple):
@@ -29,6 +30,8 @@ class Existing(NamedTuple):
     """A file that it watches says something else than when it read it."""
     earlier: ProcessSpec | None = None
     """The spec that it runs with where it is outdated, as far as that is known."""
+    staged: bool = False
+    """It is new, and was never let go: the rollout that was to start it has ended, or goes on."""
     held: bool = False
     """A person stopped it."""
 

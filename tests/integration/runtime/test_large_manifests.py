@@ -75,7 +75,7 @@ class LargeWorld:
         self.ended = list[str]()
         self.rollouts = Rollouts(
             self.registry, self.loop, bus, self.sets, clock, journal,
-            lambda name, outcome, skipped: self.ended.append(outcome),
+            lambda name, move: self.ended.append(move.outcome),
         )  # fmt: skip
         self.applier = Applier(
             self.registry,

@@ -45,6 +45,8 @@ class FailPoint(StrEnum):
     MANIFEST_READ = "manifest_read"
     WAVE_RELEASED = "wave_released"
     """Some processes of a rollout were let go."""
+    ROLLOUT_FAILED = "rollout_failed"
+    """It is saved that a rollout is to be undone, and nothing of it is undone."""
     DELETE_SAVED = "delete_saved"
     """A process is gone from what is wanted, and what is remembered of it is still there."""
     RENAME_SAVED = "rename_saved"

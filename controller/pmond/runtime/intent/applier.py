@@ -170,7 +170,7 @@ class Applier:
                 outcome,
                 uid,
             )
-        record = self._sets.accepted(edit, owner, prepared.content, revision, uid)
+        record = self._sets.accepted(edit, owner, prepared.content, revision, uid, order.suspension)
         if rollout is not None:
             self._rollouts.write(edit, record, rollout)
         if revision is not None and self._sets.is_foreign(record):

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from pmon3_schema.answers import Suspension
 from pmon3_schema.equivalence import ImpliedValues
 from pmon3_schema.manifest import ManifestFile, Reading
 from pmon3_schema.process import ProcessSpec
 from pmond.core.model import Intent, State
-from pmond.core.rollout import STOP
+from pmond.core.rollout import RolloutOptions
 from pmond.core.step import CompareOptions
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.state.records import SourceRecord
@@ -28,12 +29,13 @@ class ApplyOrder(Struct, frozen=True):
     """The version that the set must have; 0: it must not be there."""
     expected: str = ""
     """The digest of the plan that is to be carried out, exactly."""
-    on_failure: str = STOP
-    parallel: int = 1
+    rollout: RolloutOptions = RolloutOptions()
     author: int | None = None
     """The uid of who wrote the documents, where that is not who asks: of a rollback."""
     insist: bool = False
     """Although the set is suspended, and without the guards: a rollback."""
+    suspension: Suspension | None = None
+    """Nothing else is taken from the source from then on."""
     whole_entries: bool = False
 
     @property

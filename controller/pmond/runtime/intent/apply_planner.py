@@ -84,7 +84,7 @@ class ApplyPlanner:
             drafted.put(one)
         _check_expected(found.plan, found.comparison, order)
         entries = {entry.spec.name: entry for entry in found.entries}
-        rollout = rollout_of(found.comparison, order.parallel, order.on_failure)
+        rollout = rollout_of(found.comparison, _needs(seen, entries), order.rollout)
         brought = bring_in(
             found.comparison,
             seen.processes,
@@ -230,6 +230,12 @@ def _grouped(present: dict[str, Existing], seen: CurrentState) -> dict[str, Exis
         if set(names) != {*one.spec.groups}:
             present[name] = one._replace(spec=replace(one.spec, groups=names))
     return present
+
+
+def _needs(seen: CurrentState, entries: Mapping[str, Entry]) -> dict[str, tuple[str, ...]]:
+    """What each process that has dependencies will depend on."""
+    needs = {name: one.spec.needs for name, one in seen.processes.items() if one.spec.dependencies}
+    return needs | {name: entry.spec.needs for name, entry in entries.items()}
 
 
 def _put(drafted: Drafted, name: str, intent: Intent, present: Intent | None) -> None:

@@ -237,6 +237,7 @@ class Commands:
             one,
             hold=None if one.spec.autostart else up,
             deferred=False,
+            staged=False,
             deleting=False,
             forced=False,
             token=one.token + 1,

@@ -59,7 +59,7 @@ class Ownership:
         hold = Hold(up=up, by=peer.user, at=self._clock.wall(), reason=reason, until=_after(seconds))
 
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
-            return [edit.put(_counted(one, hold=hold)) for one in chosen]
+            return [edit.put(_counted(one, hold=hold, staged=one.staged and not up)) for one in chosen]
 
         choose = partial(self._chosen, "hold", selection, peer)
         held = await change_all(self._registry, "the hold of processes", choose, write)

@@ -15,11 +15,23 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from pmon3_schema.errors import PmonError
-from pmon3_schema.status import Status
 from pmond.core.intent import released
-from pmond.core.model import NOTHING_SEEN, Ending, Intent
+from pmond.core.model import NOTHING_SEEN, Intent, State
 from pmond.core.report import report
-from pmond.core.rollout import Advance, Progress, Rollout, advance, from_json, merged, to_json
+from pmond.core.rollout import (
+    ROLLBACK,
+    Advance,
+    Progress,
+    Rollout,
+    Stage,
+    advance,
+    from_json,
+    merged,
+    overdue_at,
+    progress_of,
+    stage_of,
+    to_json,
+)
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
@@ -30,14 +42,14 @@ from pmond.runtime.state.records import SourceRecord
 from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
 
-PROGRESS_SECONDS = 60.0
-"""A process that is not ready so long after its turn has failed; nomad's healthy_deadline is 5 min."""
+_SOON = 0.05
+"""Seconds; the shortest wait between two looks."""
 
 RETRY_SECONDS = 5.0
 """Between two tries to save a step; a disk that is full stays so for longer than a moment."""
 
-Ended = Callable[[str, str, tuple[str, ...]], None]
-"""Told how the rollout of a set ended: done, failed or rollback, and what was skipped."""
+Ended = Callable[[str, Advance], None]
+"""Told how the rollout of a set ended."""
 
 
 class Rollouts:
@@ -61,8 +73,8 @@ class Rollouts:
         self._clock = clock
         self._journal = journal
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._let_go: dict[str, float] = {}
-        """When each process that is on its way was let go."""
+        self._moving: dict[str, tuple[Stage, float]] = {}
+        """How far each process that is on its way is, and since when."""
 
     def write(self, edit: Edit, record: SourceRecord, rollout: Rollout) -> None:
         """Make the rollout part of the state, with what is brought in."""
@@ -84,9 +96,9 @@ class Rollouts:
                 self.start(record.set_name)
 
     def active(self, name: str) -> bool:
-        """Whether a set is being rolled out."""
+        """Whether a set is being rolled out, or what failed is about to be rolled back."""
         record = self._sets.get(name)
-        return record is not None and record.rollout is not None
+        return record is not None and (record.rollout is not None or bool(record.undo))
 
     async def _run(self, name: str) -> None:
         try:
@@ -118,12 +130,8 @@ class Rollouts:
         if record is None or record.rollout is None:
             return None
         rollout = from_json(record.rollout)
-        progress = {
-            member: self._progress(self._registry.processes[member])
-            for wave in rollout.waves
-            for member in wave
-            if self._is_member(member, name)
-        }
+        members = [member for wave in rollout.waves for member in wave if self._is_member(member, name)]
+        progress = {member: self._progress(self._registry.processes[member], rollout) for member in members}
         gone = not any(self._is_ending(member) for member in rollout.gone)
         move = advance(rollout, progress, gone)
         if move.outcome:
@@ -131,38 +139,37 @@ class Rollouts:
             return None
         if move.release:
             self._release(move.release)
-        moving = [member for member, where in progress.items() if where is Progress.MOVING]
-        since = [self._let_go[member] for member in moving if member in self._let_go]
-        return max(0.05, min(since, default=self._clock.now()) + PROGRESS_SECONDS - self._clock.now())
+        return self._until_overdue(members, rollout)
 
-    def _progress(self, one: Intent) -> Progress:
-        where = self._where(one)
-        if where in {Progress.READY, Progress.FAILED}:
-            self._let_go.pop(one.name, None)
-        return where
+    def _until_overdue(self, members: list[str], rollout: Rollout) -> float:
+        """Seconds until the first of those that are on their way has failed."""
+        times = [
+            overdue_at(one, self._state(one), self._moving[one.name][1], rollout.patience)
+            for one in map(self._registry.processes.__getitem__, members)
+            if one.name in self._moving
+        ]
+        now = self._clock.now()
+        return max(_SOON, min(times, default=now + rollout.patience) - now)
 
-    def _where(self, one: Intent) -> Progress:
-        if not self._loop.desired.wanted[one.name].up_in_turn:
-            return Progress.READY  # a person or a manifest decided that it need not run
-        if one.deferred or one.staged:
-            return Progress.HELD
-        loop = self._loop
-        seen = report(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
-        state = loop.observed.get(one.name, NOTHING_SEEN)
-        token = state.instance.token if state.instance is not None else state.history.token
-        if token >= one.token:
-            if seen.ready:
-                return Progress.READY
-            crashed = state.instance is None and state.history.ending is Ending.ITSELF
-            if seen.status is Status.FAILED or crashed or (state.instance is None and state.history.error):
-                return Progress.FAILED
-        let_go = self._let_go.setdefault(one.name, self._clock.now())
-        late = self._clock.now() >= let_go + PROGRESS_SECONDS
+    def _progress(self, one: Intent, rollout: Rollout) -> Progress:
+        state, now = self._state(one), self._clock.now()
+        seen = report(one.name, self._loop.desired, self._loop.observed, now, self._loop.policy)
+        where = progress_of(one, state, seen)
+        if where is not Progress.MOVING:
+            self._moving.pop(one.name, None)
+            return where
+        stage = stage_of(one, state)
+        if one.name not in self._moving or stage > self._moving[one.name][0]:
+            self._moving[one.name] = (stage, now)
+        late = now >= overdue_at(one, state, self._moving[one.name][1], rollout.patience)
         return Progress.FAILED if late else Progress.MOVING
 
     def _is_member(self, name: str, of_set: str) -> bool:
         one = self._registry.processes.get(name)
         return one is not None and one.owner == of_set  # the name may be another's by now
+
+    def _state(self, one: Intent) -> State:
+        return self._loop.observed.get(one.name, NOTHING_SEEN)
 
     def _is_ending(self, name: str) -> bool:
         one = self._registry.processes.get(name)
@@ -174,11 +181,15 @@ class Rollouts:
                 one = self._registry.processes[name]
                 edit.put(released(one))
         reached(FailPoint.WAVE_RELEASED)
-        self._let_go.update(dict.fromkeys(names, self._clock.now()))
+        self._moving.update(dict.fromkeys(names, (Stage.ENDING, self._clock.now())))
 
     def _finish(self, name: str, move: Advance) -> None:
         with self._registry.edit("the end of a rollout") as edit:
-            self._sets.ended(edit, name, DONE if move.outcome == "done" else FAILED)
-        self._journal.event("rollout.ended", set=name, outcome=move.outcome, skipped=list(move.skipped))
-        self._ended(name, move.outcome, move.skipped)
+            outcome = DONE if move.outcome == "done" else FAILED
+            self._sets.ended(edit, name, outcome, undo=move.outcome == ROLLBACK)
+        self._journal.event(
+            "rollout.ended", set=name, outcome=move.outcome,
+            failed=list(move.failed), skipped=list(move.skipped),
+        )  # fmt: skip
+        self._ended(name, move)
         self._bus.changed(set(self._registry.processes))

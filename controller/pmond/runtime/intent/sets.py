@@ -119,10 +119,12 @@ class Sets:
         content: Content,
         revision: RevisionRecord | None,
         uid: int,
+        suspension: Suspension | None = None,
     ) -> SourceRecord:
         """These documents of `uid` are in force now; `revision` when they changed something.
 
-        A set that was somebody else's takes nothing over of what he had in mind with it.
+        A set that was somebody else's takes nothing over of what he had in mind with it. `suspension`:
+        nothing else is to come until somebody says so.
         """
         before = self._records.get(name) or replace(self.fresh(name), uid=uid)
         if not self._is_of(name, uid):
@@ -142,9 +144,13 @@ class Sets:
             revision=revision.number if revision is not None else before.revision,
             # What a person applies is theirs again, not what another process config file takes over.
             followed=name == self.followed(),
+            undo=0,
         )
         if after.suspended is not None and after.suspended.get("digest"):
             after = replace(after, suspended=None)  # laid until other content came
+        if suspension is not None:
+            after = replace(after, suspended=suspension)
+            edit.done.append(lambda: self._bus.changed({HOLDS}))
         if name in self._records and replace(after, checked_at=before.checked_at) == before:
             return before
         return self.put(edit, after)
@@ -212,14 +218,17 @@ class Sets:
             edit.done.append(partial(self._forget, record.set_name))
         edit.change.trim_revisions_within([record.set_name for record in his], most)
 
-    def ended(self, edit: Edit, name: str, outcome: str) -> None:
-        """The rollout of the set has ended like this."""
+    def ended(self, edit: Edit, name: str, outcome: str, undo: bool = False) -> None:
+        """The rollout of the set has ended like this; `undo`: it is to be rolled back."""
         record = self._records.get(name)
-        if record is None:
-            return
-        self.put(edit, replace(record, rollout=None))
+        if record is not None:
+            self.put(edit, replace(record, rollout=None, undo=record.revision if undo else 0))
+            self.put_outcome(edit, name, record.revision, outcome)
+
+    def put_outcome(self, edit: Edit, name: str, number: int, outcome: str) -> None:
+        """Write down how a revision ended."""
         for revision in self._store.revisions(name, KEEP_REVISIONS):
-            if revision.number == record.revision:
+            if revision.number == number:
                 edit.change.put_revision(replace(revision, outcome=outcome))
 
     def revisions(self, name: str, limit: int = KEEP_REVISIONS) -> list[RevisionRecord]:

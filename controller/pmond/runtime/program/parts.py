@@ -180,7 +180,7 @@ class Parts:
             self.applier, registry, sets, self._journal, lambda: self._configuration.settings,
             self._configuration.places.process_config_file, announce,
         )  # fmt: skip
-        self.rollbacks = Rollbacks(registry, self.applier, sets, clock, self._journal)
+        self.rollbacks = Rollbacks(registry, self.applier, sets, clock, self._journal, announce)
         self.ownership = Ownership(registry, self.commands, sets, bus, clock, authority)
         self.hold_expiry = HoldExpiry(registry, sets, bus, self._journal, self.sources.resumed)
 

@@ -104,6 +104,8 @@ class SourceRecord(Struct, frozen=True):
     suspended: Suspension | None = None
     rollout: dict[str, Any] | None = None
     """What is being rolled out (`core.rollout`), until it has ended."""
+    undo: int = 0
+    """The revision whose rollout failed and is to be rolled back; 0: there is none."""
     revision: int = 0
     """The number of the revision in force."""
     uid: int = 0

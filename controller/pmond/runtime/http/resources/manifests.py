@@ -11,6 +11,7 @@ from pmon3_schema.answers import Applied, Initialised, Plan, Targets
 from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.protocol import Apply, Document, Init, Reconcile
 from pmond.core.model import Intent
+from pmond.core.rollout import RolloutOptions
 from pmond.core.step import CompareOptions
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.http.call import Call
@@ -123,7 +124,6 @@ def order_of(body: Apply, peer: Principal) -> ApplyOrder:
         commit=body.commit,
         if_version=body.if_version,
         expected=body.plan_digest,
-        on_failure=body.on_failure,
-        parallel=body.max_parallel,
+        rollout=RolloutOptions(body.max_parallel, body.on_failure, body.patience),
         whole_entries=body.full,
     )
