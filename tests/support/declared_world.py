@@ -1,5 +1,7 @@
 """Intent processes without a daemon: the real planner, the real core, programs that obey at once.
 
+One with the argument `fail` ends with an error as soon as it is started.
+
 What the shell does with files, sockets and processes is left out; what it decides is not, because
 all of that is in the core. `settle` runs until nothing is left to do.
 """
@@ -28,11 +30,12 @@ from pmond.core.facts import (
     Spawned,
     StopSent,
 )
-from pmond.core.intent import Runs, bring_in, existing, released
+from pmond.core.intent import Runs, bring_in, existing, held, released
 from pmond.core.model import NOTHING_SEEN, NOWHERE, Desired, ExitStatus, Hold, Intent, Policy, State
+from pmond.core.pace import Pace, look
 from pmond.core.plan import dependants_of, plan
 from pmond.core.report import report
-from pmond.core.rollout import Progress, Rollout, RolloutOptions, advance, progress_of, rollout_of
+from pmond.core.rollout import Advance, Rollout, RolloutOptions, advance, rollout_of
 from pmond.core.step import CompareOptions
 
 _MOST_ROUNDS = 2_000
@@ -62,22 +65,18 @@ class DeclaredWorld(Struct):
             raise Rejected
         return comparison
 
-    def apply(
-        self, specs: Sequence[ProcessSpec], options: CompareOptions, on_failure: str = "stop"
-    ) -> Comparison:
+    def apply(self, specs: Sequence[ProcessSpec], options: CompareOptions) -> Comparison:
         """Bring a manifest in and let everything come to rest. Raises Refused."""
-        comparison = self.begin(specs, options, on_failure)
+        comparison = self.begin(specs, options)
         self.settle()
         return comparison
 
-    def begin(
-        self, specs: Sequence[ProcessSpec], options: CompareOptions, on_failure: str = "stop"
-    ) -> Comparison:
+    def begin(self, specs: Sequence[ProcessSpec], options: CompareOptions) -> Comparison:
         """Bring a manifest in; nothing has happened yet."""
         comparison = self.compare(specs, options)
         declared = {name: one.spec.needs for name, one in self.intents.items()}
         declared |= {spec.name: spec.needs for spec in specs}
-        self.rollout: Rollout | None = rollout_of(comparison, declared, RolloutOptions(1, on_failure))
+        self.rollout: Rollout | None = rollout_of(comparison, declared, self.rollout_options)
         places = {spec.name: NOWHERE for spec in specs}
         brought = bring_in(comparison, self.intents, places, options, staged=self.rollout is not None)
         for old, new in brought.moved.items():
@@ -87,6 +86,9 @@ class DeclaredWorld(Struct):
         return comparison
 
     rollout: Rollout | None = None
+    rollout_options: RolloutOptions = RolloutOptions(parallel=1)
+    paces: dict[str, Pace] = field(default_factory=dict)
+    """How far the processes of the rollout were at the last look."""
 
     def settle(self) -> None:
         """Act until nothing is left to do."""
@@ -96,13 +98,17 @@ class DeclaredWorld(Struct):
                 self._perform(action)
             if planned.actions or self.roll_out():
                 continue
-            times = [at for at in planned.wake_at.values() if at is not None]
+            times = [at for at in (*planned.wake_at.values(), *self.deadlines()) if at is not None]
             if not times:
                 return
             self.now = max(self.now, min(times))
             for name in planned.wake_at:
                 self._tell(DeadlinePassed(name))
         raise AssertionError("it does not come to rest")
+
+    def deadlines(self) -> list[float]:
+        """When something else than a process is to be looked at again."""
+        return []
 
     def crash(self, name: str) -> None:
         """Its program ends by itself, with an error, after a long run: nothing is given up for that."""
@@ -119,7 +125,8 @@ class DeclaredWorld(Struct):
 
     def hold(self, name: str, hold: Hold | None) -> None:
         one = self.intents[name]
-        self.intents[name] = replace(one, hold=hold, generation=one.generation + 1)
+        lifted = replace(one, hold=None, generation=one.generation + 1)
+        self.intents[name] = held(one, hold) if hold is not None else lifted
         self.settle()
 
     def pid_of(self, name: str) -> int:
@@ -146,20 +153,26 @@ class DeclaredWorld(Struct):
         if self.rollout is None:
             return False
         names = [name for wave in self.rollout.waves for name in wave if name in self.intents]
-        move = advance(self.rollout, {name: self._progress(name) for name in names}, self._gone())
+        self.paces = {name: self._pace(name, self.rollout.patience) for name in names}
+        move = advance(self.rollout, {name: pace.progress for name, pace in self.paces.items()}, self._gone())
+        self.moved(self.rollout, move)
         for name in move.release:
             self.intents[name] = released(self.intents[name])
         if move.outcome:
-            self.rollout = None
+            self.rollout, self.paces = None, {}
         return bool(move.release)
+
+    def moved(self, rollout: Rollout, move: Advance) -> None:
+        """Told of each move before it is made; a law may look at it."""
 
     def _gone(self) -> bool:
         assert self.rollout is not None
         return not any(name in self.intents and self.intents[name].deleting for name in self.rollout.gone)
 
-    def _progress(self, name: str) -> Progress:
+    def _pace(self, name: str, patience: float) -> Pace:
         seen = report(name, self._desired(), self.observed, self.now, Policy())
-        return progress_of(self.intents[name], self.observed.get(name, NOTHING_SEEN), seen)
+        state = self.observed.get(name, NOTHING_SEEN)
+        return look(self.paces.get(name), self.intents[name], state, seen, self.now, patience)
 
     def _perform(self, action: Action) -> None:
         name = action.name
@@ -169,6 +182,8 @@ class DeclaredWorld(Struct):
             self.run_specs[self.pids] = wanted.spec
             self.log.append(f"+{name}")
             self._tell(Spawned(name, action.number, self.pids, wanted.revision, wanted.token, action.needs))
+            if "fail" in wanted.spec.args:
+                self._tell(Exited(name, action.number, ExitStatus(code=1)))
         elif isinstance(action, Stop):
             self.log.append(f"-{name}")
             self._tell(StopSent(name, action.number, action.ending, self.now + action.grace))

@@ -9,6 +9,7 @@ from pmon3 import address, bringing_up, documents, launch, options, output, wait
 from pmon3.applying import ApplyOptions
 from pmon3.client import Client
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.rollout import PATIENCE
 
 
 def command(
@@ -36,7 +37,7 @@ def command(
         found = None if requests else _found(client, choice)
         if found is not None:
             requests = documents.bodies([found], None, choice)
-        apply_options = ApplyOptions(prune=prune)
+        apply_options = ApplyOptions(prune=prune, patience=max(PATIENCE, wait_options.seconds))
         if requests:
             targets = bringing_up.apply_all(client, requests, apply_options, started_at)
         else:

@@ -135,7 +135,7 @@ def why_down(case: Case) -> str:
     if wanted is None or wanted.deleting:
         return "deleted"
     if wanted.staged:
-        return "waits for its turn in a rollout"
+        return "held back for its turn in a rollout (pmon3 start starts it now)"
     if wanted.hold is not None and not wanted.hold.up:
         return f"stopped by {wanted.hold.by}{why_held(wanted.hold)}"
     return "pmond is shutting down" if case.desired.ending else "not started by itself (autostart: false)"

@@ -8,7 +8,7 @@ them in one transaction; a test can drive it without a daemon.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmond.core.compare import Comparison
-from pmond.core.model import NOWHERE, Intent, SourceLocation
+from pmond.core.model import NOWHERE, Hold, Intent, SourceLocation
 from pmond.core.step import ADOPT, MOVE, PRUNE, RESTART, START, CompareOptions, Existing, Step
 
 
@@ -43,11 +43,21 @@ class Runs(NamedTuple):
 _NOTHING = Runs("", False)
 
 
-def existing(intents: Mapping[str, Intent], running: Mapping[str, Runs]) -> dict[str, Existing]:
-    """Declared processes as `compare` sees them. `running` has those with an instance."""
+def existing(
+    intents: Mapping[str, Intent], running: Mapping[str, Runs], awaited: Container[str] = ()
+) -> dict[str, Existing]:
+    """Declared processes as `compare` sees them. `running` has those with an instance.
+
+    `awaited`: those whose turn will come, in the rollout that is under way.
+    """
     return {
         name: Existing(
-            one.spec, one.owner, one.place, *running.get(name, _NOTHING), one.staged, _is_held(one)
+            one.spec,
+            one.owner,
+            one.place,
+            *running.get(name, _NOTHING),
+            one.staged and name not in awaited,
+            _is_held(one),
         )
         for name, one in intents.items()
         if not one.deleting
@@ -131,6 +141,11 @@ def _deferred(step: Step, before: Intent, options: CompareOptions, staged: bool)
     stays = step.spec is not None and step.spec.on_change == "none"
     waits = step.effect == "restart" and (stays or not options.restart)
     return waits or before.deferred
+
+
+def held(intent: Intent, hold: Hold) -> Intent:
+    """With a person's word laid over it; it no longer waits for its turn in a rollout, whatever was said."""
+    return replace(intent, hold=hold, staged=False, generation=intent.generation + 1)
 
 
 def released(intent: Intent) -> Intent:

@@ -4,22 +4,19 @@ Theory of operation: what is to be restarted or started is held back (`Intent.de
 when the manifest is brought in. `advance` looks at where each of them is and says which to let go
 next. It remembers nothing: it is asked again whenever something changed, and after a crash of
 pmond it goes on from what is held back still. There is no time limit for the whole, however many
-take part: what counts is that each process gets further (`overdue_at`).
+take part: what counts is that each process gets further (`pace`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from msgspec import Struct
 
 from pmon3_schema import graph
 from pmon3_schema.rollout import MAX_PARALLEL, PATIENCE
-from pmon3_schema.status import Status
 from pmond.core.compare import Comparison
-from pmond.core.model import Intent, Phase, State
-from pmond.core.report import Report
 from pmond.core.step import CREATE, PRUNE, RESTART, START
 
 STOP, CONTINUE, ROLLBACK = "stop", "continue", "rollback"
@@ -49,15 +46,6 @@ class Rollout(Struct, frozen=True):
     on_failure: str = STOP
     patience: float = PATIENCE
     """Seconds that a process may take to get further."""
-
-
-class Stage(IntEnum):
-    """How far a process has come whose turn has come; it only grows."""
-
-    ENDING = 0
-    """What ran before is being ended, or something that it needs is awaited."""
-    STARTED = 1
-    """What is declared now runs."""
 
 
 class Advance(Struct, frozen=True):
@@ -187,43 +175,6 @@ def _depending_on(failed: set[str], rollout: Rollout) -> set[str]:
         return set()
     users = graph.dependents(rollout.needs)
     return set(graph.reachable(failed, users)) - failed
-
-
-def stage_of(intent: Intent, state: State) -> Stage:
-    """How far a process has come since its turn came."""
-    last = state.instance if state.instance is not None else state.history
-    started = last.token >= intent.token and last.revision == intent.revision
-    return Stage.STARTED if started else Stage.ENDING
-
-
-def progress_of(intent: Intent, state: State, seen: Report) -> Progress:
-    """Where a process is, its time limit apart."""
-    if not intent.up_in_turn:
-        return Progress.READY  # a person or a manifest decided that it need not run
-    if intent.deferred or intent.staged:
-        return Progress.HELD
-    if stage_of(intent, state) is Stage.ENDING:
-        return Progress.MOVING
-    if seen.ready:
-        return Progress.READY
-    ending, ended = state.history.ending, state.instance is None
-    failed = ended and (bool(state.history.error) or (ending is not None and ending.is_own))
-    return Progress.FAILED if failed or seen.status is Status.FAILED else Progress.MOVING
-
-
-def overdue_at(intent: Intent, state: State, since: float, patience: float) -> float:
-    """When a process that is on its way has failed; `since`: when it got further last.
-
-    Its grace to end and its own time to get ready, which may be longer, are its own.
-    """
-    instance = state.instance
-    if instance is None:
-        return since + patience
-    if instance.phase is Phase.STOPPING:
-        return max(since, instance.kill_at or since) + patience
-    ready = intent.spec.ready
-    own = instance.started_at + ready.deadline if ready.kind else since
-    return max(since, own, instance.extended_until or since) + patience
 
 
 def to_json(rollout: Rollout) -> dict[str, object]:

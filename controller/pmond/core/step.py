@@ -31,7 +31,7 @@ class Existing(NamedTuple):
     earlier: ProcessSpec | None = None
     """The spec that it runs with where it is outdated, as far as that is known."""
     staged: bool = False
-    """It is new, and was never let go: the rollout that was to start it has ended, or goes on."""
+    """It was never let go, and the rollout that was to start it has ended."""
     held: bool = False
     """A person stopped it."""
 

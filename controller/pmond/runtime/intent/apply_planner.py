@@ -24,7 +24,7 @@ from pmond.core.case import changed_files, waits_for_restart
 from pmond.core.compare import Comparison, compare
 from pmond.core.intent import Runs, bring_in, existing
 from pmond.core.model import CLI, Intent, SourceLocation
-from pmond.core.rollout import Rollout, rollout_of
+from pmond.core.rollout import Rollout, from_json, rollout_of
 from pmond.core.step import PRUNE, CompareOptions, Existing
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
@@ -115,7 +115,7 @@ class ApplyPlanner:
         specs, authority = [entry.spec for entry in entries], self._authority()
         way = cleared(seen, specs, order, authority)
         seen = way.seen
-        everybodys = _grouped(existing(seen.processes, _running(seen)), seen)
+        everybodys = _grouped(existing(seen.processes, _running(seen), _awaited(seen)), seen)
         present = comparable(everybodys, way, specs, order, authority)
         comparison = self._checked(seen, request.reading, entries, order, present)
         comparison = replace(comparison, notes=(*comparison.notes, *way.notes))
@@ -215,6 +215,12 @@ def _running(seen: CurrentState) -> dict[str, Runs]:
     return running
 
 
+def _awaited(seen: CurrentState) -> frozenset[str]:
+    """What has its turn still to come, in the rollout of the set that is under way."""
+    rollout = seen.record.rollout if seen.record is not None else None
+    return frozenset(name for wave in from_json(rollout).waves for name in wave) if rollout else frozenset()
+
+
 def _grouped(present: dict[str, Existing], seen: CurrentState) -> dict[str, Existing]:
     """The same with the groups that each process is in now: commands change those too."""
     in_groups: dict[frozenset[int], tuple[str, ...]] = {}
@@ -261,11 +267,10 @@ def _targets(
     entries: Mapping[str, Entry], processes: Mapping[str, Intent], rollout: Rollout | None
 ) -> list[Target]:
     restarts = rollout.restarts if rollout is not None else frozenset()
-    waiting = {name for wave in rollout.waves for name in wave} if rollout is not None else set()
     targets: list[Target] = []
     for name in entries:
         one = processes[name]
-        if one.up or name in waiting:
+        if one.up_in_turn:
             promise = target(one)
             # A restart that is still to be let go will count up.
             promise["token"] += name in restarts

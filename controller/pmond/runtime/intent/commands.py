@@ -20,6 +20,7 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import FINAL, Target
 from pmond.core.facts import Reset, RestartAsked
+from pmond.core.intent import held
 from pmond.core.model import CLI, NOTHING_SEEN, Hold, Intent
 from pmond.core.report import report
 from pmond.runtime.access.authority import Authority, Right
@@ -164,7 +165,7 @@ class Commands:
         if one.hold is not None and not one.hold.up and not (force and not one.forced):
             return one
         hold = Hold(up=False, by=peer.user, at=self._clock.wall())
-        return edit.put(replace(one, hold=hold, forced=force, generation=one.generation + 1))
+        return edit.put(replace(held(one, hold), forced=force))
 
     async def _delete(self, choose: Choose, force: bool) -> list[Target]:
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:

@@ -18,6 +18,7 @@ from pmon3_schema.answers import Suspension
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.protocol import Selection
 from pmon3_schema.status import Target
+from pmond.core.intent import held
 from pmond.core.model import CLI, NOWHERE, Hold, Intent
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
@@ -59,12 +60,12 @@ class Ownership:
         hold = Hold(up=up, by=peer.user, at=self._clock.wall(), reason=reason, until=_after(seconds))
 
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
-            return [edit.put(_counted(one, hold=hold, staged=one.staged and not up)) for one in chosen]
+            return [edit.put(held(one, hold)) for one in chosen]
 
         choose = partial(self._chosen, "hold", selection, peer)
-        held = await change_all(self._registry, "the hold of processes", choose, write)
+        changed = await change_all(self._registry, "the hold of processes", choose, write)
         self._bus.changed({HOLDS})
-        return list(map(target, held))
+        return list(map(target, changed))
 
     async def unhold(self, selection: Selection, peer: Principal) -> list[Target]:
         """Lift holds: what the manifest says counts again. Those that are then up are the targets."""

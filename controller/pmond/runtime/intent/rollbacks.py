@@ -26,11 +26,13 @@ from pmond.runtime.base.journal import Journal
 from pmond.runtime.intent.applier import Applier, ApplyResult
 from pmond.runtime.intent.apply_order import ApplyOrder
 from pmond.runtime.intent.registry import Registry
-from pmond.runtime.intent.sets import DONE, ROLLED_BACK, Sets
+from pmond.runtime.intent.sets import DONE, FAILED, ROLLED_BACK, Sets
 from pmond.runtime.state.records import RevisionRecord, SourceRecord
 
 _NAMED = 10
 """Processes named in one message."""
+RETRY_SECONDS = 5.0
+"""Between two tries to save a rollback."""
 
 Announce = Callable[[str, str, str], None]
 """Writes an event about the daemon: type, message, process name."""
@@ -70,8 +72,14 @@ class Rollbacks:
         return await self._bring_in(name, self._choose(name, request), request, peer)
 
     async def _bring_in(
-        self, name: str, chosen: RevisionRecord, request: RollbackRequest, peer: Principal | None
+        self,
+        name: str,
+        chosen: RevisionRecord,
+        request: RollbackRequest,
+        peer: Principal | None,
+        version: int | None = None,
     ) -> ApplyResult:
+        """Bring it in; `version`: only if the set has that one still."""
         documents = self._sets.documents(chosen.content)
         author = _author_of(chosen, self._sets.one(name))
         reading = await self._applier.read(documents, peer, author)
@@ -80,6 +88,7 @@ class Rollbacks:
             peer,
             message=request.message or f"rollback to {chosen.number}",
             commit=chosen.commit,
+            if_version=version,
             author=author,
             insist=True,
             suspension=self._suspension(peer, chosen, self._sets.one(name).digest),
@@ -99,21 +108,34 @@ class Rollbacks:
         while True:
             name = await to_undo.get()
             try:
-                await self._after_failure(name)
+                while not await self._is_over(name):
+                    await asyncio.sleep(RETRY_SECONDS)
             except Exception as error:  # a defect of ours: the next one is undone all the same
                 self._journal.error("rollback.failed", error, set=name)
 
+    async def _is_over(self, name: str) -> bool:
+        """Undo it if that can be saved; a disk that is full may have room again later."""
+        try:
+            await self._after_failure(name)
+        except PmonError as error:
+            self._journal.warn("rollback.held_up", set=name, message=error.message)
+            return False
+        return True
+
     async def _after_failure(self, name: str) -> None:
         """The rollout of a revision failed and is to be undone, if nothing else was brought in since."""
-        failed = self._sets.one(name).undo
-        if not failed:
+        record = self._sets.get(name)
+        if record is None or not record.undo:
             return
+        failed = record.undo
         reached(FailPoint.ROLLOUT_FAILED)
         try:
             chosen = self._before(name, failed)
             request = RollbackRequest(message=f"rollback of {failed}, which failed, to {chosen.number}")
-            await self._bring_in(name, chosen, request, None)
+            await self._bring_in(name, chosen, request, None, record.version)
         except PmonError as error:
+            if error.code is ErrorCode.INTERNAL:
+                raise  # it could not be saved
             self._give_up(name, failed, error)
             return
         with self._registry.edit("the outcome of a revision") as edit:
@@ -122,6 +144,8 @@ class Rollbacks:
 
     def _give_up(self, name: str, failed: int, error: PmonError) -> None:
         """It stays as it is: trying the same again would fail the same way."""
+        if self._sets.one(name).undo != failed:
+            return  # somebody brought something else in meanwhile, and that stands
         self._journal.warn("rollback.failed", set=name, message=error.message)
         with self._registry.edit("the end of a rollback") as edit:
             self._sets.put(edit, replace(self._sets.one(name), undo=0))
@@ -180,7 +204,7 @@ class RolloutEnds:
         """Sets whose rollout failed and is to be undone."""
 
     def __call__(self, name: str, move: Advance) -> None:
-        parts = [f"{name}: {'failed' if move.failed else 'done'}"]
+        parts = [f"{name}: {'done' if move.outcome == DONE else FAILED}"]
         parts += [f"not ready: {_some(move.failed)}"] if move.failed else []
         parts += [f"not reached: {_some(move.skipped)}"] if move.skipped else []
         parts += ["it is rolled back"] if move.outcome == ROLLBACK else []

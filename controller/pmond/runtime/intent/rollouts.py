@@ -10,26 +10,24 @@ back is part of each process's intent, so after a crash of pmond `resume` goes o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from typing import Any
 
 from msgspec.structs import replace
 
 from pmon3_schema.errors import PmonError
 from pmond.core.intent import released
-from pmond.core.model import NOTHING_SEEN, Intent, State
+from pmond.core.model import NOTHING_SEEN
+from pmond.core.pace import Pace, look
 from pmond.core.report import report
 from pmond.core.rollout import (
     ROLLBACK,
     Advance,
     Progress,
     Rollout,
-    Stage,
     advance,
     from_json,
     merged,
-    overdue_at,
-    progress_of,
-    stage_of,
     to_json,
 )
 from pmond.runtime.base.clock import Clock
@@ -73,8 +71,10 @@ class Rollouts:
         self._clock = clock
         self._journal = journal
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._moving: dict[str, tuple[Stage, float]] = {}
-        """How far each process that is on its way is, and since when."""
+        self._paces: dict[str, dict[str, Pace]] = {}
+        """How far the processes of each set were at the last look."""
+        self._rollouts: dict[str, tuple[dict[str, Any], Rollout]] = {}
+        """What was read of the state, and what it says."""
 
     def write(self, edit: Edit, record: SourceRecord, rollout: Rollout) -> None:
         """Make the rollout part of the state, with what is brought in."""
@@ -102,36 +102,41 @@ class Rollouts:
 
     async def _run(self, name: str) -> None:
         try:
-            while (seconds := await self._saved_step(name)) is not None:
-                record = self._sets.get(name)
-                assert record is not None and record.rollout is not None
-                rollout = from_json(record.rollout)
-                names = frozenset(rollout.gone).union(*rollout.waves)
-                await self._bus.wait(names, seconds)
+            record = self._sets.get(name)
+            if record is None or record.rollout is None:
+                return
+            rollout = from_json(record.rollout)
+            names = frozenset(rollout.gone).union(*rollout.waves)
+            with self._bus.watch(names) as changes:
+                changed: Set[str] = names
+                while (seconds := await self._saved_step(name, changed)) is not None:
+                    # Where nothing is told for a while, all are looked at: what is told may get lost.
+                    changed = await changes.wait(seconds) or names
         except Exception as error:  # a defect of ours: the rest stays held back, and is said so
             self._journal.error("rollout.failed", error, set=name)
             self._finish(name, Advance(outcome="failed"))
 
-    async def _saved_step(self, name: str) -> float | None:
+    async def _saved_step(self, name: str, changed: Set[str]) -> float | None:
         """The same as `_step`, as soon as it can be saved."""
         said = False
         while True:
             try:
-                return self._step(name)
+                return self._step(name, changed)
             except PmonError as error:
                 if not said:
                     self._journal.warn("rollout.held_up", set=name, error=str(error))
                 said = True
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _step(self, name: str) -> float | None:
+    def _step(self, name: str, changed: Set[str]) -> float | None:
         """Do what is due; seconds until the next look, None when it has ended."""
         record = self._sets.get(name)
         if record is None or record.rollout is None:
             return None
-        rollout = from_json(record.rollout)
-        members = [member for wave in rollout.waves for member in wave if self._is_member(member, name)]
-        progress = {member: self._progress(self._registry.processes[member], rollout) for member in members}
+        rollout = self._read(name, record.rollout)
+        self._look(name, rollout, changed)
+        paces = self._paces[name]
+        progress = {member: pace.progress for member, pace in paces.items()}
         gone = not any(self._is_ending(member) for member in rollout.gone)
         move = advance(rollout, progress, gone)
         if move.outcome:
@@ -139,37 +144,35 @@ class Rollouts:
             return None
         if move.release:
             self._release(move.release)
-        return self._until_overdue(members, rollout)
-
-    def _until_overdue(self, members: list[str], rollout: Rollout) -> float:
-        """Seconds until the first of those that are on their way has failed."""
-        times = [
-            overdue_at(one, self._state(one), self._moving[one.name][1], rollout.patience)
-            for one in map(self._registry.processes.__getitem__, members)
-            if one.name in self._moving
-        ]
+            self._look(name, rollout, frozenset(move.release))
         now = self._clock.now()
+        times = [pace.overdue_at for pace in self._paces[name].values() if pace.progress is Progress.MOVING]
         return max(_SOON, min(times, default=now + rollout.patience) - now)
 
-    def _progress(self, one: Intent, rollout: Rollout) -> Progress:
-        state, now = self._state(one), self._clock.now()
-        seen = report(one.name, self._loop.desired, self._loop.observed, now, self._loop.policy)
-        where = progress_of(one, state, seen)
-        if where is not Progress.MOVING:
-            self._moving.pop(one.name, None)
-            return where
-        stage = stage_of(one, state)
-        if one.name not in self._moving or stage > self._moving[one.name][0]:
-            self._moving[one.name] = (stage, now)
-        late = now >= overdue_at(one, state, self._moving[one.name][1], rollout.patience)
-        return Progress.FAILED if late else Progress.MOVING
+    def _read(self, name: str, kept: dict[str, Any]) -> Rollout:
+        """The rollout as the state file has it, read once."""
+        known = self._rollouts.get(name)
+        if known is None or known[0] is not kept:
+            known = self._rollouts[name] = (kept, from_json(kept))
+        return known[1]
+
+    def _look(self, name: str, rollout: Rollout, changed: Set[str]) -> None:
+        """See where those are that changed or are on their way; all of thousands would take long."""
+        before, now, loop = self._paces.get(name, {}), self._clock.now(), self._loop
+        paces = {}
+        for member in (member for wave in rollout.waves for member in wave if self._is_member(member, name)):
+            known = before.get(member)
+            if known is not None and known.progress is not Progress.MOVING and member not in changed:
+                paces[member] = known
+                continue
+            intent, state = self._registry.processes[member], loop.observed.get(member, NOTHING_SEEN)
+            seen = report(member, loop.desired, loop.observed, now, loop.policy)
+            paces[member] = look(known, intent, state, seen, now, rollout.patience)
+        self._paces[name] = paces
 
     def _is_member(self, name: str, of_set: str) -> bool:
         one = self._registry.processes.get(name)
         return one is not None and one.owner == of_set  # the name may be another's by now
-
-    def _state(self, one: Intent) -> State:
-        return self._loop.observed.get(one.name, NOTHING_SEEN)
 
     def _is_ending(self, name: str) -> bool:
         one = self._registry.processes.get(name)
@@ -181,7 +184,6 @@ class Rollouts:
                 one = self._registry.processes[name]
                 edit.put(released(one))
         reached(FailPoint.WAVE_RELEASED)
-        self._moving.update(dict.fromkeys(names, (Stage.ENDING, self._clock.now())))
 
     def _finish(self, name: str, move: Advance) -> None:
         with self._registry.edit("the end of a rollout") as edit:
@@ -191,5 +193,7 @@ class Rollouts:
             "rollout.ended", set=name, outcome=move.outcome,
             failed=list(move.failed), skipped=list(move.skipped),
         )  # fmt: skip
+        self._paces.pop(name, None)
+        self._rollouts.pop(name, None)
         self._ended(name, move)
         self._bus.changed(set(self._registry.processes))

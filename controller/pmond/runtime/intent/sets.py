@@ -124,7 +124,7 @@ class Sets:
         """These documents of `uid` are in force now; `revision` when they changed something.
 
         A set that was somebody else's takes nothing over of what he had in mind with it. `suspension`:
-        nothing else is to come until somebody says so.
+        nothing else is to come for now; a person's own, for good, stays in its place.
         """
         before = self._records.get(name) or replace(self.fresh(name), uid=uid)
         if not self._is_of(name, uid):
@@ -148,7 +148,7 @@ class Sets:
         )
         if after.suspended is not None and after.suspended.get("digest"):
             after = replace(after, suspended=None)  # laid until other content came
-        if suspension is not None:
+        if suspension is not None and (after.suspended is None or after.suspended["until"]):
             after = replace(after, suspended=suspension)
             edit.done.append(lambda: self._bus.changed({HOLDS}))
         if name in self._records and replace(after, checked_at=before.checked_at) == before:

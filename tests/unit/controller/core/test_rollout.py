@@ -12,21 +12,18 @@ from tests.support.factories import spec
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Status
 from pmond.core.compare import compare
-from pmond.core.intent import existing
-from pmond.core.model import NOTHING_SEEN, Ending, History, Instance, Intent, Phase, State
+from pmond.core.intent import existing, held
+from pmond.core.model import NOTHING_SEEN, Ending, History, Hold, Instance, Intent, Phase, State
+from pmond.core.pace import Pace, Stage, look, overdue_at, progress_of, stage_of
 from pmond.core.report import Report
 from pmond.core.rollout import (
     Advance,
     Progress,
     Rollout,
     RolloutOptions,
-    Stage,
     advance,
     from_json,
-    overdue_at,
-    progress_of,
     rollout_of,
-    stage_of,
     to_json,
 )
 from pmond.core.step import START, CompareOptions
@@ -126,6 +123,37 @@ def test_the_grace_of_a_stop_and_the_time_to_get_ready_do_not_count() -> None:
     assert overdue_at(probed, running(Phase.STARTING), NOW, 60.0) == NOW + 360
     extended = running(Phase.STARTING, extended_until=NOW + 1000)
     assert overdue_at(probed, extended, NOW, 60.0) == NOW + 1060
+
+
+def test_what_gets_further_is_given_time_anew_and_what_does_not_has_failed() -> None:
+    def seen_at(now: float, state: State, before: Pace | None) -> Pace:
+        return look(before, intent(), state, NOT_YET, now, 60.0)
+
+    ending = seen_at(NOW, running(token=1), None)
+    assert ending == Pace(Progress.MOVING, Stage.ENDING, NOW, NOW + 60)
+    assert seen_at(NOW + 59, running(token=1), ending) == ending
+    assert seen_at(NOW + 60, running(token=1), ending).progress is Progress.FAILED
+    started = seen_at(NOW + 59, running(), ending)
+    assert started == Pace(Progress.MOVING, Stage.STARTED, NOW + 59, NOW + 119)
+    late = seen_at(NOW + 119, running(), started)
+    assert (late.progress, late.since) == (Progress.FAILED, NOW + 59)
+    assert seen_at(NOW + 200, running(), late).progress is Progress.FAILED, (
+        "being late does not pass by itself"
+    )
+    assert look(late, intent(), running(), READY, NOW + 200, 60.0) == Pace(Progress.READY), "better late"
+    again = seen_at(NOW + 300, running(token=1), Pace(Progress.HELD))
+    assert again.since == NOW + 300, "its next turn begins when it comes"
+
+
+def test_what_a_rollout_holds_back_that_goes_on_is_no_difference() -> None:
+    waiting = {"web": Intent(spec("web"), owner="file:/p", staged=True)}
+    assert compare([spec("web")], existing(waiting, {}, awaited={"web"}), OWNER).steps == ()
+
+
+def test_what_a_person_stops_waits_for_no_turn() -> None:
+    down = Hold(up=False, by="ana", at="2025-03-04T05:06:07Z")
+    after = held(Intent(spec("web"), staged=True, generation=3), down)
+    assert (after.staged, after.hold, after.generation) == (False, down, 4)
 
 
 def test_it_is_kept_as_it_is_and_read_from_what_an_older_pmond_kept() -> None:
