@@ -77,10 +77,14 @@ class Server:
         self._resume()
 
     @property
+    def displaced(self) -> tuple[str, ...]:
+        """Where things of others are now that were where the socket's file is."""
+        return self._socket.displaced if self._socket is not None else ()
+
+    @property
     def lost_its_file(self) -> bool:
         """Whether the file that was made here is gone, so that nobody new can ask."""
-        made = self._socket
-        return made is not None and made.identity is not None and not os.path.lexists(made.path)
+        return self._socket is not None and self._socket.lost_its_file
 
     def listen_anew(self, mode: int, uid: int = -1, gid: int = -1) -> None:
         """Listen at the same path with a new socket: the old one cannot be given another file.

@@ -22,6 +22,7 @@ from pmond.runtime.base import clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.folders import ensure_folder, owner_of, refuse_strangers
+from pmond.runtime.files.moving_aside import move_folder_aside
 from pmond.runtime.files.watch import Watcher
 from pmond.runtime.http.listener import socket_name
 from pmond.runtime.http.resources.pmond import Services
@@ -213,12 +214,15 @@ class Daemon:
         if self._handed.socket is not None:
             os.close(self._handed.socket)  # the configuration names another place now
         await server.start(socket, *access)
+        self._tell_displaced(*server.displaced)
 
     def _prepare_socket_folder(self) -> tuple[int, int, int]:
         """Make it if need be; answers mode, user and group of the socket's file."""
         queue = self.settings.message_queue
         owner = owner_of(queue, "message_queue")
         folder = str(Path(self._parts.socket).parent)
+        with suppress(OSError):  # what cannot be moved is refused below
+            self._tell_displaced(move_folder_aside(folder, {0, os.geteuid(), *(owner or ())[:1]}))
         refuse_strangers(folder, owner)
         ensure_folder(folder, queue.directory_mode, owner)
         refuse_strangers(
@@ -226,12 +230,17 @@ class Daemon:
         )  # again: where everybody may add things, somebody may have been faster
         return queue.file_mode, *(owner or (-1, -1))
 
+    def _tell_displaced(self, *paths: str) -> None:
+        for path in filter(None, paths):
+            self._journal.warn("daemon.moved_aside", path=path, why="it belongs to somebody else")
+
     def _keep_reachable(self) -> None:
         """Somebody may have removed the socket's file, as cleaners of temporary folders do."""
         server, socket, notify = self._server, self._parts.socket, self._parts.notify_socket
         if server.lost_its_file:
             try:
                 server.listen_anew(*self._prepare_socket_folder())
+                self._tell_displaced(*server.displaced)
                 self._journal.warn("daemon.socket_renewed", socket=socket)
             except (PmonError, OSError) as error:
                 self._journal.warn("daemon.socket_lost", socket=socket, error=str(error))
