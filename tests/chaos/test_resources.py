@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.chaos.hosts import AS_ORDINARY, OWN_DISK, WITHOUT_PIDFDS, needs, prepared
@@ -182,6 +184,56 @@ def test_27_a_tree_is_cleared_when_there_are_descriptors_to_look_at_it(machine: 
     until(lambda: pids(machine).get("tree") not in {None, main}, "it is started again", PATIENCE)
     assert not alive(left), "nothing is started beside what it left"
     assert pids(machine) == {**before, "tree": pids(machine)["tree"]}
+    assert "loop.failed" not in [line["event"] for line in machine.told()]
+
+
+def large(machine: ChaosMachine, autostart: bool = False) -> dict[str, Any]:
+    """More than is handled in one go."""
+    sleeping = {"file": "/bin/sleep", "args": ["1000"], "autostart": autostart}
+    text = json.dumps({"processes": [{**sleeping, "name": f"many{number}"} for number in range(300)]})
+    return {"documents": [{"path": f"{machine.folder}/many.json", "text": text}], "set": "many"}
+
+
+def is_told_and_changes_nothing(machine: ChaosMachine, words: str) -> None:
+    before = machine.rows().keys()
+    with pytest.raises(PmonError, match=words):
+        machine.client.post("/v1/apply", large(machine))
+    assert machine.rows().keys() == before
+    assert all(found["name"] != "many" for found in machine.client.get("/v1/sets"))
+
+
+def is_done_afterwards(machine: ChaosMachine, before: dict[str, int]) -> None:
+    machine.client.post("/v1/apply", large(machine))
+    assert len(machine.rows()) == 302
+    assert pids(machine) == before
+    assert {"request.failed", "loop.failed"}.isdisjoint(line["event"] for line in machine.told())
+
+
+def test_25_no_thread_is_to_be_had_for_a_large_manifest(machine: ChaosMachine) -> None:
+    needs(*AS_ORDINARY)
+    before = fleet(machine, *AS_ORDINARY)
+    with limit(machine.pid, "nproc", 1, *AS_ORDINARY):
+        is_told_and_changes_nothing(machine, "one more thread")
+    is_done_afterwards(machine, before)
+
+
+def test_28_the_kernel_makes_no_thread_for_a_large_manifest(machine: ChaosMachine) -> None:
+    before = fleet(machine)
+    with failing(machine.pid, "clone,clone3,fork,vfork", "EAGAIN"):
+        is_told_and_changes_nothing(machine, "one more thread")
+    is_done_afterwards(machine, before)
+
+
+def test_27_a_large_manifest_needs_no_descriptor_and_its_processes_wait_for_some(
+    machine: ChaosMachine,
+) -> None:
+    before = fleet(machine)
+    with limit(machine.pid, "nofile", machine.descriptors()):
+        machine.client.post("/v1/apply", large(machine, autostart=True))
+        is_refused(machine, "many0", "too many open files")
+        assert pids(machine) == before
+    until(lambda: len(pids(machine)) == 302, "all run", PATIENCE)
+    assert {"request.failed", "loop.failed"}.isdisjoint(line["event"] for line in machine.told())
 
 
 def disk(machine: ChaosMachine, folder: Path) -> Path:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import ParamSpec, TypeVar
 
 from pmond.runtime.base import clock
+from pmond.runtime.base.threads import ThreadShortage, shortage_told
 
 _TURN_SECONDS = 0.002
 """After this the loop goes on with something else first. To answer a request takes some turns."""
@@ -68,8 +69,19 @@ def _trim() -> None:
 
 
 async def in_thread(work: Callable[Given, Found], *args: Given.args, **kwargs: Given.kwargs) -> Found:
-    """What `work` answers. It must touch nothing that the loop changes."""
-    return await asyncio.to_thread(lambda: _spared(lambda: work(*args, **kwargs)))
+    """What `work` answers. It must touch nothing that the loop changes. Raises ThreadShortage."""
+    loop = asyncio.get_running_loop()
+    with shortage_told():
+        begun = loop.run_in_executor(None, lambda: _spared(lambda: work(*args, **kwargs)))
+    return await begun
+
+
+async def in_thread_or_here(work: Callable[Given, Found], *args: Given.args, **kwargs: Given.kwargs) -> Found:
+    """The same for a look at things, which is had in any case: without a thread the loop waits for it."""
+    try:
+        return await in_thread(work, *args, **kwargs)
+    except ThreadShortage:
+        return work(*args, **kwargs)
 
 
 def _spared(work: Callable[[], Found]) -> Found:

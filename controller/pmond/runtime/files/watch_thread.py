@@ -22,7 +22,7 @@ Post = Callable[[Callable[[], None]], None]
 
 
 class WatchThread:
-    """Its methods return at once. Raises RuntimeError when no thread is to be had."""
+    """Its methods return at once. Raises OSError when no thread is to be had, or no descriptor for it."""
 
     def __init__(self, make: Callable[[Post], Watcher]) -> None:
         """`make` is called in the thread."""
@@ -34,7 +34,7 @@ class WatchThread:
         try:
             # It must not hold up the end of pmond: a look cannot be broken off.
             start_thread(self._run, "watch")
-        except RuntimeError:
+        except OSError:
             self._loop.close()
             raise
 

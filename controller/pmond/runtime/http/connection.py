@@ -30,6 +30,7 @@ from pmond.runtime.http.messages import (
     error_response,
 )
 from pmond.runtime.http.parser import RequestParser
+from pmond.runtime.http.shortage import shortage
 
 
 class Host(Protocol):
@@ -197,6 +198,8 @@ class Connection(asyncio.Protocol):
             return self._internal(request, error)
 
     def _internal(self, request: Request, error: Exception) -> Response:
+        if (missing := shortage(error)) is not None:
+            return error_response(missing)
         identifier = secrets.token_hex(4)
         self._host.report(identifier, f"{request.method} {request.path}", error)
         why = f"cannot answer: internal error {identifier}"

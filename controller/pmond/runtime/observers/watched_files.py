@@ -78,7 +78,7 @@ class WatchedFiles:
         if self._thread is None:
             try:
                 self._thread = WatchThread(self._make)
-            except RuntimeError as error:  # the next look tries again
+            except OSError as error:  # the next look tries again
                 self._journal.warn("watch.no_thread", error=str(error))
                 return
         # Before they are read, so that no change goes unseen.

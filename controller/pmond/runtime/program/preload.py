@@ -8,10 +8,11 @@ version than the rest of it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 
 from pmon3_schema.process import ProcessSpec
-from pmond.runtime.base.threads import start_thread
+from pmond.runtime.base.threads import ThreadShortage, start_thread
 from pmond.runtime.http.routes import ROUTES
 
 AFTER = 0.3
@@ -29,7 +30,8 @@ MODULES = (
 
 def begin() -> None:
     """Import what has not been needed yet, beside the loop."""
-    start_thread(import_rest, "late imports")
+    with suppress(ThreadShortage):  # then each is imported when it is needed
+        start_thread(import_rest, "late imports")
 
 
 def import_rest() -> None:

@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 
 from pmond.runtime.base.failpoints import FailPoint, reached
+from pmond.runtime.base.threads import shortage_told
 from pmond.runtime.state.transaction import Statements, Transaction
 
 _PAGES = 1000
@@ -69,7 +70,9 @@ class Staging:
     async def sync(self) -> None:
         """Have what was written so far reach the disk, so that the commit need not wait for it."""
         with suppress(OSError):  # the commit will say what is wrong
-            await asyncio.get_running_loop().run_in_executor(self._thread, _sync, self._log)
+            with shortage_told():
+                synced = asyncio.get_running_loop().run_in_executor(self._thread, _sync, self._log)
+            await synced
 
     @contextmanager
     def committed(self) -> Iterator[Transaction]:

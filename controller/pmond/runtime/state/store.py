@@ -29,7 +29,7 @@ from msgspec.structs import replace
 
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
-from pmond.runtime.base.threads import thread_pool
+from pmond.runtime.base.threads import ThreadShortage, shortage_told, thread_pool
 from pmond.runtime.state.intent_rows import decode_intent
 from pmond.runtime.state.records import (
     Batch,
@@ -191,7 +191,13 @@ class Store:
     def checkpoint(self) -> None:
         """Bring what a large change has written from the log into the file, by a thread."""
         db, loop = self._db, asyncio.get_running_loop()
-        self._checkpointing = self._thread.submit(_checkpoint, db)
+        try:
+            with shortage_told():
+                self._checkpointing = self._thread.submit(_checkpoint, db)
+        except ThreadShortage:  # a later commit tries again
+            # The old one would do it too, some day, beside whatever the loop does then.
+            self._thread = thread_pool(1)
+            return
         self._checkpointing.add_done_callback(
             lambda done: loop.call_soon_threadsafe(self._checkpointed, done)
         )

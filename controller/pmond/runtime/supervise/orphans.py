@@ -26,6 +26,8 @@ _GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL; the default of `stop.timeout`."""
 _LONGEST = 2 * _GRACE
 """Seconds until `clear` gives up: those that are asked first are killed in the middle of it."""
+_LOOK_AGAIN = 1.0
+"""Seconds, where nobody could look."""
 _AFTER_EXITS = 0.05
 """Seconds to let exits gather: one look at all children serves a thousand exits."""
 
@@ -88,7 +90,12 @@ class Orphans:
             self._timer = None
         now = self._clock.now()
         found: dict[Identity, float] = {}
-        for marker, identities in self._suspects():
+        try:
+            suspects = list(self._suspects())
+        except OSError:  # no descriptor is left to look with: nobody is forgotten
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look)
+            return
+        for marker, identities in suspects:
             if self._is_stray(marker):
                 for identity in identities:
                     if identity not in found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from pmond.core.model import NOTHING_SEEN, Hold, Intent, State
 from pmond.core.report import SPEC_CHANGED, Report, condition_values, exit_words
 from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.base.long_work import MANY, cooperative_map, in_thread
+from pmond.runtime.base.long_work import MANY, cooperative_map, in_thread_or_here
 from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import Sets
@@ -74,7 +73,7 @@ class Publisher:
         """Where each value of a process is written, as file:line; what is not there is a default."""
         # A thread for a large manifest, which has to be read again.
         many = len(self._registry.processes) >= MANY
-        found = await in_thread(self._positions, one) if many else self._positions(one)
+        found = await in_thread_or_here(self._positions, one) if many else self._positions(one)
         return {field: f"{file}:{line}" for field, (file, line, _) in found.items()}
 
     def _positions(self, one: Intent) -> dict[str, tuple[str, int, int]]:
@@ -188,7 +187,7 @@ class Publisher:
         if len(roots) < MANY:
             return self._sampler.sample(roots, self._clock.now()) if roots else {}
         # The sampler only replaces what it keeps, so that two samples at once do each other no harm.
-        return await asyncio.to_thread(self._sampler.sample, roots, self._clock.now())
+        return await in_thread_or_here(self._sampler.sample, roots, self._clock.now())
 
     def _usage(self, one: Intent) -> Usage | None:
         roots = self._roots([one])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pmon3_schema.answers import Graph
 from pmon3_schema.protocol import Selection
-from pmond.runtime.base.long_work import in_thread
+from pmond.runtime.base.long_work import in_thread_or_here
 from pmond.runtime.http.call import Call
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sources import Sources
@@ -23,4 +23,4 @@ class GraphResource:
             edges = await self._sources.edges()
         else:
             edges = {one.name: one.spec.needs for one in self._registry.select(Selection())}
-        return await in_thread(graph_json, edges)
+        return await in_thread_or_here(graph_json, edges)

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from pmond.runtime.base.threads import thread_pool
+from pmond.runtime.base.threads import shortage_told, thread_pool
 
 if TYPE_CHECKING:
     import ssl
@@ -121,8 +121,9 @@ async def _addresses_of(host: str) -> Iterable[str]:
     except ValueError:
         pass
     loop = asyncio.get_running_loop()
-    found = await loop.run_in_executor(_resolvers(), _look_up, host)
-    return dict.fromkeys(found)
+    with shortage_told():
+        found = loop.run_in_executor(_resolvers(), _look_up, host)
+    return dict.fromkeys(await found)
 
 
 def _look_up(host: str) -> list[str]:
