@@ -14,7 +14,10 @@ from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, Target
 
 
 class Version(TypedDict):
-    """Which pmond answers, and where it keeps things. `degraded`: why the state is kept in memory only."""
+    """Which pmond answers, and where it keeps things. `degraded`: why the state is kept in memory only.
+
+    `user` is the caller, and `you_are` what it is to this pmond: owner, administrator, operator or viewer.
+    """
 
     version: str
     api: int
@@ -27,6 +30,8 @@ class Version(TypedDict):
     log_dir: str
     host: str
     degraded: str | None
+    user: str
+    you_are: str
 
 
 class Event(TypedDict):

@@ -129,6 +129,8 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
                 "log_dir": "/l",
                 "host": "h",
                 "degraded": None,
+                "user": "oscar",
+                "you_are": "operator",
             }
         ),
         ("GET", "/v1/processes"): CannedAnswer(processes),

@@ -8,16 +8,34 @@ from pmon3 import exit_codes, options, output
 from pmon3.address import connect
 from pmon3.fitting import WRAP, Column
 from pmon3.table import GREEN, RED, YELLOW, Style, table
+from pmon3_schema.errors import ErrorCode, PmonError
 
 
 def command(shape: options.Output = options.OutputFormat.TABLE) -> int:
     """Show which mechanisms pmond found and uses here.
 
-    Exit code 1 when one of them has failed.
+    And what you are to it, by `access` in config.yml; who does not administer pmond is told that alone.
+    Exit code 1 when a mechanism has failed.
     """
-    checks = connect().get("/v1/doctor")["checks"]
+    client = connect()
+    version = client.get("/v1/version")
+    try:
+        checks = client.get("/v1/doctor")["checks"]
+    except PmonError as error:
+        if error.code is not ErrorCode.FORBIDDEN:
+            raise
+        checks = []
+    checks.append(_access(version, everything=bool(checks)))
     output.emit(checks, shape.value, lambda style: _table(checks, style))
     return exit_codes.NEGATIVE if any(check["status"] == "failed" for check in checks) else exit_codes.DONE
+
+
+def _access(version: dict[str, Any], everything: bool) -> dict[str, Any]:
+    message = version.get("user", "")
+    if not everything:
+        message += ": what pmond uses of this host is told to its administrators"
+    role = version.get("you_are", "unknown")  # to one of an older version
+    return {"name": "access", "status": "ok", "in_use": f"you are: {role}", "message": message}
 
 
 def _table(checks: list[dict[str, Any]], style: Style) -> str:

@@ -16,7 +16,10 @@ def command(
     client_only: Annotated[bool, typer.Option("--client", help="Do not ask pmond.")] = False,
     shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
-    """Show the versions of pmon3 and of pmond."""
+    """Show the versions of pmon3 and of pmond.
+
+    And what you are to that pmond: owner, administrator, operator or viewer.
+    """
     daemon = None if client_only else _daemon()
     answer: dict[str, Any] = {"name": "pmon3", "version": __version__, "pmond": daemon}
     output.emit(answer, shape.value, lambda _: _text(daemon))
@@ -35,8 +38,8 @@ def _daemon() -> dict[str, Any] | None:
 
 def _text(daemon: dict[str, Any] | None) -> str:
     text = f"pmon3 version {__version__}\n"
-    return (
-        f"{text}pmond version {daemon['version']} (pid {daemon['pid']}, {daemon['socket']})\n"
-        if daemon
-        else text
-    )
+    if daemon is None:
+        return text
+    text += f"pmond version {daemon['version']} (pid {daemon['pid']}, {daemon['socket']})\n"
+    # One of an older version does not say it.
+    return text + (f"you are: {daemon['you_are']} ({daemon['user']})\n" if "you_are" in daemon else "")

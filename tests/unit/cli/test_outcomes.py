@@ -239,7 +239,23 @@ def test_overview_lists_every_verb(run: Run) -> None:
 
 def test_versions(daemon: FakeDaemon, run: Run) -> None:
     assert run("version").out.splitlines()[1].startswith("pmond version 9.9 (pid 1, ")
+    assert run("version").out.splitlines()[2] == "you are: operator (oscar)"
+    assert json.loads(run("version", "-o", "json").out)["pmond"]["you_are"] == "operator"
     assert run("--version").out.startswith("pmon3 version ")
+
+
+def test_doctor_says_to_everybody_what_he_is(daemon: FakeDaemon, run: Run) -> None:
+    check = {"name": "privileges", "status": "ok", "in_use": "root", "message": ""}
+    daemon.answers["GET", "/v1/doctor"] = CannedAnswer({"checks": [check]})
+    told = json.loads(run("doctor", "-o", "json").out)
+    assert [one["name"] for one in told] == ["privileges", "access"]
+    assert told[-1]["in_use"] == "you are: operator"
+    why = {"error": {"code": "forbidden", "message": "cannot do that", "hint": ""}}
+    daemon.answers["GET", "/v1/doctor"] = CannedAnswer(why, 403)
+    ran = run("doctor")
+    assert ran.code == 0
+    assert "you are: operator" in ran.out
+    assert "is told to its administrators" in " ".join(ran.out.replace("║", " ").split())
 
 
 def test_logs_are_printed_as_they_are(daemon: FakeDaemon, run: Run) -> None:

@@ -16,6 +16,7 @@ from pmon3_schema.answers import Change, PlannedAction
 from pmon3_schema.errors import PmonError
 from pmon3_schema.settings import AccessSettings
 from pmon3_schema.status import ProcessStatus
+from pmond.core.program_words import without_words
 from pmond.runtime.access import users
 from pmond.runtime.access.authority import RIGHTS, AccessRules, Authority, Right, Role
 from pmond.runtime.access.masking import masked, masked_action, masked_row
@@ -177,6 +178,27 @@ def test_masking_shows_names_and_hides_values() -> None:
     assert masked({"reload": {"command": ["curl", "sekret"]}}) == {"reload": {"command": "***"}}
     row = cast(ProcessStatus, process(1, "web", args=["a"]))
     assert masked_row(row) == {**row, "args": ["***"]}
+
+
+FAILED = "unhealthy: its live probe failed 3 times in a row"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "not ready within 1m 5s",
+        FAILED,
+        f"waiting for db, which failed: {FAILED}",
+        "not ready yet",
+        "not ready",
+        "asked to end: not ready within 5s",
+        "ready",
+    ],
+)
+@pytest.mark.parametrize("words", ["x", "not ready: x", "x\ny; it is not restarted"])
+def test_masking_what_a_program_has_said(sentence: str, words: str) -> None:
+    assert without_words(f"{sentence}: {words}") == f"{sentence}: ***"
+    assert without_words(sentence) == sentence
 
 
 def planned(change: Change) -> PlannedAction:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pmon3_schema.answers import Change, PlannedAction
-from pmon3_schema.status import ProcessStatus
+from pmon3_schema.answers import Change, Event, PlannedAction
+from pmon3_schema.status import Condition, ProbeStatus, ProcessStatus
+from pmond.core.program_words import MASK, without_words
 
-MASK = "***"
 _SECRET_FIELDS = ("args", "env_vars", "reload", "ready", "live", "hooks")
 """Fields that may carry secrets: variables, and whatever becomes a command line or a request."""
 
@@ -19,8 +19,25 @@ def masked(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def masked_row(row: ProcessStatus) -> ProcessStatus:
-    """The same of a status object."""
-    return {**row, "args": [MASK] * len(row["args"])}
+    """The same of a status object, without what its probes and the program itself have said."""
+    probes: dict[str, ProbeStatus] = {
+        which: {**probe, "message": probe["message"] and MASK} for which, probe in row["probe"].items()
+    }
+    args, said = [MASK] * len(row["args"]), row["reason"]
+    if row["ready"] and any(probe["kind"] == "notify" for probe in probes.values()):
+        said = said and MASK  # a status in its own words is all that there is to say
+    return {**row, "args": args, "probe": probes, "reason": without_words(said)}
+
+
+def masked_condition(condition: Condition, row: ProcessStatus) -> Condition:
+    """A condition of a process whose masked row this is."""
+    message = row["reason"] if condition["type"] == "Ready" else without_words(condition["message"])
+    return {**condition, "message": message}
+
+
+def masked_event(event: Event) -> Event:
+    """A line of history without what a program has said."""
+    return {**event, "message": without_words(event["message"])}
 
 
 def masked_action(action: PlannedAction) -> PlannedAction:

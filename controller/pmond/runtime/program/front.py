@@ -52,7 +52,9 @@ def server_of(
         journal.error("request.failed", error, id=identifier, where=where)
 
     known = Identification(clock.wall(), configuration.socket, configuration.places.config_file, folder.path)
-    daemon = DaemonResource(known, circumstances, services, openapi.document)
+    daemon = DaemonResource(
+        known, circumstances, services, lambda peer: configuration.authority().role(peer), openapi.document
+    )
     resources = _resources(parts, configuration.authority, folder.store, services, clock)
     dispatcher = Dispatcher((*resources, daemon), configuration.authority)
     limits = limits_within(free_descriptors())
@@ -82,7 +84,7 @@ def _resources(
         ),
         SetResource(set_view, ownership, sources, parts.rollbacks, visibility),
         LogResource(registry, logs),
-        EventResource(registry, store, bus),
+        EventResource(registry, store, bus, visibility),
         GraphResource(registry, sources),
         GroupResource(registry, publisher, visibility),
         MetricResource(MetricsView(registry, loop, parts.instances, publisher, set_view, clock)),

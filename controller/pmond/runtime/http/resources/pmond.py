@@ -12,6 +12,8 @@ from msgspec import Struct
 from pmon3_schema._version import __version__
 from pmon3_schema.answers import Check, Doctor, Nothing, Version
 from pmon3_schema.protocol import Shutdown, Upgrade
+from pmond.runtime.access.authority import Role
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.http.call import Call
 
 _API = 1
@@ -47,18 +49,20 @@ class Circumstances(Struct, frozen=True):
 
 
 class DaemonResource:
-    """Answers for the whole. `description`: the document of `openapi`."""
+    """Answers for the whole. `role`: what a caller is to it; `description`: the document of `openapi`."""
 
     def __init__(
         self,
         identification: Identification,
         circumstances: Callable[[], Circumstances],
         services: Services,
+        role: Callable[[Principal], Role],
         description: Callable[[], dict[str, Any]],
     ) -> None:
         self._identification = identification
         self._circumstances = circumstances
         self._services = services
+        self._role = role
         self._description = description
 
     async def openapi(self, call: Call[None]) -> dict[str, Any]:
@@ -78,6 +82,8 @@ class DaemonResource:
             "log_dir": now.log_dir,
             "host": platform.node(),
             "degraded": now.degraded,
+            "user": call.peer.user,
+            "you_are": self._role(call.peer).value,
         }
 
     async def doctor(self, call: Call[None]) -> Doctor:

@@ -25,4 +25,6 @@ class WaitResource:
         found = await self._waiter.wait(
             body, lambda one: self._logs.of(one, peer), lambda: self._sets.set_status(body.set, peer)
         )
-        return {**found, "processes": await self._visibility.rows(found["processes"], peer)}
+        rows = await self._visibility.rows(found["processes"], peer)
+        failures = self._visibility.failures(found["failures"], {row["name"]: row for row in rows}, peer)
+        return {**found, "processes": rows, "failures": failures}
