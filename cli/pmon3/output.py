@@ -46,11 +46,21 @@ class MissedGoal(PmonError):
         return body
 
     def lines(self) -> list[str]:
-        """One line for each process that is not there, followed by the end of its log; of many the first."""
+        """One line for each process that is not there, followed by the end of its log; of many the first.
+
+        Of one that is in the way of others the log is shown once, under what says whose it is.
+        """
         lines = []
+        told = {failure["name"] for failure in self.failures[:_FAILURES_SHOWN]}
         for failure in self.failures[:_FAILURES_SHOWN]:
             lines.append(visible(f"  {failure['name']}: {failure['reason']}"))
-            lines += [f"    | {visible(line)}" for line in failure["log_tail"].splitlines()]
+            blocker = failure.get("blocker", "")
+            tail = [f"    | {visible(line)}" for line in failure["log_tail"].splitlines()]
+            if blocker and (blocker in told or not tail):
+                continue
+            lines += [visible(f"    the end of the log of {blocker}:")] if blocker else []
+            lines += tail
+            told.add(blocker)
         more = len(self.failures) - _FAILURES_SHOWN
         return [*lines, f"  and {more} more (pmon3 ls --failed)"] if more > 0 else lines
 

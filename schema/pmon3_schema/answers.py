@@ -267,12 +267,14 @@ class Names(TypedDict):
 class WaitFailure(TypedDict):
     """A target that cannot get into the state any more by itself, or is not in it in time.
 
-    `log_tail` is the end of its log as text; empty where there is none that the caller may read.
+    `blocker` is the dependency that is in its way for good, if one is. `log_tail` is the end of its log,
+    or of its blocker's, as text; empty where there is none that the caller may read.
     """
 
     name: str
     reason: str
     log_tail: str
+    blocker: NotRequired[str]
 
 
 Outcome = Literal["met", "timeout", "failed"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.pmond import Pmond
+from tests.support.pmond import Pmond, UnixConnection
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -218,3 +218,50 @@ def test_a_dependency_that_failed_for_good_is_named_with_its_reason(pmond: Pmond
     until(lambda: "which failed: exited with code 3" in reason_of(pmond, "web"), "the reason")
     assert pmond.row("web")["status"] == "waiting"
     pmond.until("site", "running")
+
+
+def test_whoever_waits_for_what_cannot_come_hears_at_once_who_is_in_the_way(pmond: Pmond) -> None:
+    """Ten minutes would pass otherwise: longer than any test may take."""
+    file = pmond.folder / "chain.json"
+    chain = [
+        waiter("db", "echo no disk; exit 3", restart={"policy": "never"}),
+        waiter("api", "exec sleep 1000", dependencies=["db"]),
+        waiter("web", "exec sleep 1000", dependencies=["api"]),
+    ]
+    file.write_text(json.dumps({"processes": chain}))
+    reason = "waits for api, which waits for db, which failed: exited with code 3"
+    applied = pmond.run("apply", "-f", str(file), "--timeout", "10m")
+    assert applied.returncode == 7
+    assert reason in applied.stderr and applied.stderr.count("| no disk") == 1
+    assert pmond.row("web")["status"] == "waiting" and reason in pmond.row("web")["reason"]
+    assert reason in pmond.ok("desc", "web")
+    waited = pmond.run("wait", "web", "--timeout", "10m")
+    assert waited.returncode == 1
+    assert reason in waited.stderr and "the end of the log of db:\n    | no disk" in waited.stderr
+    error = json.loads(pmond.run("wait", "web", "--timeout", "10m", "-o", "json").stderr)["error"]
+    assert error["failures"][0]["blocker"] == "db"
+    assert pmond.run("restart", "web", "--timeout", "10m").returncode == 7
+    chain[0] = waiter("db", "echo well; exec sleep 1000", restart={"policy": "never"})
+    file.write_text(json.dumps({"processes": chain}))
+    pmond.ok("apply", "-f", str(file))
+    pmond.until("web", "running")
+
+
+def test_one_who_waits_already_hears_it_when_it_happens_far_away(pmond: Pmond, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    pmond.declare(
+        waiter("db", f"read word <{gate}; exit 3", restart={"policy": "never"}, ready={"log": "never said"}),
+        waiter("api", "exec sleep 1000", dependencies=["db"]),
+        waiter("web", "exec sleep 1000", dependencies=["api"]),
+    )
+    until(lambda: reason_of(pmond, "web") == "waits for api", "it to wait")
+    wish = {"targets": [{"name": "web", "generation": 1, "token": 0}], "until": "ready", "timeout": 600}
+    asking = UnixConnection(str(pmond.socket))
+    asking.request("POST", "/v1/wait", json.dumps(wish))
+    assert pmond.ask("GET", "/v1/version").status == 200, "what was sent before has been read"
+    gate.write_text("\n")
+    answer = json.loads(asking.getresponse().read())
+    (failure,) = answer["failures"]
+    assert (answer["outcome"], failure["blocker"]) == ("failed", "db")
+    assert "which waits for db, which failed: exited with code 3" in failure["reason"]

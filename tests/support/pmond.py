@@ -151,7 +151,7 @@ class Pmond:
 
     def ask(self, method: str, target: str, body: Any = None) -> Answer:
         """One HTTP request on a connection of its own."""
-        connection = _UnixConnection(str(self.socket))
+        connection = UnixConnection(str(self.socket))
         try:
             content = None if body is None else json.dumps(body)
             connection.request(method, target, content, {"Content-Type": "application/json"})
@@ -286,7 +286,9 @@ def alive(pid: int) -> bool:
     return state_of(pid) not in ("", "Z", "X")
 
 
-class _UnixConnection(HTTPConnection):
+class UnixConnection(HTTPConnection):
+    """HTTP over the socket of a pmond."""
+
     def __init__(self, path: str) -> None:
         super().__init__("pmond", timeout=PATIENCE)
         self._path = path

@@ -70,7 +70,9 @@ class Decision(Struct, frozen=True):
     waits_for: tuple[str, ...] = ()
     """Dependencies that are not met."""
     blocker: str = ""
-    """One of them that will not be met by itself any more."""
+    """One of them that failed for good: it will not be met by itself any more."""
+    idle: str = ""
+    """One of them that is stopped, or is not started by itself."""
 
 
 class Case(Struct, frozen=True):

@@ -27,7 +27,9 @@ class Waiting(Struct, frozen=True):
     wake_at: float | None = None
     """When time alone may meet it."""
     hopeless: bool = False
-    """It will not be met by itself any more."""
+    """It failed for good: it will not be met by itself any more."""
+    idle: bool = False
+    """Nobody wants it to run."""
 
 
 def unmet(case: Case, need: Dependency) -> Waiting | None:
@@ -50,7 +52,8 @@ def _without_instance(case: Case, need: Dependency, intent: Intent, state: State
     if is_completed(intent.spec, state) and not fresh:
         return None
     if not case.desired.up(name):
-        return Waiting(name, f"{name}, which is stopped (pmon3 start {name})")
+        idle = not intent.up_in_turn and not intent.deleting
+        return Waiting(name, f"{name}, which is stopped (pmon3 start {name})", idle=idle)
     failed = failed_for_good(replace(case, name=name, wanted=intent, state=state))
     if failed is None:
         return Waiting(name, name)

@@ -65,7 +65,7 @@ def progress_of(intent: Intent, state: State, seen: Report) -> Progress:
     if intent.deferred or intent.staged:
         return Progress.HELD
     if stage_of(intent, state) is Stage.ENDING:
-        return Progress.MOVING
+        return Progress.FAILED if seen.blocker else Progress.MOVING
     if seen.ready:
         return Progress.READY
     ending, ended = state.history.ending, state.instance is None

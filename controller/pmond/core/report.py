@@ -54,6 +54,8 @@ class Report(Struct, frozen=True):
     ready: bool
     next_start_at: float | None
     """When it is started again, in the loop's time, if that is known."""
+    blocker: str = ""
+    """The dependency that failed for good, where it waits for one."""
 
 
 def report(name: str, desired: Desired, observed: Observed, now: float, policy: Policy) -> Report:
@@ -68,7 +70,7 @@ def report(name: str, desired: Desired, observed: Observed, now: float, policy: 
     ready = status is Status.COMPLETED or (
         status is Status.RUNNING and not _lost_readiness(desired, name, state)
     )
-    return Report(status, reason, ready, next_start_at)
+    return Report(status, reason, ready, next_start_at, decision.blocker)
 
 
 def _lost_readiness(desired: Desired, name: str, state: State) -> bool:

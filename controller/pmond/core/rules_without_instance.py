@@ -31,6 +31,7 @@ def _await_dependencies(case: Case) -> Decision | None:
         wake_at=min(times) if times else None,
         waits_for=tuple(wait.name for wait in waits),
         blocker=next((wait.name for wait in waits if wait.hopeless), ""),
+        idle=next((wait.name for wait in waits if wait.idle), ""),
     )
 
 

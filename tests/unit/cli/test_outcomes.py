@@ -103,6 +103,24 @@ def test_a_missed_goal_prints_the_table_and_says_why(
     assert error["code"] == word and error["failures"][0]["name"] == "web"
 
 
+def test_the_log_of_who_is_in_the_way_is_shown_once_and_called_its_own(daemon: FakeDaemon, run: Run) -> None:
+    def one(name: str, tail: str, blocker: str) -> dict[str, str]:
+        return {"name": name, "reason": f"waits for {blocker}", "log_tail": tail, "blocker": blocker}
+
+    failed = [one("api", "no disk\n", "db"), one("web", "no disk\n", "db"), one("zoo", "", "cat")]
+    daemon.answers["POST", "/v1/wait"] = CannedAnswer(
+        {"outcome": "failed", "processes": [], "failures": failed}
+    )
+    ran = run("restart", "web")
+    assert ran.err.count("    | no disk") == 1
+    assert (
+        "  api: waits for db\n    the end of the log of db:\n    | no disk\n  web: waits for db\n" in ran.err
+    )
+    assert "log of cat" not in ran.err
+    failed.append(one("db", "no disk\n", ""))
+    assert "the end of the log" not in run("restart", "web").err, "it stands under its own name"
+
+
 @pytest.mark.parametrize(("outcome", "code"), [("met", 0), ("failed", 1), ("timeout", 4)])
 def test_wait_answers_no_with_1_and_too_late_with_4(
     daemon: FakeDaemon, run: Run, outcome: str, code: int

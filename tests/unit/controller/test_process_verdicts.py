@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.factories import desired, wanted
 
 from pmon3_schema.goals import parse
@@ -99,3 +100,30 @@ def test_a_crash_after_it_was_asked_for_fails_a_start_and_not_who_waits_whatever
 def test_a_process_that_an_error_of_pmond_keeps_from_moving_gets_nowhere() -> None:
     found = verdict("ready", wanted(token=1), RUNS, quarantined={"web": "KeyError: 'x'"})
     assert found == Verdict(failed=True, reason="internal error: KeyError: 'x'")
+
+
+@pytest.mark.parametrize("until", ["ready", "completed", "exited", "synced"])
+def test_what_needs_one_that_failed_for_good_gets_nowhere_and_says_who_it_is(until: str) -> None:
+    web, db = wanted(token=1, dependencies=["db"]), wanted("db", restart={"policy": "never"}, token=1)
+
+    def judged(decided: int, db: Intent) -> Verdict:
+        failed = {"db": ended(3)}
+        sight = Sight(desired(web, db), failed, NOW, Policy(), {"web": decided}, {}, lambda name: False)
+        return judge(Promise(name="web", token=1, generation=1), parse(until).conditions[0], sight)
+
+    found = judged(1, db)
+    assert (found.failed, found.blocker, {*found.awaits}) == (True, "db", {"db"})
+    assert found.reason == "waits for db, which failed: exited with code 3; it is not restarted"
+    assert not judged(0, db).failed, "not before it was looked at"
+    again = judged(1, replace(db, token=2))
+    assert (again.failed, {*again.awaits}) == (False, {"db"}), "it is started again: judged when that changes"
+
+
+def test_who_waits_for_a_stop_does_not_mind_who_is_in_the_way() -> None:
+    want = wanted(token=1, dependencies=["db"])
+    sight = Sight(
+        desired(want, wanted("db", held=False)), {}, NOW, Policy(), {"web": 1}, {}, lambda name: False
+    )
+    promise = Promise(name="web", token=0, generation=1)
+    assert not judge(promise, parse("stopped").conditions[0], sight).failed
+    assert judge(promise, parse("ready").conditions[0], sight).failed

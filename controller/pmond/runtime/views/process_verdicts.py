@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema.goals import WaitCondition
 from pmon3_schema.protocol import Promise
 from pmon3_schema.status import FINAL, Status
+from pmond.core.blocked import blocked
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Intent, Observed, Policy
 from pmond.core.report import Report, condition_values, report
 from pmond.runtime.views.wait_conditions import Verdict
@@ -32,8 +34,23 @@ class Sight(Struct, frozen=True):
     """Whether a set is being rolled out."""
 
 
+_BY_RUNNING = frozenset({"ready", "completed", "exited", "synced"})
+"""Conditions that a process which is never started cannot meet."""
+
+
 def judge(target: Promise, condition: WaitCondition, sight: Sight) -> Verdict:
     """Whether a process is where a caller wants it, or cannot get there without somebody acting."""
+    found = _judged(target, condition, sight)
+    looked_at = sight.decided.get(target.name, 0) >= target.generation
+    if found.met or found.failed or not looked_at or condition.word not in _BY_RUNNING:
+        return found
+    way = blocked(target.name, sight.desired, sight.observed, sight.now, sight.policy)
+    if not way.by:
+        return replace(found, awaits=way.seen)
+    return Verdict(failed=True, reason=way.reason, blocker=way.by, awaits=way.seen)
+
+
+def _judged(target: Promise, condition: WaitCondition, sight: Sight) -> Verdict:
     one = sight.desired.wanted.get(target.name)
     until = condition.word
     if one is None:

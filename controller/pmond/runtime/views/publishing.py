@@ -15,6 +15,7 @@ from pmon3_schema.origins import positions
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import SpecChange, mask
 from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, Status
+from pmond.core.blocked import blocked
 from pmond.core.case import waits_for_restart
 from pmond.core.difference import pending
 from pmond.core.model import NOTHING_SEEN, Hold, Intent, State
@@ -96,7 +97,16 @@ class Publisher:
     def row(self, one: Intent, usage: Usage | None = None) -> ProcessStatus:
         """One status object; `usage` None: nothing is measured."""
         state = self._loop.observed.get(one.name, NOTHING_SEEN)
-        return self._composed(one, state, reported(self._loop, one.name, self._clock.now()), usage)
+        return self._composed(one, state, self._explained(one.name), usage)
+
+    def _explained(self, name: str) -> Report:
+        """The report; of one that waits in vain, however far away who is in the way is, with who that is."""
+        loop, now = self._loop, self._clock.now()
+        seen = reported(loop, name, now)
+        if seen.status is not Status.WAITING or seen.blocker:
+            return seen
+        way = blocked(name, loop.desired, loop.observed, now, loop.policy)
+        return replace(seen, reason=way.reason) if way.by else seen
 
     def _composed(self, one: Intent, state: State, seen: Report, usage: Usage | None) -> ProcessStatus:
         loop, spec = self._loop, one.spec

@@ -17,6 +17,10 @@ class Verdict(Struct, frozen=True):
     met: bool = False
     failed: bool = False
     reason: str = ""
+    blocker: str = ""
+    """The dependency that is in the way for good."""
+    awaits: frozenset[str] = frozenset()
+    """Dependencies that it waits for: when one of them changes, it is judged again."""
 
 
 def together(goal: Goal, verdicts: Sequence[Verdict]) -> Verdict:
@@ -27,6 +31,8 @@ def together(goal: Goal, verdicts: Sequence[Verdict]) -> Verdict:
         every(verdict.met for verdict in verdicts),
         some(verdict.failed for verdict in verdicts),
         "; ".join(reasons),
+        next((verdict.blocker for verdict in verdicts if verdict.blocker), ""),
+        frozenset().union(*(verdict.awaits for verdict in verdicts)),
     )
 
 

@@ -8,7 +8,7 @@ the goal is out of reach without somebody acting: the process failed, it was sto
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pmon3_schema.answers import Outcome, WaitFailure, WaitOutcome
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -65,10 +65,12 @@ class Waiter:
             changed = set(judged)
             while True:
                 # Only what changed: judging all of a thousand at each change would take seconds.
-                found = [by_name[name] for name in changed & judged]
+                found = [by_name[name] for name in self._touched(changed, verdicts) & judged]
                 verdicts.update(
                     await cooperative_map(found, lambda one: self._judge_all(one, goal.part(of_set=False)))
                 )
+                # Who is in the way may be no target, and far away.
+                changes.include(frozenset().union(*(verdicts[one.name].awaits for one in found)))
                 whole = self._judge_set(goal.part(of_set=True), stands, changes)
                 outcome = None if changes.unread else outcome_of(goal, verdicts.values(), whole)
                 left = deadline - self._clock.now()
@@ -76,6 +78,10 @@ class Waiter:
                     said = verdicts if whole is None else verdicts | {f"set {wish.set}": whole}
                     return await self._answer(outcome or "timeout", by_name, said, readable)
                 changed = await changes.wait(left)
+
+    def _touched(self, changed: set[str], verdicts: Mapping[str, Verdict]) -> set[str]:
+        """Those that changed, and those that wait for them."""
+        return changed | {name for name, one in verdicts.items() if one.awaits and one.awaits & changed}
 
     def _judge_set(self, goal: Goal, stands: Callable[[], SetStatus], changes: ChangeWatch) -> Verdict | None:
         """The verdict on what of the goal is about a set; None: nothing is."""
@@ -111,7 +117,9 @@ class Waiter:
         return {"outcome": outcome, "processes": rows, "failures": failures}
 
     def _failure(self, name: str, verdict: Verdict, readable: Readable) -> WaitFailure:
-        return {"name": name, "reason": verdict.reason, "log_tail": self._tail(name, readable)}
+        # What matters stands in the log of the one that is in the way.
+        tail = self._tail(verdict.blocker or name, readable)
+        return {"name": name, "reason": verdict.reason, "log_tail": tail, "blocker": verdict.blocker}
 
     def _tail(self, name: str, readable: Readable) -> str:
         one = self._registry.processes.get(name)

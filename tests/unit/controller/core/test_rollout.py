@@ -109,6 +109,12 @@ def test_what_is_held_back_or_need_not_run_is_no_failure() -> None:
     assert progress_of(intent(autostart=False), NOTHING_SEEN, NOT_YET) is Progress.READY
 
 
+def test_one_that_waits_for_what_failed_for_good_has_failed_too_and_at_once() -> None:
+    blocked = Report(Status.WAITING, "waits for db, which failed", False, None, blocker="db")
+    assert progress_of(intent(), NOTHING_SEEN, blocked) is Progress.FAILED
+    assert progress_of(intent(), running(token=1), NOT_YET) is Progress.MOVING
+
+
 def test_the_time_limit_is_one_of_progress_and_begins_anew_with_each_stage() -> None:
     stages = [stage_of(intent(), state) for state in (running(token=1), NOTHING_SEEN, running(token=2))]
     assert stages == [Stage.ENDING, Stage.ENDING, Stage.STARTED]
