@@ -46,6 +46,14 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("pmon3 logf web worker", "several at once, with their names in front"),
         ("pmon3 logf -g front -n 0", "only what is new, of a group"),
     ),
+    "signal": (
+        ("pmon3 signal web USR1", "to its main program"),
+        ("pmon3 signal web worker HUP --tree", "to all processes of two"),
+    ),
+    "reload": (
+        ("pmon3 reload web", "by its reload.command, or a SIGHUP"),
+        ("pmon3 reload -g front", "all of a group"),
+    ),
     "start": (
         ("pmon3 start web", "lift a stop"),
         ("pmon3 start web -e 'PORT=81 MODE=prod'", "with these variables instead of all there were"),
@@ -130,8 +138,13 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("pmon3 wait --set app.yaml --for synced", "until what runs is what the file says"),
     ),
     "pid": (
-        ("kill -HUP $(pmon3 pid web)", "a signal"),
+        ("ls -l /proc/$(pmon3 pid web)/fd", "what it has open"),
         ("pmon3 pid", "of pmond itself"),
+    ),
+    "cat": (("pmon3 cat web", "its entry, with the line that each value comes from"),),
+    "shell": (
+        ("sudo pmon3 shell web", "look round where it runs, as whom it runs"),
+        ("pmon3 shell web -- env", "one command there"),
     ),
     "dgraph": (("pmon3 dgraph -o dot | dot -Tsvg > graph.svg", "as a picture"),),
     "metrics": (

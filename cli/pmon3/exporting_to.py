@@ -52,7 +52,5 @@ def _delivered(handed: Handed, into: str | None, strict: bool) -> int:
 
 def _places(client: Client, name: str) -> Mapping[str, str]:
     """File and line of the fields that a manifest declares."""
-    origins: dict[str, str] = client.get(f"/v1/processes/{path_segment(name)}", [("usage", "0")]).get(
-        "origins", {}
-    )
+    origins: dict[str, str] = client.get(f"/v1/processes/{path_segment(name)}").get("origins", {})
     return origins

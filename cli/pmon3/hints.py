@@ -53,8 +53,8 @@ OPTIONS: dict[str, dict[str, str]] = {
         "-s": "declare stop.signal in a manifest", "--signal": "declare stop.signal in a manifest",
     },
     "kill": {
-        "-s": "kill -HUP $(pmon3 pid NAME) sends a signal",
-        "--signal": "kill -HUP $(pmon3 pid NAME) sends a signal",
+        "-s": "pmon3 signal NAME HUP sends a signal",
+        "--signal": "pmon3 signal NAME HUP sends a signal",
     },
     "up": {
         "--build": "there is nothing to build", "--force-recreate": "pmon3 restart NAME starts it anew",

@@ -23,12 +23,11 @@ class SaidHere(NamedTuple):
 
 
 _NO_REPLICAS = "a process has no replicas yet: declare each under its own name"
-_SIGNAL = "kill -HUP $(pmon3 pid NAME) sends a signal"
 _LOG_SIZE = "nothing empties a log: log_rotate in the manifest keeps it in size"
 _NOTHING_TO_SAVE = "nothing has to be saved: what was submitted is kept, and pmon3 export prints it"
 _OWN_LOG = "pmond's own log is pmond.log in its state folder, or the journal of systemd"
 _NO_FORMATTER = "nothing formats a manifest; pmon3 convert FILE writes it anew, without comments"
-_FREEZE = "nothing freezes a process but kill -STOP $(pmon3 pid NAME), and -CONT goes on"
+_FREEZE = "pmon3 signal NAME STOP freezes a program, and CONT lets it go on"
 
 BY_TOOL: dict[str, dict[str, SaidHere]] = {
     "supervisorctl": {
@@ -39,12 +38,10 @@ BY_TOOL: dict[str, dict[str, SaidHere]] = {
         "maintail": SaidHere("", _OWN_LOG),
         "reread": SaidHere("diff"),
         "shutdown": SaidHere("down"),
-        "signal": SaidHere("", _SIGNAL),
         "tail": SaidHere("log", "with -f: pmon3 logf"),
         "update": SaidHere("apply -f FILE", "what pmond follows is read by itself"),
     },
     "systemctl, journalctl": {
-        "cat": SaidHere("export yaml NAME"),
         "daemon-reload": SaidHere("reconcile"),
         "disable": SaidHere("set NAME autostart=false --write", "pmon3 hold stops it too"),
         "enable": SaidHere("set NAME autostart=true --write"),
@@ -54,7 +51,6 @@ BY_TOOL: dict[str, dict[str, SaidHere]] = {
         "list-dependencies": SaidHere("dgraph"),
         "list-units": SaidHere("ls"),
         "mask": SaidHere("hold"),
-        "reload": SaidHere("", f"nothing reloads by hand: {_SIGNAL}; watch and reload in the manifest do it"),
         "reset-failed": SaidHere("start NAME", "pmon3 reset sets the counter of restarts to 0"),
         "set-property": SaidHere("set NAME FIELD=VALUE --write"),
         "try-restart": SaidHere("restart"),
@@ -75,7 +71,7 @@ BY_TOOL: dict[str, dict[str, SaidHere]] = {
         "resurrect": SaidHere("up", "what was there comes back by itself"),
         "save": SaidHere("", _NOTHING_TO_SAVE),
         "scale": SaidHere("", _NO_REPLICAS),
-        "sendSignal": SaidHere("", _SIGNAL),
+        "sendSignal": SaidHere("signal NAME SIGNAL"),
         "startup": SaidHere("service install"),
         "unstartup": SaidHere("service uninstall"),
     },

@@ -80,6 +80,21 @@ class Description(ProcessStatus):
     instances: list[InstanceStatus]
 
 
+class ProcessSurroundings(TypedDict):
+    """What the program of a process is started in, nothing masked. `limits`: by their names in a manifest."""
+
+    name: str
+    user: str
+    uid: int
+    gid: int
+    groups: list[int]
+    cwd: str
+    environment: dict[str, str]
+    umask: int | None
+    priority: int | None
+    limits: dict[str, int]
+
+
 class Targets(TypedDict):
     """What a command promises to bring about."""
 

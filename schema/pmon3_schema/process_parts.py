@@ -154,10 +154,13 @@ class ReloadSpec(Part, frozen=True):
     command: Words = field(
         (),
         effect=Effect.IN_PLACE,
-        description="the program that tells it, run as its user with $MAINPID set (on_change: reload)",
+        description="the program that tells it, run as its user with $MAINPID set"
+        " (`pmon3 reload`, on_change: reload)",
     )
     signal: SignalNumber = field(
-        1, effect=Effect.IN_PLACE, description="the signal to its main program (on_change: signal)"
+        1,
+        effect=Effect.IN_PLACE,
+        description="the signal to its main program (`pmon3 reload` without a command, on_change: signal)",
     )
     timeout: Duration = field(
         10.0, effect=Effect.IN_PLACE, description="how long the command may take before it is killed"

@@ -17,6 +17,7 @@ from msgspec import field as member
 
 from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.field_types import SignalNumber
 from pmon3_schema.fields import Bounds, Conversion, FieldStruct, InvalidValue, field
 from pmon3_schema.reading import read_json
 from pmon3_schema.rollout import MAX_PARALLEL, PATIENCE
@@ -90,6 +91,13 @@ class Action(Choice, frozen=True):
 
     changes: dict[str, Any] = field({}, description="fields of the spec that change first (restart, start)")
     force: bool = field(False, description="with SIGKILL, or although a guard objects")
+
+
+class SendSignal(Choice, frozen=True, kw_only=True):
+    """Send a signal to what runs."""
+
+    signal: SignalNumber = field(description="its name or number")
+    tree: bool = field(False, description="to the whole trees instead of the main programs")
 
 
 class Document(Body, frozen=True):

@@ -172,14 +172,16 @@ PAIRS: tuple[Pair, ...] = (
         "say in `watch.paths` what changes, or remove it",
     ),
     Pair(
-        ("reload.command", "reload.timeout"),
-        _when(lambda spec: spec.on_change != "reload", "without `on_change: reload`"),
+        ("reload.timeout",),
+        _when(lambda spec: not spec.reload.command, "without `reload.command`"),
         _ADD,
     ),
     Pair(
         ("reload.signal",),
-        _when(lambda spec: spec.on_change != "signal", "without `on_change: signal`"),
-        _ADD,
+        _when(
+            lambda spec: bool(spec.reload.command) and spec.on_change != "signal", "beside `reload.command`"
+        ),
+        "say `on_change: signal`, or remove it",
     ),
     Pair(
         _ROTATION,

@@ -106,3 +106,11 @@ def test_profiles_of_the_set_count_wherever_they_are(declared: Pmond) -> None:
     assert refused.returncode == 1
     assert "args of app comes from" in refused.stderr
     assert (folder / "base.yaml").read_text() == base
+
+
+@pytest.mark.parametrize("target", ["systemd", "kubernetes", "procfile", "supervisord", "compose"])
+def test_what_a_real_pmond_has_is_written_for_another_tool(declared: Pmond, target: str) -> None:
+    """It asked for something that pmond did not know, which the canned answers of the unit tests forgave."""
+    ran = declared.run("export", "--to", target)
+    assert ran.returncode == 0 and "/bin/sleep" in ran.stdout, ran.stderr
+    assert str(declared.manifest_file) in ran.stderr or not ran.stderr

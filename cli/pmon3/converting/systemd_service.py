@@ -15,7 +15,6 @@ from pmon3.converting.systemd_restarts import carry_restarts, carry_stops
 from pmon3.converting.systemd_sandbox import carry_sandbox
 from pmon3.converting.systemd_tables import TABLE, TRUTH, USUAL_START, WHY, why
 from pmon3.converting.unit_values import ENDLESS, Specifiers, assignments, duration, span
-from pmon3.verbs import ALIASES
 
 _USUAL_MASK = "0022"
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -226,9 +225,17 @@ class ServiceUnit:
             lines = self._read_all([setting])
             if lines:
                 draft.put("stop.command", lines[0][0].command(), setting)
-        signal = next((word for one in self._service.every("ExecReload") if (word := signal_of(one))), "")
-        advice = f"see `pmon3 signal NAME {signal}`" if signal and "signal" in ALIASES else _BY_WATCHING
-        self._service.lose("ExecReload", "nothing is watched whose change would have it run", advice)
+        self._reload(draft)
+
+    def _reload(self, draft: Draft) -> None:
+        """What `systemctl reload` does is what `pmon3 reload` does."""
+        given = self._service.every("ExecReload")
+        if len(given) == 1 and (signal := signal_of(given[0])):
+            draft.put("reload.signal", signal, given[0])
+            return
+        lines = self._read_all(given)
+        if lines:
+            draft.put_all("reload.command", chained([line for line, _ in lines]), given)
 
     def _read_all(self, settings: Sequence[Setting]) -> list[tuple[ExecLine, Setting]]:
         found = []

@@ -224,6 +224,12 @@ def test_the_rest_of_supervisord(convert: Any) -> None:
         ("ExecStart=/a\nEnvironment=A=1", "env_inherit", False),
         ("ExecStart=/a -x $OPTS ${A}b", "args", ("-c", 'exec /a -x $OPTS "${A}b"')),
         ("ExecStart=:/a $OPTS", "args", ("$OPTS",)),
+        ("ExecStart=/a\nExecReload=/bin/kill -s USR1 $MAINPID", "reload.signal", 10),
+        (
+            "ExecStart=/a\nExecReload=/a check\nExecReload=/a -s reload",
+            "reload.command",
+            ("/bin/sh", "-c", "/a check && exec /a -s reload"),
+        ),
         ("ExecStart=/a 50%% $$X", "args", ("50%", "$X")),
     ],
 )
@@ -242,7 +248,7 @@ def test_a_line_of_a_unit_means_what_it_meant(convert: Any, line: str, field: st
         ("Restart=on-success", "Restart"), ("SuccessExitStatus=SIGTERM", "SuccessExitStatus SIGTERM"),
         ("RestartPreventExitStatus=SIGABRT", "RestartPreventExitStatus SIGABRT"), ("EnvironmentFile=-/e",
         "EnvironmentFile -"),
-        ("ExecReload=/bin/x", "ExecReload"), ("LimitNOFILE=1024:4096", "LimitNOFILE"),
+        ("LimitNOFILE=1024:4096", "LimitNOFILE"),
     ],
 )  # fmt: skip
 def test_what_a_unit_says_and_nothing_here_can_is_told(convert: Any, line: str, key: str) -> None:

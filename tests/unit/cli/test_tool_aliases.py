@@ -69,7 +69,7 @@ def test_no_word_is_answered_with_something_that_destroys_or_starts_what_it_did_
         (("destroy",), "(did you mean del NAME? apply --prune --allow-empty deletes what a set no longer"),
         (("update",), "(did you mean apply -f FILE? what pmond follows is read by itself)"),
         (("flush",), "(nothing empties a log: log_rotate in the manifest keeps it in size)"),
-        (("reload", "web"), "(nothing reloads by hand: kill -HUP $(pmon3 pid NAME)"),
+        (("signal", "HUP", "web"), "(the signal comes last: pmon3 signal web HUP)"),
         (("stopp",), "(did you mean stop? pmon3 help lists all)"),
         (("xyzzy",), "(pmon3 help lists all)"),
         (("log", "-f", "web"), "(pmon3 logf follows)"),

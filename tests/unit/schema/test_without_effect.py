@@ -56,12 +56,11 @@ IDLE: list[tuple[dict[str, Any], str, str]] = [
     ({"watch": {"ignore": ["x"]}}, "watch.ignore", "without `watch.paths`"),
     ({"watch": {"debounce": "1s"}}, "watch.debounce", "without `watch.paths`"),
     ({"on_change": "signal"}, "on_change", "without `watch.paths`"),
-    ({"watch": {"paths": ["/f"]}, "reload": {"command": "/r"}}, "reload.command", "on_change: reload"),
-    ({"reload": {"signal": "USR1"}}, "reload.signal", "on_change: signal"),
+    ({"reload": {"signal": "USR1", "command": "/r"}}, "reload.signal", "reload.command"),
     (
         {"watch": {"paths": ["/f"]}, "on_change": "signal", "reload": {"timeout": "1s"}},
         "reload.timeout",
-        "on_change: reload",
+        "reload.command",
     ),
     ({"log_rotate": {"keep": 3}}, "log_rotate.keep", "without `log_rotate.size`"),
     ({"log_rotate": {"compress": True}}, "log_rotate.compress", "without `log_rotate.size`"),
@@ -101,6 +100,8 @@ def test_what_does_nothing_beside_another_is_said(fields: dict[str, Any], path: 
         {"stop": {"signal": "INT", "timeout": "1s"}},
         {"watch": {"paths": ["/f"], "ignore": "x"}, "on_change": "reload", "reload": {"command": "/r"}},
         {"on_change": "none"},
+        {"reload": {"signal": "USR1"}},
+        {"reload": {"command": "/r", "timeout": "1s"}},
         {"log_rotate": {"age": "1d", "keep": 3}},
         {"ready": {**HTTP, "successes": 5}, "live": {**HTTP, "timeout": "1s"}},
         {"ready": {"log": "up", "deadline": "5m"}},
@@ -134,7 +135,7 @@ COUNT_BY_THEMSELVES = """
     limits.nofile limits.memory limits.cpu_seconds limits.core limits.nproc
     autostart restart.policy restart.success_exit_codes stop.kill_group exit_on_end watch.paths
     ready.exec ready.http.url ready.http.method ready.http.headers ready.http.status ready.http.body
-    ready.tcp ready.notify ready.log ready.delay
+    ready.tcp ready.notify ready.log ready.delay reload.command
     live.exec live.http.url live.http.method live.http.headers live.http.status live.http.body
     live.tcp live.notify live.interval live.failures live.start_period
     description labels profiles prune

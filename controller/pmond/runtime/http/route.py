@@ -53,7 +53,7 @@ class Route(Struct, frozen=True):
     body: BodyClass | None = None
     parameters: tuple[Parameter, ...] = ()
     waits: bool = False
-    """The answer may take long and changes nothing: it is given up when the client goes away."""
+    """The answer may take long, and nothing is lost with it: it is given up when the client goes away."""
 
     @property
     def operation(self) -> str:

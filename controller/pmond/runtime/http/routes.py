@@ -24,6 +24,8 @@ from pmond.runtime.http.resources.metrics import MetricResource
 from pmond.runtime.http.resources.pmond import DaemonResource
 from pmond.runtime.http.resources.processes import ProcessResource
 from pmond.runtime.http.resources.sets import SetResource
+from pmond.runtime.http.resources.signals import SignalResource
+from pmond.runtime.http.resources.surroundings import SurroundingsResource
 from pmond.runtime.http.resources.waits import WaitResource
 from pmond.runtime.http.route import Parameter, Route, Scope, delete, get, post
 
@@ -63,12 +65,18 @@ ROUTES: tuple[Route, ...] = (
         "Status of processes, id ascending", READ, *_SELECTION, _USAGE),
     get("/v1/processes/{ref}", ProcessResource.describe, answers.Description,
         "Everything about one process", READ),
+    get("/v1/processes/{ref}/surroundings", SurroundingsResource.surroundings, answers.ProcessSurroundings,
+        "As whom, where and with which environment a process is started", CONTROL),
     post("/v1/processes", ProcessResource.submit, protocol.Exec, answers.Targets,
          "Submit a process and start it", CONTROL),
     get("/v1/export", ProcessResource.export, answers.Export, "Processes as manifest data",
         READ, *_SELECTION, _ORDER),
     post("/v1/actions/{verb}", ActionResource.act, protocol.Action, answers.Targets,
          "Start, restart, stop, delete, kill, drop or reset processes", CONTROL),
+    post("/v1/signal", SignalResource.signal, protocol.SendSignal, answers.Names,
+         "Send a signal to what runs", CONTROL),
+    post("/v1/reload", SignalResource.reload, protocol.Choice, answers.Names,
+         "Have programs read their files again; answered when they have been told", CONTROL, waits=True),
     post("/v1/holds", HoldResource.hold, protocol.LayHold, answers.Targets,
          "Keep processes down, or up", CONTROL),
     post("/v1/unhold", HoldResource.unhold, protocol.Choice, answers.Targets, "Lift holds", CONTROL),

@@ -21,6 +21,8 @@ from pmond.runtime.http.resources.metrics import MetricResource
 from pmond.runtime.http.resources.pmond import Circumstances, DaemonResource, Identification, Services
 from pmond.runtime.http.resources.processes import ProcessResource
 from pmond.runtime.http.resources.sets import SetResource
+from pmond.runtime.http.resources.signals import SignalResource
+from pmond.runtime.http.resources.surroundings import SurroundingsResource
 from pmond.runtime.http.resources.waits import WaitResource
 from pmond.runtime.http.server import Server
 from pmond.runtime.http.visibility import Visibility
@@ -75,7 +77,9 @@ def _resources(
     logs = ReadableLogs(publisher, authority)
     return (
         ProcessResource(registry, publisher, commands, visibility),
+        SurroundingsResource(registry, parts.context, authority),
         ActionResource(registry, commands, sources, authority),
+        SignalResource(registry, parts.signalling, authority),
         HoldResource(ownership),
         WaitResource(waiter, logs, set_view, visibility),
         ManifestResource(

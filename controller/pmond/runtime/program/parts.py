@@ -37,6 +37,7 @@ from pmond.runtime.observers.watched_files import WatchedFiles
 from pmond.runtime.processes import cgroups
 from pmond.runtime.processes.adopted_exits import AdoptedExits
 from pmond.runtime.processes.instances import Instances
+from pmond.runtime.processes.launch import SpawnContext
 from pmond.runtime.processes.memory import MemoryKills
 from pmond.runtime.processes.reaper import Reaper
 from pmond.runtime.program.configuration import Configuration, policy_of
@@ -47,6 +48,7 @@ from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.perform import Performer
 from pmond.runtime.supervise.probes.notify_socket import NotifySocket
 from pmond.runtime.supervise.probes.sender import SenderLookup
+from pmond.runtime.supervise.signalling import Signalling
 from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.publishing import Publisher
 
@@ -170,6 +172,7 @@ class Parts:
         registry, loop, bus, sets, clock = self.registry, self.loop, self.bus, self.sets, self._clock
         authority, announce = self._configuration.authority, self.recorder.announce
         self.commands = Commands(registry, loop, clock, authority)
+        self.signalling = Signalling(loop, self.instances, self.performer, announce)
         self.rollout_ends = RolloutEnds(announce)
         self.rollouts = Rollouts(registry, loop, bus, sets, clock, self._journal, self.rollout_ends)
         self.applier = Applier(
@@ -183,6 +186,11 @@ class Parts:
         self.rollbacks = Rollbacks(registry, self.applier, sets, clock, self._journal, announce)
         self.ownership = Ownership(registry, self.commands, sets, bus, clock, authority)
         self.hold_expiry = HoldExpiry(registry, sets, bus, self._journal, self.sources.resumed)
+
+    @property
+    def context(self) -> Callable[[], SpawnContext]:
+        """What every start has in common, as it is now."""
+        return self._configuration.context
 
     @property
     def socket(self) -> str:

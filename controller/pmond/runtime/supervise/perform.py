@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 
 from pmond.core.actions import Action, Forget, Kill, PassDeadline, Reload, RunProbe, Start, Stop
 from pmond.core.facts import DeadlinePassed, Exited, KillSent, ReloadBegun, Reloaded, StopSent
-from pmond.core.model import ExitStatus, Intent
+from pmond.core.model import ExitStatus, Files, Intent
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
@@ -29,7 +29,7 @@ from pmond.runtime.state.starts import Starts
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.orphans import Orphans
 from pmond.runtime.supervise.probes.prober import Prober
-from pmond.runtime.supervise.reloads import Reloads
+from pmond.runtime.supervise.reloads import Reloads, done
 from pmond.runtime.supervise.starter import Starter
 from pmond.runtime.supervise.tree_reaper import TreeReaper
 
@@ -125,6 +125,11 @@ class Performer:
         """Wait until all programs that are being set up have been reached, but not for longer than that."""
         await self._starter.launched(seconds)
 
+    def reload(self, wanted: Intent, running: Running) -> asyncio.Future[str]:
+        """Have a program read its files again, by command or by signal. Answers what went wrong."""
+        files = self._loop.observed[wanted.name].files
+        return self._have_reload(running, wanted, files, by_command=bool(wanted.spec.reload.command))
+
     def group_of(self, pid: int, marker: str) -> str:
         """The control group of an instance that was started earlier, by one of its processes."""
         return self._cgroups.adopt(pid, marker)
@@ -175,12 +180,17 @@ class Performer:
         if running is None or running.ended:
             return  # its end is told, and a new instance reads the files by itself
         wanted = self._loop.desired.wanted[action.name]
-        if wanted.spec.on_change == "reload":
-            self._reloads.begin(running, wanted, action.files, self._context())
-            return
-        self._loop.tell(ReloadBegun(action.name, action.number, action.files))
+        self._have_reload(running, wanted, action.files, by_command=wanted.spec.on_change == "reload")
+
+    def _have_reload(
+        self, running: Running, wanted: Intent, files: Files, *, by_command: bool
+    ) -> asyncio.Future[str]:
+        if by_command:
+            return self._reloads.begin(running, wanted, files, self._context())
+        self._loop.tell(ReloadBegun(running.name, running.number, files))
         self._ask(running, wanted.spec.reload.signal, False)
-        self._loop.tell(Reloaded(action.name, action.number, action.files))
+        self._loop.tell(Reloaded(running.name, running.number, files))
+        return done("")
 
     def _probe(self, action: RunProbe) -> None:
         running = self._instances.named(action.name, action.number)

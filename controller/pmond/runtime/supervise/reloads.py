@@ -36,6 +36,8 @@ class _ReloadCommand(Struct):
     files: Files
     child: Child
     timer: asyncio.TimerHandle
+    error: asyncio.Future[str]
+    """Whoever asked for it is told what went wrong."""
     late: str = ""
     """That it took too long, for people."""
 
@@ -47,19 +49,24 @@ class Reloads:
         self._loop = loop
         self._running: dict[int, _ReloadCommand] = {}
 
-    def begin(self, running: Running, wanted: Intent, files: Files, context: SpawnContext) -> None:
-        """Run the command of a process; the loop is told how that ends."""
+    def begin(
+        self, running: Running, wanted: Intent, files: Files, context: SpawnContext
+    ) -> asyncio.Future[str]:
+        """Run the command of a process; the loop is told how that ends. Answers what went wrong."""
         name, number = running.name, running.number
         self._loop.tell(ReloadBegun(name, number, files))
         try:
             spec = _command_of(wanted.spec, running.pid)
             child = spawn(prepare(spec, context=context, marker=running.marker, trusted=wanted.trusted))
         except SpawnError as error:
-            self._loop.tell(Reloaded(name, number, files, _said(name, error.message)))
-            return
+            said = _said(name, error.message)
+            self._loop.tell(Reloaded(name, number, files, said))
+            return done(said)
         limit = wanted.spec.reload.timeout
         timer = asyncio.get_running_loop().call_later(limit, self._too_late, child.pid, limit)
-        self._running[child.pid] = _ReloadCommand(name, number, files, child, timer)
+        end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._running[child.pid] = _ReloadCommand(name, number, files, child, timer, end)
+        return end
 
     def exited(self, pid: int, status: ExitStatus) -> bool:
         """A child ended; False when it is none of these."""
@@ -74,6 +81,7 @@ class Reloads:
         elif status != ExitStatus(code=0):
             error = f"its reload command {command.late or describe_exit(status)}"
         self._loop.tell(Reloaded(command.name, command.number, command.files, error))
+        command.error.set_result(error)
         return True
 
     @property
@@ -86,6 +94,13 @@ class Reloads:
         if command is not None:
             command.late = f"took longer than {format_duration(limit)} and was killed"
             tree.signal_group(pid, signal.SIGKILL)
+
+
+def done(error: str) -> asyncio.Future[str]:
+    """What can be answered at once."""
+    future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    future.set_result(error)
+    return future
 
 
 def _command_of(spec: ProcessSpec, pid: int) -> ProcessSpec:
