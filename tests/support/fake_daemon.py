@@ -1,6 +1,7 @@
 """A daemon that answers from a table, on a real Unix socket: what the command line is tested against.
 
-Its answers are as the real daemon describes its own, which a test checks. It remembers every request.
+Its answers are as the real daemon describes its own, which a test checks. It remembers every request, and
+refuses a query or body that the real one would not understand.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from socketserver import ThreadingUnixStreamServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pmon3_schema import protocol
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmond.runtime.http.route import arguments_of
+from pmond.runtime.http.routes import match
 
 
 class ReceivedRequest(NamedTuple):
@@ -164,6 +170,21 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
     }
 
 
+def _check(request: ReceivedRequest) -> None:
+    """Refuse what the real one does not understand. Raises PmonError."""
+    route, _ = match(request.method, request.path)
+    query: dict[str, list[str]] = {}
+    for name, value in request.query:
+        query.setdefault(name, []).append(value)
+    arguments_of(route, query)
+    if route.body is not None:
+        protocol.read_body(route.body, json.dumps(request.body or {}).encode())
+
+
+def _refusal(error: PmonError, status: int) -> CannedAnswer:
+    return CannedAnswer(error.to_json(), status)
+
+
 class FakeDaemon:
     """Serves while its `with` block runs; change `answers` for other answers."""
 
@@ -178,9 +199,11 @@ class FakeDaemon:
         reply = self.answers.get((request.method, request.path))
         if reply is None:
             message = f"cannot find {request.path}: there is none"
-            return CannedAnswer(
-                {"error": {"code": "not_found", "message": message, "hint": "see pmon3 ls"}}, 404
-            )
+            return _refusal(PmonError(ErrorCode.NOT_FOUND, message, "see pmon3 ls"), 404)
+        try:
+            _check(request)
+        except PmonError as error:
+            return _refusal(error, 400)
         return reply if isinstance(reply, CannedAnswer) else reply(request)
 
     def bodies(self, path: str) -> list[Any]:
