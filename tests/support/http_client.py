@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ PATIENCE = 5.0
 """Seconds within which anything here is answered, or the test fails."""
 
 
-SYSTEM = Authority(0)
+OWN = Authority(os.geteuid())
+"""That of a pmond of whoever runs the test."""
 
 
 class Reports(list[tuple[str, str, BaseException]]):
@@ -33,7 +35,7 @@ async def serving(
     handle: Handler,
     limits: ServerLimits | None = None,
     reports: Reports | None = None,
-    authority: Authority = SYSTEM,
+    authority: Authority = OWN,
 ) -> AsyncIterator[Server]:
     """A server on the socket file `path`; what it reports fails the test unless `reports` takes it."""
     taken = Reports() if reports is None else reports

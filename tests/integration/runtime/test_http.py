@@ -11,11 +11,11 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.http_client import SYSTEM, Reports, Wire, ask, serving
+from tests.support.http_client import OWN, Reports, Wire, ask, serving
 from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
@@ -24,6 +24,8 @@ from pmond.runtime.http.admission import ServerLimits
 from pmond.runtime.http.messages import STATUS_OF, Answer, Pending, Request, Response, Stream, json_response
 from pmond.runtime.http.server import Server
 
+_BOTH_ENDS = 2400
+"""Descriptors for both ends of a thousand connections, and some."""
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -193,6 +195,17 @@ def test_a_stream_that_fails_has_no_end(path: Path) -> None:
     asyncio.run(story())
 
 
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Both ends of a thousand connections are in this process."""
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _BOTH_ENDS and hard < _BOTH_ENDS:
+        pytest.skip("this account may not open that many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _BOTH_ENDS), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 # Hostile clients.
 
 
@@ -272,7 +285,7 @@ def test_an_answer_that_is_not_taken_is_given_up(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_thousand_silent_clients_keep_nobody_out(path: Path) -> None:
+def test_a_thousand_silent_clients_keep_nobody_out(path: Path, many_files: None) -> None:
     async def story() -> None:
         async with serving(path, echo) as server:
             crowd = []
@@ -386,7 +399,7 @@ def test_a_live_daemon_is_not_replaced_and_a_dead_ones_file_is(path: Path) -> No
     async def story() -> None:
         async with serving(path, echo):
             with pytest.raises(PmonError, match="another pmond answers on") as caught:
-                await Server(echo, Reports(), lambda: SYSTEM).start(str(path))
+                await Server(echo, Reports(), lambda: OWN).start(str(path))
             assert caught.value.code is ErrorCode.CONFLICT
             assert (await ask(path, "GET", "/"))[0] == 200
         with socket.socket(socket.AF_UNIX) as dead:
@@ -400,7 +413,7 @@ def test_a_live_daemon_is_not_replaced_and_a_dead_ones_file_is(path: Path) -> No
 def test_a_file_that_is_no_socket_is_left_alone(path: Path) -> None:
     path.write_text("precious")
     with pytest.raises(PmonError, match="not a socket"):
-        asyncio.run(Server(echo, Reports(), lambda: SYSTEM).start(str(path)))
+        asyncio.run(Server(echo, Reports(), lambda: OWN).start(str(path)))
     assert path.read_text() == "precious"
 
 
@@ -440,12 +453,12 @@ def test_a_socket_file_that_was_removed_is_made_anew(path: Path) -> None:
 
 def test_a_listening_socket_is_taken_over(path: Path) -> None:
     async def story() -> None:
-        first = Server(echo, Reports(), lambda: SYSTEM)
+        first = Server(echo, Reports(), lambda: OWN)
         await first.start(str(path))
         inherited = os.dup(first.fileno())
         await first.close(keep_file=True)
         wire = await Wire.open(path)  # in the gap: queued by the kernel
-        second = Server(echo, Reports(), lambda: SYSTEM)
+        second = Server(echo, Reports(), lambda: OWN)
         await second.start(str(path), fd=inherited)
         wire.send(GET)
         assert (await wire.answer())[0] == 200
@@ -457,7 +470,7 @@ def test_a_listening_socket_is_taken_over(path: Path) -> None:
 
 def test_a_descriptor_that_does_not_listen_is_refused() -> None:
     with Path(os.devnull).open() as file, pytest.raises(PmonError, match="cannot listen on descriptor"):
-        asyncio.run(Server(echo, Reports(), lambda: SYSTEM).start(fd=file.fileno()))
+        asyncio.run(Server(echo, Reports(), lambda: OWN).start(fd=file.fileno()))
 
 
 def test_close_lets_an_answer_out(path: Path) -> None:
@@ -468,7 +481,7 @@ def test_close_lets_an_answer_out(path: Path) -> None:
             return Response(body=b"{}")
 
         closing: list[asyncio.Future[None]] = []
-        server = Server(ending, Reports(), lambda: SYSTEM)
+        server = Server(ending, Reports(), lambda: OWN)
         await server.start(str(path))
         assert (await ask(path, "POST", "/", {}))[0] == 200
         await asyncio.wait_for(closing[0], 5)

@@ -29,8 +29,9 @@ from pmond.runtime.processes.spawn import seal_descriptors
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches users")
 
-# The longer way: a priority of 0 changes nothing but makes the launcher necessary.
-WAYS = pytest.mark.parametrize("way", [{}, {"priority": 0}], ids=["direct", "launcher"])
+# The longer way: the priority that it has anyway changes nothing but makes the launcher necessary.
+NICE = os.nice(0)
+WAYS = pytest.mark.parametrize("way", [{}, {"priority": NICE}], ids=["direct", "launcher"])
 
 # posix_spawn of the C library leaves its two internal signals (32 and 33) ignored, in every child.
 INTERNAL = (1 << 31) | (1 << 32)
@@ -80,7 +81,7 @@ def test_child_gets_the_documented_set_and_nothing_else(tmp_path: Path, way: dic
     assert seen["blocked"] == 0
     assert seen["session"] == seen["group"] == seen["pid"]
     assert seen["cwd"] == str(Path(sys.executable).parent)
-    assert seen["nice"] == 0
+    assert seen["nice"] == NICE
     assert seen["environment"]["PMON3_INSTANCE"] == MARKER
 
 
@@ -174,9 +175,9 @@ def test_modes_of_existing_log_and_folder_are_left_alone(tmp_path: Path) -> None
 
 def test_umask_priority_and_limits(tmp_path: Path) -> None:
     limits = {"nofile": 200, "memory": "1GiB", "cpu_seconds": 77, "core": 0, "nproc": 5000}
-    seen = report(tmp_path, umask="0027", priority=7, limits=limits)
+    seen = report(tmp_path, umask="0027", priority=NICE + 7, limits=limits)
     assert seen["umask"] == "0027"
-    assert seen["nice"] == 7
+    assert seen["nice"] == NICE + 7
     assert seen["limits"] == {
         "RLIMIT_NOFILE": [200, 200], "RLIMIT_AS": [1 << 30, 1 << 30], "RLIMIT_CPU": [77, 77],
         "RLIMIT_CORE": [0, 0], "RLIMIT_NPROC": [5000, 5000],
@@ -243,7 +244,7 @@ def test_groups_of_the_daemon_are_given_up(tmp_path: Path) -> None:
 
 @root_only
 def test_status_of_another_user_shows_no_leftovers(tmp_path: Path) -> None:
-    said = output(tmp_path, "/bin/cat", "/proc/self/status", user="nobody", umask="0077", priority=3)
+    said = output(tmp_path, "/bin/cat", "/proc/self/status", user="nobody", umask="0077", priority=NICE + 3)
     status = dict(line.split(":\t", 1) for line in said.splitlines())
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
     assert status["Umask"] == "0077"
@@ -259,7 +260,7 @@ def test_log_in_a_folder_of_root_is_opened_for_a_trusted_spec(tmp_path: Path) ->
 
 
 def test_child_bears_its_marker_while_it_is_still_the_launcher(tmp_path: Path) -> None:
-    with running(tmp_path, "/bin/sleep", "60", priority=1) as child:
+    with running(tmp_path, "/bin/sleep", "60", priority=NICE + 1) as child:
         environment = Path(f"/proc/{child.pid}/environ")
         until(lambda: f"PMON3_INSTANCE={MARKER}".encode() in environment.read_bytes(), "the marker shows")
 
