@@ -1,4 +1,4 @@
-"""Laws P1 to P24 of declarative management, against the planner and the core alone.
+"""The laws of docs/development/laws.md, against the planner and the core alone.
 
 P8, P15, P21, P22 and P24 need a real pmond: tests/e2e/test_declarative.py; P13 is in tests/chaos too,
 and P19 in test_schema.

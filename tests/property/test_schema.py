@@ -92,7 +92,7 @@ WRONG = st.sampled_from(
 @pytest.mark.slow
 @given(MANIFESTS.filter(bool), WRONG, st.sampled_from(["yaml", "toml", "json"]))
 @settings(max_examples=150, deadline=None)
-def test_the_text_at_the_place_is_the_offending_key_or_value(
+def test_p19_the_text_at_the_place_is_the_offending_key_or_value(
     entries: list[dict[str, Any]], wrong: tuple[str, Any], suffix: str
 ) -> None:
     specs = [plain(read_value(ProcessSpec, entry)) for entry in entries]
