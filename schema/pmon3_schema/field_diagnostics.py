@@ -32,6 +32,9 @@ _TWO_FORMS = {
     "watch.paths": "text or a list",
     "watch.ignore": "text or a list",
     "reload.command": "text or a list of texts",
+    "hooks.pre_start": "a list of commands",
+    "hooks.post_stop": "a list of commands",
+    "hooks.on_failure": "a list of commands",
 }
 _TYPE_NAMES: tuple[tuple[Any, str], ...] = (
     (bool, "true or false"), (int, "a number"), (float, "a number"), (str, "text"),
@@ -42,6 +45,7 @@ _PLACE_OF_CHECK: dict[str, Path] = {
     "conflict": ("no_auto_restart",),
     "endless": ("exit_on_end",),
     "env_vars": ("env_vars",),
+    "oneshot": ("type",),
     "reload": ("on_change",),
 }
 
@@ -124,6 +128,9 @@ def _mistake(item: Mapping[str, Any], declared: type[FieldStruct]) -> FieldDiagn
         )
     if kind == "endless":
         hint = "add `restart: {policy: on-failure}`, or never, or max_failures"
+        return FieldDiagnostic("PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint=hint)
+    if kind == "oneshot":
+        hint = "say `policy: never`, or `on-failure` with max_failures"
         return FieldDiagnostic("PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint=hint)
     if kind in _BOUNDS:
         side, bound = _BOUNDS[kind]

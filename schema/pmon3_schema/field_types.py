@@ -88,6 +88,16 @@ def _words(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _commands(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else _tuple(value)
+
+
+def _no_empty_command(value: Any) -> Any:
+    if value == ():
+        raise mistake("command", "the command is empty (remove it)")
+    return value
+
+
 def env_map(value: Any) -> Any:
     """Variables as a map where they are written as text that can be read; else the value itself."""
     try:
@@ -182,6 +192,11 @@ Texts = Annotated[
 ]
 Words = Annotated[tuple[Text, ...], Conversion(_words, input_schema.WORDS)]
 """Arguments: one string in shell quoting, or a list."""
+Commands = Annotated[
+    tuple[Annotated[Words, Conversion(_no_empty_command, check=True)], ...],
+    Conversion(_commands, input_schema.COMMANDS),
+]
+"""Commands, each as words: one string in shell quoting, or a list. One string alone is one command."""
 Environment = Annotated[dict[Text, Text], Conversion(_environment, input_schema.VARIABLES)]
 Mask = Annotated[int | None, Conversion(_octal, input_schema.MASK)]
 """File permissions, in octal where it is text."""

@@ -89,6 +89,20 @@ MASK = {
 }
 TEXTS = {"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]}
 WORDS = {"anyOf": [text(f"(?:{_GAP}|{_PART})*", "words; each quote is closed"), _LIST_OF_TEXTS]}
+COMMANDS = {
+    "anyOf": [
+        text(f"{_GAP}*(?:{_PART})(?:{_GAP}|{_PART})*", "a command; each quote is closed"),
+        {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    text(f"{_GAP}*(?:{_PART})(?:{_GAP}|{_PART})*", "a command; each quote is closed"),
+                    _LIST_OF_TEXTS | {"minItems": 1},
+                ]
+            },
+        },
+    ]
+}
 VARIABLES = {
     "anyOf": [
         text(f"{_GAP}*(?:{_ASSIGNMENT}(?:{_GAP}+|$))*", "NAME=value words, values with spaces in quotes"),

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
+    Duration,
     Environment,
     Flag,
     FromText,
@@ -34,6 +35,7 @@ from pmon3_schema.probes import LiveSpec, ReadySpec
 from pmon3_schema.process_parts import (
     Dependencies,
     Dependency,
+    HooksSpec,
     LimitsSpec,
     LogRotateSpec,
     ReloadSpec,
@@ -69,6 +71,17 @@ class ProcessSpec(Part, frozen=True):
     )
     groups: Names = field((), effect=Effect.NONE, description="groups that it belongs to")
 
+    type: Annotated[Literal["service", "oneshot"], FromText] = field(
+        "service",
+        effect=Effect.IN_PLACE,
+        description="a service runs for ever; a oneshot runs to its end, once, and is then completed",
+    )
+    max_runtime: Duration = field(
+        0.0,
+        effect=Effect.IN_PLACE,
+        description="how long a run may take: a one-shot has failed then, a service is replaced; 0: any time",
+    )
+    hooks: HooksSpec = field(HooksSpec(), effect=Effect.IN_PLACE, description="commands around each run")
     cwd: Text = field("", effect=Effect.RESTART, description="working folder; the file's folder by default")
     env_file: Texts = field(
         (), effect=Effect.RESTART, description="files of NAME=value lines, read at each start, later ones win"
@@ -136,6 +149,10 @@ class ProcessSpec(Part, frozen=True):
             raise mistake(
                 "endless", "exit_on_end and restart.policy 'always' exclude each other: it never ends"
             )
+        if self.is_oneshot and "restart.policy" in given and self.restart.policy == "always":
+            raise mistake(
+                "oneshot", "type: oneshot and restart.policy 'always' exclude each other: it runs to its end"
+            )
         if self.on_change == "reload" and not self.reload.command:
             raise mistake(
                 "reload", "on_change: reload needs reload.command (or write on_change: signal for SIGHUP)"
@@ -171,5 +188,17 @@ class ProcessSpec(Part, frozen=True):
 
     @property
     def policy(self) -> str:
-        """The restart policy in force: `no_auto_restart` is the seed's word for never."""
-        return "never" if self.no_auto_restart else self.restart.policy
+        """The restart policy in force: `no_auto_restart` is the seed's word for never.
+
+        A one-shot is not restarted unless that is said, by `on-failure` or by a number of failures.
+        """
+        if self.no_auto_restart:
+            return "never"
+        if self.is_oneshot and self.restart.policy == "always":
+            return "on-failure" if self.restart.max_failures else "never"
+        return self.restart.policy
+
+    @property
+    def is_oneshot(self) -> bool:
+        """Whether it runs to its end, instead of for ever."""
+        return self.type == "oneshot"

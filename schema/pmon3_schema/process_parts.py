@@ -1,4 +1,5 @@
-"""The parts of a process that have fields of their own: needs, restarts, stops, watches, logs, limits."""
+"""The parts of a process that have fields of their own: needs, restarts, stops, hooks, watches,
+logs, limits."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pmon3_schema import input_schema
 from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
+    Commands,
     Duration,
     ExitCodes,
     Flag,
@@ -121,6 +123,29 @@ class StopSpec(Part, frozen=True):
     timeout: Duration = field(10.0, effect=Effect.IN_PLACE, description="time until SIGKILL")
     kill_group: Flag = field(
         True, effect=Effect.IN_PLACE, description="signal the whole process tree, not the main process alone"
+    )
+
+
+class HooksSpec(Part, frozen=True):
+    """Commands around the runs of a process: with its user, folder, environment and log."""
+
+    pre_start: Commands = field(
+        (),
+        effect=Effect.IN_PLACE,
+        description="commands before each start, in order; one that fails fails the start",
+    )
+    post_stop: Commands = field(
+        (),
+        effect=Effect.IN_PLACE,
+        description="commands after each end, when nothing of it is left; EXIT_CODE or EXIT_SIGNAL is set",
+    )
+    on_failure: Commands = field(
+        (),
+        effect=Effect.IN_PLACE,
+        description="commands after a run or a start that failed, after post_stop",
+    )
+    timeout: Duration = field(
+        60.0, effect=Effect.IN_PLACE, description="how long one command may take before it is killed"
     )
 
 

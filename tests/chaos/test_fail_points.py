@@ -296,13 +296,15 @@ SCENES: dict[FailPoint, Scene] = {
     FailPoint.UPGRADE_ADOPTED: upgrade,
 }
 RENAMES = (FailPoint.RENAME_SAVED, FailPoint.LOG_RENAMED)
+HOOKS = (FailPoint.HOOK_NOTED, FailPoint.HOOK_SPAWNED)
+"""`test_once`."""
 LAST_OF_THEIR_LINE = (begin_anew, damaged)
 OUTCOMES = {FailPoint.INTENT_WRITTEN: "up", FailPoint.INTENT_COMMITTED: "down", FailPoint.ANSWER_SENT: "down"}
 """Where it must be the old state, or the new one."""
 
 
 def test_34_every_point_has_its_scene() -> None:
-    assert SCENES.keys() | set(RENAMES) == set(FailPoint)
+    assert SCENES.keys() | {*RENAMES, *HOOKS} == set(FailPoint)
 
 
 def ended_at(fleet: WorkerFleet, point: FailPoint) -> None:

@@ -22,15 +22,26 @@ from pmond.core import (
     decide,
     evolve,
     flap,
+    hooking,
     needs,
     probing,
     readiness,
+    rules_hooks,
     rules_with_instance,
     rules_without_instance,
 )
 from pmond.core.actions import Start
 from pmond.core.case import Case, Decision, Rule
-from pmond.core.facts import Exited, KillSent, ReloadBegun, Reloaded, SpawnFailed, StopSent, TreeEmpty
+from pmond.core.facts import (
+    Exited,
+    HookBegun,
+    KillSent,
+    ReloadBegun,
+    Reloaded,
+    SpawnFailed,
+    StopSent,
+    TreeEmpty,
+)
 from pmond.core.model import Desired, Ending, Instance, Observed, Phase, Policy, State
 
 WITHIN = 400
@@ -323,7 +334,31 @@ def completion_not_awaited(patch: Patch) -> None:
     patch.setattr(needs, "condition_of", lambda need, intent: "started")
 
 
+def hooks_left_out(patch: Patch) -> None:
+    patch.setattr(rules_without_instance, "begun_before", lambda hooking, number: 99)
+
+
+def hooks_run_again(patch: Patch) -> None:
+    handling(patch, HookBegun, lambda state, *more: state)
+
+
+def started_beside_a_hook(patch: Patch) -> None:
+    right = rules_hooks.hook
+
+    def hasty(case: Case) -> Decision | None:
+        decision = right(case)
+        return decision if decision is not None and decision.action is not None else None
+
+    instead(patch, rules_without_instance, "hook", hasty)
+
+
+def failure_after_a_stop(patch: Patch) -> None:
+    right = hooking.after_end
+    patch.setattr(hooking, "after_end", lambda hooks, number, failed: right(hooks, number, True))
+
+
 FAULTS: list[Fault] = [
+    hooks_left_out, hooks_run_again, started_beside_a_hook, failure_after_a_stop,
     replacement_not_followed, completion_not_awaited,
     sick_one_left_alone, failed_at_once, start_period_ignored, deadline_of_readiness_ignored,
     unready_one_restarted, ready_by_the_first_pass, started_before_it_is_ready, results_counted_twice,

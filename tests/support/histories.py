@@ -135,6 +135,15 @@ LIVE: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
+HOOKS: tuple[dict[str, Any], ...] = (
+    {}, {}, {}, {}, {},
+    {"hooks": {"pre_start": ["/bin/true", "/bin/true"]}},
+    {"hooks": {"post_stop": ["/bin/true", "/bin/true"]}},
+    {"hooks": {"on_failure": ["/bin/true"], "timeout": "3s"}},
+    {"hooks": {"pre_start": ["/bin/true"], "post_stop": ["/bin/true"], "on_failure": ["/bin/true"]}},
+)  # fmt: skip
+
+
 Need = tuple[tuple[str, Any], ...]
 NEEDS: tuple[Need, ...] = (
     (), (), (), (), (),
@@ -147,7 +156,7 @@ NEEDS: tuple[Need, ...] = (
 def _spec(
     name: str, dependencies: tuple[tuple[str, Need], ...], autostart: bool, *choices: int
 ) -> ProcessSpec:
-    policy, delay, codes, failures, timeout, group, ready, live = choices
+    policy, delay, codes, failures, timeout, group, ready, live, hooks = choices
     return spec(
         name,
         dependencies=[{"name": other, **dict(said)} for other, said in dependencies],
@@ -165,6 +174,7 @@ def _spec(
         reload={"command": ["/bin/true"]},
         **READY[ready],
         **LIVE[live],
+        **HOOKS[hooks],
     )
 
 
@@ -173,7 +183,8 @@ def _any_spec(random: Random, names: list[str], index: int) -> ProcessSpec:
     choices = (random.randrange(4), random.randrange(4), random.randrange(3), random.randrange(3))
     autostart = random.random() < 0.9
     ends, probes = (random.randrange(3), random.randrange(5)), (random.randrange(9), random.randrange(5))
-    return _spec(names[index], tuple(before), autostart, *choices, *ends, *probes)
+    hooks = Random(repr((choices, ends, probes, index))).randrange(len(HOOKS))
+    return _spec(names[index], tuple(before), autostart, *choices, *ends, *probes, hooks)
 
 
 def _put(random: Random, names: list[str], index: int, kinds: tuple[str, ...]) -> dict[str, Any]:

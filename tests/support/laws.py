@@ -15,7 +15,7 @@ from tests.support.simulation import Living, Violation
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import Dependency
 from pmon3_schema.status import Status
-from pmond.core.actions import Forget, Kill, Reload, RunProbe, Start, Stop, TurnPlan
+from pmond.core.actions import Forget, Kill, Reload, RunHook, RunProbe, Start, Stop, TurnPlan
 from pmond.core.case import is_ready
 from pmond.core.decide import decide
 from pmond.core.events import events
@@ -23,6 +23,7 @@ from pmond.core.facts import (
     Adopted,
     Exited,
     Fact,
+    HookEnded,
     KillSent,
     LineSeen,
     Notified,
@@ -35,6 +36,7 @@ from pmond.core.facts import (
     StopSent,
     TreeEmpty,
 )
+from pmond.core.hooking import Moment
 from pmond.core.model import NOTHING_SEEN, ExitStatus, Instance, Intent, Phase, State
 from pmond.core.plan import plan
 from pmond.core.report import condition_values, report
@@ -108,12 +110,15 @@ class Laws:
         self.loop = loop
         self.accounts: dict[str, Account] = {}
         self._planned: set[str] = set()
+        self.hooked: dict[str, set[tuple[int, Moment, int]]] = {}
+        """Which commands of hooks were run, of which runs."""
 
     def account(self, name: str) -> Account:
         return self.accounts.setdefault(name, Account())
 
     def forget(self, name: str) -> None:
         self.accounts.pop(name, None)
+        self.hooked.pop(name, None)
 
     # --- facts -------------------------------------------------------------------------
 
@@ -136,7 +141,16 @@ class Laws:
             account.ready_at = self.loop.now
         if isinstance(fact, Exited):
             account.exit = fact.exit
-        if isinstance(fact, Spawned | Adopted | SpawnFailed):
+        if (
+            isinstance(fact, HookEnded)
+            and after.history.error
+            and after.history.number > before.history.number
+        ):
+            known = before.history.hooking  # a command before a start that failed: so has the start
+            assert known is not None
+            of = (fact.name, fact.number, known.revision, known.token)
+            self._tried(account, SpawnFailed(*of, "HookFailed", fact.error, fact.transient))
+        elif isinstance(fact, Spawned | Adopted | SpawnFailed):
             self._tried(account, fact)
         elif old is not None and new is None:
             self._ended(account, fact.name, old.ended_at)
@@ -231,6 +245,28 @@ class Laws:
         if account.fault or not is_success(wanted.spec, account.exit):
             account.failures.append((at, wanted.spec.restart.max_failures))
 
+    def hooks(self, action: RunHook) -> None:
+        """Each command once for one run, in order, and never beside a run."""
+        name, key = action.name, (action.number, action.moment, action.index)
+        account, wanted = self.account(name), self.loop.wanted[name]
+        state = self.loop.observed.get(name, NOTHING_SEEN)
+        _require(key not in self.hooked.setdefault(name, set()), f"{name}: hook {key} runs a second time")
+        self.hooked[name].add(key)
+        _require(state.instance is None, f"{name}: hook {key} runs beside a run")
+        known = state.history.hooking
+        _require(known is None or not known.under_way, f"{name}: two hooks at once")
+        if action.moment is Moment.PRE_START:
+            _require(action.number > state.history.number, f"{name}: a hook before a start that has been")
+            _require(is_up(self.loop, name), f"{name}: a hook before a start that is not wanted")
+            if not self.is_first(name):
+                self._restarts(name, wanted.spec, account, self.loop.now)
+            return
+        _require(action.number == state.history.number, f"{name}: a hook after an end that is not the last")
+        if action.moment is Moment.ON_FAILURE and not account.error:
+            failed = account.fault or not is_success(wanted.spec, account.exit)
+            sure = name not in self.loop.edited
+            _require((failed and not account.asked) or not sure, f"{name}: on_failure without a failure")
+
     # --- actions -----------------------------------------------------------------------
 
     def starts(self, action: Start) -> None:
@@ -239,6 +275,11 @@ class Laws:
         wanted, account = self.loop.wanted[name], self.account(name)
         state = self.loop.observed.get(name, NOTHING_SEEN)
         _require(state.instance is None, f"{name}: started beside a run that is seen")
+        hooking = state.history.hooking
+        _require(hooking is None or not hooking.under_way, f"{name}: started beside a hook")
+        hooked = {index for number, moment, index in self.hooked.get(name, ()) if number == action.number}
+        before = set(range(len(wanted.spec.hooks.pre_start)))
+        _require(hooked >= before or name in self.loop.edited, f"{name}: started after the hooks {hooked}")
         _require(action.number > state.history.number, f"{name}: run {action.number} was there before")
         if self.is_first(name):
             for need in wanted.spec.dependencies:
@@ -460,7 +501,9 @@ class Laws:
         instance = loop.observed.get(name, NOTHING_SEEN).instance
         alive = instance is not None and instance.ended_at is None
         if seen.status in {Status.RUNNING, Status.INIT}:
-            _require(alive, f"{name}: shown as {seen.status.word}, but it is not alive")
+            hooking = loop.observed.get(name, NOTHING_SEEN).history.hooking
+            before = seen.status is Status.INIT and hooking is not None and hooking.under_way
+            _require(alive or before, f"{name}: shown as {seen.status.word}, but it is not alive")
         if seen.status in {Status.STOPPED, Status.CLOSED, Status.COMPLETED, Status.FAILED, Status.BACKOFF}:
             _require(instance is None, f"{name}: shown as {seen.status.word}, but it is there")
         if loop.faithful and instance is None:

@@ -15,7 +15,18 @@ from msgspec import Struct
 from tests.support.laws import Laws
 from tests.support.simulation import NEVER, Living, Program, SimulatedMachine, Violation, refused
 
-from pmond.core.actions import Action, Forget, Kill, PassDeadline, Reload, RunProbe, Start, Stop
+from pmond.core.actions import (
+    Action,
+    EndHook,
+    Forget,
+    Kill,
+    PassDeadline,
+    Reload,
+    RunHook,
+    RunProbe,
+    Start,
+    Stop,
+)
 from pmond.core.evolve import evolve
 from pmond.core.facts import (
     Adopted,
@@ -23,6 +34,8 @@ from pmond.core.facts import (
     Exited,
     Fact,
     FilesSeen,
+    HookBegun,
+    HookEnded,
     KillSent,
     LineSeen,
     Notified,
@@ -35,6 +48,7 @@ from pmond.core.facts import (
     StopSent,
     TreeEmpty,
 )
+from pmond.core.hooking import Moment
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, Files, Intent, Policy, State
 from pmond.core.plan import dependants_of, neighbours, plan
 
@@ -120,11 +134,21 @@ class SimulatedLoop:
                 self._tell(TreeEmpty(name, instance.number))
             elif not run.main:
                 self._tell(Exited(name, instance.number, ExitStatus(), tree_left=True))
+        self._resync_hooks()
         for name, files in self.files.items():
             if name in self.wanted:
                 self._tell(FilesSeen(name, files))
         self.faithful = not self._late
         self._touched |= self.wanted.keys() | self.observed.keys()
+
+    def _resync_hooks(self) -> None:
+        """The end of a command that was told to nobody is seen by nobody any more."""
+        coming = {one[2].name for one in self._coming if isinstance(one[2], HookEnded)}
+        for name, state in list(self.observed.items()):
+            hooking = state.history.hooking
+            if hooking is not None and hooking.under_way and name not in coming:
+                of = (name, hooking.number, hooking.moment, hooking.begun - 1)
+                self._tell(HookEnded(*of, "nobody saw its end", transient=True))
 
     def die_and_return(self, keeps_histories: bool) -> None:
         """The daemon is killed and started again: facts under way are lost, processes are found."""
@@ -260,6 +284,10 @@ class SimulatedLoop:
             self._reload(action)
         elif isinstance(action, RunProbe):
             self._probe(action)
+        elif isinstance(action, RunHook):
+            self._run_hook(action)
+        elif isinstance(action, EndHook):
+            self._end_hook(action)
         elif isinstance(action, PassDeadline):
             self._tell(DeadlinePassed(action.name))
         else:
@@ -304,6 +332,23 @@ class SimulatedLoop:
         at = self.now + min(run.program.answers_in, limit)
         well = run.program.answers_in < limit and run.program.is_well(at - run.started_at)
         self._comes(at, ProbePassed(*of) if well else ProbeFailed(*of, "no"))
+
+    def _run_hook(self, action: RunHook) -> None:
+        """It takes a while; those after an end may fail."""
+        self.laws.hooks(action)
+        of, wanted = (action.name, action.number, action.moment, action.index), self.wanted[action.name]
+        self._tell(HookBegun(*of, wanted.revision, wanted.token))
+        random = Random(repr(of))
+        fails = action.moment is not Moment.PRE_START and random.random() < 0.3
+        takes = min(random.choice((0.0, 0.1, 2.0, NEVER)), wanted.spec.hooks.timeout)
+        self._comes(self.now + takes, HookEnded(*of, "it failed" if fails else ""))
+
+    def _end_hook(self, action: EndHook) -> None:
+        of = (action.name, action.number, action.moment, action.index)
+        ends = [one for one in self._coming if one[2].name == action.name and isinstance(one[2], HookEnded)]
+        self._coming = [one for one in self._coming if one not in ends]
+        heapq.heapify(self._coming)
+        self._tell(HookEnded(*of, action.reason, given_up=True))
 
     def _comes(self, at: float, fact: Fact) -> None:
         self._sequence += 1

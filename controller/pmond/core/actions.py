@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from pmond.core.hooking import Moment
 from pmond.core.model import Ending, Files
 from pmond.core.probing import Aspect
 
@@ -59,6 +60,25 @@ class RunProbe(Struct, frozen=True):
     attempt: int
 
 
+class RunHook(Struct, frozen=True):
+    """Run the command at `index` of those of a moment; its end comes as a fact."""
+
+    name: str
+    number: int
+    moment: Moment
+    index: int
+
+
+class EndHook(Struct, frozen=True):
+    """End the hook that runs, and let no other follow; that comes as a fact."""
+
+    name: str
+    number: int
+    moment: Moment
+    index: int
+    reason: str
+
+
 class PassDeadline(Struct, frozen=True):
     """Take a moment for come that no plan has waited for: an edit moved it into the past."""
 
@@ -71,7 +91,7 @@ class Forget(Struct, frozen=True):
     name: str
 
 
-Action = Start | Stop | Kill | Reload | RunProbe | PassDeadline | Forget
+Action = Start | Stop | Kill | Reload | RunProbe | RunHook | EndHook | PassDeadline | Forget
 
 
 class TurnPlan(Struct, frozen=True):

@@ -33,6 +33,10 @@ class EventType(StrEnum):
     """It was not ready in time, and is stopped for it."""
     UNHEALTHY = "Unhealthy"
     """Its live probe failed several times in a row, and it is stopped for it."""
+    OVERDUE = "Overdue"
+    """A one-shot took longer than it may, and is stopped for it."""
+    HOOK_FAILED = "HookFailed"
+    """A command after an end failed; the message says how."""
     EXITED = "Exited"
     """It ended by itself; the message has its exit code or signal."""
     TREE_LEFT = "TreeLeft"
@@ -74,10 +78,20 @@ def events(name: str, before: State, after: State) -> Iterator[ProcessEvent]:
         yield from _reread(name, before, after, old, new)
     elif old is not None:
         yield _ended(name, old, after.history)
+    yield from _hooks(name, before.history, after.history)
     if after.history.error and after.history.number != before.history.number:
         yield ProcessEvent(
             name, EventType.START_FAILED, after.history.error, {"code": after.history.error_code}
         )
+
+
+def _hooks(name: str, before: History, after: History) -> Iterator[ProcessEvent]:
+    """A failed command after an end; one before a start is told as a start that failed."""
+    old, new = before.hooking, after.hooking
+    if old is None or new is None or not old.under_way or new.under_way or not new.error:
+        return
+    fields = {"hook": new.moment.value, "instance": new.number}
+    yield ProcessEvent(name, EventType.HOOK_FAILED, new.error, fields)
 
 
 def _appeared(name: str, history: History, new: Instance) -> ProcessEvent:
@@ -145,7 +159,11 @@ def _described(ended: Instance) -> str:
     return describe_end(ended.exit) if ended.ending is Ending.ITSELF else describe_exit(ended.exit)
 
 
-_STOPPING_TYPES = {Ending.UNREADY: EventType.READY_TIMEOUT, Ending.UNHEALTHY: EventType.UNHEALTHY}
+_STOPPING_TYPES = {
+    Ending.UNREADY: EventType.READY_TIMEOUT,
+    Ending.UNHEALTHY: EventType.UNHEALTHY,
+    Ending.OVERDUE: EventType.OVERDUE,
+}
 
 
 def _why(stopping: Instance) -> str:
@@ -156,6 +174,7 @@ def _why(stopping: Instance) -> str:
         Ending.SHUTDOWN: "asked to end, as pmond shuts down",
         Ending.UNREADY: "asked to end",
         Ending.UNHEALTHY: "asked to end",
+        Ending.OVERDUE: "asked to end",
     }[stopping.ending]
     said = "" if stopping.ending in (Ending.ITSELF, Ending.SHUTDOWN) else stopping.stop_reason
     return f"{what}: {said}" if said else what

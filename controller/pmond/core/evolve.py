@@ -13,12 +13,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core import backoff, flap, probing, readiness
+from pmond.core import backoff, flap, hook_results, hooking, probing, readiness
 from pmond.core.facts import (
     Adopted,
     Exited,
     Fact,
     FilesSeen,
+    HookBegun,
+    HookEnded,
     KillSent,
     ReloadBegun,
     Reloaded,
@@ -51,9 +53,8 @@ def _spawned(state: State, fact: Spawned, spec: ProcessSpec, now: float, policy:
     instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now, files=state.files,
         needs=fact.needs,
     )  # fmt: skip
-    return replace(
-        state, instance=instance, history=replace(history, error="", error_code="", error_transient=False)
-    )
+    history = replace(history, error="", error_code="", error_transient=False, hooking=None)
+    return replace(state, instance=instance, history=history)
 
 
 def _spawn_failed(state: State, fact: SpawnFailed, spec: ProcessSpec, now: float, policy: Policy) -> State:
@@ -76,6 +77,7 @@ def _spawn_failed(state: State, fact: SpawnFailed, spec: ProcessSpec, now: float
             ended_at=now,
             streak=history.streak + 1,
             failures=failures,
+            hooking=hook_results.after_failed_start(fact, spec),
         ),
     )
 
@@ -150,11 +152,13 @@ def _gone(state: State, instance: Instance, spec: ProcessSpec) -> State:
         ran_for=ran_for,
         fault=instance.stop_reason if instance.ending.is_fault else "",
     )
+    failed = instance.ending.is_own and backoff.failed(spec, history)
+    history = replace(history, hooking=hooking.after_end(spec.hooks, instance.number, failed))
     if not instance.ending.is_own:
         return replace(state, instance=None, history=replace(history, streak=0, failures=()))
     streak = 1 if ran_for >= spec.restart.stable_after else history.streak + 1
     failures = history.failures
-    if backoff.failed(spec, history):
+    if failed:
         failures = backoff.failures_in_window(spec.restart, (*failures, ended_at), ended_at)
     return replace(state, instance=None, history=replace(history, streak=streak, failures=failures))
 
@@ -189,6 +193,7 @@ def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy:
         error="",
         error_code="",
         error_transient=False,
+        hooking=None,
     )
     return replace(state, instance=instance, history=history)
 
@@ -221,6 +226,15 @@ def _reloaded(state: State, fact: Reloaded, spec: ProcessSpec, now: float, polic
     return replace(state, instance=read)
 
 
+def _hook_begun(state: State, fact: HookBegun, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    return hook_results.begun(state, fact, now)
+
+
+def _hook_ended(state: State, fact: HookEnded, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    after = hook_results.ended(state, fact, spec)
+    return _spawn_failed(state, after, spec, now, policy) if isinstance(after, SpawnFailed) else after
+
+
 def _reset(state: State, fact: Reset, spec: ProcessSpec, now: float, policy: Policy) -> State:
     history = replace(state.history, restart_count=0, streak=0, failures=(), flap=flap.CLEAR)
     return replace(state, history=history)
@@ -235,6 +249,8 @@ _HANDLERS: dict[type, Callable[[State, Any, ProcessSpec, float, Policy], State]]
     Adopted: _adopted,
     Exited: _exited,
     FilesSeen: _files_seen,
+    HookBegun: _hook_begun,
+    HookEnded: _hook_ended,
     KillSent: _kill_sent,
     ReloadBegun: _reload_begun,
     Reloaded: _reloaded,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from pmond.core.hooking import Moment
 from pmond.core.model import Ending, ExitStatus, Files
 from pmond.core.probing import Aspect
 
@@ -163,6 +164,32 @@ class Notified(Struct, frozen=True):
     """Seconds from now that it needs for what it is about."""
 
 
+class HookBegun(Struct, frozen=True):
+    """A command of a hook runs: the one at `index` of those of its moment."""
+
+    name: str
+    number: int
+    moment: Moment
+    index: int
+    revision: str = ""
+    token: int = 0
+    """Of the start that it comes before."""
+
+
+class HookEnded(Struct, frozen=True):
+    """It ended. `error`: why that is a failure."""
+
+    name: str
+    number: int
+    moment: Moment
+    index: int
+    error: str = ""
+    transient: bool = False
+    """Not the command's fault: the system had no resources for it, or its end was not seen."""
+    given_up: bool = False
+    """It was ended because it is not wanted any more, and so are those that would follow."""
+
+
 class DeadlinePassed(Struct, frozen=True):
     """A moment that an earlier plan waited for has come; `evolve` looks at the time alone."""
 
@@ -199,5 +226,7 @@ Fact = (
     | ProbePassed
     | ProbeFailed
     | LineSeen
+    | HookBegun
+    | HookEnded
     | Notified
 )

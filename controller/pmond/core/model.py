@@ -22,6 +22,7 @@ from msgspec.structs import force_setattr, replace
 
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import revision
+from pmond.core.hooking import Hooking
 from pmond.core.probing import NOT_PROBED, Probing
 
 
@@ -50,11 +51,13 @@ class Ending(StrEnum):
     """It was not ready in time."""
     UNHEALTHY = "unhealthy"
     """Its liveness probe failed."""
+    OVERDUE = "overdue"
+    """A one-shot took longer than it may."""
 
     @property
     def is_fault(self) -> bool:
         """pmond stopped it because it did not do its work: a failure, whatever its exit status says."""
-        return self in (Ending.UNREADY, Ending.UNHEALTHY)
+        return self in (Ending.UNREADY, Ending.UNHEALTHY, Ending.OVERDUE)
 
     @property
     def is_own(self) -> bool:
@@ -254,6 +257,8 @@ class History(Struct, frozen=True):
     restart_count: int = 0
     """Restarts shown to people: automatic ones and those asked for; `reset` clears it."""
     flap: Flap = Flap()
+    hooking: Hooking | None = None
+    """The last hook that was begun, or the one that is due after an end."""
 
 
 class State(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 A dependency has a condition: `started` (alive for the settle time), `ready` (its probe passes),
 `completed` (it ran to its end, with success). One that is not said is `ready` where there is a
-probe, else `started`, which one that ran to its end with success has been.
+probe, `completed` of a one-shot, else `started`, which one that ran to its end with success has been.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def unmet(case: Case, need: Dependency) -> Waiting | None:
     state = case.observed.get(need.name, NOTHING_SEEN)
     if state.instance is None:
         return _without_instance(case, need, intent, state)
+    other = replace(case, name=need.name, wanted=intent, state=state)
     up = case.desired.up(need.name) and not is_outdated(intent, state)
-    if not up or state.instance.ending is not Ending.ITSELF:
+    if not up or state.instance.ending is not Ending.ITSELF or replaced(other, state.instance):
         return Waiting(need.name, need.name)  # it is being stopped, or about to be
     return _with_instance(case, need, intent, state.instance)
 
@@ -79,7 +80,9 @@ def condition_of(need: Dependency, intent: Intent) -> str:
     """The condition in force: the one that is said, or what follows from how the other one is declared."""
     if need.condition:
         return need.condition
-    return "ready" if intent.spec.ready.kind else "started"
+    if intent.spec.ready.kind:
+        return "ready"
+    return "completed" if intent.spec.is_oneshot else "started"
 
 
 def runs_of(case: Case) -> Runs:

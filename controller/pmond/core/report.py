@@ -16,6 +16,7 @@ from pmond.core import flap
 from pmond.core.case import Decision, Rule, changed_files, is_ready, waits_for_restart, why_held
 from pmond.core.condition import ConditionValue
 from pmond.core.decide import decide
+from pmond.core.hooking import Moment
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, Hold, Intent, Observed, Phase, Policy, State
 
 STATUS_OF_RULE = {
@@ -26,6 +27,7 @@ STATUS_OF_RULE = {
     Rule.STOP_AGAIN: Status.STOPPING,
     Rule.NOT_READY: Status.RESTARTING,
     Rule.UNHEALTHY: Status.RESTARTING,
+    Rule.OVERDUE: Status.RESTARTING,
     Rule.STARTING: Status.INIT,
     Rule.RELOAD: Status.RUNNING,
     Rule.RUNNING: Status.RUNNING,
@@ -83,12 +85,24 @@ def _lost_readiness(desired: Desired, name: str, state: State) -> bool:
 def _status(decision: Decision, desired: Desired, name: str, state: State) -> Status:
     if decision.rule in STATUS_OF_RULE:
         return STATUS_OF_RULE[decision.rule]
+    if decision.rule is Rule.HOOK:
+        return _status_in_hook(desired, name, state)
     if decision.rule is Rule.DOWN:
         wanted = desired.wanted.get(name)
         if wanted is not None and wanted.staged and not wanted.deleting:
             return Status.WAITING
         return Status.CLOSED if state.history.ending is Ending.SHUTDOWN else Status.STOPPED
     return Status.RESTARTING if desired.up(name) else Status.STOPPING
+
+
+def _status_in_hook(desired: Desired, name: str, state: State) -> Status:
+    """Before a start it is being started; after an end it is being stopped, whatever comes then."""
+    hooking = state.history.hooking
+    if hooking is not None and hooking.moment is Moment.PRE_START:
+        return Status.INIT if desired.up(name) else Status.STOPPING
+    wanted = desired.wanted.get(name)
+    again = wanted is not None and desired.up(name) and wanted.spec.policy == "always"
+    return Status.RESTARTING if again else Status.STOPPING
 
 
 def condition_values(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from math import inf
+from zlib import crc32
 
 from pmon3_schema.scalars import format_duration
 from pmond.core import needs, probing
@@ -12,6 +13,8 @@ from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, is
 from pmond.core.model import NOTHING_SEEN, Ending, Instance, Phase
 from pmond.core.probing import Aspect
 
+_SPLAY = 0.1
+"""The share of `max_runtime` by which services are replaced earlier."""
 _MOST_NAMED = 3
 """Names that a reason lists at most."""
 
@@ -124,6 +127,25 @@ def _unhealthy(case: Case, instance: Instance) -> Decision | None:
     return Decision(Rule.UNHEALTHY, reason, _stop(case, instance, Ending.UNHEALTHY, reason))
 
 
+def _overdue(case: Case, instance: Instance) -> Decision | None:
+    """A one-shot that takes too long has failed; a service is replaced, which is nobody's fault."""
+    at = _run_ends_at(case, instance)
+    if at is None or case.now < at:
+        return None
+    reason = f"it ran for {format_duration(case.spec.max_runtime)} (max_runtime)"
+    ending = Ending.OVERDUE if case.spec.is_oneshot else Ending.SUPERSEDED
+    return Decision(Rule.OVERDUE, reason, _stop(case, instance, ending, reason))
+
+
+def _run_ends_at(case: Case, instance: Instance) -> float | None:
+    """When its run has taken as long as it may; services that were started together do not end together."""
+    spec = case.spec
+    if not spec.max_runtime:
+        return None
+    share = 0.0 if spec.is_oneshot else _SPLAY * crc32(f"{case.name} {instance.number}".encode()) / 2**32
+    return instance.started_at + spec.max_runtime * (1.0 - share)
+
+
 def _starting(case: Case, instance: Instance) -> Decision | None:
     if instance.phase is not Phase.STARTING:
         return None
@@ -158,6 +180,8 @@ def _running(case: Case, instance: Instance) -> Decision | None:
 
 def _decision(case: Case, rule: Rule, reason: str, due: RunProbe | None, at: float | None) -> Decision:
     """What is due, or when to look again; a time that an edit has moved into the past has come now."""
+    if due is None and case.state.instance is not None:
+        at = _earliest(at, _run_ends_at(case, case.state.instance))
     if due is None and at is not None and at <= case.now:
         return Decision(rule, reason, PassDeadline(case.name))
     return Decision(rule, reason, due, None if due is not None else at)
@@ -235,6 +259,7 @@ RULES = (
     _stop_again,
     _not_ready_in_time,
     _unhealthy,
+    _overdue,
     _starting,
     _reload,
     _running,

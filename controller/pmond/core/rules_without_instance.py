@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pmond.core import backoff, flap, needs
-from pmond.core.actions import Forget, Start
+from pmond.core.actions import Forget, RunHook, Start
 from pmond.core.case import Case, Decision, Rule, why_down, why_ended
+from pmond.core.hooking import Moment, begun_before
 from pmond.core.rules_final import completed, gave_up, never, no_restart_code
+from pmond.core.rules_hooks import hook
 
 
 def _forget(case: Case) -> Decision | None:
@@ -72,7 +74,12 @@ def _restart(case: Case) -> Decision | None:
     return Decision(Rule.RESTART, why, _start_of(case, why))
 
 
-def _start_of(case: Case, reason: str) -> Start:
+def _start_of(case: Case, reason: str) -> Start | RunHook:
+    """The start, or the next of the commands that come before it."""
+    number = case.state.history.number + 1
+    begun = begun_before(case.state.history.hooking, number)
+    if begun < len(case.spec.hooks.pre_start):
+        return RunHook(case.name, number, Moment.PRE_START, begun)
     return Start(case.name, case.state.history.number + 1, reason, needs.runs_of(case))
 
 
@@ -89,6 +96,7 @@ def _first_start(case: Case) -> bool:
 
 
 RULES = (
+    hook,
     _forget,
     _down,
     _await_dependencies,

@@ -52,6 +52,9 @@ class FailPoint(StrEnum):
     RENAME_SAVED = "rename_saved"
     LOG_RENAMED = "log_renamed"
 
+    HOOK_NOTED = "hook_noted"
+    HOOK_SPAWNED = "hook_spawned"
+    """A command of a hook runs, and only the note of it is written."""
     START_NOTED = "start_noted"
     START_SPAWNED = "start_spawned"
     """The program runs, and only the note of it is written."""

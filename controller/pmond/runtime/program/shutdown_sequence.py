@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
+from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import HooksSpec
+from pmond.core.hooking import is_active
 from pmond.core.model import NOTHING_SEEN
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
@@ -71,7 +74,7 @@ class ShutdownSequence:
         now = self._clock.now()
         self._loop.desired = replace(self._loop.desired, ending=True, untrusted_until=now + _UNTRUSTED_GRACE)
         graces = [
-            one.spec.stop.timeout if one.trusted else min(one.spec.stop.timeout, _UNTRUSTED_GRACE)
+            _longest(one.spec) if one.trusted else min(_longest(one.spec), _UNTRUSTED_GRACE)
             for one in self._registry.processes.values()
         ]
         deadline = now + max(graces, default=0.0) * 2 + _MARGIN
@@ -91,4 +94,17 @@ class ShutdownSequence:
                 left -= {name for name in await changes.wait(seconds) if not self._runs(name)}
 
     def _runs(self, name: str) -> bool:
-        return self._loop.observed.get(name, NOTHING_SEEN).instance is not None
+        """It, or a hook that follows its end."""
+        seen = self._loop.observed.get(name, NOTHING_SEEN)
+        hooking = seen.history.hooking
+        return seen.instance is not None or (hooking is not None and is_active(hooking, self._hooks_of(name)))
+
+    def _hooks_of(self, name: str) -> HooksSpec:
+        one = self._registry.processes.get(name)
+        return one.spec.hooks if one is not None else HooksSpec()
+
+
+def _longest(spec: ProcessSpec) -> float:
+    """How long its end may take, with the hooks that follow it."""
+    hooks = spec.hooks
+    return spec.stop.timeout + hooks.timeout * (len(hooks.post_stop) + len(hooks.on_failure))

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pmond.core.hooking import Hooking, Moment
 from pmond.core.model import Ending, ExitStatus, Flap, History, Instance
 from pmond.runtime.processes.environment import parse_marker
 from pmond.runtime.processes.instances import Running
@@ -79,6 +80,8 @@ def history_record(name: str, history: History, boot: str) -> HistoryRecord:
         "restart_count": history.restart_count,
         "flap": [flap.restarts, flap.since, flap.forgiven],
     }
+    if history.hooking is not None and not history.hooking.over:
+        data["hooking"] = _hooking_fields(history.hooking)
     return HistoryRecord(name, data)
 
 
@@ -105,10 +108,28 @@ def history(record: HistoryRecord, boot: str) -> History:
         failures=tuple(data["failures"]),
         restart_count=int(data["restart_count"]),
         flap=Flap(tuple(restarts), since, int(forgiven)),
+        hooking=_hooking(data["hooking"]) if data.get("hooking") else None,
     )
     if data["boot"] == boot:
         return found
-    return replace(found, ended_at=None, streak=0, failures=(), flap=Flap())
+    return replace(found, ended_at=None, streak=0, failures=(), flap=Flap(), hooking=None)
+
+
+def _hooking_fields(hooking: Hooking) -> list[Any]:
+    return [
+        hooking.moment.value, hooking.number, hooking.begun, hooking.under_way, hooking.since,
+        hooking.failed, hooking.revision, hooking.token,
+    ]  # fmt: skip
+
+
+def _hooking(fields: list[Any]) -> Hooking:
+    """The inverse. Raises TypeError or ValueError when it is damaged."""
+    moment, number, begun, under_way, since, failed, revision, token = fields
+    at = float(since) if since is not None else None
+    return Hooking(
+        Moment(moment), int(number), int(begun), bool(under_way), at, bool(failed),
+        revision=str(revision), token=int(token),
+    )  # fmt: skip
 
 
 def exit_status(fields: list[Any]) -> ExitStatus:

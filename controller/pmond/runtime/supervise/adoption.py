@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmond.core.evolve import evolve
-from pmond.core.facts import Adopted, Exited
+from pmond.core.facts import Adopted, Exited, HookBegun
 from pmond.core.model import Ending, ExitStatus, Intent, State
 from pmond.runtime.access import users
 from pmond.runtime.base.clock import Clock
@@ -47,6 +47,7 @@ from pmond.runtime.processes.instances import Instances, Running, tuning_of
 from pmond.runtime.processes.reaper import peek
 from pmond.runtime.state import row_conversion
 from pmond.runtime.state.records import HistoryRecord, InstanceRecord
+from pmond.runtime.supervise.hooks import HookId, parse_noted
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.perform import Performer
 
@@ -145,9 +146,13 @@ class Adoption:
             left += self._recorded(record, by_marker.pop((record.born_as or record.name, record.number), []))
         for (name, number), members in sorted(by_marker.items(), key=lambda item: -item[0][1]):
             left += self._unrecorded(name, number, members)
+        hooks = [hook for start in starts if (hook := parse_noted(*start)) is not None]
         for name, number in starts:
             self._started_unseen(name, number)
-        return left
+        for hook in hooks:
+            self._hook_noted(hook)
+        adopted = self._hooks_under_way(left)
+        return [survivor for survivor in left if survivor not in adopted]
 
     def _survivors(self) -> dict[tuple[str, int], list[Survivor]]:
         found: dict[tuple[str, int], list[Survivor]] = defaultdict(list)
@@ -239,6 +244,30 @@ class Adoption:
         ending = self._stops.get((name, number), Ending.ITSELF)
         ran = Adopted(name, number, 0, wanted.revision, wanted.token, age=0.0, ending=ending)
         self._ended(ran, ExitStatus(), False)
+
+    def _hook_noted(self, hook: HookId) -> None:
+        """It was perhaps started, in a turn of which nothing was saved: it never is again."""
+        wanted = self._loop.desired.wanted.get(hook.name)
+        if wanted is not None:
+            self._loop.tell(
+                HookBegun(hook.name, hook.number, hook.moment, hook.index, wanted.revision, wanted.token)
+            )
+
+    def _hooks_under_way(self, left: list[Survivor]) -> list[Survivor]:
+        """Go on with those that still run, and say of the others that nobody saw their end."""
+        found: list[Survivor] = []
+        for name, state in list(self._loop.observed.items()):
+            hooking = state.history.hooking
+            if state.instance is not None or hooking is None or not hooking.under_way:
+                continue
+            hook = HookId(name, hooking.number, hooking.moment, hooking.begun - 1)
+            wanted = self._loop.desired.wanted.get(name)
+            mine = (one for one in left if (one.name, one.number) == (hook.noted_as, hook.number))
+            main = next((one for one in mine if one.leads and _runs_as(one, wanted)), None)
+            identity = replace(main.identity, pidfd_inode=pidfd_inode(main.identity.pid)) if main else None
+            self._performer.adopt_hook(hook, identity, main is not None and main.own)
+            found += [main] if main is not None else []
+        return found
 
     def _spared(self, name: str) -> bool:
         """Whether what the process leaves running may go on."""

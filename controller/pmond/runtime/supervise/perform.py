@@ -12,7 +12,18 @@ import asyncio
 import signal
 from collections.abc import Callable, Collection
 
-from pmond.core.actions import Action, Forget, Kill, PassDeadline, Reload, RunProbe, Start, Stop
+from pmond.core.actions import (
+    Action,
+    EndHook,
+    Forget,
+    Kill,
+    PassDeadline,
+    Reload,
+    RunHook,
+    RunProbe,
+    Start,
+    Stop,
+)
 from pmond.core.facts import DeadlinePassed, Exited, KillSent, ReloadBegun, Reloaded, StopSent
 from pmond.core.model import ExitStatus, Files, Intent
 from pmond.runtime.base.clock import Clock
@@ -26,6 +37,7 @@ from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.memory import MemoryKills
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.state.starts import Starts
+from pmond.runtime.supervise.hooks import HookId, Hooks
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.orphans import Orphans
 from pmond.runtime.supervise.probes.prober import Prober
@@ -54,6 +66,7 @@ class Performer:
         """`renamed`: a process may bear the marker of another name."""
         self._reloads = Reloads(loop)
         self._prober = Prober(loop, context)
+        self._hooks = Hooks(loop, context, starts, state_uuid, adopted_exits.watch)
         self._starter = Starter(
             loop, instances, context, starts, cgroups, self._prober, clock, state_uuid, renamed
         )
@@ -83,6 +96,10 @@ class Performer:
                 self._reload(action)
             case RunProbe():
                 self._probe(action)
+            case RunHook():
+                self._hooks.begin(action)
+            case EndHook():
+                self._hooks.end(action)
             case PassDeadline():
                 self._loop.tell(DeadlinePassed(action.name))
             case Forget():
@@ -91,7 +108,9 @@ class Performer:
 
     def exited(self, pid: int, status: ExitStatus) -> bool:
         """A child ended, of which nobody else knows anything: a command for a process, or a process."""
-        if not self._reloads.exited(pid, status) and not self._prober.exited(pid, status):
+        if self._hooks.exited(pid, status):
+            self._orphans.schedule_check()
+        elif not self._reloads.exited(pid, status) and not self._prober.exited(pid, status):
             self.process_exited(pid, status)
         return True
 
@@ -112,6 +131,10 @@ class Performer:
         self._starter.renamed = True
         self._instances.rename(one.name, name)
         self._tree_reaper.rename(one.name, name)
+
+    def adopt_hook(self, hook: HookId, identity: Identity | None, own: bool) -> None:
+        """A command of a hook was under way when an earlier pmond ended; `identity`: it still runs."""
+        self._hooks.adopt(hook, identity, own)
 
     def keep(self, running: Running) -> None:
         """Go on with an adopted instance whose main program has ended, but not all of its tree."""
@@ -152,7 +175,7 @@ class Performer:
 
     def _programs(self) -> Collection[int]:
         """The pids of our children that were started as such: what else is our child was left to us."""
-        commands = self._prober.pids | self._reloads.pids
+        commands = self._prober.pids | self._reloads.pids | self._hooks.pids
         mains = self._instances.mains()
         return mains | commands if commands else mains  # of ten thousand, joining them costs 0.3 ms
 

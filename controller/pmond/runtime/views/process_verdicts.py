@@ -107,7 +107,8 @@ def _synced(one: Intent, seen: Report, sight: Sight) -> Verdict:
 
 def _stopped(target: Promise, seen: Report, sight: Sight) -> Verdict:
     state = sight.observed.get(target.name, NOTHING_SEEN)
-    if state.instance is None and not sight.desired.up(target.name):
+    in_hook = seen.status is Status.STOPPING
+    if state.instance is None and not sight.desired.up(target.name) and not in_hook:
         return Verdict(met=True)
     if state.instance is None and seen.status in {Status.FAILED, Status.COMPLETED}:
         return Verdict(met=True)

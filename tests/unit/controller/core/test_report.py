@@ -61,7 +61,7 @@ def test_backoff_says_why_and_when() -> None:
 
 def test_every_rule_without_a_word_of_its_own_goes_by_what_is_wanted() -> None:
     assert set(Rule) - STATUS_OF_RULE.keys() == {
-        Rule.CLEAR_TREE, Rule.AWAIT_KILLED, Rule.AWAIT_STOPPED, Rule.DOWN,
+        Rule.CLEAR_TREE, Rule.AWAIT_KILLED, Rule.AWAIT_STOPPED, Rule.HOOK, Rule.DOWN,
     }  # fmt: skip
 
 
