@@ -71,6 +71,8 @@ def _when(holds: Callable[[ProcessSpec], bool], why: str) -> Callable[[ProcessSp
 def _never_restarted(spec: ProcessSpec) -> str:
     if spec.policy != "never":
         return ""
+    if spec.is_oneshot and spec.restart.policy == "always" and not spec.no_auto_restart:
+        return "beside `type: oneshot`: it is not restarted unless that is said"
     return "beside `no_auto_restart`" if spec.no_auto_restart else "beside `restart.policy: never`"
 
 
@@ -164,6 +166,14 @@ PAIRS: tuple[Pair, ...] = (
     Pair(
         ("stop.signal",),
         _when(lambda spec: spec.stop.timeout == 0, "beside `stop.timeout: 0`: SIGKILL follows at once"),
+    ),
+    Pair(
+        ("hooks.timeout",),
+        _when(
+            lambda spec: not any((spec.hooks.pre_start, spec.hooks.post_stop, spec.hooks.on_failure)),
+            "without a hook",
+        ),
+        _ADD,
     ),
     Pair(("watch.ignore", "watch.debounce"), _NO_PATHS, _ADD),
     Pair(

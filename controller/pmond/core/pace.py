@@ -80,7 +80,9 @@ def overdue_at(intent: Intent, state: State, since: float, patience: float) -> f
     """
     instance = state.instance
     if instance is None:
-        return since + patience
+        hooking = state.history.hooking
+        hook = intent.spec.hooks.timeout if hooking is not None and hooking.under_way else 0.0
+        return since + hook + patience
     if instance.phase is Phase.STOPPING:
         return max(since, instance.kill_at or since) + patience
     ready = intent.spec.ready

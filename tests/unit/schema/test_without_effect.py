@@ -31,6 +31,8 @@ def warnings_of(*entries: dict[str, Any]) -> list[Diagnostic]:
 
 
 IDLE: list[tuple[dict[str, Any], str, str]] = [
+    ({"type": "oneshot", "restart": {"delay": "1s"}}, "restart.delay", "`type: oneshot`"),
+    ({"hooks": {"timeout": "1s"}}, "hooks.timeout", "without a hook"),
     ({"log": "/l", "log_dir": "/d"}, "log_dir", "beside `log`"),
     ({"log": "/l", "stderr_log": "/l"}, "stderr_log", "same file"),
     ({"restart": {"policy": "never", "delay": "1s"}}, "restart.delay", "policy: never"),
@@ -107,6 +109,8 @@ def test_what_does_nothing_beside_another_is_said(fields: dict[str, Any], path: 
         {"ready": {"log": "up", "deadline": "5m"}},
         {"live": {"notify": True, "interval": "30s"}},
         {"renamed_from": "old"},
+        {"type": "oneshot", "restart": {"max_failures": 3, "delay": "1s"}},
+        {"hooks": {"pre_start": ["/x"], "timeout": "1s"}},
     ],
 )  # fmt: skip
 def test_what_counts_is_not_warned_about(fields: dict[str, Any]) -> None:
@@ -139,6 +143,7 @@ COUNT_BY_THEMSELVES = """
     live.exec live.http.url live.http.method live.http.headers live.http.status live.http.body
     live.tcp live.notify live.interval live.failures live.start_period
     description labels profiles prune
+    type max_runtime hooks.pre_start hooks.post_stop hooks.on_failure
 """
 """Fields that no other setting can take the effect of."""
 
