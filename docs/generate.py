@@ -103,6 +103,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "events": words.event_types,
     "diagnostics": words.diagnostics,
     "requests": words.requests,
+    "roles": words.roles,
+    "rights": words.rights,
     "metrics": words.metrics,
     "places": words.places,
     "benchmarks": words.benchmarks,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +13,7 @@ from pmon3.tool_aliases import BY_TOOL
 from pmon3_schema import errors, paths, status
 from pmon3_schema.diagnostics import CODES
 from pmond.core import events
+from pmond.runtime.access import authority
 from pmond.runtime.http.routes import ROUTES
 from pmond.runtime.views.metric_tables import TABLES, TURN_SECONDS
 
@@ -90,6 +91,34 @@ def requests() -> str:
             for route in ROUTES
         ],
     )
+
+
+def roles() -> str:
+    """What a caller is to a pmond."""
+    texts = documented(authority, "Role")
+    return table(("you are", "who"), [(f"`{role}`", texts[role.name]) for role in authority.Role])
+
+
+def rights() -> str:
+    """Who may do what: the table that decides, for each role."""
+    texts = documented(authority, "Right")
+    rows = [
+        (
+            f"**{right}**",
+            *[_over(right, *authority.RIGHTS[role]) for role in authority.Role],
+            texts[right.name],
+        )
+        for right in authority.Right
+    ]
+    return table(("", *[f"`{role}`" for role in authority.Role], "means"), rows)
+
+
+def _over(right: authority.Right, own: Set[authority.Right], others: Set[authority.Right]) -> str:
+    """Over whose processes and sets."""
+    assert right in own or right not in others, "nobody may do to others' what he may not to his own"
+    if right in others:
+        return "of all"
+    return "of one's own" if right in own else "–"
 
 
 def of_tool(tool: str) -> str:

@@ -38,7 +38,7 @@ OTHERS: dict[Person, set[str]] = {
 """What each may do to what is not his own; carol is in the control group."""
 
 
-class Target(NamedTuple):
+class Subject(NamedTuple):
     """Something that a request can be about; `whose` is None where it does not exist."""
 
     kind: str
@@ -49,7 +49,7 @@ class Target(NamedTuple):
     """Whose the set is."""
 
 
-def allowed(caller: Person, need: str, target: Target) -> bool:
+def allowed(caller: Person, need: str, target: Subject) -> bool:
     if need == "declare":  # that changes what processes are
         return target.sets == caller
     rights = {whose: OWN if whose == caller else OTHERS[caller] for whose in (target.whose, target.sets)}
@@ -72,22 +72,22 @@ class Ask(NamedTuple):
     absent: str = "not_found"
 
 
-Build = Callable[[Target, Person], Iterator[Ask]]
+Build = Callable[[Subject, Person], Iterator[Ask]]
 
 
 def get(need: str, path: str, absent: str = "not_found") -> Build:
     return lambda target, caller: iter([Ask(need, "GET", path.format(t=target), absent=absent)])
 
 
-def post(need: str, path: str, body: Callable[[Target], Any], **more: Any) -> Build:
+def post(need: str, path: str, body: Callable[[Subject], Any], **more: Any) -> Build:
     return lambda target, caller: iter([Ask(need, "POST", path, body(target), **more)])
 
 
-def refs(target: Target) -> dict[str, Any]:
+def refs(target: Subject) -> dict[str, Any]:
     return {"refs": [target.process]}
 
 
-def verbs(target: Target, caller: Person) -> Iterator[Ask]:
+def verbs(target: Subject, caller: Person) -> Iterator[Ask]:
     for verb in get_args(Verb):
         path, body = f"/v1/actions/{verb}", refs(target)
         yield Ask("delete" if verb in ("delete", "drop") else "operate", "POST", path, body)
@@ -96,29 +96,29 @@ def verbs(target: Target, caller: Person) -> Iterator[Ask]:
                 yield Ask("change", "POST", path, {**body, "changes": changes})
 
 
-def submitted(target: Target, caller: Person) -> Iterator[Ask]:
+def submitted(target: Subject, caller: Person) -> Iterator[Ask]:
     spec = {"name": target.process, "file": "/bin/sleep", "args": ["1000"], "autostart": False}
     # What a manifest declares is changed there, also by who may.
     answers = frozenset({"done", "conflict"})
     yield Ask("change", "POST", "/v1/processes", {"spec": spec, "cwd": "/"}, answers, absent="done")
 
 
-def documents(target: Target) -> dict[str, Any]:
+def documents(target: Subject) -> dict[str, Any]:
     return {"set": target.set, "dry_run": True, "allow_empty": True,
             "documents": [{"path": "/m.json", "text": json.dumps({"processes": []})}]}  # fmt: skip
 
 
-def emptied(target: Target, caller: Person) -> Iterator[Ask]:
+def emptied(target: Subject, caller: Person) -> Iterator[Ask]:
     yield Ask("declare", "POST", "/v1/apply", documents(target), absent="done")
     yield Ask("declare", "POST", "/v1/apply", {**documents(target), "dry_run": False}, absent="done")
 
 
-def waited(target: Target) -> dict[str, Any]:
+def waited(target: Subject) -> dict[str, Any]:
     promise = {"name": target.process, "generation": 0, "token": 0}
     return {"targets": [promise], "until": "ready", "timeout": 0}
 
 
-def of_set(target: Target) -> dict[str, Any]:
+def of_set(target: Subject) -> dict[str, Any]:
     return {"set": target.set}
 
 
@@ -175,7 +175,7 @@ ENDING = {"upgrade", "shutdown"}
 def test_a_route_says_what_it_takes_and_is_tried_here(route: Any) -> None:
     assert isinstance(route.access, Scope), "whoever adds a route says who may use it"
     assert route.operation in REQUESTS, "whoever adds a route says here what it takes"
-    anything = Target("own", "x", "x", ALICE, ALICE)
+    anything = Subject("own", "x", "x", ALICE, ALICE)
     assert {ask.need for ask in REQUESTS[route.operation](anything, ALICE)} <= NEEDS[route.access]
 
 
@@ -218,17 +218,17 @@ class World:
         answer = self.people.by(one).ask("POST", "/v1/apply", body)
         assert answer.status == 200, answer
 
-    def targets(self, caller: Person) -> Iterator[Target]:
+    def targets(self, caller: Person) -> Iterator[Subject]:
         """One of each kind, as that caller sees them."""
         other = BOB if caller is not BOB else ALICE
-        yield Target("own", f"of-{caller.name}", f"set-{caller.name}", caller, caller)
-        yield Target("another's", f"of-{other.name}", f"set-{other.name}", other, other)
-        yield Target("root's", "of-root", "set-root", ROOT, ROOT)
-        yield Target("set of root", "declared", self.followed, ROOT, ROOT)
-        yield Target("set of root, for the caller", f"for-{caller.name}", self.followed, caller, ROOT)
-        yield Target("set of root, for another", f"for-{other.name}", self.followed, other, ROOT)
+        yield Subject("own", f"of-{caller.name}", f"set-{caller.name}", caller, caller)
+        yield Subject("another's", f"of-{other.name}", f"set-{other.name}", other, other)
+        yield Subject("root's", "of-root", "set-root", ROOT, ROOT)
+        yield Subject("set of root", "declared", self.followed, ROOT, ROOT)
+        yield Subject("set of root, for the caller", f"for-{caller.name}", self.followed, caller, ROOT)
+        yield Subject("set of root, for another", f"for-{other.name}", self.followed, other, ROOT)
         nothing = f"nothing{next(self._names)}"
-        yield Target("absent", nothing, nothing, None, None)
+        yield Subject("absent", nothing, nothing, None, None)
 
     def seen(self) -> Any:
         """All that somebody has declared or asked for, as root sees it."""
@@ -284,7 +284,7 @@ def outcome(answer: Answer) -> str:
     return str(answer.body["error"]["code"])
 
 
-def expected(ask: Ask, target: Target, caller: Person) -> frozenset[str]:
+def expected(ask: Ask, target: Subject, caller: Person) -> frozenset[str]:
     if ask.need == "administer":
         # Where there is nothing of that name, whoever may administer is told so.
         return frozenset({"done", "not_found", "conflict"} if caller is CAROL else {"forbidden"})

@@ -51,7 +51,7 @@ class Right(StrEnum):
     CHANGE = "change"
     """Change what a process is: any field of it, its name, its owner; of a set, what it declares."""
     CONTROL_SET = "control set"
-    """Suspend a set and resume it, have it go back, take a process out of it."""
+    """Suspend a set and resume it, take a process out of it; together with *change*, have it go back."""
     ADMINISTER = "administer"
     """What concerns pmond as a whole: init, groups, doctor, upgrade, shutdown."""
 
