@@ -46,6 +46,12 @@ Labels = Annotated[
     list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="Only those with this label.")
 ]
 Timeout = Annotated[
+    str,
+    typer.Option(
+        "--timeout", metavar="DURATION", help="How long to wait while nothing gets further; none: for ever."
+    ),
+]
+WholeTimeout = Annotated[
     str, typer.Option("--timeout", metavar="DURATION", help="How long to wait; none: for ever.")
 ]
 Detach = Annotated[

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pmon3 import terminal
@@ -27,6 +27,8 @@ TABLE, WIDE, JSON, YAML, NAME = "table", "wide", "json", "yaml", "name"
 
 
 _FAILURES_SHOWN = 20
+_ALIKE = 3
+"""Names that are said of many with the same reason."""
 
 
 class ReaderGone(Exception):
@@ -48,21 +50,38 @@ class MissedGoal(PmonError):
     def lines(self) -> list[str]:
         """One line for each process that is not there, followed by the end of its log; of many the first.
 
-        Of one that is in the way of others the log is shown once, under what says whose it is.
+        Of one that is in the way of others the log is shown once, under what says whose it is. Many of the
+        same reason that have no log to show share a line.
         """
-        lines = []
-        told = {failure["name"] for failure in self.failures[:_FAILURES_SHOWN]}
-        for failure in self.failures[:_FAILURES_SHOWN]:
-            lines.append(visible(f"  {failure['name']}: {failure['reason']}"))
-            blocker = failure.get("blocker", "")
-            tail = [f"    | {visible(line)}" for line in failure["log_tail"].splitlines()]
-            if blocker and (blocker in told or not tail):
-                continue
-            lines += [visible(f"    the end of the log of {blocker}:")] if blocker else []
-            lines += tail
-            told.add(blocker)
-        more = len(self.failures) - _FAILURES_SHOWN
-        return [*lines, f"  and {more} more (pmon3 ls --failed)"] if more > 0 else lines
+        alike = _alike(self.failures)
+        together = {name for names in alike.values() for name in names}
+        single = [failure for failure in self.failures if failure["name"] not in together]
+        lines, told = [], {failure["name"] for failure in single[:_FAILURES_SHOWN]}
+        for failure in single[:_FAILURES_SHOWN]:
+            lines += _lines_of(failure, told)
+            told.add(failure.get("blocker", ""))
+        more = len(single) - _FAILURES_SHOWN
+        lines += [f"  and {more} more (pmon3 ls --failed)"] if more > 0 else []
+        for reason, names in alike.items():
+            lines.append(visible(f"  {', '.join(names[:_ALIKE])} and {len(names) - _ALIKE} more: {reason}"))
+        return lines
+
+
+def _lines_of(failure: WaitFailure, told: Container[str]) -> list[str]:
+    line, blocker = visible(f"  {failure['name']}: {failure['reason']}"), failure.get("blocker", "")
+    tail = [f"    | {visible(line)}" for line in failure["log_tail"].splitlines()]
+    if not blocker or not tail:
+        return [line, *tail]
+    return [line] if blocker in told else [line, visible(f"    the end of the log of {blocker}:"), *tail]
+
+
+def _alike(failures: Sequence[WaitFailure]) -> dict[str, list[str]]:
+    """Names by reason, of those that share one with many and have nothing else to show."""
+    names: dict[str, list[str]] = {}
+    for failure in failures:
+        if not failure["log_tail"]:
+            names.setdefault(failure["reason"], []).append(failure["name"])
+    return {reason: found for reason, found in names.items() if len(found) > _ALIKE}
 
 
 def coloured(stream: Any = None) -> bool:

@@ -20,6 +20,7 @@ from pmon3.client import Client, path_segment
 from pmon3.fitting import shortened
 from pmon3.table import visible
 from pmon3_schema.errors import PmonError
+from pmon3_schema.rollout import AWAITS_TURN
 from pmon3_schema.scalars import parse_duration
 
 _FIRST = 0.4
@@ -27,7 +28,6 @@ _FIRST = 0.4
 _PAUSE = 0.5
 _SHARE = 20.0
 """A look may take one part in so many of the time."""
-_TURN = "waits for its turn in a rollout"
 
 
 class ProgressLine:
@@ -106,9 +106,9 @@ class TargetsLook:
 
 
 def next_of(missing: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The one that something is being done to, if there is one, rather than one that waits for its turn."""
-    moving = [failure for failure in missing if failure["reason"] != _TURN]
-    return min(moving or missing, key=lambda failure: str(failure["name"]), default=None)
+    """The first that something is being done to, if there is one, rather than one that waits for its turn."""
+    moving = (failure for failure in missing if failure["reason"] != AWAITS_TURN)
+    return next(moving, missing[0] if missing else None)
 
 
 def sentence(until: str, count: int, missing: Sequence[dict[str, Any]], ending: str, seconds: float) -> str:

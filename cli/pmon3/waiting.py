@@ -8,6 +8,7 @@ does a goal that was missed become an error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pmon3 import output, progress
@@ -18,7 +19,10 @@ from pmon3_schema.errors import ErrorCode, PmonError
 _ANSWER_MARGIN = 10.0
 """Seconds that pmond may take to answer after the time it was told to wait."""
 
+_FOR_EVER = 30 * 86400.0
 _NAMES_SAID = 5
+_STEPS = 5
+"""So often a process gets further at most, as pmond counts it."""
 READY, STOPPED, DELETED, COMPLETED = "ready", "stopped", "deleted", "completed"
 
 
@@ -51,7 +55,8 @@ def wait(
     """Wait for targets, and a set where one is named. Raises PmonError only when pmond cannot be asked."""
     if wait_options.no_wait or not (targets or set_name):
         return WaitResult(touched(client, targets))
-    body: dict[str, Any] = {"targets": targets, "until": until, "timeout": wait_options.seconds}
+    seconds = wait_options.seconds
+    body: dict[str, Any] = {"targets": targets, "until": until, "timeout": seconds, "progress": True}
     if set_name:
         body["set"] = set_name
     shown = progress.ProgressLine(progress.TargetsLook(client, targets, until, set_name))
@@ -59,7 +64,7 @@ def wait(
         answer = client.post(
             "/v1/wait",
             body,
-            timeout=wait_options.seconds + _ANSWER_MARGIN,
+            timeout=_longest(seconds, len(targets)),
             meanwhile=shown if progress.is_wanted() else None,
         )
     except KeyboardInterrupt:
@@ -69,23 +74,46 @@ def wait(
         raise
     finally:
         shown.clear()
-    error = missed(answer, until, wait_options)
+    error = missed(answer, until, wait_options, targets)
     return WaitResult(answer["processes"], error, shown.seconds, shown.shown)
 
 
-def missed(answer: dict[str, Any], until: str, wait_options: WaitOptions) -> PmonError | None:
+def _longest(seconds: float, count: int) -> float:
+    """How long an answer may take at most: each of the targets may get further, and again."""
+    return min(seconds * (1 + _STEPS * count), _FOR_EVER) + _ANSWER_MARGIN
+
+
+def missed(
+    answer: dict[str, Any], until: str, wait_options: WaitOptions, targets: Sequence[dict[str, Any]]
+) -> PmonError | None:
     """The error that the answer of a wait amounts to, if any."""
-    failures = sorted(answer["failures"], key=lambda failure: str(failure["name"]))
-    names = _some(failures)
+    failures = answer["failures"]
     if answer["outcome"] == "met":
         return None
     if answer["outcome"] == "timeout":
-        message = f"cannot see {names or 'all'} {until}: {wait_options.seconds:g} s have passed"
-        return output.MissedGoal(ErrorCode.TIMEOUT, message, failures)
-    return output.MissedGoal(ErrorCode.UNMET, f"cannot get {names} {until}: see below", failures)
+        return output.MissedGoal(
+            ErrorCode.TIMEOUT, _overdue(failures, until, wait_options, targets), failures
+        )
+    return output.MissedGoal(ErrorCode.UNMET, f"cannot get {_some(failures)} {until}: see below", failures)
 
 
-def _some(failures: list[dict[str, Any]]) -> str:
+def _overdue(
+    failures: Sequence[dict[str, Any]],
+    until: str,
+    wait_options: WaitOptions,
+    targets: Sequence[dict[str, Any]],
+) -> str:
+    """``286 of 299 ready, now p290: started; nothing got further for 60 s, it goes on``."""
+    passed = f"nothing got further for {wait_options.seconds:g} s"
+    first = progress.next_of(failures)
+    goes_on = ", it goes on" if any(target["token"] for target in targets) else ""
+    if len(targets) <= 1 or first is None:
+        return f"cannot see {_some(failures) or 'all'} {until}: {passed}{goes_on}"
+    far = f"{len(targets) - len(failures)} of {len(targets)} {until}, now {first['name']}: {first['reason']}"
+    return f"cannot see all {until}: {far}; {passed}{goes_on}"
+
+
+def _some(failures: Sequence[dict[str, Any]]) -> str:
     """Their names; of many the first ones and how many there are."""
     names = [str(failure["name"]) for failure in failures]
     if len(names) <= _NAMES_SAID + 1:

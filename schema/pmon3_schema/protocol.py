@@ -189,6 +189,7 @@ class Wait(Body, frozen=True):
     until: Until = field(description="conditions, joined by a comma (all) or a bar (any); see `pmon3 wait`")
     set: str = field("", description="of whom conditions of sets are judged")
     timeout: float = field(60.0, ge=0, le=_LONGEST_WAIT, description="seconds")
+    progress: bool = field(False, description="count `timeout` anew whenever one of the targets gets further")
 
 
 class CreateGroup(Body, frozen=True):

@@ -1,4 +1,4 @@
-"""How carefully a rollout goes unless somebody says otherwise; both programs have to agree on it."""
+"""How carefully a rollout goes unless somebody says otherwise, and a word on it that both programs know."""
 
 from __future__ import annotations
 
@@ -7,3 +7,6 @@ MAX_PARALLEL = 10
 
 PATIENCE = 60.0
 """Seconds after which a process of a rollout that gets no further has failed."""
+
+AWAITS_TURN = "waits for its turn in a rollout"
+"""Why a wait for a process that is held back goes on: nothing was done to it yet."""

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from tests.e2e.test_declarative import failing, manifest, pids, sleeper, the_set
 from tests.support.pmond import Pmond
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -58,14 +57,17 @@ def test_a_failed_rollout_goes_back_by_itself_to_the_last_that_was_whole(pmond: 
     manifest(pmond, failing("db", argv0="again"), sleeper("web", dependencies=["db"]), sleeper("new"))
     failed = pmond.run("apply", "-f", file, "--on-failure", "rollback")
     assert failed.returncode == 7
-    row = pmond.until("db", "running")
-    assert row["args"] == ["1001"], "not the one before, which had failed too"
-    until(lambda: "new" not in pmond.rows(), "what was new to be gone")
+    row = pmond.row("db")
+    assert (row["status"], row["args"]) == ("running", ["1001"]), "not the one before, which had failed too"
+    assert "new" not in pmond.rows(), "it was waited for"
     numbers = [(one["outcome"], one["by"]) for one in history(pmond, file)]
     assert numbers == [("done", "pmond"), ("rolled_back", numbers[1][1]), ("failed", numbers[2][1]),
                        ("done", numbers[3][1])]  # fmt: skip
     newest, undone, _, whole = (one["revision"] for one in history(pmond, file))
     assert history(pmond, file)[0]["message"] == f"rollback of {undone}, which failed, to {whole}"
+    assert (
+        f"revision {newest} of file:{file} is in force: rollback of {undone}, which failed" in failed.stderr
+    )
     (said,) = messages(pmond, "RolledBack")
     assert said == f"file:{file}: revision {undone} failed; back to {whole}"
     assert newest == undone + 1
@@ -75,7 +77,32 @@ def test_a_failed_rollout_goes_back_by_itself_to_the_last_that_was_whole(pmond: 
 
 def test_what_cannot_go_back_says_so_and_stays(pmond: Pmond) -> None:
     file = manifest(pmond, failing("db"), sleeper("web"))
-    assert pmond.run("apply", "-f", file, "--on-failure", "rollback").returncode == 7
-    until(lambda: messages(pmond, "RollbackFailed"), "it to be said")
+    failed = pmond.run("apply", "-f", file, "--on-failure", "rollback")
+    assert failed.returncode == 7 and "could not be rolled back" in failed.stderr
     assert "there is no revision before" in messages(pmond, "RollbackFailed")[0]
     assert pmond.row("web")["pid"]
+
+
+def test_a_change_of_hundreds_has_a_limit_of_progress_and_not_of_the_whole(pmond: Pmond) -> None:
+    """Thirty times ten restarts, each of 0.2 s until it counts as running, take longer than the limit."""
+
+    def declared(seconds: int) -> str:
+        return manifest(pmond, *(sleeper(f"p{number:03}", seconds) for number in range(300)))
+
+    pmond.ok("apply", "-f", declared(1000))
+    before = pids(pmond)
+    ran = pmond.run("apply", "-f", declared(1001), "--timeout", "5s")
+    assert ran.returncode == 0, ran.stderr
+    took = float(ran.stderr.rpartition(" in ")[2].split()[0])
+    assert "300 restarted in" in ran.stderr and took > 5.0, "else this shows nothing"
+    after = pids(pmond)
+    assert not {pid for name, pid in after.items() if pid == before[name]}
+
+
+def test_what_gets_no_further_is_not_waited_for_any_longer(pmond: Pmond) -> None:
+    stuck = sleeper("web") | {"ready": {"log": "never said", "deadline": "10m"}}
+    file = manifest(pmond, stuck, sleeper("db"))
+    ran = pmond.run("apply", "-f", file, "--timeout", "2s")
+    assert ran.returncode == 4
+    assert "cannot see all ready: 1 of 2 ready, now web: " in ran.stderr
+    assert "nothing got further for 2 s, it goes on" in ran.stderr

@@ -78,7 +78,8 @@ def command(
     if not wait_options.no_wait:
         settled = waiting.wait(client, targets, waiting.READY, wait_options)
         if settled.error and on_failure is OnFailure.ROLLBACK:
-            output.note("what was in force before is put back; pmon3 history and pmon3 status tell how far")
+            for answer in applied:
+                _await_rollback(client, answer, wait_options)
         settled.check()
         for answer in applied:
             _check_outcome(client, answer)
@@ -101,6 +102,27 @@ def _closing(answer: dict[str, Any], dry_run: bool, seconds: float | None) -> st
             f"applied revision {number} of {plan['set']}; it is rolled out now (pmon3 status shows how far)"
         )
     return f"applied revision {number} of {plan['set']}: {what} in {seconds:.1f} s"
+
+
+def _await_rollback(client: Client, answer: dict[str, Any], wait_options: waiting.WaitOptions) -> None:
+    """Wait until what was in force before is back, and say what became of it."""
+    name, number = answer["plan"]["set"], answer.get("revision", 0)
+    if not number:
+        return
+    settled = waiting.wait(client, [], "condition=Progressing=False", wait_options, name)
+    revisions = client.get("/v1/history", [("set", name), ("limit", "20")])
+    outcome = next((one["outcome"] for one in revisions if one["revision"] == number), "done")
+    newest = revisions[0]
+    if settled.error:
+        output.note(
+            f"what was in force of {name} before is still being put back (pmon3 status shows how far)"
+        )
+    elif outcome == "rolled_back":
+        output.note(f"revision {newest['revision']} of {name} is in force: {newest['message']}")
+    elif outcome == "failed":
+        output.note(
+            f"revision {number} of {name} failed and could not be rolled back (pmon3 events tells why)"
+        )
 
 
 def _check_outcome(client: Client, answer: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ def command(
         bool,
         typer.Option("--delete", help="Forget all processes, sets and their history too; logs stay."),
     ] = False,
-    timeout: options.Timeout = "60s",
+    timeout: options.WholeTimeout = "60s",
 ) -> None:
     """Stop all processes, then pmond.
 

@@ -7,7 +7,7 @@ from pmon3.address import connect
 from pmon3_schema.errors import ErrorCode, PmonError
 
 
-def command(timeout: options.Timeout = "60s") -> None:
+def command(timeout: options.WholeTimeout = "60s") -> None:
     """Replace the running pmond by the installed one.
 
     Processes, socket and state stay. An installation that does not work is refused.

@@ -35,7 +35,7 @@ def test_a_sentence_says_how_far_it_is_and_what_is_next() -> None:
     )
     assert sentence("synced", 0, [], "", 1.0) == "waiting until synced (1 s)"
     first = next_of(failing(("b", turn), ("a", turn)))
-    assert first is not None and first["name"] == "a"
+    assert first is not None and first["name"] == "b", "in the order of the manifest"
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,38 @@ def test_who_does_not_want_to_wait_is_told_that_it_goes_on(daemon: FakeDaemon) -
 
 
 def test_of_many_that_are_not_there_the_first_are_named_in_order(daemon: FakeDaemon, run: Run) -> None:
-    missing = failing(*((f"p{number:03}", "started") for number in range(299, 0, -1)))
+    missing = failing(*((f"p{number:03}", f"it is {number}") for number in range(1, 300)))
     daemon.answers["POST", "/v1/wait"] = CannedAnswer(
         {"outcome": "timeout", "processes": [], "failures": missing}
     )
     ran = run("stop", "web", "--timeout", "1s")
     first, *lines = ran.err.splitlines()
-    assert first == "pmon3: cannot see p001, p002, p003, p004, p005 and 294 more stopped: 1 s have passed"
+    words = "cannot see p001, p002, p003, p004, p005 and 294 more stopped"
+    assert first == f"pmon3: {words}: nothing got further for 1 s, it goes on"
     assert (len(lines), lines[-1]) == (21, "  and 279 more (pmon3 ls --failed)")
+
+
+def test_a_rollout_that_got_stuck_is_told_short_and_in_order(
+    daemon: FakeDaemon, run: Run, manifest: str
+) -> None:
+    turn = "waits for its turn in a rollout"
+    waiting = [(f"p{number}", turn) for number in (288, 291, 292, 293, 294, 295, 299)]
+    missing = failing(*waiting[:1], ("p290", "started"), *waiting[1:])
+    targets = [{"name": f"p{number}", "generation": 1, "token": 2} for number in range(1, 300)]
+    applied = daemon.answers["POST", "/v1/apply"].content | {"targets": targets}  # type: ignore[union-attr]
+    daemon.answers["POST", "/v1/apply"] = CannedAnswer(applied)
+    daemon.answers["POST", "/v1/wait"] = CannedAnswer(
+        {"outcome": "timeout", "processes": [], "failures": missing}
+    )
+    ran = run("apply", "-f", manifest, "--timeout", "60s")
+    assert (ran.code, ran.err.splitlines()) == (
+        4,
+        [
+            "pmon3: cannot see all ready: 291 of 299 ready, now p290: started; "
+            "nothing got further for 60 s, it goes on",
+            "  p290: started",
+            f"  p288, p291, p292 and 4 more: {turn}",
+        ],
+    )
+    wish = next(one for one in daemon.requests if one.path == "/v1/wait")
+    assert (wish.body["timeout"], wish.body["progress"]) == (60.0, True)

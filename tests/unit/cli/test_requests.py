@@ -69,7 +69,7 @@ WEB: dict[str, Any] = NOTHING | {"refs": ["web"]}
             {
                 "targets": [{"name": n, "generation": 1, "token": 0} for n in ("web", "db")],
                 "until": "stopped",
-                "timeout": 120.0,
+                "timeout": 120.0, "progress": True,
             },
         ),
     ],

@@ -7,7 +7,7 @@ import pytest
 from pmon3_schema.goals import WaitCondition, parse
 from pmond.runtime.intent.set_conditions import set_status
 from pmond.runtime.state.records import SourceRecord
-from pmond.runtime.views.wait_conditions import Verdict, judge_set, outcome_of
+from pmond.runtime.views.wait_conditions import Headway, Verdict, judge_set, outcome_of
 
 MET, FAILED, OPEN = Verdict(met=True), Verdict(failed=True), Verdict()
 RECORD = SourceRecord("/a", "file:/a", "", b"", True, [], "", 1)
@@ -66,3 +66,12 @@ def test_of_a_source_that_nobody_reads_no_verdict_is_left() -> None:
     assert judge_set(one, WaitCondition("condition", type="Accepted", of_set=True)).met
     gone = set_status(WRONG, "file:/b", [], (), False)
     assert judge_set(gone, WaitCondition("condition", type="Accepted", of_set=True)).failed
+
+
+def test_getting_further_is_what_nobody_has_seen_before() -> None:
+    headway = Headway()
+    assert not headway.made({"web": Verdict(steps=0)})
+    assert headway.made({"web": Verdict(steps=3), "db": Verdict(steps=0)})
+    assert not headway.made({"web": Verdict(steps=2)}), "back is not further"
+    assert not headway.made({"web": Verdict(steps=3)}), "and to and fro neither"
+    assert headway.made({"db": Verdict(steps=1)})

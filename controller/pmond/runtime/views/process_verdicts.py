@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from pmon3_schema.goals import WaitCondition
 from pmon3_schema.protocol import Promise
+from pmon3_schema.rollout import AWAITS_TURN
 from pmon3_schema.status import FINAL, Status
 from pmond.core.blocked import blocked
-from pmond.core.model import NOTHING_SEEN, Desired, Ending, Intent, Observed, Policy
+from pmond.core.model import NOTHING_SEEN, Desired, Ending, Intent, Observed, Phase, Policy
 from pmond.core.report import Report, condition_values, report
 from pmond.runtime.views.wait_conditions import Verdict
 
@@ -34,20 +35,36 @@ class Sight(Struct, frozen=True):
     """Whether a set is being rolled out."""
 
 
+_MOST_STEPS = 5
 _BY_RUNNING = frozenset({"ready", "completed", "exited", "synced"})
 """Conditions that a process which is never started cannot meet."""
 
 
 def judge(target: Promise, condition: WaitCondition, sight: Sight) -> Verdict:
     """Whether a process is where a caller wants it, or cannot get there without somebody acting."""
-    found = _judged(target, condition, sight)
+    found = replace(_judged(target, condition, sight), steps=_steps(target, sight))
+    if found.met:
+        return replace(found, steps=_MOST_STEPS)
     looked_at = sight.decided.get(target.name, 0) >= target.generation
-    if found.met or found.failed or not looked_at or condition.word not in _BY_RUNNING:
+    if found.failed or not looked_at or condition.word not in _BY_RUNNING:
         return found
     way = blocked(target.name, sight.desired, sight.observed, sight.now, sight.policy)
     if not way.by:
         return replace(found, awaits=way.seen)
-    return Verdict(failed=True, reason=way.reason, blocker=way.by, awaits=way.seen)
+    return replace(found, failed=True, reason=way.reason, blocker=way.by, awaits=way.seen)
+
+
+def _steps(target: Promise, sight: Sight) -> int:
+    """How far it is on the way to an instance of that token; crashing again leads nowhere new."""
+    one, state = sight.desired.wanted.get(target.name), sight.observed.get(target.name, NOTHING_SEEN)
+    instance = state.instance
+    token = instance.token if instance is not None else state.history.token
+    if one is None or (token < target.token and (one.staged or one.deferred)):
+        return 0
+    if token < target.token:
+        return 2 if instance is None or instance.phase is Phase.STOPPING else 1
+    ended = instance is not None and instance.phase is Phase.STOPPING
+    return 4 if ended else 3
 
 
 def _judged(target: Promise, condition: WaitCondition, sight: Sight) -> Verdict:
@@ -126,7 +143,7 @@ def _up(target: Promise, wanted: Intent, seen: Report, sight: Sight, until: str)
     if token < target.token:
         if wanted.staged or wanted.deferred:
             if sight.rolling_out(wanted.owner):
-                return Verdict(reason="waits for its turn in a rollout")
+                return Verdict(reason=AWAITS_TURN)
             return Verdict(failed=True, reason="skipped: the rollout ended before its turn")
         if not sight.desired.up(target.name):
             return Verdict(failed=True, reason=reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -21,6 +21,21 @@ class Verdict(Struct, frozen=True):
     """The dependency that is in the way for good."""
     awaits: frozenset[str] = frozenset()
     """Dependencies that it waits for: when one of them changes, it is judged again."""
+    steps: int = 0
+    """How far it has come; what was not let go in its rollout yet has come nowhere."""
+
+
+class Headway:
+    """Whether any of some targets gets further than ever before: what goes to and fro gets nowhere."""
+
+    def __init__(self) -> None:
+        self._furthest: dict[str, int] = {}
+
+    def made(self, verdicts: Mapping[str, Verdict]) -> bool:
+        """Whether one of these verdicts says so."""
+        further = {n: one.steps for n, one in verdicts.items() if one.steps > self._furthest.get(n, 0)}
+        self._furthest |= further
+        return bool(further)
 
 
 def together(goal: Goal, verdicts: Sequence[Verdict]) -> Verdict:
@@ -33,6 +48,7 @@ def together(goal: Goal, verdicts: Sequence[Verdict]) -> Verdict:
         "; ".join(reasons),
         next((verdict.blocker for verdict in verdicts if verdict.blocker), ""),
         frozenset().union(*(verdict.awaits for verdict in verdicts)),
+        max((verdict.steps for verdict in verdicts), default=0),
     )
 
 

@@ -25,7 +25,7 @@ from pmond.runtime.supervise.bus import Bus, ChangeWatch, set_key
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.process_verdicts import Sight, judge
 from pmond.runtime.views.publishing import Publisher
-from pmond.runtime.views.wait_conditions import Verdict, judge_set, outcome_of, together
+from pmond.runtime.views.wait_conditions import Headway, Verdict, judge_set, outcome_of, together
 
 _TAIL_LINES = "10"
 _TAIL_BYTES = 8192
@@ -61,6 +61,7 @@ class Waiter:
         by_name = {target.name: target for target in wish.targets}
         judged = by_name.keys() if goal.part(of_set=False).conditions else set()
         verdicts: dict[str, Verdict] = {}
+        headway = Headway()
         with self._bus.watch({*judged, set_key(wish.set)}) as changes:
             changed = set(judged)
             while True:
@@ -71,6 +72,8 @@ class Waiter:
                 )
                 # Who is in the way may be no target, and far away.
                 changes.include(frozenset().union(*(verdicts[one.name].awaits for one in found)))
+                if headway.made({one.name: verdicts[one.name] for one in found}) and wish.progress:
+                    deadline = self._clock.now() + wish.timeout
                 whole = self._judge_set(goal.part(of_set=True), stands, changes)
                 outcome = None if changes.unread else outcome_of(goal, verdicts.values(), whole)
                 left = deadline - self._clock.now()
@@ -107,7 +110,9 @@ class Waiter:
     ) -> WaitOutcome:
         present = [self._registry.processes[name] for name in names if name in self._registry.processes]
         # Of several ways to a goal one may be enough.
+        order = {name: place for place, name in enumerate(dict.fromkeys((*names, *verdicts)))}
         unmet = [(name, one) for name, one in verdicts.items() if outcome != "met" and not one.met]
+        unmet.sort(key=lambda one: order[one[0]])
         failures = await cooperative_map(
             unmet,
             lambda one: self._failure(*one, readable),
@@ -117,8 +122,8 @@ class Waiter:
         return {"outcome": outcome, "processes": rows, "failures": failures}
 
     def _failure(self, name: str, verdict: Verdict, readable: Readable) -> WaitFailure:
-        # What matters stands in the log of the one that is in the way.
-        tail = self._tail(verdict.blocker or name, readable)
+        # What matters stands in the log of the one that is in the way; in none, where nothing was done yet.
+        tail = self._tail(verdict.blocker or name, readable) if verdict.steps else ""
         return {"name": name, "reason": verdict.reason, "log_tail": tail, "blocker": verdict.blocker}
 
     def _tail(self, name: str, readable: Readable) -> str:
