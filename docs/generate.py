@@ -44,7 +44,7 @@ _TWO_FORMS = {
     "command": "text or list",
 }
 _OCTAL = {"umask", "directory_mode", "file_mode"}
-_SIZES = {"memory", "core", "size", "total"}
+_SIZES = {"above_memory", "memory", "core", "size", "total"}
 
 
 def fields() -> str:

@@ -107,6 +107,11 @@ class RestartSpec(Part, frozen=True):
         description="give up after this many failures within the window; 0: never",
     )
     window: Duration = field(60.0, effect=Effect.IN_PLACE, description="the window of max_failures")
+    above_memory: Size = field(
+        0,
+        effect=Effect.IN_PLACE,
+        description="replace it when its whole tree holds more memory than this; 0: whatever it holds",
+    )
 
     def delay_after(self, streak: int) -> float:
         """Seconds before the next restart, jitter apart, after `streak` ends without a stable run between."""

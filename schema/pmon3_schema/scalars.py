@@ -90,6 +90,15 @@ def parse_size(value: str | int) -> int:
     return size
 
 
+def format_size(size: int) -> str:
+    """Bytes for people, with one decimal at most: ``300 MiB``, ``1.5 GiB``, ``17 bytes``."""
+    amount, units = float(size), ["KiB", "MiB", "GiB", "TiB", "PiB"]
+    unit = "bytes"
+    while amount >= 1024 and units:
+        amount, unit = amount / 1024, units.pop(0)
+    return f"{amount:.1f}".removesuffix(".0") + f" {unit}"
+
+
 def _times(number: str, unit: int) -> int:
     size = float(number) * unit
     return int(size) if size <= LARGEST_SIZE else LARGEST_SIZE + 1

@@ -157,6 +157,11 @@ PAIRS: tuple[Pair, ...] = (
         _when(lambda spec: not spec.restart.max_failures, "without `restart.max_failures`"),
         _ADD,
     ),
+    Pair(
+        ("restart.above_memory",),
+        _when(lambda spec: spec.is_oneshot, "beside `type: oneshot`: it would begin its work again"),
+        "see `limits.memory`",
+    ),
     Pair(("restart.max_failures",), _never_reached, "lengthen `window`, or shorten `delay` and `max_delay`"),
     Pair(
         ("restart.no_restart_exit_codes",),

@@ -38,7 +38,7 @@ SLOW = {"file": "/bin/false", "name": "slow", "restart": {"delay": 1e12, "max_de
 NUMBERS_OF_A_PROBE = {"live": {"tcp": "80"}, "ready": {"tcp": "80"}}
 """What a probe must have besides, to be one."""
 _LIMITS = ("nofile", "memory", "cpu_seconds", "core", "nproc")
-TAKEN = {*(("limits", one) for one in _LIMITS), ("log_rotate", "size")}
+TAKEN = {*(("limits", one) for one in _LIMITS), ("log_rotate", "size"), ("restart", "above_memory")}
 """They go to the kernel as they are, which keeps 63 bits."""
 
 

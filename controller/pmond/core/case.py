@@ -45,6 +45,7 @@ class Rule(StrEnum):
     NOT_READY = "not ready"
     UNHEALTHY = "unhealthy"
     OVERDUE = "overdue"
+    OVERSIZE = "oversize"
     STARTING = "starting"
     RELOAD = "reload"
     RUNNING = "running"

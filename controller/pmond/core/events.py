@@ -37,6 +37,8 @@ class EventType(StrEnum):
     """A one-shot took longer than it may, and is stopped for it."""
     HOOK_FAILED = "HookFailed"
     """A command after an end failed; the message says how."""
+    MEMORY_EXCEEDED = "MemoryExceeded"
+    """Its tree held more memory than `restart.above_memory`, and it is replaced."""
     EXITED = "Exited"
     """It ended by itself; the message has its exit code or signal."""
     TREE_LEFT = "TreeLeft"
@@ -98,7 +100,7 @@ def _appeared(name: str, history: History, new: Instance) -> ProcessEvent:
     fields = {"pid": new.pid, "instance": new.number}
     if new.adopted:
         return ProcessEvent(name, EventType.ADOPTED, f"found running as pid {new.pid} and taken over", fields)
-    own = history.ending is not None and history.ending.is_own
+    own = history.ending is not None and history.ending.counts
     again = own or bool(history.error)
     return ProcessEvent(
         name, EventType.STARTED, f"{'started again' if again else 'started'} as pid {new.pid}", fields
@@ -163,6 +165,7 @@ _STOPPING_TYPES = {
     Ending.UNREADY: EventType.READY_TIMEOUT,
     Ending.UNHEALTHY: EventType.UNHEALTHY,
     Ending.OVERDUE: EventType.OVERDUE,
+    Ending.OVERSIZE: EventType.MEMORY_EXCEEDED,
 }
 
 
@@ -175,6 +178,7 @@ def _why(stopping: Instance) -> str:
         Ending.UNREADY: "asked to end",
         Ending.UNHEALTHY: "asked to end",
         Ending.OVERDUE: "asked to end",
+        Ending.OVERSIZE: "asked to end, to be started anew",
     }[stopping.ending]
     said = "" if stopping.ending in (Ending.ITSELF, Ending.SHUTDOWN) else stopping.stop_reason
     return f"{what}: {said}" if said else what

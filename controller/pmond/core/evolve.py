@@ -22,6 +22,7 @@ from pmond.core.facts import (
     HookBegun,
     HookEnded,
     KillSent,
+    MemoryHeld,
     ReloadBegun,
     Reloaded,
     Reset,
@@ -46,9 +47,9 @@ def _spawned(state: State, fact: Spawned, spec: ProcessSpec, now: float, policy:
         return state
     history = _attempt(state.history, fact, policy)
     ending = state.history.ending
-    if ending is not None and ending.is_own and history.attempts > 1:
+    if ending is not None and ending.counts and history.attempts > 1:
         history = replace(history, restart_count=history.restart_count + 1)
-        if backoff.failed(spec, state.history):
+        if ending.is_own and backoff.failed(spec, state.history):
             history = replace(history, flap=flap.restarted(history.flap, policy.flap, now))
     instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now, files=state.files,
         needs=fact.needs,
@@ -210,6 +211,13 @@ def _files_seen(state: State, fact: FilesSeen, spec: ProcessSpec, now: float, po
     return replace(state, instance=instance, files=fact.files)
 
 
+def _memory_held(state: State, fact: MemoryHeld, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    instance = state.run(fact.number)
+    if instance is None:
+        return state
+    return replace(state, instance=replace(instance, memory=fact.bytes))
+
+
 def _reload_begun(state: State, fact: ReloadBegun, spec: ProcessSpec, now: float, policy: Policy) -> State:
     instance = state.run(fact.number)
     if instance is None:
@@ -251,6 +259,7 @@ _HANDLERS: dict[type, Callable[[State, Any, ProcessSpec, float, Policy], State]]
     FilesSeen: _files_seen,
     HookBegun: _hook_begun,
     HookEnded: _hook_ended,
+    MemoryHeld: _memory_held,
     KillSent: _kill_sent,
     ReloadBegun: _reload_begun,
     Reloaded: _reloaded,

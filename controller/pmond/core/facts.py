@@ -93,6 +93,14 @@ class FilesSeen(Struct, frozen=True):
     files: Files
 
 
+class MemoryHeld(Struct, frozen=True):
+    """Its whole tree holds so many bytes of memory now; told when that may be more than it may."""
+
+    name: str
+    number: int
+    bytes: int
+
+
 class ReloadBegun(Struct, frozen=True):
     """It is being told to read its files again, as they are in `files`."""
 
@@ -220,6 +228,7 @@ Fact = (
     | DeadlinePassed
     | Reset
     | FilesSeen
+    | MemoryHeld
     | ReloadBegun
     | Reloaded
     | ProbeBegun

@@ -53,6 +53,8 @@ class Ending(StrEnum):
     """Its liveness probe failed."""
     OVERDUE = "overdue"
     """A one-shot took longer than it may."""
+    OVERSIZE = "oversize"
+    """Its tree held more memory than it may: it is replaced, and that is no failure."""
 
     @property
     def is_fault(self) -> bool:
@@ -63,6 +65,11 @@ class Ending(StrEnum):
     def is_own(self) -> bool:
         """Nobody wanted it to end; what follows is a restart, by the restart policy."""
         return self is Ending.ITSELF or self.is_fault
+
+    @property
+    def counts(self) -> bool:
+        """Nobody asked for the start that follows: it is counted as a restart."""
+        return self.is_own or self is Ending.OVERSIZE
 
 
 class ExitStatus(Struct, frozen=True):
@@ -213,6 +220,8 @@ class Instance(Struct, frozen=True):
     """What it says of itself."""
     announced: str = ""
     """That it is `stopping` or `reloading`, as it says."""
+    memory: int = 0
+    """Bytes that its tree held when it was last found to hold more than it may; 0: that was never so."""
 
 
 class Flap(Struct, frozen=True):

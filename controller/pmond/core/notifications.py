@@ -76,7 +76,7 @@ def _is_another_run(before: State, after: State) -> bool:
 
 def _restart(name: str, after: State) -> Notification | None:
     history, instance = after.history, after.instance
-    again = history.attempts > 1 and history.ending is not None and history.ending.is_own
+    again = history.attempts > 1 and history.ending is not None and history.ending.counts
     if instance is None or instance.adopted or not again:
         return None
     return Notification(name, NotificationType.RESTART, why_ended(history))

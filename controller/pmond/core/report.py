@@ -28,6 +28,7 @@ STATUS_OF_RULE = {
     Rule.NOT_READY: Status.RESTARTING,
     Rule.UNHEALTHY: Status.RESTARTING,
     Rule.OVERDUE: Status.RESTARTING,
+    Rule.OVERSIZE: Status.RESTARTING,
     Rule.STARTING: Status.INIT,
     Rule.RELOAD: Status.RUNNING,
     Rule.RUNNING: Status.RUNNING,

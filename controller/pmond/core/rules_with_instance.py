@@ -6,7 +6,7 @@ from itertools import islice
 from math import inf
 from zlib import crc32
 
-from pmon3_schema.scalars import format_duration
+from pmon3_schema.scalars import format_duration, format_size
 from pmond.core import needs, probing
 from pmond.core.actions import Kill, PassDeadline, Reload, RunProbe, Stop
 from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, is_ready, why_down
@@ -146,6 +146,15 @@ def _run_ends_at(case: Case, instance: Instance) -> float | None:
     return instance.started_at + spec.max_runtime * (1.0 - share)
 
 
+def _oversize(case: Case, instance: Instance) -> Decision | None:
+    """A service is replaced; a one-shot would begin its work again, so it is left to its limits."""
+    limit = case.spec.restart.above_memory
+    if not limit or instance.memory <= limit or case.spec.is_oneshot:
+        return None
+    reason = f"it holds {format_size(instance.memory)} of memory, more than {format_size(limit)}"
+    return Decision(Rule.OVERSIZE, reason, _stop(case, instance, Ending.OVERSIZE, reason))
+
+
 def _starting(case: Case, instance: Instance) -> Decision | None:
     if instance.phase is not Phase.STARTING:
         return None
@@ -260,6 +269,7 @@ RULES = (
     _not_ready_in_time,
     _unhealthy,
     _overdue,
+    _oversize,
     _starting,
     _reload,
     _running,

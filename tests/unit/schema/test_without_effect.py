@@ -74,6 +74,7 @@ IDLE: list[tuple[dict[str, Any], str, str]] = [
     ({"ready": {"exec": "/c", "successes": 5, "interval": "20s"}}, "ready.successes", "ready.deadline"),
     ({"live": {"notify": True, "timeout": "1s"}}, "live.timeout", "live.notify"),
     ({"live": {"http": {"url": "http://h/", "insecure": True}}}, "live.http.insecure", "without https"),
+    ({"type": "oneshot", "restart": {"above_memory": "1GiB"}}, "restart.above_memory", "oneshot"),
     ({"renamed_from": "web"}, "renamed_from", "`name`"),
 ]  # fmt: skip
 

@@ -97,6 +97,7 @@ class Daemon:
         parts.event_handlers.close()
         self._watcher.close()
         parts.watched_files.close()
+        parts.memory_limits.close()
         parts.reaper.stop()
         parts.notify_socket.close(keep_file=any(parts.instances))
         parts.adopted_exits.close()

@@ -29,6 +29,7 @@ from pmond.runtime.observers.forgetter import Forgetter
 from pmond.runtime.observers.left_logs import LeftLogs
 from pmond.runtime.observers.log_file_rename import LogFileRename
 from pmond.runtime.observers.log_rotator import LogRotator
+from pmond.runtime.observers.memory_limits import MemoryLimits
 from pmond.runtime.observers.process_json import Describer
 from pmond.runtime.observers.recorder import Recorder
 from pmond.runtime.observers.rotated_logs import RotatedLogs
@@ -136,6 +137,7 @@ class Parts:
         )  # fmt: skip
         self.tuner = Tuner(registry, instances, self.performer, journal, self.recorder.announce)
         self.watched_files = WatchedFiles(registry, loop, journal)
+        self.memory_limits = MemoryLimits(registry, loop, instances, clock)
         self.event_handlers = EventHandlers(
             loop, lambda: settings.settings.event_handling, Describer(registry, loop, publisher),
             environment, clock, journal,
@@ -152,7 +154,7 @@ class Parts:
         # What happened is saved, and told, before anything follows from it.
         self.turn_observers = (
             self.recorder, self.tuner, self.watched_files, self.event_handlers, self.exit_on,
-            self.log_rotator,
+            self.log_rotator, self.memory_limits,
         )  # fmt: skip
         # The performer comes last: what nobody else knows is a process.
         self.exit_listeners = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from tests.support.factories import wanted
+from tests.support.factories import desired, wanted
 
+from pmond.core.actions import Start, Stop
+from pmond.core.decide import decide
 from pmond.core.events import EventType, events
 from pmond.core.evolve import evolve
 from pmond.core.facts import (
@@ -12,6 +14,7 @@ from pmond.core.facts import (
     Exited,
     Fact,
     KillSent,
+    MemoryHeld,
     Reset,
     RestartAsked,
     Spawned,
@@ -175,3 +178,23 @@ def test_each_failed_start_has_its_line_also_when_an_edit_came_between() -> None
         (3.0, refused(4, revision="r3")),
     )
     assert words(*story) == [EventType.START_FAILED] * 4
+
+
+def test_what_holds_more_memory_than_it_may_is_replaced_and_that_is_counted_but_no_failure() -> None:
+    large, limit = MemoryHeld("web", 1, 400 << 20), {"above_memory": 300 << 20}
+    want = wanted(restart={**limit, "policy": "never"})
+    state = after((0.0, spawned(1)), (9.0, large), want=want)
+    decision = decide("web", desired(want), {"web": state}, 9.0, Policy())
+    assert decision.reason == "it holds 400 MiB of memory, more than 300 MiB"
+    assert isinstance(decision.action, Stop) and decision.action.ending is Ending.OVERSIZE
+    stopping = StopSent("web", 1, Ending.OVERSIZE, 19.0, decision.reason)
+    ended = after((9.0, stopping), (9.1, Exited("web", 1, ExitStatus(signal=15))), state=state, want=want)
+    assert isinstance(decide("web", desired(want), {"web": ended}, 9.1, Policy()).action, Start)
+    again = after((9.1, spawned(2)), state=ended, want=want)
+    assert (again.history.restart_count, again.history.failures, again.history.streak) == (1, (), 0)
+    assert decide("web", desired(want), {"web": again}, 9.2, Policy()).action is None
+    for other in (MemoryHeld("web", 2, 300 << 20), MemoryHeld("web", 1, 1 << 40)):
+        assert (
+            decide("web", desired(want), {"web": after((9.2, other), state=again)}, 9.2, Policy()).action
+            is None
+        )
