@@ -21,8 +21,6 @@ from pmon3_schema.protocol import Verb
 from pmond.runtime.http.route import Scope
 from pmond.runtime.http.routes import ROUTES
 
-pytestmark = [pytest.mark.slow, needs_people]
-
 CONFIG = "access: {administrators: ['@pmon3ops']}\n"
 SECRET = "hunter2"
 CALLERS = (ALICE, BOB, CAROL)
@@ -122,12 +120,17 @@ def of_set(target: Subject) -> dict[str, Any]:
     return {"set": target.set}
 
 
+TOLD = frozenset({"done", "conflict", "invalid", "refused"})
+"""What runs and can be told is; anything else is said."""
 REQUESTS: dict[str, Build] = {
     "list_processes": get("see", "/v1/processes?usage=1&ref={t.process}"),
     "describe": get("see", "/v1/processes/{t.process}"),
+    "surroundings": get("change", "/v1/processes/{t.process}/surroundings"),
     "submit": submitted,
     "export": get("see", "/v1/export?ref={t.process}"),
     "act": verbs,
+    "signal": post("change", "/v1/signal", lambda target: {**refs(target), "signal": "CONT"}, answers=TOLD),
+    "reload": post("change", "/v1/reload", refs, answers=TOLD),
     "hold": post("operate", "/v1/holds", lambda target: {**refs(target), "seconds": 1}),
     "unhold": post("operate", "/v1/unhold", refs),
     "release": post("take out", "/v1/release", refs),
@@ -293,6 +296,8 @@ def expected(ask: Ask, target: Subject, caller: Person) -> frozenset[str]:
     return ask.answers if allowed(caller, ask.need, target) else frozenset({"forbidden"})
 
 
+@pytest.mark.slow
+@needs_people
 @pytest.mark.parametrize("caller", CALLERS, ids=lambda person: person.name)
 @pytest.mark.parametrize("operation", REQUESTS)
 def test_whoever_asks_gets_what_the_rules_say(world: World, operation: str, caller: Person) -> None:
@@ -326,6 +331,8 @@ def without(caller: Person, body: Any) -> str:
     return json.dumps(body)
 
 
+@pytest.mark.slow
+@needs_people
 def test_whoever_administers_renews_and_ends_pmond(world: World) -> None:
     """The last one: nothing answers afterwards."""
     carol, pmond = world.people.by(CAROL), world.people.pmond

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.pmond import Pmond, temporary_pmond
+from tests.support.programs import python
 from tests.support.stranger import listening, needs_strangers
 from tests.support.waiting import until
 
@@ -65,6 +66,21 @@ def test_what_somebody_else_has_put_there_is_moved_aside(pmond: Pmond, put: Call
     (told,) = [line for line in pmond.journal() if line["event"] == "daemon.moved_aside"]
     assert told["path"] == aside[kept]
     assert not pmond.socket.with_name("made").exists(), "no link is followed"
+
+
+@pytest.mark.parametrize("put", THINGS)
+def test_nor_is_what_stands_where_programs_say_that_they_are_ready(
+    pmond: Pmond, put: Callable[[Path], None]
+) -> None:
+    notify = pmond.socket.with_suffix(".notify")
+    put(notify)
+    os.chown(notify, NOBODY, NOBODY, follow_symlinks=False)
+    pmond.start()
+    assert (notify.is_socket(), notify.lstat().st_uid) == (True, 0)
+    code = "import os, socket, time; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+    code += "s.connect(os.environ['NOTIFY_SOCKET']); s.send(b'READY=1'); time.sleep(1000)"
+    pmond.declare({**python("told", code), "ready": {"notify": True}})
+    pmond.ok("init")
 
 
 def test_a_stranger_who_listens_there_is_no_other_pmond(pmond: Pmond) -> None:

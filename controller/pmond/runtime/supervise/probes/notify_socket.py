@@ -21,8 +21,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pmon3_schema.trust import trusts
 from pmond.core.facts import Notified
 from pmond.runtime.base.journal import Journal
+from pmond.runtime.files.moving_aside import move_aside
 from pmond.runtime.processes.instances import Running
 
 _CREDENTIALS = struct.Struct("iII")
@@ -77,7 +79,12 @@ class NotifySocket:
     @property
     def lost_its_file(self) -> bool:
         """Whether somebody has removed the file, as cleaners of temporary folders do."""
-        return self._socket is not None and not os.path.lexists(self.path)
+        if self._socket is None:
+            return False
+        try:
+            return not trusts(os.lstat(self.path).st_uid, {0, os.geteuid()})
+        except OSError:
+            return True
 
     def renew(self) -> None:
         """Listen anew at the same place."""
@@ -172,6 +179,7 @@ def _taken(kept: int | None, path: str) -> socket.socket | None:
 def _bound(path: str) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
     try:
+        move_aside(path, {0, os.geteuid()})
         with suppress(FileNotFoundError):
             if stat.S_ISSOCK(os.lstat(path).st_mode):
                 os.unlink(path)  # noqa: PTH108
