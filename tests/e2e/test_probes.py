@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.pmond import Pmond, UnixConnection
+from tests.support.pmond import Pmond, UnixConnection, processes_with
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -265,3 +265,33 @@ def test_one_who_waits_already_hears_it_when_it_happens_far_away(pmond: Pmond, t
     (failure,) = answer["failures"]
     assert (answer["outcome"], failure["blocker"]) == ("failed", "db")
     assert "which waits for db, which failed: exited with code 3" in failure["reason"]
+
+
+def test_what_a_probe_leaves_running_in_a_session_of_its_own_is_ended(pmond: Pmond) -> None:
+    left = "LEFT=60107 setsid sleep 1000 >/dev/null 2>&1 & sleep 0.05; exit 0"
+    pmond.declare(
+        waiter("web", "exec sleep 1000", live={"exec": ["/bin/sh", "-c", left], "interval": "300ms"})
+    )
+    pid = pmond.until("web", "running")["pid"]
+
+    def ended() -> list[str]:
+        return [e["marker"] for e in pmond.journal() if e["event"] == "orphan.signalled"]
+
+    until(lambda: len(ended()) > 2, "the first of them to be asked to end")
+    assert all(marker.endswith(":web/live:1") for marker in ended())
+    assert len(processes_with(b"LEFT=60107")) <= 3, "there are never many"
+    assert pmond.row("web")["pid"] == pid and not pmond.row("web")["restart_count"]
+    pmond.ok("stop", "web")
+    until(lambda: not processes_with(b"LEFT=60107"), "the last of them to be gone")
+
+
+def test_a_probe_that_outlives_its_pmond_is_ended_by_the_next(pmond: Pmond) -> None:
+    live = {"exec": ["/bin/sh", "-c", "LEFT=60109 exec sleep 1000"], "interval": "100ms", "timeout": "10m"}
+    pmond.declare(waiter("web", "exec sleep 1000", live=live))
+    pid = pmond.until("web", "running")["pid"]
+    until(lambda: processes_with(b"LEFT=60109"), "the probe to run")
+    old = processes_with(b"LEFT=60109")
+    pmond.kill()
+    pmond.start()
+    until(lambda: not {*old} & {*processes_with(b"LEFT=60109")}, "the old one to be ended")
+    assert pmond.until("web", "running")["pid"] == pid

@@ -66,9 +66,14 @@ class Orphans:
         self._spared.discard(name)
 
     def schedule_check(self) -> None:
-        """Look once, shortly."""
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_AFTER_EXITS, self._look)
+        """Look once, shortly, whenever those that are asked already are looked at again."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + _AFTER_EXITS
+        if self._timer is not None and self._timer.when() <= at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._look)
 
     def one_ended(self) -> None:
         """A child ended that was no main program; perhaps the last of them."""

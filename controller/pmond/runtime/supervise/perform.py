@@ -108,9 +108,9 @@ class Performer:
 
     def exited(self, pid: int, status: ExitStatus) -> bool:
         """A child ended, of which nobody else knows anything: a command for a process, or a process."""
-        if self._hooks.exited(pid, status):
-            self._orphans.schedule_check()
-        elif not self._reloads.exited(pid, status) and not self._prober.exited(pid, status):
+        if self._hooks.exited(pid, status) or self._prober.exited(pid, status):
+            self._orphans.schedule_check()  # they may have left something running
+        elif not self._reloads.exited(pid, status):
             self.process_exited(pid, status)
         return True
 

@@ -2,7 +2,8 @@
 
 A command is a child in a session of its own, with the end of its output in a pipe of which no more is read
 than a probe can have to say: one that floods it waits, and is ended at its time limit. What it has left
-running in its group ends with it; what leaves that too bears its mark (`PROBE`), by which `orphans` finds it.
+running in its group ends with it; what leaves that too bears a marker of its own, which no instance has,
+so `orphans` ends it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pmond.runtime.processes.spawn import read_report, spawn
 from pmond.runtime.supervise.probes.result import MOST_SAID, ProbeResult, said
 
 PROBE = "PMON3_PROBE"
-"""The variable by which what a probe has left running is known."""
+"""The variable that says to a command that it is a probe, and which try."""
 _MOST_READ = 1 << 20
 """Bytes of output that are read."""
 

@@ -22,6 +22,7 @@ from pmond.core.facts import LineSeen, ProbeBegun, ProbeFailed, ProbePassed
 from pmond.core.model import ExitStatus, Intent
 from pmond.core.probing import Aspect
 from pmond.runtime.access import users
+from pmond.runtime.processes import environment
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.instances import Running
 from pmond.runtime.processes.launch import SpawnContext, prepare
@@ -133,7 +134,8 @@ class Prober:
         variables = {"MAINPID": str(running.pid), PROBE: str(one.attempt)}
         spec = command_of(intent.spec, words, variables)
         try:
-            launch = prepare(spec, context=self._context(), marker=running.marker, trusted=intent.trusted)
+            mark = _mark(running.marker, one.key[2])
+            launch = prepare(spec, context=self._context(), marker=mark, trusted=intent.trusted)
             one.command = ProbeCommand(launch, lambda result: self._finish(one, result))
         except SpawnError as error:
             self._finish(one, ProbeResult(False, error.message.replace(f"cannot start {spec.name}: ", "", 1)))
@@ -167,6 +169,14 @@ class Prober:
     def _heard(self, name: str, number: int, line: str) -> None:
         self._listeners.pop((name, number), None)
         self._loop.tell(LineSeen(name, number, line))
+
+
+def _mark(marker: str, aspect: Aspect) -> str:
+    """The mark of a command: what it leaves running is an orphan, and no part of the instance."""
+    parsed = environment.parse_marker(marker)
+    assert parsed is not None, "pmond has made it"
+    state, name, number = parsed
+    return environment.marker(state, f"{name}/{aspect.value}", number)
 
 
 def _probe_of(intent: Intent, aspect: Aspect) -> ProbeSpec:
