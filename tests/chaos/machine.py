@@ -22,7 +22,7 @@ from pmon3.client import Client
 from pmond.runtime.base import failpoints
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.identity import read_stat, send_signal
-from pmond.runtime.supervise.adoption import Survivor, survivors
+from pmond.runtime.supervise.survivors import Survivor, survivors
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 START_LIMIT = 20.0

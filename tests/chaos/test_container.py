@@ -16,7 +16,7 @@ from tests.support.pmond import alive, state_of
 from tests.support.waiting import until
 
 from pmond.runtime.processes import tree
-from pmond.runtime.supervise.adoption import survivors
+from pmond.runtime.supervise.survivors import survivors
 
 pytestmark = pytest.mark.slow
 

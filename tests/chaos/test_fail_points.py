@@ -229,25 +229,16 @@ def placed_again(fleet: WorkerFleet, point: FailPoint) -> None:
         ended_at(fleet, point)
 
 
-def _lost(fleet: WorkerFleet) -> None:
-    """Only what the manifest declares is known again, under new numbers."""
-    fleet.intents.update({name: "gone" for name in fleet.intents if name not in fleet.declared})
-    for name in fleet.declared:
-        if fleet.intents[name] != "gone":
-            fleet.declare(name, "steady")
-
-
 def begin_anew(fleet: WorkerFleet, point: FailPoint) -> None:
+    """What lives is found again, at the second try too."""
     for file in fleet.machine.state.glob("data.db*"):
         file.unlink()
-    _lost(fleet)
     come_up(fleet, point)
 
 
 def damaged(fleet: WorkerFleet, point: FailPoint) -> None:
     for file in fleet.machine.state.glob("data.db*"):
         file.write_bytes(b"no database" * 1000)
-    _lost(fleet)
     come_up(fleet, point)
 
 
@@ -283,7 +274,8 @@ SCENES: dict[FailPoint, Scene] = {
     FailPoint.ADOPTION_BEGUN: come_up,
     FailPoint.INSTANCE_ADOPTED: come_up,
     FailPoint.ADOPTION_DONE: come_up,
-    FailPoint.STRAY_KILLED: with_stray,
+    FailPoint.ORPHAN_ASKED: with_stray,
+    FailPoint.FOUND_DECLARED: begin_anew,
     FailPoint.KEEPER_STARTED: without_keeper,
     FailPoint.KEEPER_TAKEN: come_up,
     FailPoint.KEEPER_MARKED: come_up,

@@ -366,7 +366,7 @@ def test_23_values_of_the_environment_are_kept_from_others(pmond: Pmond) -> None
     names = {
         line.partition(b"=")[0] for line in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if line
     }
-    assert names == {b"KEY", b"PMON3_INSTANCE"}
+    assert names == {b"KEY", b"PMON3_INSTANCE", b"PMON3_REVISION"}
     assert (pmond.folder / "data/data.db").stat().st_mode & 0o077 == 0
     assert "s3cret" not in pmond.journal_file.read_text() + json.dumps(pmond.events())
 

@@ -27,8 +27,8 @@ from pmond.runtime.processes.identity import (
 )
 from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.usage import UsageSampler
-from pmond.runtime.supervise import adoption
 from pmond.runtime.supervise.probes.sender import SenderLookup
+from pmond.runtime.supervise.survivors import survivors
 
 UUID = "6f0c"
 PIDS = [2, 7, 4_194_303]
@@ -132,7 +132,7 @@ def test_whoever_looks_comes_back_with_an_answer(machine: dict[int, dict[str, An
     instances.add(Running("web", 1, Identity(7, 1, boot_id()), root.marker, own=True))
     sampler, lookup = UsageSampler(), SenderLookup(instances, UUID)
     with looking_at(machine):
-        found = adoption.survivors(UUID)
+        found = survivors(UUID)
         tree.ProcessTable().members(root)
         tree.ProcessTable().may_live(root)
         for known in ({7}, set[int]()):

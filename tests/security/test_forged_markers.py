@@ -154,3 +154,48 @@ def test_a_look_alike_is_not_taken_for_the_main_program(pmond: Pmond, uuid: str)
         pmond.start()
         assert pmond.until("web", "running")["pid"] == pid != other.pid
         assert os.getpgid(pid) == pid
+
+
+def test_a_look_alike_of_what_is_stopped_is_no_run_of_it(pmond: Pmond, uuid: str) -> None:
+    """It would count as a run that nobody saw end: a failure, with a number of the stranger's choice."""
+    pmond.declare(sleeper("web", log="/dev/null"))
+    pmond.ok("init")
+    pmond.until("web", "running")
+    pmond.ok("stop", "web")
+    pmond.kill()
+    with process_of("nobody", "/bin/sleep", "1000", environment={"PMON3_INSTANCE": f"{uuid}:web:{10**17}"}):
+        pmond.start()
+        row = pmond.row("web")
+        assert (row["status"], row["restart_count"]) == ("stopped", 0)
+        assert "TreeLeft" not in pmond.reasons("web")
+        pmond.ok("start", "web")
+        assert pmond.row("web")["status"] == "running"
+
+
+@pytest.mark.parametrize("key", ["kept", "lost"])
+def test_a_look_alike_gets_neither_the_name_nor_the_place_of_what_a_lost_state_said(
+    pmond: Pmond, uuid: str, key: str
+) -> None:
+    pmond.declare(sleeper("declared"))
+    pmond.ok("init")
+    pmond.ok("exec", "/bin/sleep", "--name", "mine", "--", "1000")
+    before = {name: row["pid"] for name, row in pmond.rows().items()}
+    pmond.kill()
+    for file in (pmond.folder / "data").glob("data.db*"):
+        file.unlink()
+    if key == "lost":
+        (pmond.folder / "data" / "key").unlink()
+    with ExitStack() as started:
+        forged = {
+            name: started.enter_context(
+                process_of(
+                    "nobody", "/bin/sleep", "1000", environment={"PMON3_INSTANCE": f"{uuid}:{name}:999"}
+                )
+            ).pid
+            for name in before
+        }
+        pmond.start()
+        rows = pmond.rows()
+        assert {name: rows[name]["pid"] for name in before} == before
+        assert {name: rows[f"{name}~nobody"]["pid"] for name in before} == forged
+        assert {rows[f"{name}~nobody"]["user"] for name in before} == {"nobody"}

@@ -160,6 +160,10 @@ def _restart_required(wanted: Intent, state: State) -> ConditionValue:
     instance = state.instance
     if instance is not None and instance.phase < Phase.STOPPING and waits_for_restart(wanted, state):
         message = "it runs with an earlier spec; a restart brings the new one"
+        if not instance.revision:
+            message = (
+                "the state was lost, and with it what it was started with; a restart brings what is declared"
+            )
         return ConditionValue("RestartRequired", True, SPEC_CHANGED, message)
     changed = changed_files(state) if wanted.spec.on_change == "none" else ()
     if changed:

@@ -24,7 +24,8 @@ FIELDS = (
 @given(st.binary(min_size=0, max_size=15).filter(lambda name: b"\0" not in name))
 def test_stat_is_read_whatever_the_name(name: bytes) -> None:
     stat = parse_stat(b"123 (" + name + b") " + FIELDS.encode() + b"\n")
-    assert stat == Stat("S", 1, 77, 78, 23, 4711, 33, 256, 11)
+    assert stat == Stat("S", 1, 77, 78, 23, 4711, 33, 256, 11, 4194560)
+    assert not stat.is_kernels
 
 
 @given(st.integers(0, 60))

@@ -10,7 +10,6 @@ at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
@@ -18,14 +17,11 @@ from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmond.core.compare import Note
+from pmond.core.free_name import free_name
 from pmond.core.model import CLI, NOWHERE, Intent
 from pmond.core.step import Existing
 from pmond.runtime.access.authority import Authority
 from pmond.runtime.intent.apply_order import ApplyOrder, CurrentState
-
-_NOT_OF_NAMES = re.compile(r"[^\w.@-]")
-_LONGEST_NAME = 128
-"""Bytes, as of every name (`field_types.check_name`)."""
 
 
 class Cleared(Struct, frozen=True):
@@ -120,20 +116,9 @@ def _displaced(
         same_user = authority.uid_of(one.spec.user) == authority.uid_of(spec.user)
         if same_user and one.owner == CLI and not one.deleting:
             continue  # what its user submitted by command a manifest takes over, as it does from anybody
-        new = _free_name(one, taken)
+        new = free_name(one.name, one.spec.user, taken)
         taken.add(new)
         yield spec.name, new
-
-
-def _free_name(one: Intent, taken: set[str]) -> str:
-    user = _NOT_OF_NAMES.sub("_", one.spec.user)
-    for number in range(1, len(taken) + 2):
-        ending = f"~{user}" + (f"~{number}" if number > 1 else "")
-        room = _LONGEST_NAME - len(ending.encode())
-        found = one.name.encode()[:room].decode("utf-8", "ignore") + ending
-        if found not in taken:
-            return found
-    raise AssertionError("one more name than are taken is free")
 
 
 def _renamed(processes: Mapping[str, Intent], names: Mapping[str, str]) -> Iterable[Intent]:

@@ -51,7 +51,12 @@ def check_set_quota(
 
 
 def _size(intents: Iterable[Intent]) -> int:
-    return sum(len(encode(one.spec.to_record())) for one in intents)
+    return sum(size_of(one) for one in intents)
+
+
+def size_of(intent: Intent) -> int:
+    """Bytes of its spec, as they count."""
+    return len(encode(intent.spec.to_record()))
 
 
 def _refused(principal: Principal, what: str, most: str) -> PmonError:

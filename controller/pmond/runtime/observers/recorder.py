@@ -119,8 +119,10 @@ class Recorder:
             )
         one = self._registry.processes.get(running.name)
         if one is not None:
+            # What was found running after a loss of the state runs with nobody knows what.
+            spec = one.spec.to_record() if instance.revision == one.revision else {}
             batch.instances[running.name, running.number] = instance_record(
-                running, instance, one.spec.to_record(), self._log_of(running.name), self._clock.wall()
+                running, instance, spec, self._log_of(running.name), self._clock.wall()
             )
             running.recorded = True
 

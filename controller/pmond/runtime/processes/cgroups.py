@@ -108,6 +108,17 @@ class Cgroups:
         # A pmond that one of its own processes started must not end itself with that process.
         return "" if f"{self._place.own}/".startswith(f"{group}/") else group
 
+    def of(self, marker: str) -> str:
+        """The group of an instance, if it is there; empty: it is not, or was made by a pmond elsewhere."""
+        group = os.path.join(self._place.folder, _name(marker)) if self._place is not None else ""
+        return group if group and os.path.isdir(group) else ""  # noqa: PTH112
+
+    def all(self, state_uuid: str) -> dict[str, list[Identity]]:
+        """Who lives in which group, by marker, whatever their environments say."""
+        folder = self._place.folder if self._place is not None else ""
+        found = {name: list(_living(os.path.join(folder, name))) for name in _folders(folder) if folder}
+        return {f"{state_uuid}:{name}": living for name, living in found.items() if living}
+
     def kill(self, group: str) -> None:
         """SIGKILL to all that is in it, and to what they are forking.
 

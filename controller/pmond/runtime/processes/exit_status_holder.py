@@ -115,6 +115,10 @@ class ExitStatusHolder:
         pidfd = self._kept.get(pidfd_inode)
         return reaped_status(pidfd) if pidfd is not None else UNKNOWN
 
+    def kept(self) -> frozenset[int] | None:
+        """The inodes of the pidfds of all main programs that an earlier pmond saved; None: nobody knows."""
+        return frozenset(self._kept) if self._receiving is not None else None
+
     def release(self) -> None:
         """What was taken over is not needed any more."""
         _close(self._kept.values())

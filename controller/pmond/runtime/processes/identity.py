@@ -16,6 +16,7 @@ import os
 import re
 import select
 import signal
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,7 @@ _AT_ONCE = 1 << 16
 _TOO_LONG = 11
 """More digits than any pid has."""
 _UID = re.compile(rb"^Uid:\t([0-9]{1,10})\t", re.MULTILINE)
+_PF_KTHREAD = 0x00200000
 _NO_PIDFD = {errno.ENOSYS, errno.EPERM}
 """Kernels before 5.3, and sandboxes that filter the call."""
 
@@ -49,6 +51,13 @@ class Stat(NamedTuple):
     """Wait status of a zombie; 0 also when the reader may not see it."""
     waited_ticks: int
     """The same as `ticks` of children that have ended and that it has waited for."""
+    flags: int
+    """The kernel's own; see `is_kernels`."""
+
+    @property
+    def is_kernels(self) -> bool:
+        """Whether it is a thread of the kernel, which has neither environment nor arguments."""
+        return bool(self.flags & _PF_KTHREAD)
 
 
 def parse_stat(text: bytes) -> Stat:
@@ -70,6 +79,7 @@ def parse_stat(text: bytes) -> Stat:
             int(fields[21]),
             int(fields[49]) if len(fields) > 49 else 0,
             int(fields[13]) + int(fields[14]),
+            int(fields[6]),
         )
     except IndexError:
         raise ValueError(f"not a whole line of /proc/PID/stat: {text!r}") from None
@@ -122,6 +132,12 @@ def start_ticks(pid: int) -> int | None:
     """When a process started, in clock ticks since boot; None when it does not exist."""
     stat = read_stat(pid)
     return stat.start_ticks if stat else None
+
+
+def age_of(identity: Identity) -> float:
+    """Seconds since its start; as the kernel counts them, to a hundredth."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - identity.start_ticks / ticks)
 
 
 def real_uid(pid: int) -> int | None:

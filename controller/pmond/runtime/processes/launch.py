@@ -25,6 +25,7 @@ from pmond.runtime.base.path_access import PathAccess
 from pmond.runtime.base.thread_rights import acting_as
 from pmond.runtime.processes.environment import (
     MARKER,
+    REVISION,
     User,
     find_program,
     inherited,
@@ -132,12 +133,14 @@ def _chosen_log(spec: ProcessSpec, log_dir: str) -> str:
     return "" if spec.log or spec.log_dir else log_paths(spec, log_dir)[0]
 
 
-def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: bool = True) -> Launch:
+def prepare(
+    spec: ProcessSpec, *, context: SpawnContext, marker: str, sealed: str = "", trusted: bool = True
+) -> Launch:
     """Everything that a start of `spec` needs. Reads the user database and env files, writes nothing.
 
-    `marker` is STATE-UUID:NAME:NUMBER. `trusted`: see `Launch.trusted`; false for specs of callers
-    with fewer rights than the daemon. Raises SpawnError: FileMissing, UnknownUser,
-    UserNotPermitted, EnvFileNotReadable, EnvFileInvalid.
+    `marker` is STATE-UUID:NAME:NUMBER, `sealed` what an instance has beside it (`Seal`). `trusted`: see
+    `Launch.trusted`; false for specs of callers with fewer rights than the daemon. Raises SpawnError:
+    FileMissing, UnknownUser, UserNotPermitted, EnvFileNotReadable, EnvFileInvalid.
     """
     user = _other_user(spec)
     environment = inherited(context.environment, user) if spec.env_inherit else {}
@@ -149,6 +152,8 @@ def prepare(spec: ProcessSpec, *, context: SpawnContext, marker: str, trusted: b
     environment.update(_notification(spec, context))
     environment.update(spec.env_vars)
     environment[MARKER] = marker
+    if sealed:
+        environment[REVISION] = sealed
     try:
         with acting_for(user):
             file = find_program(spec.name, spec.file, environment.get("PATH"), spec.cwd)

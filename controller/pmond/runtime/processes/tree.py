@@ -158,7 +158,7 @@ class Descendants:
         """The main program; once reaped its number may be that of another child of ours."""
         if root.pid in self._look().own:
             stat = read_stat(root.pid)
-            if stat is not None and stat.start_ticks == root.start_ticks:
+            if stat is not None and stat.start_ticks == root.start_ticks and runs(root.pid, stat):
                 yield root.pid
 
     def _orphans(self, root: Root) -> Iterator[int]:
@@ -228,40 +228,83 @@ def _look_at_children(mains: Collection[int]) -> _ChildrenSeen:
 
 
 class ProcessTable:
-    """Membership by looking at every process there is: about 10 to 20 µs for each."""
+    """Membership by looking at every process there is: about 20 µs for each.
+
+    As of `Descendants`, one look serves all who ask until the event loop comes round again.
+    """
+
+    def __init__(self) -> None:
+        self._seen: _Table | None = None
 
     def members(self, root: Root) -> frozenset[Identity]:
         """Everything in its session or group or with its marker, and all descendants of that."""
-        return self._look(root)[0]
-
-    def may_live(self, root: Root) -> bool:
-        """Of this look nobody can wait until it is settled: on a busy machine somebody always ends."""
-        found, settled = self._look(root)
-        return bool(found) or (not settled and bool(self.members(root)))
-
-    def _look(self, root: Root) -> tuple[frozenset[Identity], bool]:
-        """Its members, and whether nobody had just ended who may have been one."""
-        stats = {pid: stat for pid in _pids() if (stat := read_stat(pid)) is not None}
-        below = defaultdict(list)
-        for pid, stat in stats.items():
-            below[stat.parent].append(pid)
-        leader = stats.get(root.pid)
-        # Its number may be another's by now, whose session and group then bear it too.
-        reused = leader is not None and leader.start_ticks != root.start_ticks
-        younger = {pid: stat for pid, stat in stats.items() if stat.start_ticks >= root.start_ticks}
-        claims = {pid: _claim(pid, stat) for pid, stat in younger.items()}
-        start = [
-            pid
-            for pid, claim in claims.items()
-            if _is_member(younger[pid], claim or _NO_CLAIM, root, by_session=not reused)
-        ]
-        found: dict[int, Stat] = {}
+        table = self._look()
+        start, found = table.starting_at(root), dict[int, Stat]()
         while start:
             pid = start.pop()
-            if pid not in found and pid in younger:
-                found[pid] = stats[pid]
-                start += below[pid]
-        return _alive(found), None not in claims.values()
+            stat = table.stats[pid]
+            if pid not in found and stat.start_ticks >= root.start_ticks:
+                found[pid] = stat
+                start += table.below.get(pid, ())
+        return _alive(found)
+
+    def may_live(self, root: Root) -> bool:
+        """Nobody can wait until a look is settled, as on a busy machine somebody always ends: two must do."""
+        if self.members(root):
+            return True
+        settled, self._seen = self._look().settled, None
+        return not settled and bool(self.members(root))
+
+    def _look(self) -> _Table:
+        if self._seen is not None:
+            return self._seen
+        seen = _look_at_all()
+        with suppress(RuntimeError):
+            asyncio.get_running_loop().call_soon(self._forget)
+            self._seen = seen
+        return seen
+
+    def _forget(self) -> None:
+        self._seen = None
+
+
+class _Table(Struct, frozen=True):
+    """All processes at one moment."""
+
+    stats: dict[int, Stat]
+    below: Mapping[int, list[int]]
+    """For each process its children."""
+    together: Mapping[int, list[int]]
+    """For each session and each process group its members."""
+    claims: Mapping[str, list[tuple[int, _Claim]]]
+    """For each marker who bears it."""
+    settled: bool
+
+    def starting_at(self, root: Root) -> list[int]:
+        """The members that are not known by their parents."""
+        leader = self.stats.get(root.pid)
+        # Its number may be another's by now, whose session and group then bear it too.
+        reused = leader is not None and leader.start_ticks != root.start_ticks
+        bearers = self.claims.get(root.marker, ())
+        found = [pid for pid, claim in bearers if _is_member(self.stats[pid], claim, root, by_session=False)]
+        return found if reused else [*self.together.get(root.pid, ()), *found]
+
+
+def _look_at_all() -> _Table:
+    pids = list(_pids())
+    stats = {pid: stat for pid in pids if (stat := read_stat(pid)) is not None}
+    below, together, claims = defaultdict(list), defaultdict(list), defaultdict(list)
+    settled = len(stats) == len(pids)
+    for pid, stat in stats.items():
+        below[stat.parent].append(pid)
+        for number in {stat.session, stat.group}:
+            together[number].append(pid)
+        claim = _claim(pid, stat)
+        if claim is None or stat.state == "Z":
+            settled = False
+        elif claim.marker:
+            claims[claim.marker].append((pid, claim))
+    return _Table(stats, below, together, claims, settled)
 
 
 def members(marker: str, session: int, started_ticks: int) -> frozenset[Identity]:
@@ -339,8 +382,9 @@ def _marker(pid: int, stat: Stat | None) -> str | None:
         environment = b"\0" + read_whole(f"/proc/{pid}/environ")
         begin = environment.find(_MARKING)
         if begin < 0:
-            leaderless = stat is not None and stat.state == "Z"  # its other threads are not looked at
-            return "" if environment[1:] or leaderless or read_whole(f"/proc/{pid}/cmdline") else None
+            # Of a program whose first thread has ended the others are not looked at.
+            never = stat is not None and (stat.state == "Z" or stat.is_kernels)
+            return "" if environment[1:] or never or read_whole(f"/proc/{pid}/cmdline") else None
     except _GONE:
         return None
     except PermissionError:

@@ -19,7 +19,6 @@ from pmon3_schema.errors import PmonError
 from pmon3_schema.paths import Places
 from pmon3_schema.settings import Settings
 from pmond.runtime.base import clock
-from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.folders import ensure_folder, owner_of, refuse_strangers
 from pmond.runtime.files.moving_aside import move_folder_aside
@@ -29,6 +28,7 @@ from pmond.runtime.http.resources.pmond import Services
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.spawn import seal_descriptors
 from pmond.runtime.program import preload
+from pmond.runtime.program.adoption_sequence import AdoptionSequence
 from pmond.runtime.program.configuration import Configuration, policy_of
 from pmond.runtime.program.doctor import Surroundings, examine
 from pmond.runtime.program.front import server_of
@@ -39,7 +39,6 @@ from pmond.runtime.program.shutdown_sequence import ShutdownSequence
 from pmond.runtime.program.state_folder import StateFolder
 from pmond.runtime.program.upgrade import InPlaceUpgrade
 from pmond.runtime.program.upgrade_sequence import UpgradeSequence
-from pmond.runtime.supervise.adoption import Adoption, Survivor, end_survivors
 from pmond.runtime.supervise.resync import Resync, tune_interpreter
 
 
@@ -70,14 +69,15 @@ class Daemon:
         self._folder = StateFolder(self.settings.data, clock, self._journal, self._handed.lock)
         self._put_together()
         access = self._prepare_socket_folder()
-        left = self._adopt()
+        adoption = self._adoption_sequence()
+        adoption.adopt()
         upgraded = self._handed.socket is not None
         await self._listen(access)
         self._folder.write_down(self._parts.socket)
         self._watch()
         if not upgraded:
             await self._parts.sources.reload()
-        await end_survivors(left, self._journal)
+        adoption.recover()
         self._set_going()
         if upgraded:  # what was in force a moment ago is; nobody waits for the manifest
             self._parts.sources.changed()
@@ -182,30 +182,9 @@ class Daemon:
         )
         self._resync = Resync(self._look_again, lambda: len(parts.registry.processes))
 
-    def _adopt(self) -> list[Survivor]:
-        """Take over what earlier pmonds left; what of it is to be ended."""
-        folder, parts = self._folder, self._parts
-        adoption = Adoption(
-            parts.loop,
-            parts.instances,
-            parts.performer,
-            clock,
-            self._journal,
-            folder.store.uuid,
-            folder.exit_status_holder.ended,
-        )
-        reached(FailPoint.ADOPTION_BEGUN)
-        folder.exit_status_holder.take_over()
-        adoption.histories(folder.snapshot.histories)
-        left = adoption.instances(folder.snapshot.instances, folder.starts.left(), folder.starts.stops_left())
-        parts.performer.find_left()
-        reached(FailPoint.UPGRADE_ADOPTED if self._handed.lock is not None else FailPoint.ADOPTION_DONE)
-        parts.recorder.drop(adoption.stale)
-        folder.exit_status_holder.release()
-        parts.notify_socket.start(self._handed.notify or folder.exit_status_holder.taken_socket())
-        folder.exit_status_holder.keep_too(parts.notify_socket.fileno())
-        folder.exit_status_holder.start()
-        return left
+    def _adoption_sequence(self) -> AdoptionSequence:
+        configuration, folder = self._configuration, self._folder
+        return AdoptionSequence(configuration, folder, self._parts, self._handed, clock, self._journal)
 
     async def _listen(self, access: tuple[int, int, int]) -> None:
         server, socket = self._server, self._parts.socket

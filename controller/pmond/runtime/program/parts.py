@@ -101,7 +101,7 @@ class Parts:
         self.adopted_exits = AdoptedExits(events)
         self.performer = Performer(
             self.loop, self.instances, configuration.context, folder.starts, self.cgroups,
-            self.adopted_exits, self.memory_kills, clock, journal, folder.store.uuid,
+            self.adopted_exits, self.memory_kills, clock, journal, folder.store.uuid, folder.seal,
             renamed=any(record.born_as for record in folder.snapshot.instances),
         )  # fmt: skip
         lookup = SenderLookup(self.instances, folder.store.uuid)

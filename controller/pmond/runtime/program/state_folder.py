@@ -13,6 +13,8 @@ from pmond.runtime.base.journal import Journal
 from pmond.runtime.files.folders import ensure_folder, owner_of
 from pmond.runtime.intent.stored_specs import with_users
 from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
+from pmond.runtime.processes.seal import Seal
+from pmond.runtime.state.seal_key import keep_key
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.state.state_file import FileAccess
 from pmond.runtime.state.state_lock import keep_lock, lock_state
@@ -36,6 +38,7 @@ class StateFolder:
         self.store = Store.open(Path(self.path) / STATE_FILE, clock=clock, access=access)
         self.snapshot = with_users(self.store.load(), os.geteuid(), clock.wall())
         self.store.keep_uuid()
+        self.seal = Seal(keep_key(self.path))
         self.starts = Starts(self.path)
         self.exit_status_holder = ExitStatusHolder(self.path, journal)
         for notice in self.store.notices:

@@ -29,6 +29,8 @@ from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.state import migrations
 
 _SIDE_FILES = ("", "-wal", "-journal")
+_HEADER = 100
+"""Bytes; see https://sqlite.org/fileformat.html."""
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_NOMEM}
 """Not the fault of the file: it is kept where it is."""
@@ -192,6 +194,7 @@ def _is_passing(error: Exception) -> bool:
 
 def _open_checked(path: Path, notices: list[str], access: FileAccess) -> sqlite3.Connection:
     _refuse_planted(path, notices, access)
+    _refuse_short(path)
     # Not left to SQLite, whose files anyone may read.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     reached(FailPoint.STATE_CREATED)
@@ -212,6 +215,13 @@ def _open_checked(path: Path, notices: list[str], access: FileAccess) -> sqlite3
         db.close()
         raise
     return db
+
+
+def _refuse_short(path: Path) -> None:
+    """SQLite takes what is shorter than its shortest header for a new file, and removes the log beside it."""
+    size = path.stat().st_size if path.exists() else 0
+    if 0 < size < _HEADER:
+        raise Unusable(f"it is too short to be a database: {size} byte{'s' if size > 1 else ''}")
 
 
 def _refuse_planted(path: Path, notices: list[str], access: FileAccess) -> None:

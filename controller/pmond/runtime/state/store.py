@@ -54,6 +54,8 @@ KEEP_EVENTS = 10_000
 """Events kept in all."""
 KEEP_EVENTS_PER_PROCESS = 200
 UUID_NAME = "uuid"
+_LOST = "lost"
+"""The key in `meta` that says that the state was begun anew, until it has been made up for."""
 Read = TypeVar("Read")
 RETRY_SECONDS = 1.0
 """Between two tries to write what could not be written; each encodes all of it again."""
@@ -116,7 +118,8 @@ class Store:
     def keep_uuid(self) -> None:
         """Have the name outlive the file: a new one goes on with it, so that what runs is recognised.
 
-        It is kept beside the file, and written anew only when that is missing or damaged.
+        It is kept beside the file, and written anew only when that is missing or damaged. A file that did
+        not have it yet, and says nothing, is one in the place of another: then `lost` says so.
         """
         beside = self._path.with_name(UUID_NAME)
         with suppress(OSError, sqlite3.Error, ValueError):  # the file is what counts; this only mends it
@@ -124,11 +127,25 @@ class Store:
             if known and self.begun_anew and known != self.uuid:
                 with self._writing(durable=True):
                     self._db.execute("UPDATE meta SET value = ? WHERE key = 'uuid'", [known])
+                    self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, 'yes')", [_LOST])
+                self.notices.append(
+                    f"the state in {self._path} was lost: it is made anew of manifests and of what runs"
+                )
             elif known != self.uuid:
                 fresh = beside.with_suffix(".new")
                 fresh.write_text(f"{self.uuid}\n", "ascii")
                 reached(FailPoint.UUID_WRITTEN)
                 fresh.replace(beside)
+
+    @property
+    def lost(self) -> bool:
+        """Whether there was a state that is lost, and what it said is not made up for yet."""
+        return bool(self._db.execute("SELECT count(*) FROM meta WHERE key = ?", [_LOST]).fetchone()[0])
+
+    def made_up_for(self) -> None:
+        """All that could be found out of what was lost is saved."""
+        with suppress(sqlite3.Error), self._writing(durable=True):  # else it is looked for once more
+            self._db.execute("DELETE FROM meta WHERE key = ?", [_LOST])
 
     def load(self) -> Snapshot:
         """Everything but events and revisions. Damaged rows are left out, removed and told in `notices`."""

@@ -4,90 +4,56 @@ Theory of operation: a recorded instance is alive if its identity (boot, start t
 still is; then it is adopted with its pid, number and counters. One that was started in the last
 instants of the earlier pmond may have no record, but it has our marker in its environment: one
 look at all processes finds it. A recorded instance that is gone ended in a way that nobody saw:
-unknown, which counts as a failure, unless it was being stopped, of which there is a note. A stop that
-had begun is finished. Of another boot nothing can be alive; what ran then was taken down with the
-machine and comes back, as after a shutdown of pmond. Whatever bears our marker and belongs to none of
-these is what an ended instance left behind, and is ended too.
+unknown, which counts as a failure, unless it was being stopped, of which there is a note. What it has
+left behind is cleared before it counts as ended. A stop that had begun is finished. Of another boot
+nothing can be alive; what ran then was taken down with the machine and comes back, as after a
+shutdown of pmond. What lives of a process that nobody has declared, or that others than its user claim
+to be, is `unclaimed`, for whoever knows what is wanted of it once the manifests are read (`recovery`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from pmon3_schema.process import ProcessSpec
-from pmond.core.evolve import evolve
-from pmond.core.facts import Adopted, Exited, HookBegun
-from pmond.core.model import Ending, ExitStatus, Intent, State
-from pmond.runtime.access import users
+from pmond.core.facts import Adopted
+from pmond.core.model import Ending, ExitStatus, State
+from pmond.core.recovery import Found, main_of
 from pmond.runtime.base.clock import Clock
-from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.processes import environment, tree
 from pmond.runtime.processes.adopted_exits import zombie_status
 from pmond.runtime.processes.identity import (
     Identity,
+    age_of,
     boot_id,
     is_alive,
     pidfd_inode,
     read_stat,
     real_uid,
-    runs,
-    send_signal,
 )
-from pmond.runtime.processes.instances import Instances, Running, tuning_of
 from pmond.runtime.processes.reaper import peek
+from pmond.runtime.processes.seal import Seal
 from pmond.runtime.state import row_conversion
 from pmond.runtime.state.records import HistoryRecord, InstanceRecord
-from pmond.runtime.supervise.hooks import HookId, parse_noted
+from pmond.runtime.supervise.adopted_hooks import AdoptedHooks
 from pmond.runtime.supervise.loop import Loop
-from pmond.runtime.supervise.perform import Performer
+from pmond.runtime.supervise.survivors import (
+    Run,
+    Survivor,
+    Unclaimed,
+    bearers,
+    by_run,
+    survivors,
+    with_groups,
+)
+from pmond.runtime.supervise.takeover import Takeover, is_of, uids_of
 
-_KILLED_LIMIT = 2.0
-"""Seconds that a killed process may take to be gone."""
 _BETWEEN_LOOKS = 0.01
-
-
-class Survivor(Struct, frozen=True):
-    """A live process with our marker."""
-
-    identity: Identity
-    """By its start time; the inode of its pidfd is looked up only where it is recorded."""
-    name: str
-    number: int
-    leads: bool
-    """It leads its session, as every main program does."""
-    own: bool
-    """It is our child still: this pmond took the place of earlier code in the same process."""
-
-
-def survivors(state_uuid: str) -> list[Survivor]:
-    """All live processes that bear the marker of this state, oldest first."""
-    found = []
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):  # noqa: PTH208
-        survivor = _survivor(pid, f"{state_uuid}:")
-        if survivor is not None:
-            found.append(survivor)
-    return sorted(found, key=lambda survivor: survivor.identity.start_ticks)
-
-
-def _survivor(pid: int, prefix: str) -> Survivor | None:
-    text = tree.marker_of(pid)
-    if not text.startswith(prefix):
-        return None
-    parsed, stat = environment.parse_marker(text), read_stat(pid)
-    if parsed is None or stat is None or not runs(pid, stat):
-        return None
-    identity = Identity(pid, stat.start_ticks, boot_id())
-    return Survivor(identity, parsed[1], parsed[2], stat.session == pid, stat.parent == os.getpid())
+NO_STOPS: Mapping[Run, Ending] = MappingProxyType({})
 
 
 class Adoption:
@@ -96,24 +62,32 @@ class Adoption:
     def __init__(
         self,
         loop: Loop,
-        instances: Instances,
-        performer: Performer,
+        takeover: Takeover,
+        hooks: AdoptedHooks,
         clock: Clock,
         journal: Journal,
+        seal: Seal,
         uuid: str,
         ended: Callable[[int], ExitStatus],
+        kept: frozenset[int] | None,
     ) -> None:
-        """`ended`: how a process ended, by the inode of its pidfd."""
+        """`ended`: how a process ended, by the inode of its pidfd. `kept`: those inodes of all main programs
+        but the latest, where that is known.
+        """
         self._loop = loop
-        self._instances = instances
-        self._performer = performer
+        self._takeover = takeover
+        self._hooks = hooks
         self._clock = clock
         self._journal = journal
+        self._seal = seal
         self._uuid = uuid
         self._kept_status = ended
-        self._stops: Mapping[tuple[str, int], Ending] = {}
+        self._kept = kept
+        self._starts: frozenset[Run] = frozenset()
+        self._stops = NO_STOPS
         self.stale: list[InstanceRecord] = []
         """Records that mean nothing any more."""
+        self.unclaimed: list[Unclaimed] = []
 
     def histories(self, records: Iterable[HistoryRecord]) -> None:
         """What earlier runs mean; must come before `instances`."""
@@ -126,78 +100,121 @@ class Adoption:
     def instances(
         self,
         records: Iterable[InstanceRecord],
-        starts: Iterable[tuple[str, int]] = (),
-        stops: Mapping[tuple[str, int], Ending] = MappingProxyType({}),
-    ) -> list[Survivor]:
-        """Adopt what lives; answers what is left over and must be ended.
+        starts: Iterable[Run] = (),
+        stops: Mapping[Run, Ending] = NO_STOPS,
+        groups: Mapping[str, Sequence[Identity]] = MappingProxyType({}),
+    ) -> None:
+        """Adopt what lives of what is declared.
 
         `starts`: names and numbers of instances that were perhaps started, but never recorded;
-        `stops`: those that were perhaps asked to end, and why.
+        `stops`: those that were perhaps asked to end, and why. `groups`: who lives in control groups, by
+        marker, where no records tell.
         """
         self._stops = stops
-        left: list[Survivor] = []
         starts = list(starts)
-        by_marker = self._survivors()
-        if any(start not in by_marker for start in starts):
+        self._starts = frozenset(starts)
+        members = by_run(survivors(self._uuid))
+        if any(start not in members for start in starts):
             # It lets go of the lock a moment before its environment can be read.
             time.sleep(_BETWEEN_LOOKS)
-            by_marker = self._survivors()
+            members = by_run(survivors(self._uuid))
+        if groups:
+            members = with_groups(members, groups)
         for record in sorted(records, key=lambda record: -record.number):
-            left += self._recorded(record, by_marker.pop((record.born_as or record.name, record.number), []))
-        for (name, number), members in sorted(by_marker.items(), key=lambda item: -item[0][1]):
-            left += self._unrecorded(name, number, members)
-        hooks = [hook for start in starts if (hook := parse_noted(*start)) is not None]
+            self._recorded(record, members.pop((record.born_as or record.name, record.number), []))
+        for (name, number), found in sorted(members.items(), key=lambda item: -item[0][1]):
+            self._unrecorded(Unclaimed(name, number, found))
         for name, number in starts:
             self._started_unseen(name, number)
-        for hook in hooks:
-            self._hook_noted(hook)
-        adopted = self._hooks_under_way(left)
-        return [survivor for survivor in left if survivor not in adopted]
+        self._hooks.noted(starts)
+        self.unclaimed = self._hooks.take(self.unclaimed)
 
-    def _survivors(self) -> dict[tuple[str, int], list[Survivor]]:
-        found: dict[tuple[str, int], list[Survivor]] = defaultdict(list)
-        for survivor in survivors(self._uuid):
-            found[survivor.name, survivor.number].append(survivor)
-        return found
+    def take_lost_hooks(self) -> None:
+        """Commands of hooks that the lost state knew, of what is declared by now."""
+        self.unclaimed = self._hooks.take_lost(self.unclaimed)
 
-    def _recorded(self, record: InstanceRecord, members: list[Survivor]) -> list[Survivor]:
-        """Adopt it, or say how it ended; answers the members of an instance that is superseded."""
+    def found(self, one: Unclaimed) -> tuple[Found, dict[int, Survivor]]:
+        """What lives of an instance, as the core sees it, and who that is by pid."""
+        by_pid, seen = bearers(one.members, self._takeover.marker_of(one), self._seal, self._is_child)
+        recorded = one.record.revision if one.record is not None else None
+        return Found(one.name, one.number, seen, recorded), by_pid
+
+    def claim(self, one: Unclaimed, name: str, main: Survivor | None, revision: str) -> None:
+        """It is of what is declared as `name`. `revision`: what it is known to run with."""
+        if one.record is None:
+            self._take(one, name, main, revision)
+            return
+        record = one.record
+        if record.name != name:
+            self.stale.append(record)
+            record = replace(record, name=name, born_as=record.born_as or record.name)
+        self._recorded(record, one.members)
+
+    def leave(self, one: Unclaimed) -> None:
+        """It belongs to nothing: what an ended instance has left behind, which is to end too."""
+        if one.record is not None:
+            self.stale.append(one.record)
+        self._takeover.end(one.name, one.number, one.members)
+
+    def spare(self, one: Unclaimed) -> None:
+        """It goes on, and is nothing of ours."""
+        if one.record is not None:
+            self.stale.append(one.record)
+        self._takeover.spare(one.name)
+
+    def _is_child(self, one: Survivor) -> bool:
+        """A program may have a child that leads a session as it does itself."""
+        if self._kept is None or (one.name, one.number) in self._starts:
+            return False
+        return pidfd_inode(one.pid) not in self._kept
+
+    def _recorded(self, record: InstanceRecord, members: Sequence[Survivor]) -> None:
+        """Adopt it, or say how it ended."""
         identity = Identity(record.pid, record.start_ticks, record.boot_id, record.pidfd_inode)
         state = self._loop.observed.get(record.name, State())
         if record.boot_id != boot_id():
-            self._lost_with_machine(record)
+            self._loop.observed[record.name] = _lost_with_machine(state, record)
             self.stale.append(record)
-            return members
-        age = max(0.0, self._clock.now() - record.started_monotonic)
-        files = tuple((path, digest) for path, digest in record.files)
-        adopted = Adopted(
-            record.name, record.number, record.pid, record.revision, record.token, age,
-            self._ending(record), files, record.ready, tuple((str(n), int(i)) for n, i in record.needs),
-        )  # fmt: skip
+            return
         main = _find(members, identity)
-        if state.instance is None and (main is not None or is_alive(identity)):
-            own = main.own if main is not None else _is_own(identity)
-            self._adopt(self._running_of(record, identity, own), adopted)
-            self._remember_start(record)
-            return []
-        if state.instance is not None or record.number < state.history.number:
+        lives = main is not None or is_alive(identity)
+        own = main.own if main is not None else _is_own(identity)
+        if record.name not in self._loop.desired.wanted and (lives or members):
+            known = [Survivor(identity, record.name, record.number, True, own, proven=True)] if lives else []
+            others = [one for one in members if one is not main]
+            self.unclaimed.append(Unclaimed(record.name, record.number, [*known, *others], record))
+        elif state.instance is not None or record.number < state.history.number:
             self.stale.append(record)  # a later run is known
-            return members
-        running = self._running_of(record, identity, _is_own(identity))
-        if members and self._spared(record.name):
-            members = []
-        mine = [one for one in members if real_uid(one.identity.pid) in running.root.uids]
+            self._takeover.end(record.name, record.number, members)
+        elif lives:
+            self._takeover.adopt(self._takeover.running_of(record, identity, own), self._ran(record))
+            self._takeover.remember_start(record)
+        else:
+            self._recorded_end(record, identity, members)
+
+    def _recorded_end(self, record: InstanceRecord, identity: Identity, members: Sequence[Survivor]) -> None:
+        takeover = self._takeover
+        running = takeover.running_of(record, identity, _is_own(identity))
         running.recorded = True
-        if left := bool(mine):
-            running.group = self._performer.group_of(mine[0].identity.pid, running.marker)
-            self._performer.keep(running)
+        spared = takeover.is_spared(record.name)
+        left = not spared and takeover.is_left(running, members)
+        if left:
+            takeover.keep(running)
         status = _ended_status(identity)
         if not status.known:
             status = self._kept_status(record.pidfd_inode)
         if not status.known and record.exit is not None:  # told to an earlier pmond; only its tree was left
             status = row_conversion.exit_status(record.exit)
-        self._ended(adopted, status, left)
-        return [one for one in members if one not in mine]
+        takeover.ended(self._ran(record), status, left)
+        takeover.end(record.name, record.number, [one for one in members if not is_of(one, running)])
+
+    def _ran(self, record: InstanceRecord) -> Adopted:
+        age = max(0.0, self._clock.now() - record.started_monotonic)
+        files = tuple((path, digest) for path, digest in record.files)
+        return Adopted(
+            record.name, record.number, record.pid, record.revision, record.token, age,
+            self._ending(record), files, record.ready, tuple((str(n), int(i)) for n, i in record.needs),
+        )  # fmt: skip
 
     def _ending(self, record: InstanceRecord) -> Ending:
         """Why it was asked to end, if it was: by the note of it, or by the record where that was saved."""
@@ -207,33 +224,48 @@ class Adoption:
         except ValueError:
             return Ending.ITSELF  # the word of another version
 
-    def _ended(self, ran: Adopted, status: ExitStatus, tree_left: bool) -> None:
-        """It ran, and ended while no pmond was there: the core decides what follows from that."""
-        loop, name = self._loop, ran.name
-        # Not told as a fact: it was not found running, and the record of it is to go.
-        state = loop.observed.get(name, State())
-        loop.observed[name] = evolve(
-            state, loop.desired.wanted.get(name), ran, self._clock.now(), loop.policy
-        )
-        loop.tell(Exited(name, ran.number, status, tree_left))
+    def _unrecorded(self, one: Unclaimed) -> None:
+        """An instance that was never recorded, or what one that was forgotten has left."""
+        wanted = self._loop.desired.wanted.get(one.name)
+        if wanted is None:
+            self.unclaimed.append(one)
+            return
+        found, by_pid = self.found(one)
+        mine = [bearer for bearer in found.bearers if bearer.proven or bearer.uid in uids_of(wanted)]
+        if not mine:  # it says what it is not, or was this before its user had to leave the name
+            self.unclaimed.append(one)
+            return
+        main = main_of(mine)
+        members = [by_pid[bearer.pid] for bearer in mine]
+        others = [other for other in one.members if other not in members]
+        known = by_pid[main.pid] if main is not None else None
+        self._take(replace(one, members=members), one.name, known, wanted.revision)
+        if main is None:
+            self._takeover.end(one.name, one.number, others)
 
-    def _unrecorded(self, name: str, number: int, members: list[Survivor]) -> list[Survivor]:
-        """Adopt a main program that was never recorded; answers the members if there is none to adopt."""
-        wanted = self._loop.desired.wanted.get(name)
-        state = self._loop.observed.get(name, State())
-        # Anybody can put our marker into an environment: a main program also runs as whom it should.
-        mains = [member for member in members if member.leads and _runs_as(member, wanted)]
-        if wanted is None or not mains or state.instance is not None or number < state.history.number:
-            return [] if self._spared(name) else members
-        pid = mains[0].identity.pid
-        identity = replace(mains[0].identity, pidfd_inode=pidfd_inode(pid))
-        self._journal.event("instance.found", name=name, number=number, pid=pid)
-        ending = self._stops.get((name, number), Ending.ITSELF)
-        fact = Adopted(name, number, pid, wanted.revision, wanted.token, age=0.0, ending=ending)
-        running = self._running(identity, name, number, mains[0].own)
-        running.note_uid(real_uid(pid))
-        self._adopt(running, fact)
-        return []
+    def _take(self, one: Unclaimed, name: str, main: Survivor | None, revision: str) -> None:
+        """Adopt a main program that was never recorded, or clear what an ended one has left."""
+        state, number = self._loop.observed.get(name, State()), one.number
+        if state.instance is not None or number < state.history.number:
+            self._takeover.end(one.name, number, one.members)
+            return
+        known = main if main is not None else one.members[0]
+        identity = replace(known.identity, pidfd_inode=pidfd_inode(known.pid))
+        ending = self._stops.get((one.name, number), Ending.ITSELF)
+        token = self._loop.desired.wanted[name].token
+        pid = main.pid if main is not None else 0  # what it has left is not it
+        ran = Adopted(name, number, pid, revision, token, age_of(identity), ending)
+        running = self._takeover.running(identity, name, number, known.own, one.name)
+        running.note_uid(real_uid(known.pid))
+        self._journal.event("instance.found", name=name, number=number, pid=known.pid, main=main is not None)
+        if main is not None:
+            self._takeover.adopt(running, ran)
+        elif number > state.history.number and not self._takeover.is_spared(name):
+            running.own = False  # its orphans went elsewhere
+            self._takeover.keep(running)
+            self._takeover.ended(ran, ExitStatus(), True)
+        else:
+            self._takeover.end(one.name, number, one.members)
 
     def _started_unseen(self, name: str, number: int) -> None:
         """It was to be started, was never recorded and is not alive: it may have run."""
@@ -243,105 +275,27 @@ class Adoption:
             return
         ending = self._stops.get((name, number), Ending.ITSELF)
         ran = Adopted(name, number, 0, wanted.revision, wanted.token, age=0.0, ending=ending)
-        self._ended(ran, ExitStatus(), False)
-
-    def _hook_noted(self, hook: HookId) -> None:
-        """It was perhaps started, in a turn of which nothing was saved: it never is again."""
-        wanted = self._loop.desired.wanted.get(hook.name)
-        if wanted is not None:
-            self._loop.tell(
-                HookBegun(hook.name, hook.number, hook.moment, hook.index, wanted.revision, wanted.token)
-            )
-
-    def _hooks_under_way(self, left: list[Survivor]) -> list[Survivor]:
-        """Go on with those that still run, and say of the others that nobody saw their end."""
-        found: list[Survivor] = []
-        for name, state in list(self._loop.observed.items()):
-            hooking = state.history.hooking
-            if state.instance is not None or hooking is None or not hooking.under_way:
-                continue
-            hook = HookId(name, hooking.number, hooking.moment, hooking.begun - 1)
-            wanted = self._loop.desired.wanted.get(name)
-            mine = (one for one in left if (one.name, one.number) == (hook.noted_as, hook.number))
-            main = next((one for one in mine if one.leads and _runs_as(one, wanted)), None)
-            identity = replace(main.identity, pidfd_inode=pidfd_inode(main.identity.pid)) if main else None
-            self._performer.adopt_hook(hook, identity, main is not None and main.own)
-            found += [main] if main is not None else []
-        return found
-
-    def _spared(self, name: str) -> bool:
-        """Whether what the process leaves running may go on."""
-        wanted = self._loop.desired.wanted.get(name)
-        if wanted is None or wanted.spec.stop.kill_group:
-            return False
-        self._performer.exempt(name)
-        return True
-
-    def _adopt(self, running: Running, fact: Adopted) -> None:
-        self._instances.add(running)
-        self._loop.tell(fact)
-        reached(FailPoint.INSTANCE_ADOPTED)
-        if running.own:
-            return  # the reaper notices its exit
-        if not self._performer.watch(running.identity):
-            self._performer.process_exited(running.pid, self._kept_status(running.identity.pidfd_inode))
-
-    def _remember_start(self, record: InstanceRecord) -> None:
-        """What the program was started with: its nice value and limits are still those."""
-        running = self._instances.named(record.name, record.number)
-        if running is None:
-            return  # it has just ended
-        running.recorded = True
-        try:
-            spec = ProcessSpec.from_record(record.spec)
-        except ValueError:
-            return  # of another version; what cannot be compared is left as it is
-        wanted = self._loop.desired.wanted.get(record.name)
-        running.spec = wanted.spec if wanted is not None and wanted.spec == spec else spec  # kept once
-        running.tuning = tuning_of(running.spec)
-
-    def _running_of(self, record: InstanceRecord, identity: Identity, own: bool) -> Running:
-        running = self._running(identity, record.name, record.number, own, record.born_as)
-        running.note_uid(_uid_of(str(record.spec.get("user", ""))))
-        if 0 in running.uids and is_alive(identity):
-            running.note_uid(real_uid(identity.pid))  # as when it ends: see `TreeReaper.note_last_user`
-        return running
-
-    def _running(self, identity: Identity, name: str, number: int, own: bool, born_as: str = "") -> Running:
-        marker = environment.marker(self._uuid, born_as or name, number)
-        group = self._performer.group_of(identity.pid, marker)
-        return Running(name, number, identity, marker, own=own, group=group)
-
-    def _lost_with_machine(self, record: InstanceRecord) -> None:
-        state = self._loop.observed.get(record.name, State())
-        history = replace(
-            state.history,
-            number=record.number,
-            revision=record.revision,
-            token=record.token,
-            attempts=max(1, state.history.attempts),
-            ending=Ending.SHUTDOWN,
-            exit=ExitStatus(),
-            ended_at=None,
-        )
-        self._loop.observed[record.name] = State(None, history)
+        self._takeover.ended(ran, ExitStatus(), False)
 
 
-def _find(members: list[Survivor], identity: Identity) -> Survivor | None:
+def _lost_with_machine(state: State, record: InstanceRecord) -> State:
+    history = replace(
+        state.history,
+        number=record.number,
+        revision=record.revision,
+        token=record.token,
+        attempts=max(1, state.history.attempts),
+        ending=Ending.SHUTDOWN,
+        exit=ExitStatus(),
+        ended_at=None,
+    )
+    return State(None, history)
+
+
+def _find(members: Sequence[Survivor], identity: Identity) -> Survivor | None:
     """The one among the members of an instance that is its recorded main program."""
     known = identity.pid, identity.start_ticks
-    return next((one for one in members if (one.identity.pid, one.identity.start_ticks) == known), None)
-
-
-def _runs_as(member: Survivor, wanted: Intent | None) -> bool:
-    """Whether it runs as the user of the spec, or as pmond's own, which its launcher still does."""
-    expected = _uid_of(wanted.spec.user) if wanted is not None else None
-    return real_uid(member.identity.pid) in {expected, os.geteuid()} - {None}
-
-
-def _uid_of(user: str) -> int | None:
-    """The uid of the user of a spec; pmond's own where it names none."""
-    return users.uid_of(user) if user else os.geteuid()
+    return next((one for one in members if (one.pid, one.identity.start_ticks) == known), None)
 
 
 def _is_own(identity: Identity) -> bool:
@@ -353,20 +307,3 @@ def _is_own(identity: Identity) -> bool:
 def _ended_status(identity: Identity) -> ExitStatus:
     """How an instance ended that nobody has reaped yet; unknown when it is gone."""
     return peek(identity.pid) if _is_own(identity) else zombie_status(identity)
-
-
-async def end_survivors(left: list[Survivor], journal: Journal) -> None:
-    """SIGKILL what bears our marker and belongs to no instance, and wait until main programs are gone."""
-    for survivor in left:
-        journal.warn("orphan.killed", name=survivor.name, number=survivor.number, pid=survivor.identity.pid)
-        try:
-            send_signal(survivor.identity, signal.SIGKILL)
-            reached(FailPoint.STRAY_KILLED)
-        except OSError as error:
-            journal.warn("orphan.out_of_reach", pid=survivor.identity.pid, error=str(error))
-    deadline = time.monotonic() + _KILLED_LIMIT
-    while mains := [one for one in left if one.leads and is_alive(one.identity)]:
-        if time.monotonic() >= deadline:
-            journal.error("orphan.lives_on", pids=[main.identity.pid for main in mains])
-            return
-        await asyncio.sleep(_BETWEEN_LOOKS)

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 
 from pmond.runtime.base.clock import Clock
+from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.processes import tree
 from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.environment import parse_marker
-from pmond.runtime.processes.identity import Identity, send_signal
+from pmond.runtime.processes.identity import Identity, is_alive, send_signal
 from pmond.runtime.processes.instances import Instances
 
 _GRACE = 10.0
@@ -51,6 +52,8 @@ class Orphans:
         self._state_uuid = state_uuid
         self._clock = clock
         self._journal = journal
+        self._foreign: dict[Identity, str] = {}
+        """Those that are not our children, as an earlier pmond left them, by marker."""
         self._asked: dict[Identity, float] = {}
         self._none = asyncio.Event()
         """None is left, as far as the last look tells."""
@@ -64,6 +67,10 @@ class Orphans:
     def unexempt(self, name: str) -> None:
         """What this process leaves running is an orphan, as that of every other."""
         self._spared.discard(name)
+
+    def include(self, marker: str, identities: Iterable[Identity]) -> None:
+        """What an earlier pmond has left of an instance that is no more."""
+        self._foreign.update(dict.fromkeys(identities, marker))
 
     def schedule_check(self) -> None:
         """Look once, shortly, whenever those that are asked already are looked at again."""
@@ -116,6 +123,8 @@ class Orphans:
         self._cgroups.note_orphans(seen)
         yield from seen.by_marker.items()
         yield from self._cgroups.orphans().items()
+        self._foreign = {one: marker for one, marker in self._foreign.items() if is_alive(one)}
+        yield from ((marker, [one]) for one, marker in self._foreign.items())
 
     def _is_stray(self, marker: str) -> bool:
         parsed = parse_marker(marker)
@@ -133,6 +142,7 @@ class Orphans:
             self._journal.warn("orphan.signalled", pid=identity.pid, marker=marker, signal=number.name)
             try:
                 send_signal(identity, number)
+                reached(FailPoint.ORPHAN_ASKED)
             except OSError as error:
                 self._journal.warn("orphan.out_of_reach", pid=identity.pid, marker=marker, error=str(error))
         return asked_at

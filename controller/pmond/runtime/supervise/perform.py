@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from pmond.core.actions import (
     Action,
@@ -35,6 +35,7 @@ from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.identity import Identity
 from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.memory import MemoryKills
+from pmond.runtime.processes.seal import Seal
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.supervise.hooks import HookId, Hooks
@@ -61,6 +62,7 @@ class Performer:
         clock: Clock,
         journal: Journal,
         state_uuid: str,
+        seal: Seal,
         renamed: bool,
     ) -> None:
         """`renamed`: a process may bear the marker of another name."""
@@ -68,7 +70,7 @@ class Performer:
         self._prober = Prober(loop, context)
         self._hooks = Hooks(loop, context, starts, state_uuid, adopted_exits.watch)
         self._starter = Starter(
-            loop, instances, context, starts, cgroups, self._prober, clock, state_uuid, renamed
+            loop, instances, context, starts, cgroups, self._prober, clock, state_uuid, seal, renamed
         )
         self._orphans = Orphans(instances, self._programs, cgroups, state_uuid, clock, journal)
         self._tree_reaper = TreeReaper(loop, instances, self._programs, cgroups, self._orphans, self.watch)
@@ -156,6 +158,18 @@ class Performer:
     def group_of(self, pid: int, marker: str) -> str:
         """The control group of an instance that was started earlier, by one of its processes."""
         return self._cgroups.adopt(pid, marker)
+
+    def group_named(self, marker: str) -> str:
+        """The same where nothing of it is known but its marker."""
+        return self._cgroups.of(marker)
+
+    def may_live(self, running: Running) -> bool:
+        """Whether anything of an instance lives, as far as anybody can tell."""
+        return self._tree_reaper.may_live(running)
+
+    def end_orphans(self, marker: str, identities: Iterable[Identity]) -> None:
+        """Have these end, which an earlier pmond has left of an instance that is no more."""
+        self._orphans.include(marker, identities)
 
     def exempt(self, name: str) -> None:
         """What an earlier instance of this process left running may go on."""

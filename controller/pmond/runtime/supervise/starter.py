@@ -23,6 +23,7 @@ from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity, boot_id
 from pmond.runtime.processes.instances import Instances, Running, tuning_of
+from pmond.runtime.processes.seal import Seal
 from pmond.runtime.processes.spawn import Launch, SpawnContext, prepare, read_report, spawn
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.supervise.loop import Loop
@@ -47,6 +48,7 @@ class Starter:
         prober: Prober,
         clock: Clock,
         state_uuid: str,
+        seal: Seal,
         renamed: bool,
     ) -> None:
         self.renamed = renamed
@@ -58,6 +60,7 @@ class Starter:
         self._starts = starts
         self._cgroups = cgroups
         self._state_uuid = state_uuid
+        self._seal = seal
         self._prober = prober
         self._started_at = 0.0
 
@@ -71,7 +74,13 @@ class Starter:
             return
         listener = None
         try:
-            launch = prepare(wanted.spec, context=self._context(), marker=marker, trusted=wanted.trusted)
+            launch = prepare(
+                wanted.spec,
+                context=self._context(),
+                marker=marker,
+                sealed=self._seal.close(marker, wanted.revision),
+                trusted=wanted.trusted,
+            )
             listener = _listener(wanted, launch)
             self._starts.note(action.name, action.number)
             reached(FailPoint.START_NOTED)

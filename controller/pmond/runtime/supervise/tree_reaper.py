@@ -64,7 +64,7 @@ class TreeReaper:
         except OSError:
             return frozenset()
 
-    def _may_live(self, running: Running) -> bool:
+    def may_live(self, running: Running) -> bool:
         """Whether anything of it lives. What cannot be looked at may, and is killed until it can be."""
         try:
             return self._membership(running).may_live(running.root)
@@ -94,7 +94,7 @@ class TreeReaper:
             self._orphans.exempt(running.name)
             return False
         self._orphans.unexempt(running.name)
-        return self._may_live(running)
+        return self.may_live(running)
 
     def expect(self, running: Running) -> None:
         """Have the end of what its main program left behind noticed."""
@@ -132,7 +132,7 @@ class TreeReaper:
     def look(self) -> None:
         """A stranger ended: an orphan, perhaps the last one of a tree that is being cleared."""
         for running in list(self._left.values()):
-            if not self._may_live(running):
+            if not self.may_live(running):
                 self._tree_empty(running)
 
     def remove(self, running: Running) -> None:
