@@ -274,3 +274,16 @@ def test_with_the_key_lost_too_it_is_known_by_its_marker_and_its_user(pmond: Pmo
     pmond.start()
     assert pids(pmond) == before
     assert (pmond.folder / "data" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_command_before_a_start_is_not_run_beside_itself(pmond: Pmond) -> None:
+    begun, go = pmond.folder / "begun", pmond.folder / "go"
+    command = f"echo begun >> {begun}; while ! [ -e {go} ]; do sleep 0.05; done"
+    pmond.declare(sleeper("one", hooks={"pre_start": [["/bin/sh", "-c", command]]}))
+    until(begun.exists, "its command runs", PATIENCE)
+    lose(pmond)
+    pmond.start()
+    go.touch()
+    pmond.until("one", "running")
+    assert begun.read_text() == "begun\n"
+    assert pmond.rows().keys() == {"one"}
