@@ -303,12 +303,23 @@ class WaitOutcome(TypedDict):
     failures: list[WaitFailure]
 
 
+class GraphDependency(TypedDict):
+    """What `process` needs of another one. `condition` is the one in force, said or not."""
+
+    process: str
+    needs: str
+    condition: str
+    required: bool
+    restart: bool
+
+
 class Graph(TypedDict):
-    """Dependencies: the start order, who depends on whom, and cycles."""
+    """Dependencies: the start order, who depends on whom and how, and cycles."""
 
     order: list[str]
     dependents: list[str]
     edges: list[list[str]]
+    dependencies: list[GraphDependency]
     cycles: list[list[str]]
 
 

@@ -164,6 +164,15 @@ def test_dgraph_prints_the_order_of_the_seed_and_other_forms(pmond: Pmond) -> No
     order = "Queue Order 0: db 1: web 2: own Dependency Graph Order 0: db 1: web"
     assert " ".join(pmond.ok("dgraph").split()) == order
     assert "own" not in pmond.ok("order", "-c")
+    once = sleeper("once", restart={"policy": "on-failure"})
+    needs = [{"name": "once", "condition": "completed"}, {"name": "db", "required": False, "restart": True}]
+    pmond.declare(sleeper("web", dependencies=needs), sleeper("db", ready={"delay": "10ms"}), once)
+    until(lambda: "once" in pmond.rows(), "the manifest to be read")
+    for words in ("dgraph", "order -c"):
+        (needed,) = (line for line in pmond.ok(*words.split()).splitlines() if "web:" in line and "(" in line)
+        assert needed.strip() == "web: once (completed), db (ready, not required, restart)"
+    pmond.declare(sleeper("web", dependencies=["db"]), sleeper("db"))
+    until(lambda: "once" not in pmond.rows(), "the first manifest to be read again")
     assert json.loads(pmond.ok("dgraph", "-o", "json"))["edges"] == [["web", "db"]]
     assert "-->" in pmond.ok("dgraph", "-o", "mermaid")
     assert "digraph" in pmond.ok("dgraph", "-o", "dot")

@@ -331,7 +331,7 @@ def replacement_not_followed(patch: Patch) -> None:
 
 
 def completion_not_awaited(patch: Patch) -> None:
-    patch.setattr(needs, "condition_of", lambda need, intent: "started")
+    patch.setattr(needs, "condition_of", lambda need, spec: "started")
 
 
 def hooks_left_out(patch: Patch) -> None:

@@ -14,7 +14,7 @@ import pytest
 import tomlkit
 import yaml
 from tests.support.command_line import Ran, Run
-from tests.support.fake_daemon import PLAN, CannedAnswer, Chunks, FakeDaemon, detailed, process
+from tests.support.fake_daemon import PLAN, CannedAnswer, Chunks, FakeDaemon, detailed, graph_need, process
 from tests.support.pmond import Pmond
 from tests.support.terminal import Terminal
 
@@ -56,6 +56,7 @@ def told(daemon: FakeDaemon) -> Iterator[FakeDaemon]:
         },
         ("GET", "/v1/graph"): {
             "order": ["a"], "dependents": ["a"], "edges": [["a", "a"]], "cycles": [["a"]],
+            "dependencies": [graph_need("a", "a", "started")],
         },
         ("GET", "/v1/history"): [
             {

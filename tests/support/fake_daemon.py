@@ -66,6 +66,15 @@ def process(number: int, name: str, status: str = "running", **changes: Any) -> 
     } | changes  # fmt: skip
 
 
+def graph_need(
+    process: str, needs: str, condition: str, *, required: bool = True, restart: bool = False
+) -> dict[str, Any]:
+    """What one process needs of another, as the graph has it."""
+    return {
+        "process": process, "needs": needs, "condition": condition, "required": required, "restart": restart,
+    }  # fmt: skip
+
+
 def detailed(number: int, name: str, status: str = "running", **changes: Any) -> dict[str, Any]:
     """The answer of `desc`."""
     return process(number, name, status) | {
@@ -153,9 +162,13 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
         ("GET", "/v1/events"): CannedAnswer(detailed(1, "web")["events"]),
         ("GET", "/v1/graph"): CannedAnswer(
             {
-                "order": ["db", "web", "cron"],
-                "dependents": ["db", "web"],
-                "edges": [["web", "db"]],
+                "order": ["db", "web", "cron", "nap"],
+                "dependents": ["db", "web", "cron"],
+                "edges": [["web", "db"], ["cron", "web"]],
+                "dependencies": [
+                    graph_need("web", "db", "ready", restart=True),
+                    graph_need("cron", "web", "started", required=False),
+                ],
                 "cycles": [],
             }
         ),

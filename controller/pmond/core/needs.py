@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import Dependency
 from pmond.core.case import Case, is_outdated, is_ready
 from pmond.core.model import NOTHING_SEEN, Ending, Instance, Intent, Phase, State
@@ -65,7 +66,7 @@ def _without_instance(case: Case, need: Dependency, intent: Intent, state: State
 
 def _with_instance(case: Case, need: Dependency, intent: Intent, instance: Instance) -> Waiting | None:
     name = need.name
-    match condition_of(need, intent):
+    match condition_of(need, intent.spec):
         case "completed":
             return Waiting(name, f"{name} to complete")
         case "ready":
@@ -76,13 +77,13 @@ def _with_instance(case: Case, need: Dependency, intent: Intent, instance: Insta
     return Waiting(name, name, settled_at) if case.now < settled_at else None
 
 
-def condition_of(need: Dependency, intent: Intent) -> str:
+def condition_of(need: Dependency, spec: ProcessSpec) -> str:
     """The condition in force: the one that is said, or what follows from how the other one is declared."""
     if need.condition:
         return need.condition
-    if intent.spec.ready.kind:
+    if spec.ready.kind:
         return "ready"
-    return "completed" if intent.spec.is_oneshot else "started"
+    return "completed" if spec.is_oneshot else "started"
 
 
 def runs_of(case: Case) -> Runs:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.command_line import Run, assert_screen
-from tests.support.fake_daemon import PLAN, CannedAnswer, Chunks, FakeDaemon, detailed, process
+from tests.support.fake_daemon import PLAN, CannedAnswer, Chunks, FakeDaemon, detailed, graph_need, process
 
 from pmon3.exit_codes import exit_code
 from pmon3.main import wants_json
@@ -236,7 +236,13 @@ def test_desc_says_why_a_process_does_not_run(
 def test_the_graph_is_drawn_in_every_shape(daemon: FakeDaemon, run: Run) -> None:
     for shape in ("table", "mermaid", "dot", "name"):
         assert_screen(f"dgraph_{shape}", run("order", "-o", shape).out)
-    cyclic = {"order": [], "dependents": [], "edges": [["a", "b"], ["b", "a"]], "cycles": [["a", "b"]]}
+    cyclic = {
+        "order": [],
+        "dependents": [],
+        "edges": [["a", "b"], ["b", "a"]],
+        "cycles": [["a", "b"]],
+        "dependencies": [graph_need("a", "b", "started"), graph_need("b", "a", "started")],
+    }
     daemon.answers["GET", "/v1/graph"] = CannedAnswer(cyclic)
     ran = run("dgraph")
     assert ran.code == 1 and "cannot order a cycle: a -> b -> a" in ran.err

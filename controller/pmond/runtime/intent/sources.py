@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -149,11 +149,11 @@ class Sources:
         known = tuple(one for one in spec.dependencies if one.name in self._registry.processes)
         return replace(spec, dependencies=known, user=spec.user or users.name_of(os.geteuid()))
 
-    async def edges(self) -> dict[str, Sequence[str]]:
-        """Who depends on whom according to the file, cycles included."""
+    async def declared(self) -> list[ProcessSpec]:
+        """The processes of the file, also those that depend on each other in a cycle."""
         documents = self._documents_or_none()
         reading = await self._applier.read(documents, None) if documents else Reading((), ())
-        return {entry.spec.name: entry.spec.needs for entry in reading.entries}
+        return [entry.spec for entry in reading.entries]
 
     async def _bring_in(self) -> tuple[Plan, frozenset[str]]:
         documents = self._documents()

@@ -1,16 +1,19 @@
-"""Who depends on whom, as callers see it. Values in, values out: a thread works it out for thousands."""
+"""Who depends on whom, and how, as callers see it. Values only: a thread works it out for thousands."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from pmon3_schema import graph
-from pmon3_schema.answers import Graph
+from pmon3_schema.answers import Graph, GraphDependency
+from pmon3_schema.process import ProcessSpec
+from pmond.core.needs import condition_of
 
 
-def graph_json(edges: Mapping[str, Sequence[str]]) -> Graph:
-    """The answer of `GET /v1/graph`. `edges`: what each process needs; unknown names do not count."""
-    known = {name: [need for need in needs if need in edges] for name, needs in edges.items()}
+def graph_json(specs: Iterable[ProcessSpec]) -> Graph:
+    """The answer of `GET /v1/graph`; what processes need that is not declared does not count."""
+    declared = {spec.name: spec for spec in specs}
+    known = {name: [need for need in spec.needs if need in declared] for name, spec in declared.items()}
     ordered = [name for layer in graph.layers(known, known) for name in layer]
     taking_part = {name for name, needs in known.items() if needs}
     taking_part |= {need for needs in known.values() for need in needs}
@@ -19,5 +22,20 @@ def graph_json(edges: Mapping[str, Sequence[str]]) -> Graph:
         "order": dependents + [name for name in ordered if name not in taking_part],
         "dependents": dependents,
         "edges": [[name, need] for name, needs in known.items() for need in needs],
+        "dependencies": [one for spec in declared.values() for one in _dependencies(spec, declared)],
         "cycles": graph.cycles(known, known),
     }
+
+
+def _dependencies(spec: ProcessSpec, declared: Mapping[str, ProcessSpec]) -> list[GraphDependency]:
+    return [
+        {
+            "process": spec.name,
+            "needs": need.name,
+            "condition": condition_of(need, declared[need.name]),
+            "required": need.required,
+            "restart": need.restart,
+        }
+        for need in spec.dependencies
+        if need.name in declared
+    ]

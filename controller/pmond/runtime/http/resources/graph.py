@@ -20,7 +20,7 @@ class GraphResource:
 
     async def graph(self, call: Call[None]) -> Graph:
         if call.query.flag("process_config_only"):
-            edges = await self._sources.edges()
+            specs = await self._sources.declared()
         else:
-            edges = {one.name: one.spec.needs for one in self._registry.select(Selection())}
-        return await in_thread_or_here(graph_json, edges)
+            specs = [one.spec for one in self._registry.select(Selection())]
+        return await in_thread_or_here(graph_json, specs)
