@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pmond.runtime.processes.seal import Seal
@@ -16,6 +16,7 @@ SEAL = Seal(b"k" * 32)
 
 
 @given(_TEXT, _TEXT)
+@example("", "\ud800")
 def test_what_was_sealed_is_read_again(marker: str, revision: str) -> None:
     opened = SEAL.open(marker, SEAL.close(marker, revision))
     assert (opened.revision, opened.proven) == (revision, True)

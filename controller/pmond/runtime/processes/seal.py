@@ -37,8 +37,8 @@ class Seal(Struct, frozen=True):
         """What somebody has in his environment beside this marker; whatever it is, this raises nothing."""
         revision, _, code = text.rpartition(":")
         expected = self._code(marker, revision).encode()
-        return Unsealed(revision, hmac.compare_digest(code.encode("utf-8", "surrogateescape"), expected))
+        return Unsealed(revision, hmac.compare_digest(code.encode("utf-8", "surrogatepass"), expected))
 
     def _code(self, marker: str, revision: str) -> str:
-        text = f"{marker}\0{revision}".encode("utf-8", "surrogateescape")
+        text = f"{marker}\0{revision}".encode("utf-8", "surrogatepass")
         return blake2b(text, key=self.key, digest_size=_CODE_BYTES).hexdigest()
