@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support import rotation
-from tests.support.other_users import ask_as
+from tests.support.other_users import ask_as, process_of
 from tests.support.pmond import Pmond
 from tests.support.stranger import needs_strangers
 from tests.support.waiting import until
@@ -246,3 +246,32 @@ def test_devices_and_standard_output_stay_logs_for_root(pmond: Pmond) -> None:
     for name in ("null", "out", "other"):
         pmond.until(name, "running")
     until(lambda: "said" in pmond.journal_file.read_text(), "what is pmond's own output")
+
+
+@pytest.mark.parametrize("lines", ["lines=10", "lines=%2B100000", "lines=10&follow=1", "lines=%2B9&follow=1"])
+def test_a_log_without_lines_and_without_end_holds_nobody_up(pmond: Pmond, alice: Path, lines: str) -> None:
+    """Found later: a terabyte of nothing takes no room, and its last line was looked for in all of it."""
+    endless = file(alice / "endless.log", NOBODY, "")
+    os.truncate(endless, 1 << 40)
+    submit(pmond, "endless", log=str(endless), **TALKS)
+    pmond.until("endless", "running")
+    asked = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+    asked += "s.send(b'GET /v1/logs/endless?%s HTTP/1.1\\r\\nHost: p\\r\\n\\r\\n' % sys.argv[2].encode()); "
+    asked += "s.recv(1); print('answered', flush=True); s.recv(1 << 30, socket.MSG_WAITALL)"
+    words = ("/usr/bin/python3", "-I", "-S", "-c", asked, str(pmond.socket), lines)
+    with process_of("nobody", *words) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == "answered\n"
+        assert pmond.ask("GET", "/v1/processes").status == 200
+
+
+def test_nor_does_one_whose_process_is_waited_for(pmond: Pmond, alice: Path) -> None:
+    """Whoever waits for what fails is shown the end of its log."""
+    endless = file(alice / "endless.log", NOBODY, "")
+    os.truncate(endless, 1 << 40)
+    failing = {"file": "/bin/sh", "args": ["-c", "echo why; exit 3"], "restart": {"policy": "never"}}
+    submit(pmond, "endless", log=str(endless), **failing)
+    pmond.until("endless", "failed")
+    done = pmond.run("restart", "endless")
+    assert done.returncode == 7
+    assert "| why" in done.stderr.replace("\0", "")

@@ -18,8 +18,12 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import log_files
 from pmond.runtime.files.archives import among, is_ours
 from pmond.runtime.files.log_files import DAMAGED, LineRange, LogFile, unpacked, unreadable
-from pmond.runtime.files.log_position import LogPosition, Moved
+from pmond.runtime.files.log_position import LogPosition, Moved, Stretch
 
+MOST_SEARCHED = 16 * 1024 * 1024
+"""Bytes that are looked through for the beginning of a line: nobody else gets an answer meanwhile."""
+_MOST_UNPACKED = 4 * 1024 * 1024
+"""The same of an archive that has to be unpacked."""
 _UNKNOWN_COMPRESSION = {".zst", ".lz4", ".Z", ".zip"}
 
 
@@ -64,6 +68,23 @@ def read_all(log: LogFile) -> Iterator[bytes]:
         for archive in place.archives:
             yield from _told(place.opened(archive), archive.name)
         yield from place.ahead(end)
+
+
+def tail(log: LogFile, lines: int, most: int) -> bytes:
+    """The last lines of the log itself, as far as they are within its last `most` bytes.
+
+    Raises PmonError, OSError.
+    """
+    with log.open() as file:
+        place = LogPosition(log, file)
+        while True:
+            try:
+                end = place.log_ends()
+                found = place.block(max(place.log_begins, end - most), most)
+                break
+            except Moved:
+                place.look()
+    return b"".join(found.splitlines(keepends=True)[-lines:])
 
 
 def go_to(place: LogPosition, lines: LineRange) -> int:
@@ -147,8 +168,9 @@ def _start_of_last(place: LogPosition, count: int, end: int) -> int:
         return end
     # The newline that ends the last line does not begin another one.
     block_end = max(end - 1, place.log_begins)
-    while block_end > place.log_begins:
-        block_begin = max(block_end - log_files.CHUNK, place.log_begins)
+    furthest = max(place.log_begins, end - MOST_SEARCHED)
+    while block_end > furthest:
+        block_begin = max(block_end - log_files.CHUNK, furthest)
         block = place.block(block_begin, block_end - block_begin)
         newlines = block.count(b"\n")
         if newlines >= count:
@@ -158,33 +180,58 @@ def _start_of_last(place: LogPosition, count: int, end: int) -> int:
             return block_begin + at + 1
         count -= newlines
         block_end = block_begin
+    if furthest > place.log_begins:
+        return furthest
     # In an empty log there is no last line that the last newline ends: it ends one in an archive.
     return _start_in_archives(place, count + 1 if end == place.log_begins else count)
 
 
 def _start_in_archives(place: LogPosition, count: int) -> int:
     """The same, when so many newlines are still to be passed before the log begins."""
-    begin = place.log_begins
+    begin, left = place.log_begins, MOST_SEARCHED
     try:
         for stretch in place.stretches():
-            with place.opened(stretch.archive) as file:
-                newlines = sum(block.count(b"\n") for block in _blocks(file))
+            size = stretch.end - stretch.begin
+            if stretch.is_packed and size > _MOST_UNPACKED:
+                return begin
+            searched = min(size, left)
+            first = stretch.end - searched
+            newlines = sum(block.count(b"\n") for block in _end_of(place, stretch, searched))
             if newlines >= count:
-                with place.opened(stretch.archive) as file:
-                    return stretch.begin + _after_newline(_blocks(file), newlines - count + 1)
+                return first + _after_newline(_end_of(place, stretch, searched), newlines - count + 1)
             count -= newlines
-            begin = stretch.begin
+            left -= searched
+            begin = first
+            if left <= 0:
+                return begin
     except (*DAMAGED, PmonError):
         return begin  # what is older cannot be read
     return begin
+
+
+def _end_of(place: LogPosition, stretch: Stretch, size: int) -> Iterator[bytes]:
+    """The last so many bytes of an archive, and no more: somebody may have put another file there."""
+    with place.opened(stretch.archive) as file:
+        file.seek(stretch.end - stretch.begin - size)
+        while size > 0 and (block := file.read(min(size, log_files.CHUNK))):
+            size -= len(block)
+            yield block
 
 
 def _start_of_line(place: LogPosition, number: int, end: int) -> int:
     begin = place.log_begins
     if number == 1:
         return begin
-    blocks = (place.block(at, log_files.CHUNK) for at in range(begin, end, log_files.CHUNK))
-    return min(begin + _after_newline(blocks, number - 1), end)
+    furthest = min(end, begin + MOST_SEARCHED)
+    blocks = (place.block(at, log_files.CHUNK) for at in range(begin, furthest, log_files.CHUNK))
+    found = begin + _after_newline(blocks, number - 1)
+    if found >= furthest < end:
+        raise PmonError(
+            ErrorCode.REFUSED,
+            f"cannot begin at line {number}: it is not within the first {MOST_SEARCHED >> 20} MiB of the log",
+            "read the whole log, or its last lines",
+        )
+    return min(found, end)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from pmon3_schema.protocol import Promise, Wait
 from pmond.core.model import Intent
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.long_work import cooperative_map
-from pmond.runtime.files import log_files, logs
+from pmond.runtime.files import logs
 from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.set_conditions import SetStatus
@@ -27,7 +27,7 @@ from pmond.runtime.views.process_verdicts import Sight, judge
 from pmond.runtime.views.publishing import Publisher
 from pmond.runtime.views.wait_conditions import Headway, Verdict, judge_set, outcome_of, together
 
-_TAIL_LINES = "10"
+_TAIL_LINES = 10
 _TAIL_BYTES = 8192
 
 
@@ -132,10 +132,10 @@ class Waiter:
         if not files:
             return ""
         try:
-            text = b"".join(logs.read(files[0], log_files.parse_lines(_TAIL_LINES)))
+            text = logs.tail(files[0], _TAIL_LINES, _TAIL_BYTES)
         except (OSError, PmonError):
             return ""  # no log, no last lines; the reason says what matters
-        return text[-_TAIL_BYTES:].decode("utf-8", "replace")
+        return text.decode("utf-8", "replace")
 
 
 def _goal(wish: Wait) -> Goal:
