@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from pmon3.client import Client
+from pmon3.host_variable import HOST
 from pmon3_schema import paths
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.which_daemon import DaemonAddress, which_daemon
@@ -16,6 +17,11 @@ from pmon3_schema.which_daemon import DaemonAddress, which_daemon
 
 def connect() -> Client:
     """A client of the pmond that this caller means; nothing is sent yet. Raises PmonError."""
+    if os.environ.get(HOST):
+        # Imported here: most pmonds are on this machine.
+        from pmon3.hosts.connecting import client_elsewhere
+
+        return client_elsewhere()
     return client_of(daemon())
 
 

@@ -12,7 +12,8 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from pmon3 import peer
 from pmon3.wire import MalformedResponse, ResponseParser, request_bytes
@@ -25,13 +26,38 @@ _BLOCK = 262144
 Query = list[tuple[str, str]]
 
 
-class Client:
-    """Speaks to the pmond whose socket is `path`; `config_file` may name another owner of that."""
+class RequestConnection(Protocol):
+    """What a request is sent on; a socket is one."""
 
-    def __init__(self, path: str, timeout: float = DEFAULT_TIMEOUT, config_file: str = "") -> None:
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def gettimeout(self) -> float | None: ...
+    def fileno(self) -> int: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None, /
+    ) -> None: ...
+
+
+class Client:
+    """Speaks to the pmond whose socket is `path`; `config_file` may name another owner of that.
+
+    `dial`: a way to it that is not over this machine's socket; it gets the seconds of `timeout`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        timeout: float = DEFAULT_TIMEOUT,
+        config_file: str = "",
+        dial: Callable[[float | None], RequestConnection] | None = None,
+    ) -> None:
         self.path = path
         self.config_file = config_file
         self.timeout = timeout
+        self._dial = dial
 
     def get(self, path: str, query: Query | None = None) -> Any:
         """The decoded answer of a GET. Raises PmonError."""
@@ -75,8 +101,8 @@ class Client:
             content = b"".join(stream)
         return _decoded(stream.status, content)
 
-    def _send(self, method: str, target: str, body: bytes | None, timeout: float | None) -> socket.socket:
-        connection = self._connected(timeout)
+    def _send(self, method: str, target: str, body: bytes | None, timeout: float | None) -> RequestConnection:
+        connection = self._dial(timeout) if self._dial is not None else self.connection(timeout)
         try:
             connection.sendall(request_bytes(method, target, body))
         except (BrokenPipeError, ConnectionResetError):
@@ -87,7 +113,8 @@ class Client:
             raise _unreachable(self.path, error) from None
         return connection
 
-    def _connected(self, timeout: float | None) -> socket.socket:
+    def connection(self, timeout: float | None) -> socket.socket:
+        """An open connection to the socket, whose listener is known. Raises PmonError."""
         peer.check_way(self.path, self.config_file)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -106,7 +133,7 @@ class Client:
 class ResponseStream:
     """The body of one answer, in pieces as they arrive. Iterate it, or `receive` when readable."""
 
-    def __init__(self, connection: socket.socket, path: str) -> None:
+    def __init__(self, connection: RequestConnection, path: str) -> None:
         self._connection = connection
         self._parser = ResponseParser()
         self._path = path
@@ -166,7 +193,7 @@ class ResponseStream:
             raise _unreachable(self._path, error) from None
 
 
-def _await(connection: socket.socket, timeout: float | None, meanwhile: Callable[[], float]) -> None:
+def _await(connection: RequestConnection, timeout: float | None, meanwhile: Callable[[], float]) -> None:
     """Return when there is something to read, or when nothing came for too long."""
     # Imported here: the plain `ls` waits for nothing.
     import select

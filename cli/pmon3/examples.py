@@ -146,6 +146,7 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("sudo pmon3 shell web", "look round where it runs, as whom it runs"),
         ("pmon3 shell web -- env", "one command there"),
     ),
+    "dial-stdio": (("ssh web1 pmon3 dial-stdio", "what pmon3 --host ssh://web1 has ssh run"),),
     "dgraph": (("pmon3 dgraph -o dot | dot -Tsvg > graph.svg", "as a picture"),),
     "metrics": (
         ("pmon3 metrics", "all of them, as OpenMetrics"),

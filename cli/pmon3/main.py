@@ -11,6 +11,7 @@ import os
 import sys
 
 from pmon3 import exit_codes, output, quick
+from pmon3.host_variable import HOST
 from pmon3_schema.errors import ErrorCode, PmonError
 
 
@@ -36,23 +37,20 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(_mistake_of_ours(error), words)
 
 
-def wants_json(words: list[str]) -> bool:
-    """Whether errors are to be JSON: `-o json` in any spelling, before it is known to be valid."""
-    if words[:1] == ["export"]:  # there -o is the order, as in the seed
-        return False
-    if "-ojson" in words or "--output=json" in words:
-        return True
-    return any(
-        flag in ("-o", "--output") and words[place:][:1] == ["json"] for place, flag in enumerate(words, 1)
-    )
-
-
 def _run(words: list[str]) -> int:
     if words[:1] == ["__complete"]:
         from pmon3 import completing
 
         completing.print_candidates(words[1:])
         return exit_codes.DONE
+    if any(word.partition("=")[0] in ("--host", "--on") for word in words) or os.environ.get(HOST):
+        from pmon3.hosts import elsewhere
+
+        return elsewhere.run(words, _here)
+    return _here(words)
+
+
+def _here(words: list[str]) -> int:
     if words in ([], ["help"]) or words[0] in ("-h", "--help"):
         from pmon3.overview import overview
 
@@ -72,7 +70,7 @@ def _run(words: list[str]) -> int:
 def _fail(error: PmonError, words: list[str]) -> int:
     try:
         sys.stdout.flush()
-        output.report(error, wants_json(words))
+        output.report(error, output.wants_json(words))
     except (BrokenPipeError, output.ReaderGone):
         _silence_stdout()
     return exit_codes.exit_code(error.code)

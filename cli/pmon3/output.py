@@ -184,16 +184,32 @@ def yaml_text(value: Any) -> str:
     return text
 
 
+def wants_json(words: list[str]) -> bool:
+    """Whether errors are to be JSON: `-o json` in any spelling, before it is known to be valid."""
+    if words[:1] == ["export"]:  # there -o is the order, as in the seed
+        return False
+    if "-ojson" in words or "--output=json" in words:
+        return True
+    return any(
+        flag in ("-o", "--output") and words[place:][:1] == ["json"] for place, flag in enumerate(words, 1)
+    )
+
+
 def report(error: PmonError, as_json: bool) -> None:
     """Print an error on stderr: one JSON object, or `pmon3: cannot X: why (what to do)`."""
     if as_json:
         sys.stderr.write(json_line(error.to_json()))
         return
-    hint = f" ({error.hint})" if error.hint else ""
-    # A message quotes what others have chosen: it must not be able to move the cursor.
-    lines = [visible(f"pmon3: {error.message}{hint}"), *(diagnostic_line(d) for d in error.diagnostics)]
+    lines = [error_line(error), *(diagnostic_line(d) for d in error.diagnostics)]
     lines += error.lines() if isinstance(error, MissedGoal) else []
     sys.stderr.write("\n".join(lines) + "\n")
+
+
+def error_line(error: PmonError) -> str:
+    """`pmon3: cannot X: why (what to do)`, in one line."""
+    hint = f" ({error.hint})" if error.hint else ""
+    # A message quotes what others have chosen: it must not be able to move the cursor.
+    return visible(f"pmon3: {error.message}{hint}")
 
 
 def diagnostic_line(diagnostic: DiagnosticObject) -> str:

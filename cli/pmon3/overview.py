@@ -32,6 +32,8 @@ def overview(columns: int | None) -> str:
         "Options:",
         "  -h, --help     Say this, or with a command what it does; pmon3 help COMMAND too.",
         "  -v, --version  The version of pmon3; pmon3 version also asks pmond.",
+        "  --host HOST    With any command: the pmond of another machine, ssh://user@host; repeatable.",
+        "  --on LABEL     All hosts with this label (tier=web) or of this group, by the hosts file.",
         "",
         "To begin with: pmon3 up, pmon3 exec ./app --name web, pmon3 ls, pmon3 logf web.",
         "pmon3 COMMAND --help says more about a command, with examples.",

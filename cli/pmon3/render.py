@@ -52,6 +52,7 @@ _PROCESS_COLUMNS = (
 _DATE = "Date"
 _WIDE_COLUMNS = (Column("Set", 3), Column("Command", 7), Column("Reason", 6))
 _PROPERTY_COLUMNS = (Column("property", 15, colour=OLIVE), Column("description", 15, fit=WRAP))
+_HOST_COLUMN = Column("Host", 4, fit=SHORTEN)
 _GROUP_COLUMNS = (Column("ID", 2, CENTRE, OLIVE), Column("Name", 10, fit=SHORTEN))
 _REASON_COLOURS = {
     **dict.fromkeys(("Started", "Running", "Ready", "Adopted"), GREEN),
@@ -70,14 +71,26 @@ def process_table(
     processes: Sequence[dict[str, Any]], style: Style = PLAIN, more_columns: bool = False
 ) -> str:
     """The table of `ls`, one row per process, in the order given; with more columns for `-o wide`."""
-    rows = [(*_process_row(process), *(_wide_row(process) if more_columns else ())) for process in processes]
+    hosts = any("host" in process for process in processes)
+    rows = [
+        (
+            *((process["host"],) if hosts else ()),
+            *_process_row(process),
+            *(_wide_row(process) if more_columns else ()),
+        )
+        for process in processes
+    ]
+    status = _STATUS + hosts
 
     def colour(row: int, place: int) -> int | None:
-        return status_colour(rows[row][_STATUS]) if place == _STATUS else None
+        return status_colour(rows[row][status]) if place == status else None
 
     # Scripts know the column by the title that the Go pmon3 has; people want to know the zone.
     date = Column(with_zone(_DATE) if style.columns is not None else _DATE, 19, rank=2)
-    return table((*_PROCESS_COLUMNS, date, *(_WIDE_COLUMNS if more_columns else ())), rows, colour, style)
+    first = (_HOST_COLUMN,) if hosts else ()
+    return table(
+        (*first, *_PROCESS_COLUMNS, date, *(_WIDE_COLUMNS if more_columns else ())), rows, colour, style
+    )
 
 
 def property_table(properties: Sequence[tuple[str, str]], style: Style = PLAIN) -> str:

@@ -67,6 +67,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Set up": {
         "service": "pmond as a service of systemd.",
+        "dial-stdio": "Join standard input and output to pmond's socket, for pmon3 --host.",
         "upgrade": "Replace the running pmond by the installed one.",
         "completion": "Print a completion script for a shell.",
     },
@@ -83,7 +84,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Every verb with its other names."""
 
-MODULES = {"del": "delete"}
+MODULES = {"del": "delete", "dial-stdio": "dial_stdio"}
 """Verbs whose name cannot be imported."""
 
 VERB_OF = {alias: verb for verb, others in ALIASES.items() for alias in (verb, *others)}

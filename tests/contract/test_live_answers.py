@@ -137,6 +137,12 @@ def processes(asked: ComparedPmond) -> None:
     asked.ask(404, "GET", "/v1/processes/nope")
     assert asked.ask(200, "GET", "/v1/export")["processes"]
     asked.ask(400, "GET", "/v1/export?order=colour")
+    assert asked.ask(200, "GET", "/v1/processes/extra/surroundings")["environment"]
+    asked.ask(404, "GET", "/v1/processes/nope/surroundings")
+    asked.ask(200, "POST", "/v1/signal", {"refs": ["extra"], "signal": "CONT", "tree": True})
+    asked.ask(400, "POST", "/v1/signal", {"refs": ["extra"], "signal": "NOISE"})
+    asked.ask(404, "POST", "/v1/reload", {"refs": ["nope"]})
+    asked.ask(200, "POST", "/v1/reload", {"refs": ["extra"]})
     for verb in ("restart", "stop", "start", "kill", "reset"):
         asked.ask(200, "POST", f"/v1/actions/{verb}", {"refs": ["extra"]})
     asked.ask(400, "POST", "/v1/actions/explode", {"all": True})

@@ -15,7 +15,7 @@ from tests.support.command_line import Run, assert_screen
 from tests.support.fake_daemon import PLAN, CannedAnswer, Chunks, FakeDaemon, detailed, graph_need, process
 
 from pmon3.exit_codes import exit_code
-from pmon3.main import wants_json
+from pmon3.output import wants_json
 from pmon3_schema.errors import ErrorCode
 
 

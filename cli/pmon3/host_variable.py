@@ -1,0 +1,3 @@
+"""The environment variable that names another host, or several."""
+
+HOST = "PMON3_HOST"
