@@ -57,6 +57,8 @@ def why_not_running(process: dict[str, Any]) -> str:
             text += f": {hold['reason']}"
         if hold.get("until"):
             text += f", until {local_time(hold['until'])}"
+    if process.get("next_run_at"):
+        text += f"; next run at {local_time(process['next_run_at'])}"
     if process.get("next_start_at"):
         text += f"; next start at {local_time(process['next_start_at'])}"
     return text

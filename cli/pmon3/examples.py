@@ -128,6 +128,10 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
     "approve": (("pmon3 approve old-db", "delete what `prune: confirm` protects"),),
     "top": (("pmon3 top --sort memory", "the largest first; keys change the order"),),
     "topn": (("pmon3 topn --seconds 5", "a new picture every 5 seconds"),),
+    "runs": (
+        ("pmon3 runs backup", "when it ran, how that ended, and who asked for it"),
+        ("pmon3 runs backup -n 1 -o json", "the last run, for a script"),
+    ),
     "events": (
         ("pmon3 events web -n 20", "the last 20 of one process"),
         ("pmon3 events --follow", "and then new ones, until Ctrl-C"),

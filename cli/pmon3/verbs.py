@@ -56,6 +56,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "top": "Show processes live, with what their whole trees use.",
         "topn": "Show pmond and its processes with the system's top.",
         "events": "Show what has happened to processes, oldest first.",
+        "runs": "Show the runs of a process, oldest first.",
         "wait": "Wait until processes are in a state.",
         "pid": "Print the process ids of processes that run.",
         "cat": "Print what declares a process, and where each value is written.",

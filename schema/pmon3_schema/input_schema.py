@@ -103,6 +103,10 @@ COMMANDS = {
         },
     ]
 }
+_CRON_FIELD = "[0-9A-Za-z*,/#-]+"
+CRON = text(rf"\s*(?:{_CRON_FIELD}(?:\s+{_CRON_FIELD}){{4}}|@[A-Za-z]+)\s*|", "0 3 * * *, or @daily") | {
+    "maxLength": 500
+}
 VARIABLES = {
     "anyOf": [
         text(f"{_GAP}*(?:{_ASSIGNMENT}(?:{_GAP}+|$))*", "NAME=value words, values with spaces in quotes"),

@@ -43,6 +43,7 @@ from pmon3_schema.process_parts import (
     StopSpec,
     WatchSpec,
 )
+from pmon3_schema.schedule import ScheduleSpec
 
 
 class ProcessSpec(Part, frozen=True):
@@ -75,6 +76,11 @@ class ProcessSpec(Part, frozen=True):
         "service",
         effect=Effect.IN_PLACE,
         description="a service runs for ever; a oneshot runs to its end, once, and is then completed",
+    )
+    schedule: ScheduleSpec = field(
+        ScheduleSpec(),
+        effect=Effect.IN_PLACE,
+        description="when it runs: a one-shot that runs again and again",
     )
     max_runtime: Duration = field(
         0.0,
@@ -149,9 +155,11 @@ class ProcessSpec(Part, frozen=True):
             raise mistake(
                 "endless", "exit_on_end and restart.policy 'always' exclude each other: it never ends"
             )
+        if self.schedule.wanted and "type" in given and self.type == "service":
+            raise mistake("oneshot", "schedule and type: service exclude each other: what is scheduled ends")
         if self.is_oneshot and "restart.policy" in given and self.restart.policy == "always":
             raise mistake(
-                "oneshot", "type: oneshot and restart.policy 'always' exclude each other: it runs to its end"
+                "oneshot", "a one-shot and restart.policy 'always' exclude each other: it runs to its end"
             )
         if self.on_change == "reload" and not self.reload.command:
             raise mistake(
@@ -201,4 +209,4 @@ class ProcessSpec(Part, frozen=True):
     @property
     def is_oneshot(self) -> bool:
         """Whether it runs to its end, instead of for ever."""
-        return self.type == "oneshot"
+        return self.type == "oneshot" or self.schedule.wanted

@@ -35,6 +35,9 @@ class Status(IntEnum):
     COMPLETED = 10
     """It ended with success and is not to be restarted."""
 
+    SCHEDULED = 11
+    """It runs when its time comes; see `next_run_at`."""
+
     @property
     def word(self) -> str:
         return self.name.lower()
@@ -64,6 +67,23 @@ class ProbeStatus(TypedDict):
     in_a_row: int
 
 
+class ProcessRun(TypedDict):
+    """One run of a process; `ended_at` is null while it goes on.
+
+    `outcome` is running, succeeded, failed, stopped, unknown, or `not started`. `by`: who asked for it
+    (a user), or what: schedule, catch_up, at_start, queue; pmond for those that nobody asked for.
+    """
+
+    number: int
+    started_at: str
+    ended_at: str | None
+    duration_seconds: float
+    outcome: str
+    exit_code: int | None
+    exit_signal: str | None
+    by: str
+
+
 class ProcessStatus(TypedDict):
     """One row of `ls -o json`. Keys may be added, never renamed or removed."""
 
@@ -79,6 +99,9 @@ class ProcessStatus(TypedDict):
     started_at: str | None
     updated_at: str
     next_start_at: str | None
+    next_run_at: str | None
+    last_run: ProcessRun | None
+    """Of a one-shot: its last run that has ended."""
     file: str
     args: list[str]
     env_keys: list[str]

@@ -172,6 +172,7 @@ PAIRS: tuple[Pair, ...] = (
         ("stop.signal",),
         _when(lambda spec: spec.stop.timeout == 0, "beside `stop.timeout: 0`: SIGKILL follows at once"),
     ),
+    Pair(("schedule.timezone",), _when(lambda spec: bool(spec.schedule.every), "beside `schedule.every`")),
     Pair(
         ("hooks.timeout",),
         _when(

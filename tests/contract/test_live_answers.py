@@ -175,6 +175,8 @@ def failing_wait(asked: ComparedPmond) -> None:
 def history(asked: ComparedPmond) -> None:
     assert any(event["fields"] for event in asked.ask(200, "GET", "/v1/events?limit=1000"))
     asked.ask(400, "GET", "/v1/events?since=x")
+    assert asked.ask(200, "GET", "/v1/runs?ref=web")[-1]["outcome"] == "running"
+    asked.ask(404, "GET", "/v1/runs?ref=nobody")
     assert asked.ask(200, "GET", "/v1/graph")["order"]
     asked.ask(200, "GET", "/v1/graph?process_config_only=0")
     asked.ask(400, "GET", "/v1/graph?all=1")

@@ -45,3 +45,5 @@ def test_an_old_state_file_loads(tmp_path: Path, file: Path) -> None:
     assert snapshot.sources[0].content == b"\0\xff" and snapshot.sources[0].version == 2
     assert store.events("web")[0].fields == {"pid": 4711}
     assert store.revisions("/srv", 1)[0].content == b"text"
+    runs = [(run.name, run.number, run.exit_code, run.by) for run in store.runs("web", 9)]
+    assert runs == ([] if file.name == "v1.db.sql" else [("web", 6, 3, "ana")])

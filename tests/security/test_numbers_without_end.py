@@ -32,6 +32,7 @@ from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.publishing import Publisher
+from pmond.runtime.views.runs import RunList
 
 HUGE = [10**30, 2**63, 2**62, 1e300, 1e12, 10**400, -(10**30)]
 SLOW = {"file": "/bin/false", "name": "slow", "restart": {"delay": 1e12, "max_delay": 1e13}}
@@ -149,6 +150,7 @@ def test_one_that_cannot_be_shown_says_so_in_its_own_row(tmp_path: Path) -> None
             loop,
             Instances(),
             store,
+            RunList(store, lambda: registry.processes, clock),
             sets,
             ChangeTimes(clock),
             lambda: context,

@@ -57,6 +57,7 @@ def process(number: int, name: str, status: str = "running", **changes: Any) -> 
         "cpu_percent": 1.3 if running else 0.0, "memory_bytes": 1363149 if running else 0,
         "started_at": "2025-03-04T05:06:07Z" if running else None, "updated_at": "2025-03-04T05:06:07Z",
         "next_start_at": None,
+        "next_run_at": None, "last_run": None,
         "file": f"/usr/bin/{name}", "args": ["-p", "80 81"], "env_keys": ["MODE"],
         "log": f"/var/log/pmond/{name}.log",
         "dependencies": [], "groups": ["front"], "labels": {"tier": "web"}, "ready": running,
@@ -160,6 +161,20 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
         ("GET", "/v1/logs/web"): CannedAnswer(Chunks([b"one\n", b"two"])),
         ("GET", "/v1/logs/db"): CannedAnswer(Chunks([b"three\nfo", b"ur\n"])),
         ("GET", "/v1/events"): CannedAnswer(detailed(1, "web")["events"]),
+        ("GET", "/v1/runs"): CannedAnswer(
+            [
+                {
+                    "number": 1,
+                    "started_at": "2025-03-04T05:06:07Z",
+                    "ended_at": None,
+                    "duration_seconds": 12.5,
+                    "outcome": "running",
+                    "exit_code": None,
+                    "exit_signal": None,
+                    "by": "ana",
+                }
+            ]
+        ),
         ("GET", "/v1/graph"): CannedAnswer(
             {
                 "order": ["db", "web", "cron", "nap"],

@@ -144,6 +144,17 @@ HOOKS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 
 
+SCHEDULES: tuple[dict[str, Any], ...] = (
+    {}, {}, {}, {}, {}, {}, {}, {},
+    {"every": "20s"},
+    {"every": "7s", "overlap": "queue", "at_start": True},
+    {"every": "31s", "overlap": "replace", "catch_up": "one"},
+    {"cron": "* * * * *", "timezone": "UTC", "catch_up": "one", "jitter": "5s"},
+    {"cron": "*/2 * * * *", "timezone": "Europe/Berlin", "overlap": "queue"},
+    {"cron": "0 3 * * *", "timezone": "America/New_York", "at_start": True},
+)  # fmt: skip
+
+
 Need = tuple[tuple[str, Any], ...]
 NEEDS: tuple[Need, ...] = (
     (), (), (), (), (),
@@ -152,17 +163,22 @@ NEEDS: tuple[Need, ...] = (
 )  # fmt: skip
 
 
+POLICIES = ("always", "always", "on-failure", "never")
+
+
 @lru_cache(maxsize=4096)
 def _spec(
     name: str, dependencies: tuple[tuple[str, Need], ...], autostart: bool, *choices: int
 ) -> ProcessSpec:
-    policy, delay, codes, failures, timeout, group, ready, live, hooks = choices
+    policy, delay, codes, failures, timeout, group, ready, live, hooks, timed = choices
+    schedule = SCHEDULES[timed]
+    policies = ("never", "never", "on-failure", "never") if schedule else POLICIES
     return spec(
         name,
         dependencies=[{"name": other, **dict(said)} for other, said in dependencies],
         autostart=autostart,
         restart={
-            "policy": ("always", "always", "on-failure", "never")[policy],
+            "policy": policies[policy],
             "delay": (0.1, 0.1, 1.0, 0.02)[delay],
             "max_delay": (60.0, 5.0)[delay % 2],
             "stable_after": (10.0, 1.0)[delay // 2],
@@ -175,6 +191,7 @@ def _spec(
         **READY[ready],
         **LIVE[live],
         **HOOKS[hooks],
+        **({"schedule": schedule} if schedule else {}),
     )
 
 
@@ -184,7 +201,8 @@ def _any_spec(random: Random, names: list[str], index: int) -> ProcessSpec:
     autostart = random.random() < 0.9
     ends, probes = (random.randrange(3), random.randrange(5)), (random.randrange(9), random.randrange(5))
     hooks = Random(repr((choices, ends, probes, index))).randrange(len(HOOKS))
-    return _spec(names[index], tuple(before), autostart, *choices, *ends, *probes, hooks)
+    timed = Random(repr((choices, ends, probes, index, "timed"))).randrange(len(SCHEDULES))
+    return _spec(names[index], tuple(before), autostart, *choices, *ends, *probes, hooks, timed)
 
 
 def _put(random: Random, names: list[str], index: int, kinds: tuple[str, ...]) -> dict[str, Any]:
@@ -221,6 +239,7 @@ VERBS = (
         "daemon dies",
         "daemon dies at start",
         "resync",
+        "set clock",
     ),
 )
 
@@ -355,6 +374,10 @@ def _write(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
         loop.write(step.name, (("/a", str(number)), ("/b", str(number // 4))))
 
 
+def _set_clock(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
+    loop.set_clock((3600.0, -3600.0, 315_360_000.0, -315_360_000.0, 90.0, -90.0)[number % 6])
+
+
 def _resync(loop: SimulatedLoop, step: HistoryStep, number: int) -> None:
     loop.resync()
 
@@ -369,6 +392,7 @@ _DO: dict[str, Callable[[SimulatedLoop, HistoryStep, int], None]] = {
     "daemon dies": _dies,
     "daemon dies at start": _dies_at_start,
     "resync": _resync,
+    "set clock": _set_clock,
     "write": _write,
 }
 
@@ -399,7 +423,8 @@ def _judge_instance(loop: SimulatedLoop, name: str) -> None:
     assert instance is not None
     if instance.phase is not Phase.RUNNING or instance.token != wanted.token:
         raise Violation(f"{name}: {instance} is not what is wanted: {wanted}")
-    if instance.revision != wanted.revision and not wanted.deferred:
+    scheduled = wanted.spec.schedule.wanted
+    if instance.revision != wanted.revision and not wanted.deferred and not scheduled:
         raise Violation(f"{name}: runs {instance.revision} in the end, not {wanted.revision}")
     if wanted.spec.on_change != "none" and loop.laws.is_behind(name):
         raise Violation(f"{name}: has not read {loop.files[name]} in the end")
@@ -409,7 +434,7 @@ def _expected(loop: SimulatedLoop, name: str) -> Status | None:
     """Where a well-behaved process must be; None where more than one end is right."""
     wanted = loop.wanted[name]
     kind, restart = wanted.revision.partition(" ")[0], wanted.spec.restart
-    if any(need.condition for need in wanted.spec.dependencies):
+    if wanted.spec.schedule.wanted or any(need.condition for need in wanted.spec.dependencies):
         return None
     needed = [_expected(loop, other) for other in wanted.spec.needs if other in loop.wanted]
     if not is_up(loop, name) or None in needed:

@@ -37,9 +37,10 @@ from pmond.core.facts import (
     TreeEmpty,
 )
 from pmond.core.hooking import Moment
-from pmond.core.model import NOTHING_SEEN, ExitStatus, Instance, Intent, Phase, State
+from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, Instance, Intent, Phase, State
 from pmond.core.plan import plan
 from pmond.core.report import condition_values, report
+from pmond.core.timing import Timing
 
 if TYPE_CHECKING:
     from tests.support.simulated_loop import SimulatedLoop
@@ -83,6 +84,8 @@ class Account(Struct):
     ready_at: float | None = None
     """When its probe found it ready."""
     adopted: bool = False
+    own_run: bool = False
+    """The run that begins is one of its schedule, and no restart."""
     fault: bool = False
     """Its last run was stopped because it did not do its work."""
 
@@ -110,6 +113,10 @@ class Laws:
         self.loop = loop
         self.accounts: dict[str, Account] = {}
         self._planned: set[str] = set()
+        self.on_time: dict[tuple[str, str], set[float | None]] = {}
+        """Which times of each schedule were run."""
+        self.tokens: dict[str, set[int]] = {}
+        """Which runs that persons asked for were made."""
         self.hooked: dict[str, set[tuple[int, Moment, int]]] = {}
         """Which commands of hooks were run, of which runs."""
 
@@ -119,6 +126,8 @@ class Laws:
     def forget(self, name: str) -> None:
         self.accounts.pop(name, None)
         self.hooked.pop(name, None)
+        self.tokens.pop(name, None)
+        self.on_time = {key: times for key, times in self.on_time.items() if key[0] != name}
 
     # --- facts -------------------------------------------------------------------------
 
@@ -141,11 +150,8 @@ class Laws:
             account.ready_at = self.loop.now
         if isinstance(fact, Exited):
             account.exit = fact.exit
-        if (
-            isinstance(fact, HookEnded)
-            and after.history.error
-            and after.history.number > before.history.number
-        ):
+        numbered = after.history.number > before.history.number
+        if isinstance(fact, HookEnded) and fact.error and not fact.given_up and numbered:
             known = before.history.hooking  # a command before a start that failed: so has the start
             assert known is not None
             of = (fact.name, fact.number, known.revision, known.token)
@@ -167,7 +173,12 @@ class Laws:
             if not isinstance(fact, Adopted):
                 self.accounts[fact.name] = account = Account()
             account.tried = (fact.revision, fact.token)
-        elif isinstance(fact, Spawned) and failed and (faulty or not is_success(spec, account.exit)):
+        elif (
+            isinstance(fact, Spawned)
+            and failed
+            and not account.own_run
+            and (faulty or not is_success(spec, account.exit))
+        ):
             self._restarted(account, now)
         if isinstance(fact, SpawnFailed):
             account.error, account.transient, account.ended_at = fact.message, fact.transient, now
@@ -176,6 +187,7 @@ class Laws:
                 account.failures.append((now, spec.restart.max_failures))
             return
         age = fact.age if isinstance(fact, Adopted) else 0.0
+        account.own_run = False
         account.started_at, account.error, account.transient = now - age, "", False
         account.asked = False
         account.stops, account.grace_ends_at, account.killed_at = 0, None, None
@@ -258,7 +270,7 @@ class Laws:
         if action.moment is Moment.PRE_START:
             _require(action.number > state.history.number, f"{name}: a hook before a start that has been")
             _require(is_up(self.loop, name), f"{name}: a hook before a start that is not wanted")
-            if not self.is_first(name):
+            if not self.is_first(name) and not wanted.spec.schedule.wanted:
                 self._restarts(name, wanted.spec, account, self.loop.now)
             return
         _require(action.number == state.history.number, f"{name}: a hook after an end that is not the last")
@@ -266,6 +278,43 @@ class Laws:
             failed = account.fault or not is_success(wanted.spec, account.exit)
             sure = name not in self.loop.edited
             _require((failed and not account.asked) or not sure, f"{name}: on_failure without a failure")
+
+    def clock_set(self, seconds: float) -> None:
+        """Set back by a lot: what ran under the wrong time says nothing about the right one."""
+        if seconds < -3 * 3600:
+            self.on_time.clear()
+
+    def _starts_on_time(self, action: Start, wanted: Intent, timing: Timing) -> None:
+        """Whatever asks for a run of a schedule, it asks once."""
+        name, now, schedule = action.name, self.loop.now, wanted.spec.schedule
+        _require(timing.key == schedule.key and not timing.stale, f"{name}: started by another schedule")
+        served, edited = self.tokens.setdefault(name, {timing.token}), name in self.loop.edited
+        match action.reason:
+            case "asked":
+                _require(wanted.token not in served, f"{name}: run {wanted.token} was asked for once")
+            case "schedule":
+                _require(timing.start_at is not None and now >= timing.start_at, f"{name}: not yet due")
+                due = timing.due if schedule.cron else timing.due_at
+                known = self.on_time.setdefault((name, schedule.key), set())
+                _require(due not in known, f"{name}: the run of {due} is made a second time")
+                known.add(due)
+                early = schedule.cron and self.loop.wall < (timing.due or 0.0) - _ROUNDING
+                _require(not early, f"{name}: started before its time")
+            case "catch_up":
+                _require(schedule.catch_up == "one" or edited, f"{name}: made up for what nobody misses")
+            case "queue":
+                _require(
+                    schedule.overlap == "queue" or edited, f"{name}: runs after one that it was not to follow"
+                )
+            case "at_start":
+                _require(schedule.at_start or edited, f"{name}: runs although it has just come to be")
+            case _:
+                self._restarts(name, wanted.spec, self.account(name), now)
+                return
+        served.add(wanted.token)
+        account = self.account(name)  # a run of its own, whatever became of the last one
+        account.streak, account.own_run = 0, True
+        account.failures.clear()
 
     # --- actions -----------------------------------------------------------------------
 
@@ -281,6 +330,12 @@ class Laws:
         before = set(range(len(wanted.spec.hooks.pre_start)))
         _require(hooked >= before or name in self.loop.edited, f"{name}: started after the hooks {hooked}")
         _require(action.number > state.history.number, f"{name}: run {action.number} was there before")
+        timing = state.history.timing
+        if wanted.spec.schedule.wanted:
+            _require(timing is not None, f"{name}: started before its schedule was looked at")
+            if timing is not None:
+                self._starts_on_time(action, wanted, timing)
+            return
         if self.is_first(name):
             for need in wanted.spec.dependencies:
                 _require(self._is_met(need), f"{name}: started before {need.name}")
@@ -300,6 +355,8 @@ class Laws:
         if wanted is None:
             return True
         instance = self.loop.observed.get(name, NOTHING_SEEN).instance
+        if wanted.spec.schedule.wanted and need.condition != "completed" and is_up(self.loop, name):
+            return True
         if instance is None:
             return self.is_completed(name, wanted) or not need.required
         if not need.required and not is_up(self.loop, name):
@@ -363,6 +420,8 @@ class Laws:
         if not cleared and is_up(self.loop, name):
             assert wanted is not None
             changed = instance.revision != wanted.revision and not wanted.deferred
+            changed = changed and not wanted.spec.schedule.wanted
+            overtaken = wanted.spec.schedule.overlap == "replace" and action.ending is Ending.SUPERSEDED
             begun = account.asked or account.fault  # by an earlier pmond
             files = wanted.spec.on_change == "restart" and self.is_behind(name)
             asked = instance.token != wanted.token
@@ -371,7 +430,7 @@ class Laws:
                 action.ending.is_fault <= (fault or begun), f"{name}: stopped for a fault that it has not"
             )
             followed = self.is_left_behind(name, wanted.spec, instance)
-            whatever = changed or asked or begun or files or fault or followed
+            whatever = overtaken or changed or asked or begun or files or fault or followed
             _require(whatever, f"{name}: stopped for no reason")
         if not cleared and not is_up(self.loop, name):
             self._stops_in_order(name)

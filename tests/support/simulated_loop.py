@@ -12,15 +12,18 @@ from contextlib import suppress
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 from tests.support.laws import Laws
 from tests.support.simulation import NEVER, Living, Program, SimulatedMachine, Violation, refused
 
 from pmond.core.actions import (
     Action,
+    DropTiming,
     EndHook,
     Forget,
     Kill,
     PassDeadline,
+    PlanRun,
     Reload,
     RunHook,
     RunProbe,
@@ -30,6 +33,7 @@ from pmond.core.actions import (
 from pmond.core.evolve import evolve
 from pmond.core.facts import (
     Adopted,
+    ClockJumped,
     DeadlinePassed,
     Exited,
     Fact,
@@ -46,11 +50,14 @@ from pmond.core.facts import (
     Reloaded,
     Spawned,
     StopSent,
+    TimingDropped,
     TreeEmpty,
 )
 from pmond.core.hooking import Moment
 from pmond.core.model import NOTHING_SEEN, Desired, Ending, ExitStatus, Files, Intent, Policy, State
 from pmond.core.plan import dependants_of, neighbours, plan
+from pmond.core.timing import Timing
+from pmond.runtime.supervise.scheduler import work_out
 
 _MOST_ROUNDS = 60
 _OVERSLEEPS = 0.3  # seconds
@@ -85,6 +92,7 @@ class SimulatedLoop:
         self.wanted: dict[str, Intent] = {}
         self.desired = Desired()
         self.ending = False
+        self.wall_offset = 1_767_225_600.0  # 2026-01-01
         self.observed: dict[str, State] = {}
         self.wake_at: dict[str, float | None] = {}
         self.dies_at_next_start = False
@@ -161,7 +169,10 @@ class SimulatedLoop:
         for name, state in before.items():
             if keeps_histories:
                 gone = state.instance is not None and self.machine.run(name, state.instance.number) is None
-                self.observed[name] = state if gone else State(None, state.history)
+                history = state.history
+                if history.timing is not None:
+                    history = replace(history, timing=replace(history.timing, stale=True))
+                self.observed[name] = replace(state, history=history) if gone else State(None, history)
             else:
                 self.laws.forget(name)
         for run in [run for run in self.machine.living.values() if not run.abandoned]:
@@ -288,9 +299,13 @@ class SimulatedLoop:
             self._run_hook(action)
         elif isinstance(action, EndHook):
             self._end_hook(action)
+        elif isinstance(action, PlanRun):
+            self._plan_run(action)
+        elif isinstance(action, DropTiming):
+            self._tell(TimingDropped(action.name))
         elif isinstance(action, PassDeadline):
             self._tell(DeadlinePassed(action.name))
-        else:
+        elif isinstance(action, Forget):
             self._forget(action)
 
     def _start(self, action: Start) -> None:
@@ -301,6 +316,10 @@ class SimulatedLoop:
         if self.dies_at_next_start:
             self.dies_at_next_start = False
             self.die_and_return(keeps_histories=True)
+            if isinstance(run, Program) and wanted.spec.schedule.wanted:
+                # It was noted before it was tried; it may have run, and nobody knows how that ended.
+                self._tell(Adopted(action.name, action.number, 0, wanted.revision, wanted.token, 0.0))
+                self._tell(Exited(action.name, action.number, ExitStatus()))
             raise _DaemonDied
         of = (action.name, action.number)
         if isinstance(run, Program):
@@ -342,6 +361,26 @@ class SimulatedLoop:
         fails = action.moment is not Moment.PRE_START and random.random() < 0.3
         takes = min(random.choice((0.0, 0.1, 2.0, NEVER)), wanted.spec.hooks.timeout)
         self._comes(self.now + takes, HookEnded(*of, "it failed" if fails else ""))
+
+    @property
+    def wall(self) -> float:
+        """The time of day, which somebody may set."""
+        return self.machine.now + self.wall_offset
+
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets the time of day, and that is noticed."""
+        self.wall_offset += seconds
+        self.laws.clock_set(seconds)
+        for name, state in list(self.observed.items()):
+            if state.history.timing is not None:
+                self._tell(ClockJumped(name))
+
+    def _plan_run(self, action: PlanRun) -> None:
+        name, schedule = action.name, self.wanted[action.name].spec.schedule
+        known = self.observed.get(name, NOTHING_SEEN).history.timing
+        if known is None or known.key != schedule.key:
+            known = Timing(key=schedule.key)
+        self._tell(work_out(name, schedule, known, self.wall, self.now, overlapped=action.overlapped))
 
     def _end_hook(self, action: EndHook) -> None:
         of = (action.name, action.number, action.moment, action.index)

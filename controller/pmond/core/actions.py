@@ -79,6 +79,19 @@ class EndHook(Struct, frozen=True):
     reason: str
 
 
+class PlanRun(Struct, frozen=True):
+    """Work out the next time of a schedule. `overlapped`: the present one came while a run was going on."""
+
+    name: str
+    overlapped: bool = False
+
+
+class DropTiming(Struct, frozen=True):
+    """Wait for no time of a schedule any more."""
+
+    name: str
+
+
 class PassDeadline(Struct, frozen=True):
     """Take a moment for come that no plan has waited for: an edit moved it into the past."""
 
@@ -91,7 +104,9 @@ class Forget(Struct, frozen=True):
     name: str
 
 
-Action = Start | Stop | Kill | Reload | RunProbe | RunHook | EndHook | PassDeadline | Forget
+Action = (
+    Start | Stop | Kill | Reload | RunProbe | RunHook | EndHook | PlanRun | DropTiming | PassDeadline | Forget
+)
 
 
 class TurnPlan(Struct, frozen=True):

@@ -50,6 +50,8 @@ class Rule(StrEnum):
     RELOAD = "reload"
     RUNNING = "running"
     HOOK = "hook"
+    PLAN_RUN = "plan run"
+    SCHEDULED = "scheduled"
     FORGET = "forget"
     DOWN = "down"
     AWAIT_DEPENDENCIES = "await dependencies"
@@ -110,6 +112,7 @@ def is_outdated(wanted: Intent, state: State) -> bool:
     if instance is None:
         return False
     changed = instance.revision != wanted.revision and not wanted.deferred
+    changed = changed and not wanted.spec.schedule.wanted  # a run that is going on is not cut short
     files = wanted.spec.on_change == "restart" and bool(changed_files(state))
     return changed or files or instance.token != wanted.token
 

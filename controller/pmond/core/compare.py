@@ -150,7 +150,7 @@ def _leave(work: _Comparing, name: str, present: Existing, options: CompareOptio
 
 def _bring(work: _Comparing, present: Existing | None, spec: ProcessSpec, options: CompareOptions) -> None:
     if present is None:
-        effect = "start" if spec.autostart else "none"
+        effect = "start" if spec.autostart and not spec.schedule.wanted else "none"
         work.steps.append(Step(CREATE, spec.name, effect, causes=("it is new",), spec=spec))
         return
     step = step_for(present, put_like(spec, present.spec, options.implied), options)

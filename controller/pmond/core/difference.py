@@ -65,7 +65,7 @@ def step_for(present: Existing, spec: ProcessSpec, options: CompareOptions) -> S
 
 def _why_start(present: Existing, spec: ProcessSpec, found: Sequence[SpecChange]) -> str:
     """Why something that is declared and does not run is started; empty where it is not."""
-    if present.running or present.held or not spec.autostart:
+    if present.running or present.held or not spec.autostart or spec.schedule.wanted:
         return ""
     if present.staged:
         return "it was declared, and not started yet"
@@ -76,7 +76,7 @@ def _why_restart(
     present: Existing, spec: ProcessSpec, found: Sequence[SpecChange], options: CompareOptions
 ) -> tuple[str, ...] | None:
     """Why it is restarted, besides the fields that changed; None where it is not."""
-    if not present.running:
+    if not present.running or spec.schedule.wanted:  # its next run is one of what is declared now
         return None
     if spec.name in options.forced:
         return ("a restart was asked for",)

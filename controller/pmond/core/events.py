@@ -83,7 +83,10 @@ def events(name: str, before: State, after: State) -> Iterator[ProcessEvent]:
     yield from _hooks(name, before.history, after.history)
     if after.history.error and after.history.number != before.history.number:
         yield ProcessEvent(
-            name, EventType.START_FAILED, after.history.error, {"code": after.history.error_code}
+            name,
+            EventType.START_FAILED,
+            after.history.error,
+            {"code": after.history.error_code, "instance": after.history.number},
         )
 
 
@@ -147,6 +150,10 @@ def _reread(name: str, before: State, after: State, old: Instance, new: Instance
 def _ended(name: str, old: Instance, history: History) -> ProcessEvent:
     exit = history.exit
     fields: dict[str, Any] = {"pid": old.pid, "instance": old.number, "ran_for": round(history.ran_for, 3)}
+    if old.by:
+        fields["by"] = old.by
+    if old.ending.is_fault:
+        fields["fault"] = old.ending.value
     if exit is not None:
         fields["exit_code"] = exit.code
         fields["exit_signal"] = signal_name(exit.signal) if exit.signal is not None else None

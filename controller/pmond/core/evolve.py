@@ -13,9 +13,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core import backoff, flap, hook_results, hooking, probing, readiness
+from pmond.core import backoff, flap, hook_results, hooking, probing, readiness, timing
 from pmond.core.facts import (
     Adopted,
+    ClockJumped,
     Exited,
     Fact,
     FilesSeen,
@@ -27,13 +28,16 @@ from pmond.core.facts import (
     Reloaded,
     Reset,
     RestartAsked,
+    RunPlanned,
     Spawned,
     SpawnFailed,
     StopSent,
+    TimingDropped,
     TreeEmpty,
 )
 from pmond.core.model import UNDECLARED, ExitStatus, History, Instance, Intent, Phase, Policy, State
 from pmond.core.probing import NOT_PROBED
+from pmond.core.timing import ASKED, Timing, served, why_now
 
 
 def evolve(state: State, wanted: Intent | None, fact: Fact, now: float, policy: Policy) -> State:
@@ -47,14 +51,23 @@ def _spawned(state: State, fact: Spawned, spec: ProcessSpec, now: float, policy:
         return state
     history = _attempt(state.history, fact, policy)
     ending = state.history.ending
-    if ending is not None and ending.counts and history.attempts > 1:
+    known = history.timing
+    why = why_now(known, fact.token, now) if known is not None and spec.schedule.wanted else ""
+    if why:  # a run of its own, whatever became of the last one
+        history = replace(history, streak=0, failures=())
+    elif ending is not None and ending.counts and history.attempts > 1:
         history = replace(history, restart_count=history.restart_count + 1)
         if ending.is_own and backoff.failed(spec, state.history):
             history = replace(history, flap=flap.restarted(history.flap, policy.flap, now))
     instance = Instance(fact.number, fact.pid, fact.revision, fact.token, started_at=now, files=state.files,
         needs=fact.needs,
     )  # fmt: skip
-    history = replace(history, error="", error_code="", error_transient=False, hooking=None)
+    asked = why == ASKED or (not why and state.history.token != fact.token)
+    instance = replace(instance, by=fact.by if asked else why)
+    history = replace(
+        history, error="", error_code="", error_transient=False, hooking=None,
+        timing=served(known, fact.token, now),
+    )  # fmt: skip
     return replace(state, instance=instance, history=history)
 
 
@@ -79,6 +92,7 @@ def _spawn_failed(state: State, fact: SpawnFailed, spec: ProcessSpec, now: float
             streak=history.streak + 1,
             failures=failures,
             hooking=hook_results.after_failed_start(fact, spec),
+            timing=served(history.timing, fact.token, now),
         ),
     )
 
@@ -97,6 +111,7 @@ def _attempt(history: History, fact: Spawned | SpawnFailed, policy: Policy) -> H
         ended_at=history.ended_at,
         ran_for=history.ran_for,
         restart_count=history.restart_count,
+        timing=history.timing,
     )
 
 
@@ -184,7 +199,10 @@ def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy:
         needs=fact.needs,
         ready=probing.passed(NOT_PROBED, "it was ready before", now) if fact.ready else NOT_PROBED,
         ready_at=now if is_ready else None,
+        by=fact.by,
     )
+    is_new = fact.number > state.history.number  # it was started, and nothing of that was saved
+    known = state.history.timing
     history = replace(
         state.history,
         number=fact.number,
@@ -195,6 +213,7 @@ def _adopted(state: State, fact: Adopted, spec: ProcessSpec, now: float, policy:
         error_code="",
         error_transient=False,
         hooking=None,
+        timing=served(known, fact.token, now) if is_new else known,
     )
     return replace(state, instance=instance, history=history)
 
@@ -243,6 +262,35 @@ def _hook_ended(state: State, fact: HookEnded, spec: ProcessSpec, now: float, po
     return _spawn_failed(state, after, spec, now, policy) if isinstance(after, SpawnFailed) else after
 
 
+def _run_planned(state: State, fact: RunPlanned, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    known = state.history.timing or Timing(token=max(1, state.history.token))
+    same = known.key == fact.key
+    known = known if same else replace(known, queued="")  # what was put aside was so by another schedule
+    after = replace(
+        known, key=fact.key, last=fact.last, last_at=fact.last_at, due=fact.due, due_at=fact.due_at,
+        start_at=fact.start_at,
+    )  # fmt: skip
+    missed, overlapped = fact.missed and same, fact.overlapped and same
+    after = timing.planned(after, spec.schedule, missed=missed, overlapped=overlapped)
+    return replace(state, history=replace(state.history, timing=after))
+
+
+def _clock_jumped(state: State, fact: ClockJumped, spec: ProcessSpec, now: float, policy: Policy) -> State:
+    known = state.history.timing
+    if known is None or known.stale:
+        return state
+    return replace(state, history=replace(state.history, timing=replace(known, stale=True)))
+
+
+def _timing_dropped(
+    state: State, fact: TimingDropped, spec: ProcessSpec, now: float, policy: Policy
+) -> State:
+    known = state.history.timing
+    if known is None or known.stale:
+        return state
+    return replace(state, history=replace(state.history, timing=timing.dropped(known)))
+
+
 def _reset(state: State, fact: Reset, spec: ProcessSpec, now: float, policy: Policy) -> State:
     history = replace(state.history, restart_count=0, streak=0, failures=(), flap=flap.CLEAR)
     return replace(state, history=history)
@@ -255,6 +303,7 @@ def _restart_asked(state: State, fact: RestartAsked, spec: ProcessSpec, now: flo
 
 _HANDLERS: dict[type, Callable[[State, Any, ProcessSpec, float, Policy], State]] = {
     Adopted: _adopted,
+    ClockJumped: _clock_jumped,
     Exited: _exited,
     FilesSeen: _files_seen,
     HookBegun: _hook_begun,
@@ -264,6 +313,8 @@ _HANDLERS: dict[type, Callable[[State, Any, ProcessSpec, float, Policy], State]]
     ReloadBegun: _reload_begun,
     Reloaded: _reloaded,
     Reset: _reset,
+    RunPlanned: _run_planned,
+    TimingDropped: _timing_dropped,
     RestartAsked: _restart_asked,
     SpawnFailed: _spawn_failed,
     Spawned: _spawned,

@@ -19,6 +19,8 @@ class Spawned(Struct, frozen=True):
     token: int
     needs: tuple[tuple[str, int], ...] = ()
     """The runs of its dependencies that there were (see `actions.Start`)."""
+    by: str = ""
+    """Who asked for a run of this token; empty: nobody in particular."""
 
 
 class SpawnFailed(Struct, frozen=True):
@@ -84,6 +86,8 @@ class Adopted(Struct, frozen=True):
     ready: bool = False
     """Its probe had found it ready, as far as that is known."""
     needs: tuple[tuple[str, int], ...] = ()
+    by: str = ""
+    """What asked for the run, where that is a schedule."""
 
 
 class FilesSeen(Struct, frozen=True):
@@ -198,6 +202,34 @@ class HookEnded(Struct, frozen=True):
     """It was ended because it is not wanted any more, and so are those that would follow."""
 
 
+class RunPlanned(Struct, frozen=True):
+    """The next time of a schedule was worked out; what the fields mean says `timing.Timing`."""
+
+    name: str
+    key: str
+    last: float
+    last_at: float | None
+    due: float | None
+    due_at: float | None
+    start_at: float | None
+    missed: bool = False
+    """Times before the present were left out."""
+    overlapped: bool = False
+    """Its time came while a run was going on."""
+
+
+class ClockJumped(Struct, frozen=True):
+    """The time of day was set: what follows from it is to be worked out anew."""
+
+    name: str
+
+
+class TimingDropped(Struct, frozen=True):
+    """It is not wanted any more, and no time of it is waited for."""
+
+    name: str
+
+
 class DeadlinePassed(Struct, frozen=True):
     """A moment that an earlier plan waited for has come; `evolve` looks at the time alone."""
 
@@ -237,5 +269,8 @@ Fact = (
     | LineSeen
     | HookBegun
     | HookEnded
+    | RunPlanned
+    | ClockJumped
+    | TimingDropped
     | Notified
 )

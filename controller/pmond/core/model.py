@@ -24,6 +24,7 @@ from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import revision
 from pmond.core.hooking import Hooking
 from pmond.core.probing import NOT_PROBED, Probing
+from pmond.core.timing import Timing
 
 
 class Phase(IntEnum):
@@ -142,6 +143,8 @@ class Intent(Struct, frozen=True):
     """Stop with SIGKILL at once."""
     trusted: bool = True
     """It comes from somebody with the daemon's own rights; others' files are opened as their user."""
+    asked_by: str = ""
+    """Who asked for the run of the present token; empty: nobody in particular."""
     undeclared: bool = False
     """Its owner no longer declares it; it is kept because it is protected, or nothing was pruned."""
     created_at: str = ""
@@ -218,6 +221,8 @@ class Instance(Struct, frozen=True):
     """It asked for time until then to become ready."""
     said: str = ""
     """What it says of itself."""
+    by: str = ""
+    """Who asked for this run, or what (a reason of `timing`); empty: it is one that pmond made by itself."""
     announced: str = ""
     """That it is `stopping` or `reloading`, as it says."""
     memory: int = 0
@@ -268,6 +273,8 @@ class History(Struct, frozen=True):
     flap: Flap = Flap()
     hooking: Hooking | None = None
     """The last hook that was begun, or the one that is due after an end."""
+    timing: Timing | None = None
+    """What is known of its schedule."""
 
 
 class State(Struct, frozen=True):

@@ -38,6 +38,8 @@ def unmet(case: Case, need: Dependency) -> Waiting | None:
     intent = case.desired.wanted.get(need.name)
     if intent is None or (not need.required and not case.desired.up(need.name)):
         return None
+    if intent.spec.schedule.wanted and need.condition != "completed" and case.desired.up(need.name):
+        return None  # between its runs it is as it should be
     state = case.observed.get(need.name, NOTHING_SEEN)
     if state.instance is None:
         return _without_instance(case, need, intent, state)

@@ -64,6 +64,8 @@ def progress_of(intent: Intent, state: State, seen: Report) -> Progress:
         return Progress.READY  # a person or a manifest decided that it need not run
     if intent.deferred or intent.staged:
         return Progress.HELD
+    if seen.status is Status.SCHEDULED:
+        return Progress.READY  # it runs in its own time
     if stage_of(intent, state) is Stage.ENDING:
         return Progress.FAILED if seen.blocker else Progress.MOVING
     if seen.ready:

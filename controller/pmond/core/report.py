@@ -32,6 +32,8 @@ STATUS_OF_RULE = {
     Rule.STARTING: Status.INIT,
     Rule.RELOAD: Status.RUNNING,
     Rule.RUNNING: Status.RUNNING,
+    Rule.PLAN_RUN: Status.SCHEDULED,
+    Rule.SCHEDULED: Status.SCHEDULED,
     Rule.FORGET: Status.STOPPED,
     Rule.AWAIT_DEPENDENCIES: Status.WAITING,
     Rule.START: Status.QUEUED,
@@ -66,11 +68,13 @@ def report(name: str, desired: Desired, observed: Observed, now: float, policy: 
     decision = decide(name, desired, observed, now, policy)
     state = observed.get(name, NOTHING_SEEN)
     status = _status(decision, desired, name, state)
+    if decision.rule is Rule.PLAN_RUN and state.instance is not None:
+        status = Status.RUNNING if state.instance.phase is Phase.RUNNING else Status.INIT
     reason = decision.reason
     next_start_at = decision.wake_at if status is Status.BACKOFF else None
     if next_start_at is not None:
         reason = f"{reason}; next restart in {format_duration(max(0.1, round(next_start_at - now, 1)))}"
-    ready = status is Status.COMPLETED or (
+    ready = status in (Status.COMPLETED, Status.SCHEDULED) or (
         status is Status.RUNNING and not _lost_readiness(desired, name, state)
     )
     return Report(status, reason, ready, next_start_at, decision.blocker)

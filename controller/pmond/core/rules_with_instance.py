@@ -8,10 +8,11 @@ from zlib import crc32
 
 from pmon3_schema.scalars import format_duration, format_size
 from pmond.core import needs, probing
-from pmond.core.actions import Kill, PassDeadline, Reload, RunProbe, Stop
+from pmond.core.actions import Kill, PassDeadline, PlanRun, Reload, RunProbe, Stop
 from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, is_ready, why_down
 from pmond.core.model import NOTHING_SEEN, Ending, Instance, Phase
 from pmond.core.probing import Aspect
+from pmond.core.timing import is_due, is_known
 
 _SPLAY = 0.1
 """The share of `max_runtime` by which services are replaced earlier."""
@@ -127,6 +128,21 @@ def _unhealthy(case: Case, instance: Instance) -> Decision | None:
     return Decision(Rule.UNHEALTHY, reason, _stop(case, instance, Ending.UNHEALTHY, reason))
 
 
+def _next_run(case: Case, instance: Instance) -> Decision | None:
+    """A run is due while one is going on: it is left out, put aside, or takes its place."""
+    schedule, timing = case.spec.schedule, case.state.history.timing
+    if not schedule.wanted or case.wanted is None:
+        return None
+    if timing is None or not is_known(timing, schedule):
+        return Decision(Rule.PLAN_RUN, "its next run is worked out", PlanRun(case.name))
+    if not is_due(timing, case.now):
+        return None
+    if schedule.overlap == "replace":
+        reason = "its next run is due"
+        return Decision(Rule.REPLACE, reason, _stop(case, instance, Ending.SUPERSEDED, reason))
+    return Decision(Rule.PLAN_RUN, "its next run is due", PlanRun(case.name, overlapped=True))
+
+
 def _overdue(case: Case, instance: Instance) -> Decision | None:
     """A one-shot that takes too long has failed; a service is replaced, which is nobody's fault."""
     at = _run_ends_at(case, instance)
@@ -135,6 +151,11 @@ def _overdue(case: Case, instance: Instance) -> Decision | None:
     reason = f"it ran for {format_duration(case.spec.max_runtime)} (max_runtime)"
     ending = Ending.OVERDUE if case.spec.is_oneshot else Ending.SUPERSEDED
     return Decision(Rule.OVERDUE, reason, _stop(case, instance, ending, reason))
+
+
+def _next_run_at(case: Case) -> float | None:
+    timing = case.state.history.timing
+    return timing.start_at if timing is not None and case.spec.schedule.wanted else None
 
 
 def _run_ends_at(case: Case, instance: Instance) -> float | None:
@@ -190,7 +211,7 @@ def _running(case: Case, instance: Instance) -> Decision | None:
 def _decision(case: Case, rule: Rule, reason: str, due: RunProbe | None, at: float | None) -> Decision:
     """What is due, or when to look again; a time that an edit has moved into the past has come now."""
     if due is None and case.state.instance is not None:
-        at = _earliest(at, _run_ends_at(case, case.state.instance))
+        at = _earliest(at, _run_ends_at(case, case.state.instance), _next_run_at(case))
     if due is None and at is not None and at <= case.now:
         return Decision(rule, reason, PassDeadline(case.name))
     return Decision(rule, reason, due, None if due is not None else at)
@@ -268,6 +289,7 @@ RULES = (
     _stop_again,
     _not_ready_in_time,
     _unhealthy,
+    _next_run,
     _overdue,
     _oversize,
     _starting,

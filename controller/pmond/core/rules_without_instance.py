@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from pmond.core import backoff, flap, needs
-from pmond.core.actions import Forget, RunHook, Start
+from pmond.core.actions import DropTiming, Forget, PlanRun, RunHook, Start
 from pmond.core.case import Case, Decision, Rule, why_down, why_ended
 from pmond.core.hooking import Moment, begun_before
 from pmond.core.rules_final import completed, gave_up, never, no_restart_code
 from pmond.core.rules_hooks import hook
+from pmond.core.timing import is_known, why_now
 
 
 def _forget(case: Case) -> Decision | None:
@@ -17,12 +20,47 @@ def _forget(case: Case) -> Decision | None:
 
 
 def _down(case: Case) -> Decision | None:
-    return None if case.up else Decision(Rule.DOWN, why_down(case))
+    if case.up:
+        return None
+    timing = case.state.history.timing
+    given_up = case.wanted is not None and not case.wanted.up_in_turn
+    if given_up and timing is not None and not timing.stale:
+        return Decision(Rule.DOWN, why_down(case), DropTiming(case.name))
+    return Decision(Rule.DOWN, why_down(case))
+
+
+def _scheduled(case: Case) -> Decision | None:
+    """What runs by a schedule starts when its time has come, or when it is asked for; else it waits."""
+    if not case.spec.schedule.wanted or case.wanted is None:
+        return None
+    timing = case.state.history.timing
+    if timing is None or not is_known(timing, case.spec.schedule):
+        return Decision(Rule.PLAN_RUN, "its next run is worked out", PlanRun(case.name))
+    if why := why_now(timing, case.wanted.token, case.now):
+        return _await_all(case) or Decision(Rule.START, why, _start_of(case, why))
+    again = _try_again(case)
+    if again is None:
+        return Decision(Rule.SCHEDULED, "between runs", wake_at=timing.start_at)
+    times = [at for at in (again.wake_at, timing.start_at) if at is not None]
+    return replace(again, wake_at=min(times, default=None)) if again.action is None else again
+
+
+def _try_again(case: Case) -> Decision | None:
+    """A run that failed is made again where the restart policy says so; None: it is not."""
+    history = case.state.history
+    failed = bool(history.error) or (
+        history.ending is not None and history.ending.is_own and backoff.failed(case.spec, history)
+    )
+    if case.fresh or not failed or any(rule(case) for rule in (never, no_restart_code, gave_up)):
+        return None
+    return _flapping(case) or _backoff(case) or _restart(case)
 
 
 def _await_dependencies(case: Case) -> Decision | None:
-    if not _first_start(case):
-        return None
+    return _await_all(case) if _first_start(case) else None
+
+
+def _await_all(case: Case) -> Decision | None:
     waits = [wait for need in case.spec.dependencies if (wait := needs.unmet(case, need)) is not None]
     if not waits:
         return None
@@ -99,6 +137,7 @@ RULES = (
     hook,
     _forget,
     _down,
+    _scheduled,
     _await_dependencies,
     _start,
     completed,

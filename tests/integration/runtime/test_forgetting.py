@@ -20,6 +20,7 @@ from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.change_times import ChangeTimes
+from pmond.runtime.views.runs import RunList
 
 
 class ForgettingWorld:
@@ -31,7 +32,8 @@ class ForgettingWorld:
         self.store, self.database = Store(file, clock, FileAccess()), file.db
         self.loop = Loop(clock, journal, Policy())
         self.registry = Registry(self.store, self.loop, bus, clock)
-        self.forgetter = Forgetter(self.store, self.registry, self.loop, ChangeTimes(clock), bus)
+        runs = RunList(self.store, lambda: self.registry.processes, clock)
+        self.forgetter = Forgetter(self.store, self.registry, self.loop, ChangeTimes(clock), runs, bus)
 
     def declare(self, *names: str) -> None:
         with self.registry.edit("processes") as edit:

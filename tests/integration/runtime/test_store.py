@@ -487,7 +487,7 @@ plain = st.dictionaries(texts, texts, max_size=4)
 ROW = (
     r'{"id":1,"owner":"file:/srv/web.yaml","generation":3,"token":1,"hold":{"up":false,"by":"root",'
     r'"at":"2026-01-31T00:00:00.000Z","reason":"maintenance","until":null},"deferred":true,"staged":false,'
-    r'"deleting":false,"forced":false,"trusted":true,"undeclared":false,'
+    r'"deleting":false,"forced":false,"trusted":true,"asked_by":"","undeclared":false,'
     r'"created_at":"2026-01-31T00:00:00.000Z","updated_at":"2026-01-31T00:00:00.000Z","name":"web",'
     r'"spec":{"file":"/srv/w\udcffb","name":"web","env_vars":{"A":"\u00e4"}},"file":"/srv/web.yaml",'
     r'"line":4,"column":5}'

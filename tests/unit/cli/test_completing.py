@@ -53,7 +53,7 @@ def words(*typed: str) -> list[str]:
         ("exec|", [":files"]),
         ("exec|./", [":files"]),
         ("exec|env", ["env", ":files"]),
-        ("ru", ["run"]),
+        ("ru", ["run", "runs"]),
         ("sho", ["show"]),
         ("de", ["desc", "del", "delete"]),
         ("status|", ["/srv/app.yaml", "cli-set"]),
@@ -96,7 +96,7 @@ def test_the_tables_agree_with_the_command_tree() -> None:
                 assert POSITIONALS[name] == known, name
                 assert one.arguments[-1].repeated == (POSITIONALS[name] == (PROCESS,)), name
             else:
-                assert not known or verb in ("export", "set", "signal", "shell"), name
+                assert not known or verb in ("export", "set", "signal", "shell", "runs"), name
             for other in one.aliases if command.commands else ():
                 assert SUBCOMMAND_OF[other] == one.name
 

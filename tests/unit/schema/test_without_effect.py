@@ -31,6 +31,7 @@ def warnings_of(*entries: dict[str, Any]) -> list[Diagnostic]:
 
 
 IDLE: list[tuple[dict[str, Any], str, str]] = [
+    ({"schedule": {"every": "1h", "timezone": "UTC"}}, "schedule.timezone", "beside `schedule.every`"),
     ({"type": "oneshot", "restart": {"delay": "1s"}}, "restart.delay", "`type: oneshot`"),
     ({"hooks": {"timeout": "1s"}}, "hooks.timeout", "without a hook"),
     ({"log": "/l", "log_dir": "/d"}, "log_dir", "beside `log`"),
@@ -144,6 +145,7 @@ COUNT_BY_THEMSELVES = """
     live.exec live.http.url live.http.method live.http.headers live.http.status live.http.body
     live.tcp live.notify live.interval live.failures live.start_period
     description labels profiles prune
+    schedule.cron schedule.every schedule.overlap schedule.catch_up schedule.jitter schedule.at_start
     type max_runtime hooks.pre_start hooks.post_stop hooks.on_failure
 """
 """Fields that no other setting can take the effect of."""

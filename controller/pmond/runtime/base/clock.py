@@ -35,6 +35,16 @@ def wall() -> str:
     return _text(datetime.now(UTC))
 
 
+def wall_seconds() -> float:
+    """The time of day in seconds of the epoch: for what is meant by the calendar, and for nothing else."""
+    return time.time()
+
+
+def wall_of(seconds: float) -> str:
+    """A moment of the epoch, as `wall` writes it; beyond the calendar its bounds."""
+    return wall_after(seconds - time.time())
+
+
 def wall_after(seconds: float) -> str:
     """The time of day so many seconds from now, as `wall` writes it; beyond the calendar its bounds."""
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pmon3_schema import answers, protocol
 from pmon3_schema.errors import ErrorCode
-from pmon3_schema.status import ProcessStatus
+from pmon3_schema.status import ProcessStatus, ProcessRun
 from pmond.runtime.http.messages import Exposition, HttpError, Stream, segments_of
 from pmond.runtime.http.resources.actions import ActionResource
 from pmond.runtime.http.resources.events import EventResource
@@ -23,6 +23,7 @@ from pmond.runtime.http.resources.manifests import ManifestResource
 from pmond.runtime.http.resources.metrics import MetricResource
 from pmond.runtime.http.resources.pmond import DaemonResource
 from pmond.runtime.http.resources.processes import ProcessResource
+from pmond.runtime.http.resources.runs import RunResource
 from pmond.runtime.http.resources.sets import SetResource
 from pmond.runtime.http.resources.signals import SignalResource
 from pmond.runtime.http.resources.surroundings import SurroundingsResource
@@ -57,6 +58,11 @@ _EVENTS = (
     Parameter("limit", "the newest so many", "number", "50"),
     Parameter("since", "only events with a greater id", "number", "0"),
     _FOLLOW,
+)
+
+_RUNS = (
+    Parameter("ref", "id or name of the process", "text", ""),
+    Parameter("limit", "the newest so many", "number", "50"),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -108,6 +114,8 @@ ROUTES: tuple[Route, ...] = (
     get("/v1/logs/{ref}", LogResource.logs, Stream, "The log of one process, as text", CONTROL, *_LOG),
     get("/v1/events", EventResource.events, list[answers.Event],
         "The history, oldest first; followed as server-sent events", READ, *_EVENTS),
+    get("/v1/runs", RunResource.runs, list[ProcessRun],
+        "The runs of one process, oldest first; the one that goes on is the last", READ, *_RUNS),
     get("/v1/graph", GraphResource.graph, answers.Graph, "Dependencies and the order of starting",
         READ, _ONLY_CONFIG),
     # Groups.

@@ -86,7 +86,7 @@ class Commands:
         self._check_quota([Intent(spec, trusted=self._trusted(peer))], peer)
         with self._registry.edit(f"process {spec.name}") as edit:
             if present is None:
-                one = edit.put(Intent(spec, trusted=self._trusted(peer)))
+                one = edit.put(Intent(spec, trusted=self._trusted(peer), asked_by=peer.user))
             else:
                 again = self._started(present.with_spec(spec), peer)
                 one = edit.put(replace(again, trusted=self._trusted(peer)))
@@ -242,6 +242,7 @@ class Commands:
             deleting=False,
             forced=False,
             token=one.token + 1,
+            asked_by=peer.user,
             generation=one.generation + 1,
         )
 

@@ -19,6 +19,7 @@ from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.change_times import ChangeTimes
+from pmond.runtime.views.runs import RunList
 
 _AT_ONCE = 200
 """Deleted processes in one transaction: some milliseconds, most of it for the disk."""
@@ -28,12 +29,19 @@ class Forgetter:
     """Carries out `Forget`."""
 
     def __init__(
-        self, store: Store, registry: Registry, loop: Loop, change_times: ChangeTimes, bus: Bus
+        self,
+        store: Store,
+        registry: Registry,
+        loop: Loop,
+        change_times: ChangeTimes,
+        runs: RunList,
+        bus: Bus,
     ) -> None:
         self._store = store
         self._registry = registry
         self._loop = loop
         self._change_times = change_times
+        self._runs = runs
         self._bus = bus
         self._leaving: dict[str, None] = {}
 
@@ -61,6 +69,7 @@ class Forgetter:
         for name in names:
             self._loop.forget(name)
             self._change_times.forget(name)
+            self._runs.forget(name)
         self._store.flush(Batch(histories=dict.fromkeys(names)))
         self._bus.changed(names)
 

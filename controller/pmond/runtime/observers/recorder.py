@@ -23,6 +23,7 @@ from pmond.runtime.supervise.bus import Bus
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.publishing import event_json
+from pmond.runtime.views.runs import RunList
 
 
 class Recorder:
@@ -35,6 +36,7 @@ class Recorder:
         loop: Loop,
         instances: Instances,
         change_times: ChangeTimes,
+        runs: RunList,
         bus: Bus,
         clock: Clock,
         journal: Journal,
@@ -47,6 +49,7 @@ class Recorder:
         self._loop = loop
         self._instances = instances
         self._change_times = change_times
+        self._runs = runs
         self._bus = bus
         self._clock = clock
         self._journal = journal
@@ -62,6 +65,7 @@ class Recorder:
         for name, old in before.items():
             self._keep(batch, name, old, self._loop.observed.get(name))
         batch.events.extend(self._record(event) for event in happened)
+        batch.runs.extend(self._runs.ended(happened))
         self._exit_status_holder.send(len(self._instances.mains()))
         self._store.flush(batch)
         if self._store.saved:

@@ -20,6 +20,7 @@ from pmond.runtime.http.resources.manifests import ManifestResource
 from pmond.runtime.http.resources.metrics import MetricResource
 from pmond.runtime.http.resources.pmond import Circumstances, DaemonResource, Identification, Services
 from pmond.runtime.http.resources.processes import ProcessResource
+from pmond.runtime.http.resources.runs import RunResource
 from pmond.runtime.http.resources.sets import SetResource
 from pmond.runtime.http.resources.signals import SignalResource
 from pmond.runtime.http.resources.surroundings import SurroundingsResource
@@ -89,6 +90,7 @@ def _resources(
         SetResource(set_view, ownership, sources, parts.rollbacks, visibility),
         LogResource(registry, logs),
         EventResource(registry, store, bus, visibility),
+        RunResource(registry, loop, parts.runs),
         GraphResource(registry, sources),
         GroupResource(registry, publisher, visibility),
         MetricResource(MetricsView(registry, loop, parts.instances, publisher, set_view, clock)),

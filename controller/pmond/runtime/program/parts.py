@@ -49,9 +49,11 @@ from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.perform import Performer
 from pmond.runtime.supervise.probes.notify_socket import NotifySocket
 from pmond.runtime.supervise.probes.sender import SenderLookup
+from pmond.runtime.supervise.scheduler import Scheduler
 from pmond.runtime.supervise.signalling import Signalling
 from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.publishing import Publisher
+from pmond.runtime.views.runs import RunList
 
 
 class Calls(Struct, frozen=True):
@@ -104,6 +106,7 @@ class Parts:
             self.adopted_exits, self.memory_kills, clock, journal, folder.store.uuid, folder.seal,
             renamed=any(record.born_as for record in folder.snapshot.instances),
         )  # fmt: skip
+        self.scheduler = Scheduler(self.loop, clock, journal)
         lookup = SenderLookup(self.instances, folder.store.uuid)
         self.notify_socket = NotifySocket(configuration.notify_socket, lookup.find, self.loop.tell, journal)
 
@@ -111,8 +114,9 @@ class Parts:
         """What is wanted, in memory as on disk."""
         self.change_times = ChangeTimes(self._clock)
         log_folder = LogFileRename(lambda: self._configuration.settings.logs.directory, self._journal)
-        self.rename_listeners = (self.loop, self.performer, self.change_times, log_folder)
         store, snapshot = self._folder.store, self._folder.snapshot
+        self.runs = RunList(store, lambda: self.registry.processes, self._clock)
+        self.rename_listeners = (self.loop, self.performer, self.change_times, self.runs, log_folder)
         self.registry = Registry(store, self.loop, self.bus, self._clock, self.rename_listeners)
         self.registry.load(snapshot)
         self.sets = Sets(store, self.bus, self._clock, os.geteuid(), self._configuration.followed)
@@ -121,7 +125,8 @@ class Parts:
     def _make_views(self) -> None:
         """What is shown of it."""
         self.publisher = Publisher(
-            self.registry, self.loop, self.instances, self._folder.store, self.sets, self.change_times,
+            self.registry, self.loop, self.instances, self._folder.store, self.runs, self.sets,
+            self.change_times,
             self._configuration.context, self._clock, self._journal, users.name_of(os.geteuid()),
         )  # fmt: skip
 
@@ -131,7 +136,7 @@ class Parts:
         folder, clock, journal, settings = self._folder, self._clock, self._journal, self._configuration
         environment = settings.context().environment
         self.recorder = Recorder(
-            folder.store, registry, loop, instances, self.change_times, self.bus, clock, journal,
+            folder.store, registry, loop, instances, self.change_times, self.runs, self.bus, clock, journal,
             lambda name: publisher.log_files(registry.processes[name])[0],
             folder.starts, folder.exit_status_holder,
         )  # fmt: skip
@@ -146,11 +151,11 @@ class Parts:
         self.rotated_logs = RotatedLogs(registry, instances, publisher)
         self.log_rotator = LogRotator(self.rotated_logs, environment, clock, journal)
         self.exit_on = ExitOn(exit_on, loop, instances, clock, self._calls.end)
-        forgetter = Forgetter(folder.store, registry, loop, self.change_times, self.bus)
+        forgetter = Forgetter(folder.store, registry, loop, self.change_times, self.runs, self.bus)
         keeper = HolderGuard(folder.exit_status_holder, instances)
 
         left_logs = LeftLogs(registry, publisher, self.recorder.announce)
-        self.executors = (left_logs, self.performer, forgetter)
+        self.executors = (left_logs, self.performer, self.scheduler, forgetter)
         # What happened is saved, and told, before anything follows from it.
         self.turn_observers = (
             self.recorder, self.tuner, self.watched_files, self.event_handlers, self.exit_on,
@@ -166,7 +171,7 @@ class Parts:
         # Ends first: what else is found depends on them. What is wanted last, when all is known.
         self.sweepers = (
             self.reaper, self.performer, self.recorder, self.memory_kills, self.log_rotator,
-            self.watched_files, loop,
+            self.watched_files, self.scheduler, loop,
         )  # fmt: skip
 
     def _make_commands(self) -> None:

@@ -18,6 +18,7 @@ from pmond.runtime.http.routes import ROUTES
 AFTER = 0.3
 """Seconds after the start."""
 MODULES = (
+    "pmon3_schema.cron",
     "pmon3_schema.formats.json",
     "pmon3_schema.formats.toml",
     "pmon3_schema.formats.yaml",

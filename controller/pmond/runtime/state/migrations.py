@@ -50,7 +50,13 @@ def _create(db: Database) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (_create,)
+def _add_runs(db: Database) -> None:
+    db.table("runs").create(
+        {"name": str, "number": int, "data": str}, pk=("name", "number"), not_null={"data"}
+    )
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (_create, _add_runs)
 """Step N takes a file from version N to N + 1."""
 _SCHEMA_KEY = "schema"
 """In `meta`: the digest of the schema that was last found sound."""

@@ -53,6 +53,8 @@ class InstanceRecord(Struct, frozen=True):
     """Its ready probe has found it ready."""
     needs: list[list[str | int]] = field(default_factory=list)
     """Which runs there were of dependencies whose replacement replaces it too: pairs of name and number."""
+    by: str = ""
+    """What asked for it, where that is a schedule (`core.timing`)."""
 
 
 class HistoryRecord(Struct, frozen=True):
@@ -73,6 +75,20 @@ class EventRecord(Struct, frozen=True):
     reason: str
     message: str
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+class RunRecord(Struct, frozen=True):
+    """One run of a process that has ended, or a start that failed."""
+
+    name: str
+    number: int
+    started_at: str
+    ended_at: str
+    duration_seconds: float
+    outcome: str
+    exit_code: int | None = None
+    exit_signal: str | None = None
+    by: str = ""
 
 
 class GroupRecord(Struct, frozen=True):
@@ -152,11 +168,13 @@ class Batch(Struct):
     """By name and number; None forgets the instance."""
     histories: dict[str, HistoryRecord | None] = field(default_factory=dict)
     events: list[EventRecord] = field(default_factory=list)
+    runs: list[RunRecord] = field(default_factory=list)
+    """Those that have ended."""
     changes: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     """Fields of recorded instances that have another value now."""
 
     def __bool__(self) -> bool:
-        return bool(self.instances or self.histories or self.events or self.changes)
+        return bool(self.instances or self.histories or self.events or self.changes or self.runs)
 
     def merge(self, later: Batch, keep_events: int) -> None:
         """Lay `later` over this; only the newest `keep_events` events are kept."""
@@ -166,6 +184,8 @@ class Batch(Struct):
             self.changes[key] = self.changes.get(key, {}) | fields
         self.events.extend(later.events)
         del self.events[:-keep_events]
+        self.runs.extend(later.runs)
+        del self.runs[:-keep_events]
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Processes are called otherwise from now on, by their old names; events keep theirs."""
@@ -178,6 +198,7 @@ class Batch(Struct):
             names.get(name, name): record and replace(record, name=names.get(name, name))
             for name, record in self.histories.items()
         }
+        self.runs = [replace(run, name=names.get(run.name, run.name)) for run in self.runs]
         self.changes = {moved(key): fields for key, fields in self.changes.items()}
 
 
@@ -187,7 +208,9 @@ def _moved(record: InstanceRecord | None, names: Mapping[str, str]) -> InstanceR
     return replace(record, name=names[record.name], born_as=record.born_as or record.name)
 
 
-Record = TypeVar("Record", InstanceRecord, HistoryRecord, EventRecord, SourceRecord, RevisionRecord)
+Record = TypeVar(
+    "Record", InstanceRecord, HistoryRecord, EventRecord, RunRecord, SourceRecord, RevisionRecord
+)
 
 _WITH_CONTENT = (SourceRecord, RevisionRecord)
 """Their bytes have a column of their own."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from pmond.core.hooking import Hooking, Moment
 from pmond.core.model import Ending, ExitStatus, Flap, History, Instance
+from pmond.core.timing import Timing
 from pmond.runtime.processes.environment import parse_marker
 from pmond.runtime.processes.instances import Running
 from pmond.runtime.state.records import HistoryRecord, InstanceRecord
@@ -54,6 +55,7 @@ def _later_fields(instance: Instance) -> dict[str, Any]:
         "exit": exit_fields(instance.exit),
         "ready": instance.ready_at is not None and instance.ready.ok is not None,
         "needs": [list(pair) for pair in instance.needs],
+        "by": instance.by,
     }
 
 
@@ -82,6 +84,8 @@ def history_record(name: str, history: History, boot: str) -> HistoryRecord:
     }
     if history.hooking is not None and not history.hooking.over:
         data["hooking"] = _hooking_fields(history.hooking)
+    if history.timing is not None:
+        data["timing"] = _timing_fields(history.timing)
     return HistoryRecord(name, data)
 
 
@@ -109,10 +113,14 @@ def history(record: HistoryRecord, boot: str) -> History:
         restart_count=int(data["restart_count"]),
         flap=Flap(tuple(restarts), since, int(forgiven)),
         hooking=_hooking(data["hooking"]) if data.get("hooking") else None,
+        timing=_timing(data["timing"]) if data.get("timing") else None,
     )
     if data["boot"] == boot:
         return found
-    return replace(found, ended_at=None, streak=0, failures=(), flap=Flap(), hooking=None)
+    timing = found.timing
+    if timing is not None:
+        timing = replace(timing, last_at=None, due_at=None, start_at=None, booted=False)
+    return replace(found, ended_at=None, streak=0, failures=(), flap=Flap(), hooking=None, timing=timing)
 
 
 def _hooking_fields(hooking: Hooking) -> list[Any]:
@@ -130,6 +138,22 @@ def _hooking(fields: list[Any]) -> Hooking:
         Moment(moment), int(number), int(begun), bool(under_way), at, bool(failed),
         revision=str(revision), token=int(token),
     )  # fmt: skip
+
+
+def _timing_fields(timing: Timing) -> list[Any]:
+    return [
+        timing.key, timing.token, timing.last, timing.last_at, timing.due, timing.due_at, timing.start_at,
+        timing.queued, timing.booted,
+    ]  # fmt: skip
+
+
+def _timing(fields: list[Any]) -> Timing:
+    """The inverse; what is due is worked out anew. Raises TypeError or ValueError when it is damaged."""
+    key, token, *times, queued, booted = fields
+    last, last_at, due, due_at, start_at = (None if at is None else float(at) for at in times)
+    return Timing(
+        str(key), int(token), last, last_at, due, due_at, start_at, str(queued), bool(booted), stale=True
+    )
 
 
 def exit_status(fields: list[Any]) -> ExitStatus:

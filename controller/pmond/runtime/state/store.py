@@ -30,6 +30,7 @@ from msgspec.structs import replace
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.threads import ThreadShortage, shortage_told, thread_pool
+from pmond.runtime.state import run_rows
 from pmond.runtime.state.intent_rows import decode_intent
 from pmond.runtime.state.records import (
     Batch,
@@ -39,12 +40,14 @@ from pmond.runtime.state.records import (
     InstanceRecord,
     Record,
     RevisionRecord,
+    RunRecord,
     Snapshot,
     SourceRecord,
     decode,
     encode,
     key,
 )
+from pmond.runtime.state.run_rows import RunRows
 from pmond.runtime.state.staging import Staging
 from pmond.runtime.state.state_file import FileAccess, StateFile, explain, open_state_file, put_in_place
 from pmond.runtime.state.store_error import StoreError
@@ -82,6 +85,7 @@ class Store:
         newest = self._db.execute("SELECT max(id) FROM events").fetchone()[0]
         self._next_event = (newest or 0) + 1
         self._retry_at = 0.0
+        self._run_rows = RunRows()
         self._count_events()
 
     @classmethod
@@ -166,6 +170,15 @@ class Store:
         saved = _sound(EventRecord, self._db.execute(query, [*values, limit]).fetchall())
         unsaved = [event for event in self._unsaved.events if name in (None, event.name)]
         return (saved[::-1] + unsaved)[-limit:] if limit > 0 else []
+
+    def runs(self, name: str, limit: int) -> list[RunRecord]:
+        """The newest runs of a process that have ended, oldest first."""
+        unsaved = [run for run in self._unsaved.runs if run.name == name]
+        return (run_rows.of_process(self._db, name, limit) + unsaved)[-limit:] if limit > 0 else []
+
+    def latest_runs(self) -> dict[str, RunRecord]:
+        """The last run of each process that has ended."""
+        return run_rows.latest(self._db)
 
     def revisions(self, set_name: str, limit: int) -> list[RevisionRecord]:
         """The newest revisions of a set, newest first."""
@@ -325,6 +338,10 @@ class Store:
             dropped = [(key(name),) for name, r in batch.histories.items() if r is None]
             many("INSERT OR REPLACE INTO histories (name, data) VALUES (?, ?)", kept)
             many("DELETE FROM histories WHERE name = ?", dropped)
+            if dropped:
+                run_rows.forget(self._db, (name for name, r in batch.histories.items() if r is None))
+        if batch.runs:
+            self._run_rows.write(self._db, batch.runs)
         if batch.events:
             rows = [(event.id, key(event.name), encode(event)) for event in batch.events]
             many("INSERT OR REPLACE INTO events (id, name, data) VALUES (?, ?, ?)", rows)

@@ -75,6 +75,7 @@ class Transaction:
                 "INSERT OR REPLACE INTO histories (name, data) VALUES (?, ?)", (key(new), encode(history))
             )
             self._execute("DELETE FROM histories WHERE name = ?", (key(old),))
+        self._execute("UPDATE OR REPLACE runs SET name = ? WHERE name = ?", (key(new), key(old)))
 
     def delete_processes(self, numbers: Sequence[int]) -> None:
         """Remove processes, some hundred at most, and their memberships. Their events stay."""

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from pmond.core.facts import Adopted
-from pmond.core.model import Ending, ExitStatus, State
+from pmond.core.model import Ending, ExitStatus, History, State
 from pmond.core.recovery import Found, main_of
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
@@ -93,9 +93,17 @@ class Adoption:
         """What earlier runs mean; must come before `instances`."""
         for record in records:
             try:
-                self._loop.observed[record.name] = State(None, row_conversion.history(record, boot_id()))
+                self._loop.observed[record.name] = State(None, self._history(record))
             except (KeyError, TypeError, ValueError) as error:
                 self._journal.warn("history.damaged", name=record.name, error=str(error))
+
+    def _history(self, record: HistoryRecord) -> History:
+        """What ran to its end in an earlier boot was taken down with that: a one-shot runs in each boot."""
+        found, wanted = row_conversion.history(record, boot_id()), self._loop.desired.wanted.get(record.name)
+        anew = record.data.get("boot") != boot_id() and found.ending is not None
+        if wanted is None or not anew or not wanted.spec.is_oneshot or wanted.spec.schedule.wanted:
+            return found
+        return replace(found, ending=Ending.SHUTDOWN)
 
     def instances(
         self,
@@ -214,6 +222,7 @@ class Adoption:
         return Adopted(
             record.name, record.number, record.pid, record.revision, record.token, age,
             self._ending(record), files, record.ready, tuple((str(n), int(i)) for n, i in record.needs),
+            record.by,
         )  # fmt: skip
 
     def _ending(self, record: InstanceRecord) -> Ending:

@@ -14,10 +14,12 @@ from collections.abc import Callable, Collection, Iterable
 
 from pmond.core.actions import (
     Action,
+    DropTiming,
     EndHook,
     Forget,
     Kill,
     PassDeadline,
+    PlanRun,
     Reload,
     RunHook,
     RunProbe,
@@ -104,7 +106,7 @@ class Performer:
                 self._hooks.end(action)
             case PassDeadline():
                 self._loop.tell(DeadlinePassed(action.name))
-            case Forget():
+            case Forget() | PlanRun() | DropTiming():
                 return False
         return True
 

@@ -101,7 +101,7 @@ class Starter:
             running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self.report, running)
         run = (action.name, action.number, child.pid)
-        self._loop.tell(Spawned(*run, wanted.revision, wanted.token, action.needs))
+        self._loop.tell(Spawned(*run, wanted.revision, wanted.token, action.needs, wanted.asked_by))
         if listener is not None:
             self._prober.expect(action.name, action.number, listener)
 

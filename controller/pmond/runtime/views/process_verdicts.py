@@ -140,6 +140,9 @@ def _up(target: Promise, wanted: Intent, seen: Report, sight: Sight, until: str)
     instance, history = state.instance, state.history
     token = instance.token if instance is not None else history.token
     reason = seen.reason or f"it is {seen.status.word}"
+    if seen.status is Status.SCHEDULED and history.timing is not None and until == "ready":
+        asked = target.token > max(token, history.timing.token) and not history.timing.stale
+        return Verdict(met=not asked, reason="waits for its run")
     if token < target.token:
         if wanted.staged or wanted.deferred:
             if sight.rolling_out(wanted.owner):

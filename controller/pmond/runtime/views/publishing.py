@@ -39,6 +39,7 @@ from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.probe_json import probe_json
 from pmond.runtime.views.reporting import reported
+from pmond.runtime.views.runs import RunList
 
 
 class Publisher:
@@ -50,6 +51,7 @@ class Publisher:
         loop: Loop,
         instances: Instances,
         store: Store,
+        runs: RunList,
         sets: Sets,
         change_times: ChangeTimes,
         context: Callable[[], SpawnContext],
@@ -58,6 +60,7 @@ class Publisher:
         user: str,
     ) -> None:
         """`user`: as whom a process runs that names nobody."""
+        self._runs = runs
         self._sets = sets
         self._change_times = change_times
         self._context = context
@@ -125,6 +128,8 @@ class Publisher:
             "started_at": self._at(instance.started_at) if instance is not None else None,
             "updated_at": self._change_times.of(one),
             "next_start_at": self._at(seen.next_start_at) if seen.next_start_at is not None else None,
+            "next_run_at": self._next_run_at(one, state),
+            "last_run": self._runs.last(one),
             "file": spec.file,
             "args": list(spec.args),
             "env_keys": sorted(spec.env_vars),
@@ -142,6 +147,12 @@ class Publisher:
             "exit_signal": signal,
             "reason": seen.reason,
         }
+
+    def _next_run_at(self, one: Intent, state: State) -> str | None:
+        timing = state.history.timing
+        if not one.spec.schedule.wanted or not one.up or timing is None or timing.start_at is None:
+            return None
+        return self._at(timing.start_at)
 
     async def describe(self, one: Intent) -> Description:
         """A row and what is behind it."""
