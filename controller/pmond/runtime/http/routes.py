@@ -11,7 +11,7 @@ from typing import Any
 
 from pmon3_schema import answers, protocol
 from pmon3_schema.errors import ErrorCode
-from pmon3_schema.status import ProcessStatus, ProcessRun
+from pmon3_schema.status import ProcessRun, ProcessStatus
 from pmond.runtime.http.messages import Exposition, HttpError, Stream, segments_of
 from pmond.runtime.http.resources.actions import ActionResource
 from pmond.runtime.http.resources.events import EventResource
