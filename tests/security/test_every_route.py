@@ -149,6 +149,7 @@ REQUESTS: dict[str, Build] = {
     "rollback": post("declare", "/v1/rollback", of_set),
     "logs": get("see secrets", "/v1/logs/{t.process}"),
     "events": get("see", "/v1/events?limit=100&ref={t.process}", absent="done"),
+    "runs": get("see", "/v1/runs?ref={t.process}"),
     "graph": get("see", "/v1/graph", absent="done"),
     "list_groups": get("see", "/v1/groups", absent="done"),
     "describe_group": get("see", "/v1/groups/front", absent="done"),
