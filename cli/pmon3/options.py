@@ -48,11 +48,14 @@ Labels = Annotated[
 Timeout = Annotated[
     str,
     typer.Option(
-        "--timeout", metavar="DURATION", help="How long to wait while nothing gets further; none: for ever."
+        "--timeout",
+        metavar="DURATION",
+        help="Maximum time to wait while nothing gets further; `none` waits indefinitely.",
     ),
 ]
 WholeTimeout = Annotated[
-    str, typer.Option("--timeout", metavar="DURATION", help="How long to wait; none: for ever.")
+    str,
+    typer.Option("--timeout", metavar="DURATION", help="Maximum time to wait; `none` waits indefinitely."),
 ]
 Detach = Annotated[
     bool, typer.Option("--detach", "-d", hidden=True, help="Accepted: nothing here stays in the foreground.")

@@ -38,7 +38,8 @@ def command(
 ) -> None:
     """Show processes live, with what their whole trees use.
 
-    Keys: c, m, n, i, r sort by CPU, memory, name, id, restarts; the same again turns the order round;
+    Keys: c, m, n, i, r sort by CPU, memory, name, id, restarts; press the same key again to
+    reverse the order;
     arrows and page keys scroll; q or Escape ends.
     """
     which: Query = []

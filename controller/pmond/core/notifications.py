@@ -1,8 +1,8 @@
 """Occasions for event handlers: a restart, a failure for good, a backoff of flap detection.
 
 Derived from the states before and after a turn and from the planner's own decision, so that a
-handler is told what pmond does and nothing else. A restart that a person asked for, a stop and a
-success notify nobody.
+handler is told what pmond does and nothing else. Manual restarts, stops and
+successful exits trigger no handler.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Theory of operation: every boundary between two effects that belong together has a point. With
 PMON3_FAILPOINT=POINT, or POINT:COUNT for the COUNT-th time that it is reached, the process kills
-itself there with SIGKILL, so nothing is tidied up and nothing is handled. Without the variable,
-which is always but in tests, `reached` is a function that does nothing.
+itself there with SIGKILL, so nothing is tidied up and nothing is handled. Outside
+tests the variable is unset, and `reached` does nothing.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class FailPoint(StrEnum):
 
 
 def _pass(point: FailPoint) -> None:
-    """What every point does but in tests."""
+    """Outside tests: nothing."""
 
 
 def _armed(order: str) -> Callable[[FailPoint], None]:

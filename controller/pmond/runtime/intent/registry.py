@@ -255,7 +255,7 @@ def _number(ref: str) -> int | None:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """What cannot be saved is told the caller."""
+    """Raises PmonError if the change cannot be saved."""
     try:
         yield
     except StoreError as error:
