@@ -207,6 +207,9 @@ class AccessQuota(FieldStruct, frozen=True):
     requests: int = field(
         32, effect=_LIVE, ge=1, le=1_000, description="requests of one user that are under way at once"
     )
+    probes: int = field(
+        500, effect=_LIVE, ge=0, le=1_000_000, description="tries a second of all probes of one user"
+    )
 
 
 class AccessSettings(FieldStruct, frozen=True):

@@ -203,3 +203,29 @@ def test_an_administrator_runs_programs_as_whom_root_has_named(people: Machine) 
         assert ada.submit("other", user=user).status == 403
     assert people.by(CAROL).submit("third", user="www").status == 403
     assert people.by(CAROL).act("restart", "site", args=["998"]).status == 403
+
+
+@pytest.mark.parametrize(
+    "restart", [{"delay": 0, "max_delay": 0}, {"stable_after": "1ms"}, {"max_delay": "0.5s"}]
+)
+def test_nobody_has_pmond_start_something_again_and_again_without_rest(
+    people: Machine, restart: dict[str, Any]
+) -> None:
+    """Found later: with some tens of such processes all others waited for pmond."""
+    restart = {"delay": "100ms", **restart}
+    path = str(people.home(ALICE) / "m.json")
+    assert refused(people.by(ALICE).submit("spins", restart=restart), "for root to give")
+    assert refused(people.by(ALICE).apply(path, idle("spins", restart=restart)), "for root to give")
+    assert people.by(ALICE).submit("rests", restart={**restart, "policy": "never"}).status == 200
+    people.pmond.declare(idle("roots", restart=restart))
+    people.pmond.ok("init")
+
+
+def test_tries_of_probes_are_counted_too(people: Machine) -> None:
+    """Found later: nothing bounded how often pmond has to knock somewhere."""
+    often = {"tcp": "127.0.0.1:1", "interval": "1ms"}
+    assert refused(people.by(ALICE).submit("knocks", live=often), "1000 tries")
+    for number in range(2):
+        seldom = {**often, "interval": "5ms"}
+        assert people.by(ALICE).submit(f"knocks{number}", live=seldom, autostart=False).status == 200
+    assert refused(people.by(ALICE).submit("knocks2", live={**often, "interval": "5ms"}), "600 tries")

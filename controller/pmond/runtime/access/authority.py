@@ -81,6 +81,8 @@ class Quota(Struct, frozen=True):
     """Of all its specs, and of all documents of its sets."""
     requests: int = 32
     """Requests of it that are under way at once."""
+    probes: int = 500
+    """Tries a second that the probes of all its processes ask for."""
 
 
 class AccessRules(Struct, frozen=True):

@@ -34,7 +34,7 @@ def rules_of(settings: AccessSettings, control_group: str, warn: Warn) -> Access
         administrator_groups=administrator_groups,
         run_as=run_as,
         is_open=settings.open,
-        quota=Quota(quota.processes, quota.bytes, quota.requests),
+        quota=Quota(quota.processes, quota.bytes, quota.requests, quota.probes),
     )
 
 

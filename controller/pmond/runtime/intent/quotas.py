@@ -14,6 +14,7 @@ from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.core.model import Intent
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
+from pmond.runtime.processes.ceilings import probes_in_a_second
 from pmond.runtime.state.records import SourceRecord, encode
 
 _HINT = "delete some, or ask root for a larger access.quota"
@@ -33,6 +34,9 @@ def check_quota(
     size = _size(has)
     if size > quota.bytes and size > _size(had):
         raise _refused(principal, f"specs of {size} bytes", f"{quota.bytes}")
+    probes = _probes(has)
+    if probes > quota.probes and probes > _probes(had):
+        raise _refused(principal, f"{probes:.0f} tries of probes a second", f"{quota.probes}")
 
 
 def check_set_quota(
@@ -48,6 +52,10 @@ def check_set_quota(
     size += sum(len(one.content) for one in his)
     if size > quota.bytes:
         raise _refused(principal, f"documents of {size} bytes", f"{quota.bytes}")
+
+
+def _probes(intents: Iterable[Intent]) -> float:
+    return sum(probes_in_a_second(one.spec) for one in intents)
 
 
 def _size(intents: Iterable[Intent]) -> int:

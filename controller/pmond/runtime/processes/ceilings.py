@@ -12,10 +12,16 @@ import resource
 from pathlib import Path
 
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.scalars import format_duration
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.processes.instances import Tuning
 from pmond.runtime.processes.launch import LIMIT_NUMBERS
 
+SHORTEST_REST = 2.0
+"""Seconds between restarts in the end."""
+_ASKED = {"exec", "http", "tcp"}
+_SHORTEST_INTERVAL = 0.001
+"""Seconds; none at all counts as this."""
 _LABELS = {
     resource.RLIMIT_NOFILE: "Max open files",
     resource.RLIMIT_AS: "Max address space",
@@ -30,11 +36,27 @@ def exceeded(spec: ProcessSpec, principal: Principal) -> str:
     """What of a spec only root could give: for an error message, empty if there is nothing."""
     if spec.priority is not None and spec.priority < 0:
         return f"priority {spec.priority} is for root to give"
+    if spec.policy != "never" and _restarts_without_rest(spec):
+        return (
+            f"restart: max_delay and stable_after below {format_duration(SHORTEST_REST)} are for root to give"
+        )
     for name, number in LIMIT_NUMBERS.items():
         value = getattr(spec.limits, name)
         if value is not None and not _is_within(value, _hard_limit(principal, number)):
             return f"limits.{name} {value} is above the {_hard_limit(principal, number)} of the caller"
     return ""
+
+
+def _restarts_without_rest(spec: ProcessSpec) -> bool:
+    """Whether it may be started again and again, as fast as pmond can: all others would wait for that."""
+    restart = spec.restart
+    return min(max(restart.delay, restart.max_delay), restart.stable_after) < SHORTEST_REST
+
+
+def probes_in_a_second(spec: ProcessSpec) -> float:
+    """How many of its probes are tried each second, at most."""
+    asked = (probe for probe in (spec.ready, spec.live) if probe.kind in _ASKED)
+    return sum(1 / max(probe.interval, _SHORTEST_INTERVAL) for probe in asked)
 
 
 def within_own(tuning: Tuning) -> Tuning:

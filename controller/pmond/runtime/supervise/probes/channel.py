@@ -1,8 +1,8 @@
 """Connections of probes, in the event loop: plain sockets, TLS where the URL asks for it.
 
 Addresses that are numbers, and the loopback by its name, need no name server. Other names are looked
-up in a few threads kept for that, so that a name server which does not answer costs its own probes
-their time limit and nobody else anything.
+up in a few threads kept for that, one for each user whose processes root did not declare. So a name server
+which does not answer costs its own probes their time limit, and nobody else's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CHUNK = 16384
 _LOOPBACK = {"localhost": ("127.0.0.1", "::1")}
 _RESOLVERS = 4
-"""Threads: as many name servers may hang at once."""
+"""Threads: as many name servers of root's processes may hang at once."""
 
 
 class Channel(Protocol):
@@ -68,10 +68,13 @@ class TlsChannel:
         self._writer.transport.abort()
 
 
-async def connect(host: str, port: int) -> socket.socket:
-    """A connection to the first address that takes one. Raises OSError."""
+async def connect(host: str, port: int, of: str = "") -> socket.socket:
+    """A connection to the first address that takes one; names are looked up by the threads `of` a user.
+
+    Raises OSError.
+    """
     failure: OSError | None = None
-    for address in await _addresses_of(host):
+    for address in await _addresses_of(host, of):
         try:
             return await _connect(address, port)
         except OSError as error:
@@ -113,7 +116,7 @@ async def _connect(address: str, port: int) -> socket.socket:
     return connecting
 
 
-async def _addresses_of(host: str) -> Iterable[str]:
+async def _addresses_of(host: str, of: str) -> Iterable[str]:
     if host in _LOOPBACK:
         return _LOOPBACK[host]
     try:
@@ -122,7 +125,7 @@ async def _addresses_of(host: str) -> Iterable[str]:
         pass
     loop = asyncio.get_running_loop()
     with shortage_told():
-        found = loop.run_in_executor(_resolvers(), _look_up, host)
+        found = loop.run_in_executor(_resolvers(of), _look_up, host)
     return dict.fromkeys(await found)
 
 
@@ -131,8 +134,8 @@ def _look_up(host: str) -> list[str]:
 
 
 @cache
-def _resolvers() -> ThreadPoolExecutor:
-    return thread_pool(_RESOLVERS, "name of a probe")
+def _resolvers(of: str) -> ThreadPoolExecutor:
+    return thread_pool(_RESOLVERS if not of else 1, "name of a probe")
 
 
 @cache

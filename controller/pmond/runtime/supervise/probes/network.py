@@ -17,22 +17,22 @@ _MOST_BODY = 65536
 _MOST_HEADERS = 65536
 
 
-async def try_tcp(address: str) -> ProbeResult:
-    """Whether something takes connections there."""
+async def try_tcp(address: str, of: str = "") -> ProbeResult:
+    """Whether something takes connections there. `of`: whose names are looked up apart from all others'."""
     host, port = parse_address(address)
     try:
-        connected = await connect(host, port)
+        connected = await connect(host, port, of)
     except OSError as error:
         return ProbeResult(False, f"no connection to {address}: {_why(error)}")
     connected.close()
     return ProbeResult(True, f"{address} takes connections")
 
 
-async def try_http(probe: HttpProbeSpec) -> ProbeResult:
-    """Whether the answer has one of the status codes, and the text."""
+async def try_http(probe: HttpProbeSpec, of: str = "") -> ProbeResult:
+    """Whether the answer has one of the status codes, and the text; `of` as above."""
     parts = urlsplit(probe.url)
     try:
-        channel = await _channel_to(parts, probe.insecure)
+        channel = await _channel_to(parts, probe.insecure, of)
     except OSError as error:
         return ProbeResult(False, f"no connection to {parts.netloc}: {_why(error)}")
     try:
@@ -45,11 +45,11 @@ async def try_http(probe: HttpProbeSpec) -> ProbeResult:
         channel.close()
 
 
-async def _channel_to(parts: SplitResult, insecure: bool) -> Channel:
+async def _channel_to(parts: SplitResult, insecure: bool, of: str) -> Channel:
     if parts.scheme == "http+unix":
         return SocketChannel(await connect_unix(unquote(parts.netloc)))
     assert parts.hostname is not None
-    connected = await connect(parts.hostname, parts.port or _PORTS[parts.scheme])
+    connected = await connect(parts.hostname, parts.port or _PORTS[parts.scheme], of)
     if parts.scheme == "http":
         return SocketChannel(connected)
     return await secured(connected, parts.hostname, insecure)

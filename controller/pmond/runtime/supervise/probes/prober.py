@@ -38,12 +38,18 @@ _AS_PMOND = "a socket would see pmond, not the user of the process (ask it by ex
 Key = tuple[str, int, Aspect]
 
 
+_SHARE = 4
+"""Of the places for commands, processes that root did not declare have half, those of one user this part."""
+
+
 class _Try(Struct):
     """One that is under way, or waits for its place."""
 
     key: Key
     attempt: int
     limit: float
+    of: str = ""
+    """The user of a process that root did not declare; empty for all others."""
     task: asyncio.Task[None] | None = None
     command: ProbeCommand | None = None
     timer: asyncio.TimerHandle | None = None
@@ -70,7 +76,8 @@ class Prober:
             known.attempt = action.attempt
             return
         probe = _probe_of(intent, action.aspect)
-        one = self._tries[key] = _Try(key, action.attempt, probe.timeout)
+        of = "" if intent.trusted else intent.spec.user
+        one = self._tries[key] = _Try(key, action.attempt, probe.timeout, of)
         match probe.kind:
             case "exec":
                 self._waiting.append((one, running, intent))
@@ -78,9 +85,9 @@ class Prober:
             case "http" if probe.http.is_local and users.uid_of(intent.spec.user) != os.geteuid():
                 self._finish(one, ProbeResult(False, _AS_PMOND))
             case "http":
-                one.task = self._in_loop(one, try_http(probe.http))
+                one.task = self._in_loop(one, try_http(probe.http, one.of))
             case "tcp":
-                one.task = self._in_loop(one, try_tcp(probe.tcp))
+                one.task = self._in_loop(one, try_tcp(probe.tcp, one.of))
             case _:
                 self._finish(one, ProbeResult(False, "there is no such probe any more"))
 
@@ -124,10 +131,24 @@ class Prober:
             one.command.end("its process has ended")
 
     def _begin_waiting(self) -> None:
+        """Begin those for whom there is a place. Who takes long has others of his wait, and nobody else."""
+        passed: deque[tuple[_Try, Running, Intent]] = deque()
         while self._waiting and len(self._commands) < self._loop.policy.parallel_probes:
             one, running, intent = self._waiting.popleft()
-            if not one.unwanted and not running.ended:
+            if one.unwanted or running.ended:
+                continue
+            if self._has_place(one.of):
                 self._begin_command(one, running, intent)
+            else:
+                passed.append((one, running, intent))
+        self._waiting.extendleft(reversed(passed))
+
+    def _has_place(self, user: str) -> bool:
+        if not user:
+            return True
+        most = self._loop.policy.parallel_probes
+        others = [one.of for one in self._commands.values() if one.of]
+        return len(others) < max(1, most // 2) and others.count(user) < max(1, most // _SHARE)
 
     def _begin_command(self, one: _Try, running: Running, intent: Intent) -> None:
         words = _probe_of(intent, one.key[2]).exec
