@@ -229,3 +229,19 @@ def test_tries_of_probes_are_counted_too(people: Machine) -> None:
         seldom = {**often, "interval": "5ms"}
         assert people.by(ALICE).submit(f"knocks{number}", live=seldom, autostart=False).status == 200
     assert refused(people.by(ALICE).submit("knocks2", live={**often, "interval": "5ms"}), "600 tries")
+
+
+def test_groups_that_outlive_processes_are_counted(people: Machine) -> None:
+    """Found later: whoever named other groups each time filled the state with them."""
+    alice, path = people.by(ALICE), str(people.home(ALICE) / "m.json")
+    some = [f"of-hers-{number}" for number in range(1000)]
+    assert alice.submit("hers", groups=some[:999], autostart=False).status == 200
+    assert alice.act("delete", "hers").status == 200
+    until(lambda: not names(people), "it to be gone")
+    many = ["another", "one-more"]
+    for answer in (
+        alice.submit("again", groups=many), alice.apply(path, idle("again", groups=many)),
+    ):  # fmt: skip
+        assert refused(answer, "for root to make"), answer
+    assert alice.submit("again", groups=["another", *some[:5]], autostart=False).status == 200
+    assert people.by(ADA).submit("adas", groups=many, autostart=False).status == 200

@@ -34,7 +34,7 @@ from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_entries
 from pmond.runtime.intent.precedence import Cleared, cleared, comparable, is_trusted
 from pmond.runtime.intent.process_rights import Submission, check_processes
-from pmond.runtime.intent.quotas import check_quota, check_set_quota
+from pmond.runtime.intent.quotas import check_groups, check_quota, check_set_quota
 from pmond.runtime.intent.request_spec import check_dependencies
 from pmond.runtime.intent.set_rights import check_set
 from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
@@ -161,6 +161,8 @@ class ApplyPlanner:
             check_processes(verb, right, filter(None, changed), order.peer, self._authority())
         self._check_left(seen, comparison, order, order.peer)
         check_quota(seen.processes, _declared_after(seen, comparison), order.peer, self._authority())
+        specs = [step.spec for step in comparison.steps if step.spec is not None]
+        check_groups(specs, seen.groups, order.peer, self._authority())
 
     def _check_left(
         self, seen: CurrentState, comparison: Comparison, order: ApplyOrder, peer: Principal

@@ -30,7 +30,7 @@ from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.intent.bulk_change import Choose, change_all
 from pmond.runtime.intent.edit import Edit
 from pmond.runtime.intent.process_rights import Submission, check_process, check_processes
-from pmond.runtime.intent.quotas import check_quota
+from pmond.runtime.intent.quotas import check_groups, check_quota
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.request_spec import check_dependencies, read_spec
 from pmond.runtime.supervise.loop import Loop
@@ -97,6 +97,7 @@ class Commands:
         before = self._registry.processes
         after = before | {one.name: one for one in changed}
         check_quota(before, after, peer, self._authority())
+        check_groups([one.spec for one in changed], self._registry.groups, peer, self._authority())
 
     async def release_holds(
         self, candidates: Choose, peer: Principal

@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.process import ProcessSpec
 from pmond.core.model import Intent
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.processes.ceilings import probes_in_a_second
 from pmond.runtime.state.records import SourceRecord, encode
 
+MOST_GROUPS = 1_000
+"""Of all users together; administrators make as many as they like."""
 _HINT = "delete some, or ask root for a larger access.quota"
 
 
@@ -37,6 +40,17 @@ def check_quota(
     probes = _probes(has)
     if probes > quota.probes and probes > _probes(had):
         raise _refused(principal, f"{probes:.0f} tries of probes a second", f"{quota.probes}")
+
+
+def check_groups(
+    named: Iterable[ProcessSpec], groups: Mapping[int, str], principal: Principal, authority: Authority
+) -> None:
+    """The same of groups that specs of the caller bring into being, and that outlive its processes."""
+    present = set(groups.values())
+    new = {name for spec in named for name in spec.groups} - present
+    if new and len(present) + len(new) > MOST_GROUPS and not authority.is_administrator(principal):
+        why = f"cannot make the group {min(new)}: there are {len(present)}, and the rest is for root to make"
+        raise PmonError(ErrorCode.REFUSED, why, "name one that is there, or ask root")
 
 
 def check_set_quota(
