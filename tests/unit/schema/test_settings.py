@@ -129,6 +129,7 @@ def test_every_setting_has_a_variable() -> None:
             "ACCESS_RUNAS",
             "ACCESS_QUOTA_PROCESSES",
             "ACCESS_QUOTA_BYTES",
+            "ACCESS_QUOTA_PROBES",
             "ACCESS_QUOTA_REQUESTS",
         )
     }

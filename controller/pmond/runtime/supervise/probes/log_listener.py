@@ -2,7 +2,8 @@
 
 Theory of operation: the end of the log is noted before the program is started, so that nothing which an
 earlier run wrote counts. inotify says when to look again. Rotation is followed as readers of logs do
-(`log_position`). Matching takes linear time (`patterns`), and one look reads no more than a part.
+(`log_position`). Matching takes linear time (`patterns`), one look reads no more than a part, and all looks
+together have a share of the loop's time: programs can write faster than anybody can read.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from contextlib import suppress
 from typing import IO
 
 from pmon3_schema.patterns import compiled
+from pmond.runtime.base.pace import Pace
 from pmond.runtime.files import inotify
 from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.files.log_position import LogPosition, Moved
 
 _LONGEST_LINE = 65536
 """Bytes; of longer lines the end is matched."""
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 18
 """Bytes that one look reads."""
 
 
 class LogListener:
-    """Listens to the logs of one instance. Made before the program is started."""
+    """Listens to the logs of one instance, at a pace that others share. Made before the start."""
 
-    def __init__(self, logs: Iterable[LogFile], pattern: str) -> None:
+    def __init__(self, logs: Iterable[LogFile], pattern: str, pace: Pace) -> None:
+        self._pace = pace
         self._pattern = compiled(pattern)
         self._logs = [_Log(log) for log in logs]
         self._inotify: inotify.Inotify | None = None
@@ -52,7 +55,7 @@ class LogListener:
     def _readable(self) -> None:
         assert self._inotify is not None
         self._inotify.read()
-        self._look()
+        self._pace.ask(self._look)
 
     def _look(self) -> None:
         """Read what was added; more of it than one look may read is read in the next turn."""
@@ -68,7 +71,7 @@ class LogListener:
                     self._heard(line.decode("utf-8", "replace"))
                     return
         if any(log.is_behind for log in self._logs):
-            asyncio.get_running_loop().call_soon(self._look)
+            self._pace.ask(self._look)
 
 
 class _Log:
