@@ -17,7 +17,7 @@ from pmond.core.facts import Spawned, SpawnFailed
 from pmond.core.model import Intent
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
-from pmond.runtime.base.pace import Pace
+from pmond.runtime.base.time_share import TimeShare
 from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.processes import environment
 from pmond.runtime.processes.cgroups import Cgroups
@@ -66,7 +66,7 @@ class Starter:
         self._seal = seal
         self._prober = prober
         self._started_at = 0.0
-        self._paces = {True: Pace(_SHARE_OF_ROOTS), False: Pace(_SHARE_OF_OTHERS)}
+        self._shares = {True: TimeShare(_SHARE_OF_ROOTS), False: TimeShare(_SHARE_OF_OTHERS)}
 
     def start(self, action: Start) -> None:
         """Start an instance; what came of it is told to the loop."""
@@ -85,7 +85,7 @@ class Starter:
                 sealed=self._seal.close(marker, wanted.revision),
                 trusted=wanted.trusted,
             )
-            listener = _listener(wanted, launch, self._paces[wanted.trusted])
+            listener = _listener(wanted, launch, self._shares[wanted.trusted])
             self._starts.note(action.name, action.number)
             reached(FailPoint.START_NOTED)
             child = spawn(launch, hand_over=self._is_single_start())
@@ -146,13 +146,13 @@ class Starter:
             self._loop.tell(_failed(running.name, running.number, wanted, failure))
 
 
-def _listener(wanted: Intent, launch: Launch, pace: Pace) -> LogListener | None:
+def _listener(wanted: Intent, launch: Launch, share: TimeShare) -> LogListener | None:
     """Made before the program writes its first line, where a line says that it is ready."""
     if not wanted.spec.ready.log:
         return None
     paths = dict.fromkeys((launch.stdout, launch.stderr))
     logs = [LogFile(Path(path), launch.access_to(path)) for path in paths]
-    return LogListener(logs, wanted.spec.ready.log, pace)
+    return LogListener(logs, wanted.spec.ready.log, share)
 
 
 def _failed(name: str, number: int, wanted: Intent, error: SpawnError) -> SpawnFailed:

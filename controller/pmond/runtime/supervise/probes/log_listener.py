@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import IO
 
 from pmon3_schema.patterns import compiled
-from pmond.runtime.base.pace import Pace
+from pmond.runtime.base.time_share import TimeShare
 from pmond.runtime.files import inotify
 from pmond.runtime.files.log_files import LogFile
 from pmond.runtime.files.log_position import LogPosition, Moved
@@ -26,10 +26,10 @@ _AT_ONCE = 1 << 18
 
 
 class LogListener:
-    """Listens to the logs of one instance, at a pace that others share. Made before the start."""
+    """Listens to the logs of one instance, within the time that others share. Made before the start."""
 
-    def __init__(self, logs: Iterable[LogFile], pattern: str, pace: Pace) -> None:
-        self._pace = pace
+    def __init__(self, logs: Iterable[LogFile], pattern: str, share: TimeShare) -> None:
+        self._share = share
         self._pattern = compiled(pattern)
         self._logs = [_Log(log) for log in logs]
         self._inotify: inotify.Inotify | None = None
@@ -55,7 +55,7 @@ class LogListener:
     def _readable(self) -> None:
         assert self._inotify is not None
         self._inotify.read()
-        self._pace.ask(self._look)
+        self._share.ask(self._look)
 
     def _look(self) -> None:
         """Read what was added; more of it than one look may read is read in the next turn."""
@@ -71,7 +71,7 @@ class LogListener:
                     self._heard(line.decode("utf-8", "replace"))
                     return
         if any(log.is_behind for log in self._logs):
-            self._pace.ask(self._look)
+            self._share.ask(self._look)
 
 
 class _Log:

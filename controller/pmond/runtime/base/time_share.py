@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pmond.runtime.base import clock
 
 
-class Pace:
+class TimeShare:
     """Has pieces of work done in the order in which they were asked for.
 
     After each the others have their turn, for as long as leaves this work its `share` of the time; a

@@ -9,19 +9,19 @@ from functools import partial
 import pytest
 
 from pmond.runtime.base import clock
-from pmond.runtime.base.pace import Pace
+from pmond.runtime.base.time_share import TimeShare
 
 
 def test_pieces_are_done_in_their_order_and_once() -> None:
     async def story() -> None:
-        pace = Pace(0.5)
+        share = TimeShare(0.5)
         done: list[str] = []
         pieces = {name: partial(done.append, name) for name in "abc"}
         for name in "abcab":
-            pace.ask(pieces[name])
+            share.ask(pieces[name])
         while len(done) < 3:
             await asyncio.sleep(0)
-        pace.ask(pieces["a"])
+        share.ask(pieces["a"])
         while len(done) < 4:
             await asyncio.sleep(0)
         assert done == ["a", "b", "c", "a"]
@@ -32,9 +32,9 @@ def test_pieces_are_done_in_their_order_and_once() -> None:
 def test_a_piece_that_fails_keeps_no_other_from_its_turn() -> None:
     async def story() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: failed.append(context))
-        pace = Pace(0.5)
-        pace.ask(fails)
-        pace.ask(lambda: done.append("other"))
+        share = TimeShare(0.5)
+        share.ask(fails)
+        share.ask(lambda: done.append("other"))
         while not done:
             await asyncio.sleep(0)
 
@@ -53,9 +53,9 @@ def test_after_each_there_is_time_for_the_rest(monkeypatch: pytest.MonkeyPatch) 
     async def story() -> None:
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(loop, "call_later", later)
-        pace = Pace(0.1)
-        pace.ask(piece)
-        pace.ask(other)
+        share = TimeShare(0.1)
+        share.ask(piece)
+        share.ask(other)
         assert waits == [0.0]
         calls.pop()()
         assert waits == [0.0, pytest.approx(9.0)]
