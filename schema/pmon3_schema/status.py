@@ -47,6 +47,10 @@ FINAL = frozenset({Status.FAILED, Status.STOPPED, Status.CLOSED, Status.COMPLETE
 """Nothing more happens by itself."""
 
 
+DELETED = "Deleted"
+"""The reason why a set is not in sync of which somebody has deleted what it declares."""
+
+
 class HoldStatus(TypedDict):
     """What a person laid over what is declared: up or down, who, when, why and until when."""
 

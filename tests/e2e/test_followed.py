@@ -202,3 +202,48 @@ def test_a_set_that_is_no_longer_followed_is_waited_for(pmond: Pmond) -> None:
     waiting = pmond.begin("wait", "--set", f"file:{pmond.manifest_file}", "--for", "condition=Followed=False")
     follow(pmond, pmond.folder / "other.yaml")
     assert waiting.wait(20) == 0
+
+
+def test_what_was_deleted_and_is_declared_is_missed_until_it_is_there_again(pmond: Pmond) -> None:
+    pmond.declare(sleeper("web"), sleeper("db"))
+    pmond.until("web", "running")
+    pmond.until("db", "running")
+    assert pmond.run("status", "--check").returncode == 0
+    done = pmond.run("del", "web")
+    assert done.returncode == 0
+    assert f"web comes back when {pmond.manifest_file} is read again" in done.stderr
+    one = status(pmond)["manifest.yaml"]
+    assert (one["sync"], one["health"]) == ("OutOfSync", "Missing")
+    assert condition(one, "Synced") == ("False", "Deleted")
+    assert pmond.run("status", "--check").returncode == 1
+    waited = pmond.run("wait", "--set", str(pmond.manifest_file), "--for", "synced", "--timeout", "30s")
+    assert waited.returncode == 1 and "web" in waited.stderr
+    pmond.kill()
+    pmond.start()  # which reads the file
+    pmond.until("web", "running")
+    one = status(pmond)["manifest.yaml"]
+    assert (one["sync"], one["health"]) == ("Synced", "Healthy")
+
+
+def test_what_no_file_declares_does_not_come_back_and_nobody_says_so(pmond: Pmond) -> None:
+    pmond.declare(sleeper("web"), sleeper("db"))
+    pmond.until("web", "running")
+    pmond.ok("exec", "/bin/sleep", "--name", "mine", "--", "1000")
+    assert "comes back" not in pmond.run("del", "mine").stderr
+    pmond.declare(sleeper("db"))
+    until(lambda: "web" not in pmond.rows(), "it is gone with its declaration")
+    assert status(pmond)["manifest.yaml"]["sync"] == "Synced"
+
+
+def test_check_fails_for_what_is_not_well_or_waits_for_a_restart(pmond: Pmond) -> None:
+    pmond.declare(sleeper("web"), sleeper("bad", file="/bin/false", args=[], restart={"policy": "never"}))
+    pmond.until("bad", "failed")
+    assert pmond.run("status").returncode == 0
+    assert pmond.run("status", "--check").returncode == 1
+    pmond.declare(sleeper("web"))
+    until(lambda: pmond.run("status", "--check").returncode == 0, "what was not well is gone")
+    pmond.declare(sleeper("web", args=["1001"]))
+    until(lambda: pmond.run("status", "--check").returncode == 1, "a restart is due")
+    assert status(pmond)["manifest.yaml"]["sync"] == "OutOfSync"
+    pmond.ok("restart", "web")
+    assert pmond.run("status", "--check").returncode == 0

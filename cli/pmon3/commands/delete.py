@@ -1,6 +1,6 @@
 """`del`: stop processes and forget them."""
 
-from pmon3 import options, waiting
+from pmon3 import coming_back, options, waiting
 from pmon3.address import connect
 from pmon3.names import query
 
@@ -21,3 +21,4 @@ def command(
     before = client.get("/v1/processes", query(chosen))
     settled = waiting.act(client, "delete", chosen | {"force": force}, waiting.DELETED, wait_options)
     waiting.show_touched(waiting.deleted(before, settled), output.value)
+    coming_back.tell(client, before)

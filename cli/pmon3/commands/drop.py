@@ -1,6 +1,6 @@
 """`drop`: stop and forget every process."""
 
-from pmon3 import options, waiting
+from pmon3 import coming_back, options, waiting
 from pmon3.address import connect
 
 
@@ -13,5 +13,7 @@ def command(
     """Stop and delete all processes."""
     wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
     client = connect()
+    before = client.get("/v1/processes")
     settled = waiting.act(client, "drop", {"all": True, "force": force}, waiting.DELETED, wait_options)
     waiting.show_all(client, settled, output.value)
+    coming_back.tell(client, before)

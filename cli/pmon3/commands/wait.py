@@ -12,6 +12,7 @@ from pmon3.client import Client
 from pmon3.names import query
 from pmon3_schema import goals
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.status import DELETED
 
 
 def command(
@@ -90,9 +91,15 @@ def _accepted_set(client: Client, set_name: str, goal: goals.Goal) -> str:
     from pmon3.commands.status import chosen_sets
 
     (found,) = chosen_sets(client, [set_name])
-    if not found["accepted"] and any(one.word == "synced" for one in goal.conditions):
+    if not any(one.word == "synced" for one in goal.conditions):
+        return str(found["name"])
+    if not found["accepted"]:
         message = f"cannot see {found['name']} synced: it is not accepted: {found['message']}"
         raise PmonError(ErrorCode.INVALID, message, "pmon3 status shows the places", found["diagnostics"])
+    for truth in found["conditions"]:
+        if truth["reason"] == DELETED:
+            message = f"cannot see {found['name']} synced: {truth['message']}"
+            raise PmonError(ErrorCode.INVALID, message, "pmon3 init brings it back")
     return str(found["name"])
 
 

@@ -12,6 +12,8 @@ from pmon3_schema.status import Status
 HEALTH = ("Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown")
 """From well to worst."""
 
+PROGRESSING = "Progressing"
+
 _OF_STATUS = {
     Status.RUNNING: "Healthy",
     Status.COMPLETED: "Healthy",
@@ -37,7 +39,7 @@ def worst(found: Iterable[str]) -> str:
     return max(found, key=HEALTH.index, default="Healthy")
 
 
-def sync_of(*, accepted: bool | None, suspended: bool, held: bool, outdated: bool) -> str:
+def sync_of(*, accepted: bool | None, suspended: bool, held: bool, outdated: bool, taken_out: bool) -> str:
     """Whether a set is what its source says: the first of these that is in the way.
 
     `accepted` is None where there is no source that could say anything.
@@ -48,6 +50,6 @@ def sync_of(*, accepted: bool | None, suspended: bool, held: bool, outdated: boo
         return "OutOfSync"
     if suspended:
         return "Suspended"
-    if outdated:
+    if outdated or taken_out:
         return "OutOfSync"
     return "Held" if held else "Synced"

@@ -71,7 +71,7 @@ class LargeWorld:
         snapshot = self.store.load()
         self.registry.load(snapshot)
         self.sets.load(snapshot.sources)
-        self.commands = Commands(self.registry, self.loop, clock, lambda: Authority(0))
+        self.commands = Commands(self.registry, self.loop, self.sets, clock, lambda: Authority(0))
         self.ended = list[str]()
         self.rollouts = Rollouts(
             self.registry, self.loop, bus, self.sets, clock, journal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from pmon3_schema.goals import WaitCondition, parse
 from pmond.runtime.intent.set_conditions import set_status
@@ -59,6 +60,24 @@ def test_what_only_a_person_can_mend_is_out_of_reach(
     one = set_status(record, "file:/a", ["web"], outdated, False)
     found = judge_set(one, WaitCondition("condition", type=type, status=status, of_set=True))
     assert (found.met, found.failed) == verdict
+
+
+def test_what_somebody_deleted_keeps_a_set_from_being_in_sync_until_it_is_there_again() -> None:
+    record = replace(RECORD, taken_out=["web"])
+    synced = WaitCondition("condition", type="Synced", status="True", of_set=True)
+    gone = judge_set(set_status(record, "file:/a", ["db"], (), False), synced)
+    assert (gone.met, gone.failed) == (False, True)
+    assert "web" in gone.reason and "read again" in gone.reason
+    assert judge_set(set_status(record, "file:/a", ["db", "web"], (), False), synced).met
+
+
+@pytest.mark.parametrize(("rolled_out", "settling"), [(True, ()), (False, ("web",)), (False, ())])
+def test_a_set_is_under_way_while_it_is_rolled_out_or_something_of_it_is(
+    rolled_out: bool, settling: tuple[str, ...]
+) -> None:
+    one = set_status(RECORD, "file:/a", ["web"], (), rolled_out, lambda: settling)
+    progressing = WaitCondition("condition", type="Progressing", status="True", of_set=True)
+    assert judge_set(one, progressing).met == (rolled_out or bool(settling))
 
 
 def test_of_a_source_that_nobody_reads_no_verdict_is_left() -> None:

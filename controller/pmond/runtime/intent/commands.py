@@ -33,6 +33,7 @@ from pmond.runtime.intent.process_rights import Submission, check_process, check
 from pmond.runtime.intent.quotas import check_groups, check_quota
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.request_spec import check_dependencies, read_spec
+from pmond.runtime.intent.sets import Sets
 from pmond.runtime.supervise.loop import Loop
 
 
@@ -40,10 +41,11 @@ class Commands:
     """Carries out verbs for callers."""
 
     def __init__(
-        self, registry: Registry, loop: Loop, clock: Clock, authority: Callable[[], Authority]
+        self, registry: Registry, loop: Loop, sets: Sets, clock: Clock, authority: Callable[[], Authority]
     ) -> None:
         self._registry = registry
         self._loop = loop
+        self._sets = sets
         self._clock = clock
         self._authority = authority
 
@@ -170,6 +172,7 @@ class Commands:
 
     async def _delete(self, choose: Choose, force: bool) -> list[Target]:
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
+            self._sets.deleted(edit, chosen)
             return [
                 edit.put(replace(one, deleting=True, forced=force, generation=one.generation + 1))
                 for one in chosen

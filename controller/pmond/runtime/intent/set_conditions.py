@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pmon3_schema.status import Condition
+from pmon3_schema.status import DELETED, Condition
 from pmond.core.condition import ConditionValue
 from pmond.runtime.intent.sets import SOURCE_MISSING, suspension_words
 from pmond.runtime.state.records import SourceRecord
@@ -27,6 +27,10 @@ class SetStatus(Struct, frozen=True):
     """Those that run with an earlier spec, because a restart was put off."""
     progressing: bool
     """It is being rolled out."""
+    taken_out: Sequence[str] = ()
+    """What its source declares and somebody has deleted."""
+    settling: Callable[[], Sequence[str]] = tuple
+    """Some of those that come up or end, or wait; asked only where it matters, as it takes long of many."""
 
     @property
     def is_followed(self) -> bool:
@@ -51,34 +55,41 @@ class SetStatus(Struct, frozen=True):
 
 
 def set_status(
-    record: SourceRecord, followed: str, members: Sequence[str], outdated: Sequence[str], progressing: bool
+    record: SourceRecord,
+    followed: str,
+    members: Sequence[str],
+    outdated: Sequence[str],
+    progressing: bool,
+    settling: Callable[[], Sequence[str]] = tuple,
 ) -> SetStatus:
     """What was said of a source that nobody reads any more is no verdict on the set."""
     if record.set_name != followed and record.reason:
         record = replace(record, accepted=True, reason="", message="", diagnostics=[])
-    return SetStatus(record, followed, members, outdated, progressing)
+    present = set(members)
+    taken_out = [name for name in record.taken_out if name not in present] if record.accepted else []
+    return SetStatus(record, followed, members, outdated, progressing, taken_out, settling)
 
 
-def condition_values(one: SetStatus) -> list[ConditionValue]:
-    """All conditions of a set."""
+def condition_values(one: SetStatus) -> Iterator[ConditionValue]:
+    """All conditions of a set, each worked out when its turn comes."""
     record, accepted = one.record, one.accepted
     rejected = record.message if accepted is False else ""
     blocked = accepted is False and record.reason == "PruneBlocked"
     suspended = record.suspended
-    return [
-        ConditionValue(
-            "Accepted", accepted, record.reason or "Valid", record.message if record.reason else ""
-        ),
-        _synced(one),
-        ConditionValue("Progressing", one.progressing, "RollingOut" if one.progressing else "Settled"),
+    yield ConditionValue(
+        "Accepted", accepted, record.reason or "Valid", record.message if record.reason else ""
+    )
+    yield _synced(one)
+    yield _progressing(one)
+    yield (
         ConditionValue("Suspended", True, "Suspended", suspension_words(suspended))
         if suspended is not None
-        else ConditionValue("Suspended", False, "NotSuspended"),
-        ConditionValue(
-            "PruneBlocked", blocked, "TooManyPruned" if blocked else "NotBlocked", rejected if blocked else ""
-        ),
-        _followed(one),
-    ]
+        else ConditionValue("Suspended", False, "NotSuspended")
+    )
+    yield ConditionValue(
+        "PruneBlocked", blocked, "TooManyPruned" if blocked else "NotBlocked", rejected if blocked else ""
+    )
+    yield _followed(one)
 
 
 def conditions(one: SetStatus) -> list[Condition]:
@@ -91,6 +102,19 @@ def conditions(one: SetStatus) -> list[Condition]:
     ]
 
 
+def _progressing(one: SetStatus) -> ConditionValue:
+    if one.progressing:
+        return ConditionValue("Progressing", True, "RollingOut")
+    if settling := one.settling():
+        return ConditionValue("Progressing", True, "Settling", f"under way: {_some(settling)}")
+    return ConditionValue("Progressing", False, "Settled")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
 def _synced(one: SetStatus) -> ConditionValue:
     if one.outdated:
         return ConditionValue(
@@ -98,6 +122,10 @@ def _synced(one: SetStatus) -> ConditionValue:
         )
     if one.accepted is None:
         return ConditionValue("Synced", None, SOURCE_MISSING)
+    if one.accepted and one.taken_out:
+        back = "when it is read again" if one.is_followed else "with the next apply"
+        why = f"deleted, and declared: {_some(one.taken_out)} (comes back {back})"
+        return ConditionValue("Synced", False, DELETED, why)
     return (
         ConditionValue("Synced", True, "InSync")
         if one.accepted
@@ -110,11 +138,9 @@ def _followed(one: SetStatus) -> ConditionValue:
         return ConditionValue("Followed", True, "Followed")
     if not one.is_left:
         return ConditionValue("Followed", False, "NotFollowed")
-    names = ", ".join(one.members[:_NAMED])
-    more = f" and {len(one.members) - _NAMED} more" if len(one.members) > _NAMED else ""
     message = (
         f"no longer followed, as {one.followed.removeprefix('file:')} is; "
-        f"its processes go on: {names}{more} "
+        f"its processes go on: {_some(one.members)} "
         "(pmon3 del NAME deletes one, pmon3 release NAME keeps it without the set)"
     )
     return ConditionValue("Followed", False, "NoLongerFollowed", message)

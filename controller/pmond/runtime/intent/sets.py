@@ -22,7 +22,7 @@ from pmon3_schema.diagnostics import UNREADABLE, Diagnostic, Severity
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import ManifestFile
 from pmon3_schema.profiles import OPTIONS, chosen_by_caller
-from pmond.core.model import CLI
+from pmond.core.model import CLI, Intent
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.files.documents import as_json, pack, unpack
 from pmond.runtime.intent.edit import Edit
@@ -145,6 +145,7 @@ class Sets:
             # What a person applies is theirs again, not what another process config file takes over.
             followed=name == self.followed(),
             undo=0,
+            taken_out=[],
         )
         if after.suspended is not None and after.suspended.get("digest"):
             after = replace(after, suspended=None)  # laid until other content came
@@ -171,9 +172,20 @@ class Sets:
         before = self._records.get(name) or self.fresh(name)
         after = replace(
             before, digest="", accepted=True, diagnostics=[], reason=SOURCE_MISSING, message=message,
-            checked_at=self._clock.wall(),
+            checked_at=self._clock.wall(), taken_out=[],
         )  # fmt: skip
         return self.put(edit, after)
+
+    def deleted(self, edit: Edit, chosen: Iterable[Intent]) -> None:
+        """Somebody deletes these: until it is brought in again, what they were declared by says more."""
+        names: dict[str, set[str]] = {}
+        for one in chosen:
+            if not one.undeclared and one.owner in self._records:
+                names.setdefault(one.owner, set()).add(one.name)
+        for owner, deleted in names.items():
+            record = self._records[owner]
+            if not deleted.issubset(record.taken_out):
+                self.put(edit, replace(record, taken_out=sorted(deleted.union(record.taken_out))))
 
     def new_revision(
         self,

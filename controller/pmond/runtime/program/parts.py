@@ -178,7 +178,7 @@ class Parts:
         """Who may change what is wanted, by command and by manifest."""
         registry, loop, bus, sets, clock = self.registry, self.loop, self.bus, self.sets, self._clock
         authority, announce = self._configuration.authority, self.recorder.announce
-        self.commands = Commands(registry, loop, clock, authority)
+        self.commands = Commands(registry, loop, sets, clock, authority)
         self.signalling = Signalling(loop, self.instances, self.performer, announce)
         self.rollout_ends = RolloutEnds(announce)
         self.rollouts = Rollouts(registry, loop, bus, sets, clock, self._journal, self.rollout_ends)

@@ -126,6 +126,8 @@ class SourceRecord(Struct, frozen=True):
     """The number of the revision in force."""
     uid: int = 0
     """Who wrote what is in force of it; nobody without his rights changes that."""
+    taken_out: list[str] = field(default_factory=list)
+    """What it declares and somebody has deleted since it was accepted."""
     followed: bool = False
     """It was the process config file, which pmond brings in by itself, when it was accepted last."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema.answers import Member, Revision, Set
 from pmon3_schema.profiles import chosen_words
 from pmon3_schema.status import Status
 from pmond.core.case import waits_for_restart
-from pmond.core.health import health_of, sync_of, worst
+from pmond.core.health import PROGRESSING, health_of, sync_of, worst
 from pmond.core.model import CLI, NOTHING_SEEN, Intent
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock
@@ -88,24 +90,38 @@ class SetView:
         """A set as far as this caller may know it."""
         members = [one for one in self._registry.processes.values() if one.owner == name]
         members.sort(key=lambda one: one.id)
-        return self._set_status(name, peer, members, [one.name for one in members if self._is_outdated(one)])
+        outdated = [one.name for one in members if self._is_outdated(one)]
+
+        def settling() -> list[str]:
+            under_way = (one.name for one in members if health_of(self._status(one)) == PROGRESSING)
+            return list(islice(under_way, 1))
+
+        return self._set_status(name, peer, members, outdated, settling)
 
     def _set_status(
-        self, name: str, peer: Principal, members: Sequence[Intent], outdated: Sequence[str]
+        self,
+        name: str,
+        peer: Principal,
+        members: Sequence[Intent],
+        outdated: Sequence[str],
+        settling: Callable[[], Sequence[str]] = tuple,
     ) -> SetStatus:
         record = self._sets.get(name) or self._sets.fresh(name)
         return set_status(
             record if self._may_read(record, peer) else redacted(record),
             self._sets.followed(),
-            [one.name for one in members],
+            [one.name for one in members if not one.deleting],
             outdated,
             self._rollouts.active(name),
+            settling,
         )
 
     async def _json(self, name: str, members: list[Intent], peer: Principal) -> Set:
         known, stands = self._sets.get(name) is not None, await self._standing(name, members, peer)
         record, choice = stands.record, self._sets.choice(name)
         seen = await cooperative_map(members, lambda one: health_of(self._status(one)))
+        settling = [one.name for one, health in zip(members, seen, strict=True) if health == PROGRESSING]
+        stands = replace(stands, settling=lambda: settling)
         return {
             "name": name,
             "sync": _sync(stands, members),
@@ -143,11 +159,13 @@ def _sync(stands: SetStatus, members: Iterable[Intent]) -> str:
         suspended=stands.record.suspended is not None,
         held=any(one.hold is not None and not one.hold.up for one in members),
         outdated=bool(stands.outdated),
+        taken_out=bool(stands.taken_out),
     )
 
 
 def _health(stands: SetStatus, seen: Sequence[str]) -> str:
-    return worst([*seen, "Progressing"] if stands.progressing else seen)
+    found = [*seen, PROGRESSING] if stands.progressing else list(seen)
+    return worst([*found, "Missing"] if stands.taken_out else found)
 
 
 def _member(one: Intent) -> Member:

@@ -72,7 +72,9 @@ def judge_set(one: SetStatus, condition: WaitCondition) -> Verdict:
     said = f": {truth.message}" if truth.message else ""
     # What is wrong with a source stays so until somebody corrects it.
     hopeless = condition.status == "True" and condition.type in ("Accepted", "Synced")
-    hopeless = hopeless and (one.accepted is False or (bool(one.outdated) and not one.progressing))
+    hopeless = hopeless and (
+        one.accepted is False or bool(one.taken_out) or (bool(one.outdated) and not one.progressing)
+    )
     reason = f"{truth.type} is {truth.status}{said}"
     met = truth.status == condition.status
     return Verdict(met=met, failed=hopeless and not met, reason=reason)
