@@ -196,3 +196,19 @@ def test_their_own_logs(shared: Pmond) -> None:
     assert ask_as("nobody", shared, "GET", "/v1/logs/mine", decoded=False) == (200, "hello\n")
     assert ask_as("daemon", shared, "GET", "/v1/logs/mine")[0] == 403
     assert os.stat(shared.row("mine")["log"]).st_uid == pwd.getpwnam("nobody").pw_uid  # noqa: PTH116
+
+
+def test_what_its_user_may_not_execute_is_told_as_a_start_that_failed(pmond: Pmond) -> None:
+    closed = pmond.folder / "closed"
+    closed.mkdir(mode=0o700)
+    program = closed / "program"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+    pmond.declare(
+        {"name": "np", "file": str(program), "user": "nobody", "cwd": "/", "restart": {"policy": "never"}}
+    )
+    why = pmond.until("np", "failed")["reason"]
+    assert "nobody" in why
+    told = {event["reason"]: event["message"] for event in pmond.events("np")}
+    assert told.keys() == {"Started", "StartFailed"}
+    assert told["StartFailed"] == why

@@ -125,3 +125,17 @@ def test_environment_of_a_process(pmond: Pmond) -> None:
     text = pmond.ok("log", "env")
     assert '"A": "1"' in text and '"B": "two words"' in text
     assert "PMON3_READY_FD" not in text
+
+
+def test_a_program_that_goes_to_the_background_is_told_to_stay(pmond: Pmond) -> None:
+    leave = "setsid sleep 1000 & exit 0"
+    pmond.declare(
+        {"name": "daemon", "file": "/bin/sh", "args": ["-c", leave], "restart": {"policy": "on-failure"}}
+    )
+    row = pmond.until("daemon", "completed")
+    assert "run it in the foreground" in row["reason"]
+    (left,) = [event for event in pmond.events("daemon") if event["reason"] == "TreeLeft"]
+    assert "foreground" in left["message"]
+    pmond.kill()
+    pmond.start()
+    assert "run it in the foreground" in pmond.row("daemon")["reason"]

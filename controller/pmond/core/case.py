@@ -17,6 +17,7 @@ from pmond.core.actions import Action
 from pmond.core.model import (
     UNDECLARED,
     Desired,
+    Ending,
     ExitStatus,
     History,
     Hold,
@@ -28,6 +29,12 @@ from pmond.core.model import (
     State,
 )
 
+_DAEMONIZE_WITHIN = 10.0
+"""Seconds: some wait until their daemon is ready."""
+DAEMONIZED = (
+    "its main program ended at once and left others behind, which were ended: run it in the foreground"
+)
+"""What to say of a program that puts itself in the background."""
 _SIGKILL = 9
 
 
@@ -166,7 +173,14 @@ def describe_exit(exit: ExitStatus | None) -> str:
 
 def why_ended(history: History) -> str:
     """Why the last run ended: what pmond stopped it for, or how it ended by itself."""
-    return history.fault or describe_end(history.exit)
+    return history.fault or (DAEMONIZED if history.daemonized else describe_end(history.exit))
+
+
+def has_daemonized(instance: Instance) -> bool:
+    """Whether a run that left others behind did so as programs do that put themselves in the background."""
+    exit, ended_at = instance.exit, instance.ended_at
+    soon = ended_at is not None and ended_at - instance.started_at < _DAEMONIZE_WITHIN
+    return soon and instance.ending is Ending.ITSELF and exit is not None and exit.code == 0
 
 
 def describe_end(exit: ExitStatus | None) -> str:

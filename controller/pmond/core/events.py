@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from pmon3_schema.scalars import signal_name
-from pmond.core.case import changed_files, describe_end, describe_exit
+from pmond.core.case import changed_files, describe_end, describe_exit, has_daemonized
 from pmond.core.model import Ending, History, Instance, Phase, State
 
 
@@ -78,16 +78,18 @@ def events(name: str, before: State, after: State) -> Iterator[ProcessEvent]:
     elif new is not None and old is not None:
         yield from _moved(name, old, new)
         yield from _reread(name, before, after, old, new)
+    elif old is not None and after.history.error:  # its launcher says that it never became the program
+        yield _start_failed(name, after.history)
     elif old is not None:
         yield _ended(name, old, after.history)
     yield from _hooks(name, before.history, after.history)
     if after.history.error and after.history.number != before.history.number:
-        yield ProcessEvent(
-            name,
-            EventType.START_FAILED,
-            after.history.error,
-            {"code": after.history.error_code, "instance": after.history.number},
-        )
+        yield _start_failed(name, after.history)
+
+
+def _start_failed(name: str, history: History) -> ProcessEvent:
+    fields = {"code": history.error_code, "instance": history.number}
+    return ProcessEvent(name, EventType.START_FAILED, history.error, fields)
 
 
 def _hooks(name: str, before: History, after: History) -> Iterator[ProcessEvent]:
@@ -117,7 +119,10 @@ def _moved(name: str, old: Instance, new: Instance) -> Iterator[ProcessEvent]:
     yield from _readiness(name, old, new, fields)
     if new.ended_at is not None and old.ended_at is None:
         yield ProcessEvent(
-            name, EventType.TREE_LEFT, f"{_described(new)}; other processes of it are left", fields
+            name,
+            EventType.TREE_LEFT,
+            f"{_described(new)}; other processes of it are left{_advice(new)}",
+            fields,
         )
     if new.killed_at is not None and old.killed_at != new.killed_at:
         yield ProcessEvent(name, EventType.KILLED, "killed with SIGKILL", fields)
@@ -162,6 +167,14 @@ def _ended(name: str, old: Instance, history: History) -> ProcessEvent:
         fields["out_of_memory"] = True
     message = describe_exit(exit) if asked else describe_end(exit)
     return ProcessEvent(name, EventType.STOPPED if asked else EventType.EXITED, message, fields)
+
+
+def _advice(ended: Instance) -> str:
+    return (
+        " (a program that goes to the background is to run in the foreground)"
+        if has_daemonized(ended)
+        else ""
+    )
 
 
 def _described(ended: Instance) -> str:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
 from pmond.core import backoff, flap, hook_results, hooking, probing, readiness, timing
+from pmond.core.case import has_daemonized
 from pmond.core.facts import (
     Adopted,
     ClockJumped,
@@ -149,11 +150,14 @@ def _tree_empty(state: State, fact: TreeEmpty, spec: ProcessSpec, now: float, po
     instance = state.run(fact.number)
     if instance is None or instance.ended_at is None:
         return state
-    return _gone(state, instance, spec)
+    return _gone(state, instance, spec, left=True)
 
 
-def _gone(state: State, instance: Instance, spec: ProcessSpec) -> State:
-    """Nothing of the instance is left: keep what its run means for the next one."""
+def _gone(state: State, instance: Instance, spec: ProcessSpec, left: bool = False) -> State:
+    """Nothing of the instance is left: keep what its run means for the next one.
+
+    `left`: its main program left others behind.
+    """
     ended_at = instance.ended_at if instance.ended_at is not None else instance.started_at
     ran_for = ended_at - instance.started_at
     history = replace(
@@ -166,6 +170,7 @@ def _gone(state: State, instance: Instance, spec: ProcessSpec) -> State:
         pid=instance.pid,
         ended_at=ended_at,
         ran_for=ran_for,
+        daemonized=left and has_daemonized(instance),
         fault=instance.stop_reason if instance.ending.is_fault else "",
     )
     failed = instance.ending.is_own and backoff.failed(spec, history)

@@ -252,6 +252,8 @@ class History(Struct, frozen=True):
     ending: Ending | None = None
     """How the last instance came to end; None before the first end."""
     exit: ExitStatus | None = None
+    daemonized: bool = False
+    """The last main program ended with success at once and left others: it went to the background."""
     fault: str = ""
     """Why pmond took the last instance for failed and stopped it; empty when it did not."""
     pid: int = 0

@@ -9,12 +9,14 @@ from __future__ import annotations
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.scalars import format_duration
 from pmond.core import backoff
-from pmond.core.case import Case, Decision, Rule, why_ended
+from pmond.core.case import DAEMONIZED, Case, Decision, Rule, why_ended
 from pmond.core.model import Ending, State
 
 
 def completed(case: Case) -> Decision | None:
-    return Decision(Rule.COMPLETED, "ended with success") if is_completed(case.spec, case.state) else None
+    if not is_completed(case.spec, case.state):
+        return None
+    return Decision(Rule.COMPLETED, DAEMONIZED if case.state.history.daemonized else "ended with success")
 
 
 def never(case: Case) -> Decision | None:

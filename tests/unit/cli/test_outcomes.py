@@ -138,7 +138,13 @@ def test_waiting_for_the_end_of_what_is_not_there_is_met(daemon: FakeDaemon, run
     assert run("wait", "web", "--for", "ready").code == 1
 
 
-SET = {"name": "file:/srv/app", "accepted": False, "message": "/srv/app/a.yaml:3:1: wrong", "diagnostics": []}
+SET = {
+    "conditions": [],
+    "name": "file:/srv/app",
+    "accepted": False,
+    "message": "/srv/app/a.yaml:3:1: wrong",
+    "diagnostics": [],
+}
 
 
 def test_a_set_that_is_not_there_is_not_waited_for(daemon: FakeDaemon, run: Run) -> None:

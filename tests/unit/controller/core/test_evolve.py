@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.support.factories import desired, wanted
 
 from pmond.core.actions import Start, Stop
+from pmond.core.case import why_ended
 from pmond.core.decide import decide
 from pmond.core.events import EventType, events
 from pmond.core.evolve import evolve
@@ -198,3 +200,23 @@ def test_what_holds_more_memory_than_it_may_is_replaced_and_that_is_counted_but_
             decide("web", desired(want), {"web": after((9.2, other), state=again)}, 9.2, Policy()).action
             is None
         )
+
+
+def left_behind(code: int, after_seconds: float) -> State:
+    end = Exited("web", 1, ExitStatus(code), tree_left=True)
+    return after((0.0, spawned(1)), (after_seconds, end), (after_seconds + 1, TreeEmpty("web", 1)))
+
+
+@pytest.mark.parametrize(("code", "seconds", "said"), [(0, 0.5, True), (0, 60.0, False), (3, 0.5, False)])
+def test_a_program_that_goes_to_the_background_is_told_to_stay(code: int, seconds: float, said: bool) -> None:
+    history = left_behind(code, seconds).history
+    assert history.daemonized == said
+    assert ("run it in the foreground" in why_ended(history)) == said
+    again = after((70.0, spawned(2)), (71.0, Exited("web", 2, ExitStatus(0))), state=State(None, history))
+    assert not again.history.daemonized, "it says so of the last run alone"
+
+
+def test_a_launcher_that_never_became_the_program_is_told_as_a_start_that_failed() -> None:
+    assert words((0.0, spawned(1)), (0.1, refused(1)), (0.2, spawned(2)), (9.0, crashed(2))) == [
+        EventType.STARTED, EventType.START_FAILED, EventType.STARTED, EventType.EXITED,
+    ]  # fmt: skip
