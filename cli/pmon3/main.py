@@ -7,12 +7,16 @@ reader that went away.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
 from pmon3 import exit_codes, output, quick
 from pmon3.host_variable import HOST
 from pmon3_schema.errors import ErrorCode, PmonError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What was printed is still waiting to be written then, and cannot be."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         _silence_stdout()
         return exit_codes.BROKEN_PIPE
     except OSError as error:
+        if error.errno in _DISK_FULL:
+            _silence_stdout()
         return _fail(_of_the_system(error), words)
     except Exception as error:
         return _fail(_mistake_of_ours(error), words)
@@ -81,6 +87,8 @@ def _of_the_system(error: OSError) -> PmonError:
         why = "cannot use relative paths: the current folder does not exist any more"
         return PmonError(ErrorCode.BAD_REQUEST, why, "cd to another, or write full paths")
     what = f"use {error.filename}" if error.filename else "go on"
+    if error.errno in _DISK_FULL and not error.filename:
+        what = "write what is to be shown"
     return PmonError(ErrorCode.BAD_REQUEST, f"cannot {what}: {(error.strerror or str(error)).lower()}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support import rotation
 from tests.support.pmond import Pmond
-from tests.support.programs import python
+from tests.support.programs import python, sleeper
 from tests.support.waiting import until
 
 from pmond.runtime.files import archives
@@ -92,3 +92,19 @@ def test_what_was_written_beyond_the_total_while_no_pmond_was_there_goes_oldest_
     kept = numbers(log)
     assert kept == list(range(kept[0], kept[-1] + 1))
     assert len(kept) * 10 >= 250_000
+
+
+def test_a_log_that_was_removed_under_its_writer_is_told_with_what_brings_it_back(pmond: Pmond) -> None:
+    pmond.declare(sleeper("web"))
+    pmond.until("web", "running")
+    log = pmond.folder / "logs" / "web.log"
+    log.unlink()
+    done = pmond.run("log", "web")
+    assert done.returncode == 1
+    assert "was removed or moved" in done.stderr and "pmon3 restart web" in done.stderr
+    pmond.ok("restart", "web")
+    assert log.exists()
+    pmond.ok("log", "web")
+    pmond.ok("stop", "web")
+    log.unlink()
+    assert "there is no log yet" in pmond.run("log", "web").stderr

@@ -37,5 +37,7 @@ def test_errors_keep_their_exit_code_where_nobody_can_read_them(daemon: FakeDaem
 
 @pytest.mark.slow
 def test_a_full_disk_is_said(daemon: FakeDaemon) -> None:
-    done = shell(f"{COMMAND} ls > /dev/full")
-    assert done.returncode == 2 and "no space left on device" in done.stderr
+    for words in ("ls", "desc web", "--help"):
+        done = shell(f"{COMMAND} {words} > /dev/full")
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert "no space left on device" in done.stderr
