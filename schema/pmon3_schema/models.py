@@ -63,14 +63,20 @@ def model_of(declared: type[FieldStruct]) -> type[BaseModel]:
     }
     made: type[BaseModel] = create_model(
         title_of(declared),
-        # Frozen: a default that cannot be hashed is copied, deeply, for each value that is read.
         __config__=ConfigDict(frozen=True, extra="forbid", defer_build=True, **declared.reading),  # type: ignore[typeddict-item]
         __doc__=declared.__doc__,
         __module__=declared.__module__,
         **members,
     )
+    # A default that cannot be hashed would be copied, deeply, for each value that is read.
+    setattr(made, "__deepcopy__", _itself)  # noqa: B010
     _classes[made] = declared
     return made
+
+
+def _itself(model: BaseModel, _copied: object = None) -> BaseModel:
+    """It is frozen."""
+    return model
 
 
 @cache
