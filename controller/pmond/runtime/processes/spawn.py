@@ -68,11 +68,19 @@ def _code_of(module: ModuleType) -> tuple[str, CodeType]:
 MODULES = tuple(map(_code_of, (trust, guarded, path_access, log_opening, launcher)))
 """Of the launcher, in the order in which they import each other."""
 _BOOTSTRAP = (
-    "import marshal, sys; modules, orders = marshal.load(open(int(sys.argv[1]), 'rb'))\n"
+    "import marshal, posix, sys\n"
+    "os = sys.modules['os'] = type(sys)('os'); os.__dict__.update(posix.__dict__)\n"
+    "how = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()\n"
+    "os.fsencode = lambda path: path if isinstance(path, bytes) else path.encode(*how)\n"
+    "os.fsdecode = lambda path: path.decode(*how) if isinstance(path, bytes) else path\n"
+    "import posixpath; os.path = posixpath\n"
+    "modules, orders = marshal.load(open(int(sys.argv[1]), 'rb'))\n"
     "for name, code in modules: sys.modules[name] = module = type(sys)(name); exec(code, module.__dict__)\n"
     "module.launch(orders, int(sys.argv[2]))"
 )
-"""marshal, not JSON: it is built in, takes bytes and code, and writer and reader are the same Python."""
+"""marshal, not JSON: it is built in, takes bytes and code, and writer and reader are the same Python. What
+`os` adds to `posix` takes a tenth of the start-up to load, and the launcher needs four functions of it.
+"""
 _LAUNCHER_DESCRIPTORS = (3, 4)
 """Its orders, and its end of the pipe for reports."""
 _ABOVE_THOSE = 10
