@@ -66,6 +66,8 @@ OPTIONS: dict[str, dict[str, str]] = {
         "--remove-orphans": "it stops all there is",
     },
     "apply": {
+        "-k": "--profile NAME chooses what is different in production, say",
+        "--kustomize": "--profile NAME chooses what is different in production, say",
         "-y": "nothing asks: leave it out", "--yes": "nothing asks: leave it out",
         "--auto-approve": "nothing asks: leave it out", "-R": "-f FOLDER takes the files of a folder",
         "--recursive": "-f FOLDER takes the files of a folder",
@@ -118,6 +120,8 @@ def _of_name(word: str) -> str:
     group = re.fullmatch(r"([^*?\[\]/]+):\*", word)
     if group:
         return f"-g {group[1]} means all of a group"
+    if word.endswith((".yaml", ".yml", ".toml", ".json")) and Path(word).is_file():
+        return "processes go by name; pmon3 apply -f FILE --prune deletes what FILE no longer declares"
     looks_like_a_program = "/" in word or word.endswith((".js", ".py", ".sh"))
     if looks_like_a_program and Path(word).is_file():
         return f"pmon3 exec {word} starts what is not there yet"

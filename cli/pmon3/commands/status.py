@@ -44,6 +44,13 @@ def show(client: Client, names: Sequence[str], shape: options.OutputFormat, chec
     return exit_codes.DONE if fine else exit_codes.NEGATIVE
 
 
+def _instead(client: Client, name: str) -> str:
+    """Whoever comes from another tool asks for the status of a process."""
+    if any(one["name"] == name for one in client.get("/v1/processes")):
+        return f"it is a process: pmon3 desc {name} says how it is"
+    return "pmon3 status lists them"
+
+
 def _is_wrong(one: dict[str, Any]) -> bool:
     return one["sync"] == "OutOfSync" or one["health"] in _NOT_WELL
 
@@ -54,6 +61,7 @@ def chosen_sets(client: Client, names: Sequence[str]) -> list[dict[str, Any]]:
     chosen = [options.set_reference(name) for name in names]
     for name in chosen:
         if not any(one["name"] == name for one in sets):
-            hint = "pmon3 status lists them"
-            raise PmonError(ErrorCode.NOT_FOUND, f"cannot find set {name!r}: there is none", hint)
+            raise PmonError(
+                ErrorCode.NOT_FOUND, f"cannot find set {name!r}: there is none", _instead(client, name)
+            )
     return [one for one in sets if one["name"] in chosen or not chosen]

@@ -118,6 +118,21 @@ def test_a_program_that_is_not_there_yet(
     assert "(pmon3 exec app.js starts what is not there yet)" in run("start", "app.js").err
 
 
+def test_a_manifest_is_no_name_of_a_process(
+    daemon: FakeDaemon, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del daemon.answers["POST", "/v1/actions/delete"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app.yaml").touch()
+    assert "processes go by name; pmon3 apply -f FILE --prune" in run("delete", "-f", "app.yaml").err
+
+
+def test_the_status_of_a_process_is_its_description(daemon: FakeDaemon, run: Run) -> None:
+    ran = run("status", "web")
+    assert ran.code == 1 and "(it is a process: pmon3 desc web says how it is)" in ran.err
+    assert "(pmon3 status lists them)" in run("status", "nope").err
+
+
 def test_spellings_of_the_version(run: Run) -> None:
     assert run("-V").out == run("-v").out == run("--version").out != ""
 
