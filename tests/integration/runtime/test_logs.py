@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.base.path_access import PathAccess
-from pmond.runtime.files import log_files
+from pmond.runtime.files import log_files, logs
 from pmond.runtime.files.log_files import LineRange, LogFile, parse_lines
 from pmond.runtime.files.log_follow import follow
 from pmond.runtime.files.logs import read, read_all, rotated
@@ -103,6 +103,14 @@ def test_all_reads_rotated_files_oldest_first(tmp_path: Path) -> None:
     (tmp_path / "web.logger.log").write_bytes(b"another process\n")
     (tmp_path / "web.log.swp").write_bytes(b"an editor\n")
     assert b"".join(read_all(LogFile(path))) == b"oldest\nolder\nold\nnewer\nnewest\n"
+
+
+def test_of_files_without_number_beside_a_log_so_many_are_looked_at(tmp_path: Path) -> None:
+    """Whoever owns the folder can make as many as he likes, and each has to be opened."""
+    (tmp_path / "web.log").write_bytes(b"now\n")
+    for number in range(logs.MOST_ROTATED + 5):
+        (tmp_path / f"web.log.{number}").write_bytes(b"then\n")
+    assert b"".join(read_all(LogFile(tmp_path / "web.log"))).count(b"then") == logs.MOST_ROTATED
 
 
 def test_rotated_at_the_same_time_higher_numbers_are_older(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ MOST_SEARCHED = 16 * 1024 * 1024
 """Bytes that are looked through for the beginning of a line: nobody else gets an answer meanwhile."""
 _MOST_UNPACKED = 4 * 1024 * 1024
 """The same of an archive that has to be unpacked."""
+MOST_ROTATED = 1_000
+"""Files beside a log that are looked at: each is opened to see when it was changed."""
 _UNKNOWN_COMPRESSION = {".zst", ".lz4", ".Z", ".zip"}
 
 
@@ -148,7 +150,9 @@ def rotated(log: LogFile) -> list[str]:
     begins = re.compile(re.escape(name) + r"[.-].*\d")
     try:
         names = log.names()
-        others = [file for file in names if begins.match(file) and not is_ours(file, name)]
+        others = sorted(file for file in names if begins.match(file) and not is_ours(file, name))[
+            :MOST_ROTATED
+        ]
         found = sorted((changed, -_rotation(file, name), file) for file, changed in log.changed(others))
     except FileNotFoundError:
         return []
