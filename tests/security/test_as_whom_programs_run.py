@@ -76,7 +76,7 @@ def test_an_empty_user_is_the_caller(people: Machine, verb: str, user: str) -> N
 def test_programs_of_others_get_nothing_of_pmonds_environment(people: Machine) -> None:
     """H2: what root's pmond was started with could be read by any program that it ran."""
     machines = {"PATH", "LANG", "TZ"}
-    own = {"HOME", "USER", "LOGNAME", "SHELL", "PMON3_INSTANCE"}
+    own = {"HOME", "USER", "LOGNAME", "SHELL", "PMON3_INSTANCE", "PMON3_REVISION"}
     for name in ("hers", "site"):
         pid = people.pmond.row(name)["pid"]
         variables = Path(f"/proc/{pid}/environ").read_bytes().decode().rstrip("\0").split("\0")

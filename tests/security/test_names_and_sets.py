@@ -220,6 +220,7 @@ def test_what_goes_back_into_force_runs_as_who_said_it(people: Machine, by_hand:
     assert people.by(ALICE).apply(hers(people), sleeper("evil"), set="prod").status == 200
     pmond.until("evil", "running", user="alice")
     assert people.by(ALICE).apply(hers(people), sleeper("evil", args=["999"]), set="prod").status == 200
+    until(lambda: "RolloutEnded" in pmond.reasons(), "it to be the last that was rolled out whole")
     file = pmond.folder / "prod.json"
     if by_hand:
         file.write_text(json.dumps({"processes": [sleeper("good")]}))
