@@ -156,6 +156,11 @@ class ResponseStream:
     def fileno(self) -> int:
         return self._connection.fileno()
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether `receive` has an answer although nothing more has come: it came with the head."""
+        return bool(self._first) or self._parser.complete
+
     def receive(self) -> bytes | None:
         """What is there now, perhaps empty; None at the end of the body. Raises PmonError."""
         if self._first:

@@ -41,10 +41,13 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
     "log": (
         ("pmon3 log web -n 100", "the last 100 lines"),
         ("pmon3 log web --all | less -R", "all of it, rotated files first"),
+        ("pmon3 log '*' --since 10m --grep error -i", "what went wrong lately, wherever"),
+        ("pmon3 log web --run last --timestamps", "what its last run has written, and when"),
     ),
     "logf": (
         ("pmon3 logf web worker", "several at once, with their names in front"),
         ("pmon3 logf -g front -n 0", "only what is new, of a group"),
+        ("pmon3 logf web --both --json", "standard output and standard error, for programs"),
     ),
     "signal": (
         ("pmon3 signal web USR1", "to its main program"),

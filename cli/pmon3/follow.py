@@ -65,7 +65,7 @@ def _forward_all(
     with selectors.DefaultSelector() as selector:
         for name, stream in streams.items():
             log = Prefixed(labels[name])
-            if _forward(stream, log, screen):
+            if not stream.is_ahead or _forward(stream, log, screen):
                 selector.register(stream, selectors.EVENT_READ, log)
         while selector.get_map():
             for key, _ in selector.select():

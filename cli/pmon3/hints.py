@@ -13,21 +13,14 @@ from pathlib import Path
 from pmon3.verbs import VERB_OF
 from pmon3_schema.errors import ErrorCode, PmonError
 
-_NO_TIMES = (
-    "lines of a log have no times; pmon3 events NAME has them, and pipes: pmon3 log NAME --all | grep WORD"
-)
 _NO_REPLICAS = "a process has no replicas yet: declare each under its own name"
 _JSON = "-o json prints JSON"
 
 OPTIONS: dict[str, dict[str, str]] = {
-    "log": {
-        "-f": "pmon3 logf follows", "--follow": "pmon3 logf follows", "--tail": "-n K says how many lines",
-        "-t": _NO_TIMES, "--timestamps": _NO_TIMES, "--since": _NO_TIMES, "--until": _NO_TIMES,
-        "--grep": "pipe it: pmon3 log NAME --all | grep WORD",
-    },
+    "log": {"--tail": "-n K says how many lines", "-o": "--json prints JSON, one object a line"},
     "logf": {
         "-f": "it follows anyway", "--follow": "it follows anyway", "--tail": "-n K says how many lines",
-        "-t": _NO_TIMES, "--timestamps": _NO_TIMES, "--since": _NO_TIMES,
+        "-o": "--json prints JSON, one object a line",
     },
     "ls": {
         "-q": "-o name prints names alone, and pmon3 pid process ids", "-a": "it lists all anyway",

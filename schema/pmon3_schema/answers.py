@@ -48,6 +48,30 @@ class Event(TypedDict):
     fields: dict[str, Any]
 
 
+class LogMark(TypedDict):
+    """A log ended at this position at that time: what stands before it was written by then."""
+
+    position: int
+    time: str
+
+
+class RunBegin(TypedDict):
+    """What a run of a process has written begins at this position."""
+
+    name: str
+    number: int
+    position: int
+
+
+class LogTimes(TypedDict):
+    """What is known of when a log was written. Positions count all bytes ever written, rotated ones too."""
+
+    name: str
+    path: str
+    marks: list[LogMark]
+    runs: list[RunBegin]
+
+
 class InstanceStatus(TypedDict):
     """The run of a process that is under way. `adopted`: a pmond that started later took it over."""
 

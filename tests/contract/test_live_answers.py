@@ -181,6 +181,8 @@ def history(asked: ComparedPmond) -> None:
     asked.ask(200, "GET", "/v1/graph?process_config_only=0")
     asked.ask(400, "GET", "/v1/graph?all=1")
     asked.ask(404, "GET", "/v1/logs/nope")
+    assert asked.ask(200, "GET", "/v1/logs/web/times")["name"] == "web"
+    asked.ask(404, "GET", "/v1/logs/nope/times")
 
 
 def groups(asked: ComparedPmond) -> None:

@@ -148,6 +148,7 @@ REQUESTS: dict[str, Build] = {
     "resume": post("control set", "/v1/resume", of_set),
     "rollback": post("declare", "/v1/rollback", of_set),
     "logs": get("see secrets", "/v1/logs/{t.process}"),
+    "times": get("see secrets", "/v1/logs/{t.process}/times"),
     "events": get("see", "/v1/events?limit=100&ref={t.process}", absent="done"),
     "runs": get("see", "/v1/runs?ref={t.process}"),
     "graph": get("see", "/v1/graph", absent="done"),

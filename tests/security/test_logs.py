@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,21 @@ def test_an_own_log_goes_on_however_closed_the_folder_of_logs_is(pmond: Pmond, c
     assert victim.read_text() == ""
 
 
+def test_how_long_a_file_of_root_is_and_when_it_was_changed_is_not_told(
+    pmond: Pmond, alice: Path, roots: Path
+) -> None:
+    """pmond looks at the sizes of logs by their names, as a link leads it."""
+    submit(pmond, "mine", **TALKS, log=str(alice / "log"))
+    pmond.until("mine", "running")
+    status, before = ask_as("nobody", pmond, "GET", "/v1/logs/mine/times")
+    assert status == 200 and '"position": 5' in json.dumps(before)
+    folder(roots / "closed", 0, mode=0o700)
+    swap(alice / "log", file(roots / "closed" / "secret", 0))
+    for _ in range(2):
+        status, after = ask_as("nobody", pmond, "GET", "/v1/logs/mine/times")
+        assert status in (403, 422), after
+
+
 @pytest.mark.parametrize("kind", ["fifo", "device"])
 def test_what_is_no_file_is_not_opened_to_see_what_it_is(
     pmond: Pmond, alice: Path, roots: Path, kind: str
@@ -215,7 +231,8 @@ def test_what_is_no_file_is_not_opened_to_see_what_it_is(
     for name in ("spy", "roots"):
         pmond.run("log", name)
         pmond.run("log", "-a", name)
-        answers = [ask_as("nobody", pmond, "GET", f"/v1/logs/{name}{part}") for part in ("", "?all=1")]
+        parts = ("", "?all=1", "/times")
+        answers = [ask_as("nobody", pmond, "GET", f"/v1/logs/{name}{part}") for part in parts]
         assert all(status in (403, 422) for status, _ in answers), answers
     pmond.run("reconcile")
     said = pmond.journal_file.read_text() + str(pmond.rows())

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from pmon3 import follow, options, output
-from pmon3.address import connect
-from pmon3.client import path_segment
-from pmon3.commands.log import Lines, Raw, show
-from pmon3.names import resolve
+from pmon3 import options
+from pmon3.commands import log
 
 
 def command(
     references: options.References = None,
     groups: options.Groups = None,
     labels: options.Labels = None,
-    lines: Lines = "10",
-    raw: Raw = False,
+    lines: log.Lines = None,
+    since: log.Since = "",
+    until: log.Until = "",
+    grep: log.Grep = None,
+    ignore_case: log.IgnoreCase = False,
+    invert: log.Invert = False,
+    stderr: log.Stderr = False,
+    both: log.Both = False,
+    run: log.Run = "",
+    as_json: log.Json = False,
+    timestamps: log.Timestamps = False,
+    raw: log.Raw = False,
 ) -> None:
     """Follow what processes write, until Ctrl-C.
 
-    On a terminal, what they write can paint and do nothing else, as with log.
+    The same as log --follow: the lines that log would show come first. On a terminal, what they write can
+    paint and do nothing else.
     """
-    client = connect()
-    names = resolve(client, options.selection(references, groups, labels))
-    query = [("lines", lines), ("follow", "1"), ("all", "0")]
-    streams = {name: client.stream(f"/v1/logs/{path_segment(name)}", query) for name in names}
-    if len(streams) == 1:
-        show(streams[names[0]], raw)
-        return
-    follow.interleave(streams, output.coloured(), raw)
+    log.command(
+        references, groups, labels, lines, since=since, until=until, grep=grep, ignore_case=ignore_case,
+        invert=invert, stderr=stderr, both=both, run=run, as_json=as_json, timestamps=timestamps,
+        goes_on=True, raw=raw,
+    )  # fmt: skip

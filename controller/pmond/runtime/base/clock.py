@@ -53,5 +53,13 @@ def wall_after(seconds: float) -> str:
         return _text((datetime.min if seconds < 0 else datetime.max).replace(tzinfo=UTC))
 
 
+def wall_at(seconds: float) -> str:
+    """The time of day so many seconds after the beginning of 1970, as `wall` writes it."""
+    try:
+        return _text(datetime.fromtimestamp(seconds, UTC))
+    except (OverflowError, ValueError, OSError):
+        return _text(datetime.min.replace(tzinfo=UTC))
+
+
 def _text(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from msgspec import Struct
 
@@ -34,19 +34,23 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 class LineRange(Struct, frozen=True):
-    """Which part of a log: the `last` lines, or those from number `first` on (from 1)."""
+    """Which part of a log: the `last` lines, those from number `first` on (from 1), or from a position on."""
 
     last: int | None = None
     first: int = 1
+    position: int | None = None
+    """A byte, counted as `log_position` does; what was removed of it meanwhile is left out."""
 
 
 def parse_lines(text: str) -> LineRange:
-    """``10``: the last ten lines; ``+5``: from line five on; ``all``: everything.
+    """``10``: the last ten lines; ``+5``: from line five on; ``@700``: from that byte on; ``all``: all.
 
     Raises PmonError (bad_request) for anything else.
     """
     if text == "all":
         return LineRange()
+    if re.fullmatch(r"@[0-9]{1,18}", text):
+        return LineRange(position=int(text[1:]))
     if re.fullmatch(r"\+?[0-9]{1,18}", text):
         return LineRange(first=max(1, int(text))) if text.startswith("+") else LineRange(last=int(text))
     raise PmonError(
@@ -54,6 +58,14 @@ def parse_lines(text: str) -> LineRange:
         f"cannot read {text!r} as a number of lines",
         "write 10, +5 (from line 5) or all",
     )
+
+
+class LogPiece(NamedTuple):
+    """Some bytes of a log, and where they are in it."""
+
+    position: int | None
+    """That of the first byte; None: of a file that somebody else has rotated, which is not counted."""
+    data: bytes
 
 
 class LogFile(Struct, frozen=True):

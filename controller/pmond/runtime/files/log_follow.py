@@ -10,15 +10,16 @@ rotation moves is no change: the place in the log stays (`log_position`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import IO
 
 from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import inotify
-from pmond.runtime.files.log_files import LineRange, LogFile, unreadable
+from pmond.runtime.files.log_files import LineRange, LogFile, LogPiece, unreadable
 from pmond.runtime.files.log_position import LogPosition, Moved
 from pmond.runtime.files.logs import go_to
 from pmond.runtime.files.watch_paths import places
@@ -29,18 +30,25 @@ _MARK = 64
 """Bytes before the position that must still be there: else the file was cut and has grown again."""
 
 
-async def follow(log: LogFile, lines: LineRange) -> AsyncIterator[bytes]:
+async def follow(log: LogFile, lines: LineRange) -> AsyncGenerator[bytes, None]:
     """These lines of the log, then all that is added, in chunks, for ever; close the iterator to end.
 
     A file that does not exist yet is waited for. Raises PmonError when it may not be read, or
     when the system has no more inotify watches.
     """
+    async with contextlib.aclosing(follow_pieces(log, lines)) as pieces:
+        async for piece in pieces:
+            yield piece.data
+
+
+async def follow_pieces(log: LogFile, lines: LineRange) -> AsyncGenerator[LogPiece, None]:
+    """The same, each chunk with its place in the file that it is from."""
     follower = _Follower(log, lines)
     try:
         while True:
             follower.changed.clear()
-            for chunk in follower.look():
-                yield chunk
+            for piece in follower.look():
+                yield piece
             await follower.changed.wait()
     except OSError as error:
         raise unreadable(log.path, error) from error
@@ -59,7 +67,7 @@ class _OpenFile:
         go_to(self.place, lines)
         self._mark = self._before(_MARK) or b""
 
-    def read(self) -> Iterator[bytes]:
+    def read(self) -> Iterator[LogPiece]:
         """What was added since, from the beginning when the file was cut by somebody else."""
         before = self._before(len(self._mark))
         if before is None or not self._mark.endswith(before):
@@ -69,7 +77,7 @@ class _OpenFile:
             before = self._mark if self.place.position == at + len(chunk) else b""
             self._mark = (before + chunk)[-_MARK:]
             at = self.place.position
-            yield chunk
+            yield LogPiece(at - len(chunk), chunk)
 
     def _before(self, size: int) -> bytes | None:
         """So many bytes before the place, as far as they are in the log; None: it is shorter than that."""
@@ -99,7 +107,7 @@ class _Follower:
             self.close()
             raise
 
-    def look(self) -> Iterator[bytes]:
+    def look(self) -> Iterator[LogPiece]:
         """Everything that can be read now."""
         while True:
             for file in self._files:

@@ -17,7 +17,7 @@ from typing import IO
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.files import log_files
 from pmond.runtime.files.archives import among, is_ours
-from pmond.runtime.files.log_files import DAMAGED, LineRange, LogFile, unpacked, unreadable
+from pmond.runtime.files.log_files import DAMAGED, LineRange, LogFile, LogPiece, unpacked, unreadable
 from pmond.runtime.files.log_position import LogPosition, Moved, Stretch
 
 MOST_SEARCHED = 16 * 1024 * 1024
@@ -34,13 +34,38 @@ def read(log: LogFile, lines: LineRange) -> Iterator[bytes]:
 
     Raises PmonError "cannot read PATH: why", not_found when there is no file.
     """
+    return (piece.data for piece in pieces(log, lines))
+
+
+def pieces(log: LogFile, lines: LineRange) -> Iterator[LogPiece]:
+    """The same, each chunk with its place."""
     try:
         with log.open() as file:
             place = LogPosition(log, file)
             end = go_to(place, lines)
-            yield from place.ahead(end)
+            yield from _placed(place, end)
     except OSError as error:
         raise unreadable(log.path, error) from error
+
+
+def all_pieces(log: LogFile) -> Iterator[LogPiece]:
+    """What there is of a log, oldest first, with the place of what pmond has rotated, and of the log itself.
+
+    Archives that cannot be read are passed over. Raises PmonError as `read_all` does.
+    """
+    others = [name for name in rotated(log) if not is_ours(name, log.path.name)]
+    for name in others:
+        for chunk in _told(_opened(log, name), name):
+            yield LogPiece(None, chunk)
+    try:
+        yield from pieces(log, LineRange(position=0))
+    except PmonError as error:
+        if error.code is not ErrorCode.NOT_FOUND or not others:
+            raise
+
+
+def _placed(place: LogPosition, end: int) -> Iterator[LogPiece]:
+    return (LogPiece(place.position - len(chunk), chunk) for chunk in place.ahead(end))
 
 
 def read_all(log: LogFile) -> Iterator[bytes]:
@@ -63,7 +88,7 @@ def read_all(log: LogFile) -> Iterator[bytes]:
         raise unreadable(log.path, error) from error
     with file:
         place = LogPosition(log, file)
-        end = _end(place)
+        end = end_of(place)
         for name in rotated(log):
             if not is_ours(name, log.path.name):
                 yield from _told(_opened(log, name), name)
@@ -94,7 +119,9 @@ def go_to(place: LogPosition, lines: LineRange) -> int:
     while True:
         try:
             end = place.log_ends()
-            if lines.last is not None:
+            if lines.position is not None:
+                place.position = min(lines.position, end)
+            elif lines.last is not None:
                 place.position = _start_of_last(place, lines.last, end)
             else:
                 place.position = _start_of_line(place, lines.first, end)
@@ -103,7 +130,7 @@ def go_to(place: LogPosition, lines: LineRange) -> int:
             place.look()
 
 
-def _end(place: LogPosition) -> int:
+def end_of(place: LogPosition) -> int:
     """Where the log ends, as seen together with the archives that the place knows."""
     while True:
         try:

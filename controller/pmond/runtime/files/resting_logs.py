@@ -21,15 +21,21 @@ class RestingLogs:
     def rest(self, path: str, log: int, size: int) -> bool:
         """Watch an open log that had this size a moment ago; False where that cannot be done."""
         try:
-            if self._inotify is None:
-                self._inotify = inotify.Inotify()
-                asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._readable)
-            watch = self._inotify.add(f"/proc/self/fd/{log}", inotify.MODIFY | inotify.ONESHOT)
+            watch = self._opened().add(f"/proc/self/fd/{log}", inotify.MODIFY | inotify.ONESHOT)
         except OSError:
             return False
         self._paths[watch] = path
         # What was written before the watch was there is told by nobody else.
         return os.fstat(log).st_size == size
+
+    def rest_by_name(self, path: str) -> bool:
+        """Watch a log whatever the path leads to; for who only wants to know that something happens there."""
+        try:
+            watch = self._opened().add(path, inotify.MODIFY | inotify.ONESHOT)
+        except OSError:
+            return False
+        self._paths[watch] = path
+        return True
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -38,6 +44,12 @@ class RestingLogs:
             self._inotify.close()
             self._inotify = None
         self._paths.clear()
+
+    def _opened(self) -> inotify.Inotify:
+        if self._inotify is None:
+            self._inotify = inotify.Inotify()
+            asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._readable)
+        return self._inotify
 
     def _readable(self) -> None:
         assert self._inotify is not None

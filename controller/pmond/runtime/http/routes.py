@@ -47,11 +47,13 @@ _HISTORY = (
     Parameter("limit", "the newest so many", "number", "20"),
 )
 _FORMAT = Parameter("format", "openmetrics, or prometheus for what knows only that", "text", "openmetrics")
+_STDERR = Parameter("stderr", "the separate file of standard error", "flag", "0")
 _LOG = (
-    Parameter("lines", "that many last lines; +K: from line K on", "text", "10"),
+    Parameter("lines", "that many last lines; +K: from line K on; @P: from position P on", "text", "10"),
     _FOLLOW,
     Parameter("all", "rotated files too, oldest first", "flag", "0"),
-    Parameter("stderr", "the separate file of standard error", "flag", "0"),
+    _STDERR,
+    Parameter("positions", "in frames: a line POSITION LENGTH, then so many bytes", "flag", "0"),
 )
 _EVENTS = (
     _REF,
@@ -112,6 +114,8 @@ ROUTES: tuple[Route, ...] = (
          "Go back to an earlier revision of a set", CONTROL),
     # What has happened, and how things hang together.
     get("/v1/logs/{ref}", LogResource.logs, Stream, "The log of one process, as text", CONTROL, *_LOG),
+    get("/v1/logs/{ref}/times", LogResource.times, answers.LogTimes,
+        "When a log was how long, and where runs begin in it", CONTROL, _STDERR),
     get("/v1/events", EventResource.events, list[answers.Event],
         "The history, oldest first; followed as server-sent events", READ, *_EVENTS),
     get("/v1/runs", RunResource.runs, list[ProcessRun],

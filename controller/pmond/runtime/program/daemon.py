@@ -94,6 +94,7 @@ class Daemon:
         self._resync.stop()
         parts.loop.pause()
         parts.loop.save()
+        parts.timekeeper.close()
         parts.event_handlers.close()
         self._watcher.close()
         parts.watched_files.close()
@@ -241,6 +242,7 @@ class Daemon:
         self._resync.start()
         asyncio.get_running_loop().call_later(preload.AFTER, preload.begin)
         parts.log_rotator.schedule_check(0.0)
+        parts.timekeeper.follow(parts.registry.processes)
 
     def _watch(self) -> None:
         self._watcher = Watcher(self._files_changed, on_fallback=self._watching_fell_back)

@@ -88,7 +88,7 @@ def _resources(
             services.look_again,
         ),
         SetResource(set_view, ownership, sources, parts.rollbacks, visibility),
-        LogResource(registry, logs, lambda name: parts.instances.get(name) is not None),
+        LogResource(registry, logs, parts.timekeeper, lambda name: parts.instances.get(name) is not None),
         EventResource(registry, store, bus, visibility),
         RunResource(registry, loop, parts.runs),
         GraphResource(registry, sources),

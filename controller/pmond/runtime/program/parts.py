@@ -33,6 +33,8 @@ from pmond.runtime.observers.memory_limits import MemoryLimits
 from pmond.runtime.observers.process_json import Describer
 from pmond.runtime.observers.recorder import Recorder
 from pmond.runtime.observers.rotated_logs import RotatedLogs
+from pmond.runtime.observers.timed_logs import TimedLogs
+from pmond.runtime.observers.timekeeper import Timekeeper
 from pmond.runtime.observers.tuning import Tuner
 from pmond.runtime.observers.watched_files import WatchedFiles
 from pmond.runtime.processes import cgroups
@@ -154,12 +156,13 @@ class Parts:
         forgetter = Forgetter(folder.store, registry, loop, self.change_times, self.runs, self.bus)
         keeper = HolderGuard(folder.exit_status_holder, instances)
 
+        self.timekeeper = Timekeeper(TimedLogs(registry, publisher), folder.log_times, journal)
         left_logs = LeftLogs(registry, publisher, self.recorder.announce)
-        self.executors = (left_logs, self.performer, self.scheduler, forgetter)
+        self.executors = (left_logs, self.timekeeper, self.performer, self.scheduler, forgetter)
         # What happened is saved, and told, before anything follows from it.
         self.turn_observers = (
             self.recorder, self.tuner, self.watched_files, self.event_handlers, self.exit_on,
-            self.log_rotator, self.memory_limits,
+            self.log_rotator, self.memory_limits, self.timekeeper,
         )  # fmt: skip
         # The performer comes last: what nobody else knows is a process.
         self.exit_listeners = (

@@ -14,6 +14,7 @@ from pmond.runtime.files.folders import ensure_folder, owner_of
 from pmond.runtime.intent.stored_specs import with_users
 from pmond.runtime.processes.exit_status_holder import ExitStatusHolder
 from pmond.runtime.processes.seal import Seal
+from pmond.runtime.state.log_times_file import LogTimesFile
 from pmond.runtime.state.seal_key import keep_key
 from pmond.runtime.state.starts import Starts
 from pmond.runtime.state.state_file import FileAccess
@@ -40,6 +41,7 @@ class StateFolder:
         self.store.keep_uuid()
         self.seal = Seal(keep_key(self.path))
         self.starts = Starts(self.path)
+        self.log_times = LogTimesFile(self.path)
         self.exit_status_holder = ExitStatusHolder(self.path, journal)
         for notice in self.store.notices:
             journal.warn("state.notice", message=notice)

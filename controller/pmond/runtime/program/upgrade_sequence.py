@@ -84,6 +84,7 @@ class UpgradeSequence:
             for _ in range(3):
                 await asyncio.sleep(0)
             parts.loop.save()
+            parts.timekeeper.save()
             if not self._shutdown_sequence.begun:
                 notify = parts.notify_socket.fileno()
                 self._upgrade.become(self._server.fileno(), self._lock, notify, self._open_files)
