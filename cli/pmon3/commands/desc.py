@@ -36,14 +36,25 @@ def command(
 def _tables(client: Client, processes: list[dict[str, Any]], style: Style) -> str:
     now = time.time()
     return "".join(
-        property_table(properties(process, _last_lines(client, process), now), style) for process in processes
+        property_table(
+            [*properties(process, _last_lines(client, process), now), *_of_stderr(client, process)], style
+        )
+        for process in processes
     )
 
 
-def _last_lines(client: Client, process: dict[str, Any]) -> list[str]:
+def _of_stderr(client: Client, process: dict[str, Any]) -> list[tuple[str, str]]:
+    """The end of the separate file of standard error, where there is one."""
+    if not process.get("spec", {}).get("stderr_log"):
+        return []
+    return [("stderr line", line) for line in _last_lines(client, process, ("stderr", "1"))]
+
+
+def _last_lines(client: Client, process: dict[str, Any], *more: tuple[str, str]) -> list[str]:
     """The end of its log, where there is one that this caller may read."""
+    query = [("lines", str(_LOG_LINES)), *more]
     try:
-        stream = client.stream(f"/v1/logs/{path_segment(process['name'])}", [("lines", str(_LOG_LINES))])
+        stream = client.stream(f"/v1/logs/{path_segment(process['name'])}", query)
         return b"".join(stream).decode("utf-8", "backslashreplace").splitlines()
     except PmonError:
         return []
