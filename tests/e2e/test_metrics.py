@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,8 @@ Labels = frozenset[tuple[str, str]]
 NAMES = {
     "pmon3_process_info", "pmon3_process_up", "pmon3_process_ready", "pmon3_process_status",
     "pmon3_process_restarts_total", "pmon3_process_cpu_seconds_total", "pmon3_process_memory_bytes",
-    "pmon3_process_start_time_seconds", "pmon3_process_last_exit_code", "pmon3_probe_failures_total",
+    "pmon3_process_start_time_seconds", "pmon3_process_last_exit_code",
+    "pmon3_process_next_run_time_seconds", "pmon3_probe_failures_total",
     "pmon3_set_synced", "pmon3_set_healthy", "pmond_turn_seconds_bucket", "pmond_turn_seconds_sum",
     "pmond_turn_seconds_count", "pmond_open_files",
 }  # fmt: skip
@@ -60,6 +62,7 @@ def test_every_kind_of_process_and_set_is_told(pmond: Pmond) -> None:
         {**shell, "name": "wrong", "args": ["-c", "exit 3"]},
         {**shell, "name": "killed", "args": ["-c", "kill -KILL $$"]},
         {"name": "never", "file": "/bin/true", "autostart": False},
+        {"name": "nightly", "file": "/bin/true", "schedule": {"every": "1h"}},
     )  # fmt: skip
     for name in ("wrong", "killed"):
         pmond.until(name, "failed")
@@ -87,6 +90,8 @@ def test_every_kind_of_process_and_set_is_told(pmond: Pmond) -> None:
         assert found.of(f"pmon3_process_{metric}", name="never") is None
     assert found.of("pmon3_probe_failures_total", name="web", probe="ready") is None
     assert (found.of("pmon3_set_synced", set=owner), found.of("pmon3_set_healthy", set=owner)) == (1, 0)
+    assert 0 < (found.of("pmon3_process_next_run_time_seconds", name="nightly") or 0) - time.time() <= 3600
+    assert found.of("pmon3_process_next_run_time_seconds", name="web") is None
     assert (found.of("pmond_open_files") or 0) > 5
     assert (found.of("pmond_turn_seconds_count") or 0) > 1
 

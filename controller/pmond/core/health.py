@@ -17,6 +17,7 @@ PROGRESSING = "Progressing"
 _OF_STATUS = {
     Status.RUNNING: "Healthy",
     Status.COMPLETED: "Healthy",
+    Status.SCHEDULED: "Healthy",
     Status.STOPPED: "Suspended",
     Status.QUEUED: "Progressing",
     Status.INIT: "Progressing",

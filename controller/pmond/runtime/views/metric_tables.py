@@ -31,6 +31,8 @@ class ProcessFacts(Struct, frozen=True):
     started_at: float | None
     """Seconds since 1970."""
     exit_code: int | None
+    next_run_at: float | None
+    """The same as `started_at`."""
     probe_failures: Mapping[str, Number]
 
 
@@ -70,6 +72,10 @@ PROCESS_METRICS: tuple[Metric[ProcessFacts], ...] = (
     Metric(
         "pmon3_process_last_exit_code", Kind.GAUGE, "How its last run ended; 128 and the number of a signal.",
         lambda one: one.exit_code,
+    ),
+    Metric(
+        "pmon3_process_next_run_time_seconds", Kind.GAUGE, "When its schedule starts it next, since 1970.",
+        lambda one: one.next_run_at, "seconds",
     ),
     Metric(
         "pmon3_probe_failures", Kind.COUNTER, "Failed tries of each probe in the present run.",

@@ -44,7 +44,7 @@ from pmond.runtime.views.metric_tables import (
     DaemonFacts,
     ProcessFacts,
 )
-from pmond.runtime.views.publishing import Publisher
+from pmond.runtime.views.publishing import Publisher, next_run
 from pmond.runtime.views.reporting import reported
 from pmond.runtime.views.set_view import SetView
 from pmond.runtime.views.spent_time import SpentTimes
@@ -113,6 +113,7 @@ class MetricsView:
     def _facts_of(self, one: Intent, number: int, usage: Usage | None) -> ProcessFacts:
         """`usage` is that of the run of this number, which may have been replaced meanwhile."""
         state = self._loop.observed.get(one.name, NOTHING_SEEN)
+        next_run_at = next_run(one, state)
         instance, seen = state.instance, reported(self._loop, one.name, self._clock.now())
         measured = usage if instance is not None and instance.number == number else None
         seconds = self._spent.note(one.name, number, measured.cpu_seconds) if measured is not None else None
@@ -127,6 +128,7 @@ class MetricsView:
             memory_bytes=measured.memory_bytes if measured is not None else None,
             started_at=round(self._epoch + instance.started_at, 3) if instance is not None else None,
             exit_code=_code(state.history.exit),
+            next_run_at=round(self._epoch + next_run_at, 3) if next_run_at is not None else None,
             probe_failures=_probe_failures(one, state),
         )
 

@@ -149,10 +149,8 @@ class Publisher:
         }
 
     def _next_run_at(self, one: Intent, state: State) -> str | None:
-        timing = state.history.timing
-        if not one.spec.schedule.wanted or not one.up or timing is None or timing.start_at is None:
-            return None
-        return self._at(timing.start_at)
+        at = next_run(one, state)
+        return None if at is None else self._at(at)
 
     async def describe(self, one: Intent) -> Description:
         """A row and what is behind it."""
@@ -264,6 +262,14 @@ class Publisher:
     def _at(self, moment: float) -> str:
         """A moment of the loop's clock as wall-clock text."""
         return wall_after(moment - self._clock.now())
+
+
+def next_run(one: Intent, state: State) -> float | None:
+    """When the next run of a scheduled process begins, in seconds of the loop's clock."""
+    timing = state.history.timing
+    if not one.spec.schedule.wanted or not one.up or timing is None:
+        return None
+    return timing.start_at
 
 
 def event_json(event: EventRecord) -> Event:
