@@ -76,12 +76,13 @@ def _converted(paths: Sequence[str], kind: str) -> Converted:
 
     try:
         named = kind_named(kind) if kind else ""
-        return convert(paths, sys.stdin.buffer.read() if "-" in paths else b"", named)
     except ValueError:
         hint = f"one of {', '.join(KINDS)}"
         raise PmonError(
             ErrorCode.BAD_REQUEST, f"cannot read --from {kind}: there is no such kind", hint
         ) from None
+    try:
+        return convert(paths, sys.stdin.buffer.read() if "-" in paths else b"", named)
     except OSError as error:
         where = error.filename or paths[0]
         raise PmonError(ErrorCode.BAD_REQUEST, f"cannot read {where}: {error.strerror}") from error

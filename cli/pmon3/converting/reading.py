@@ -15,6 +15,7 @@ from pmon3.converting.drafts import Draft
 from pmon3.converting.inputs import files_in, kind_of
 from pmon3.converting.settings import Books, CannotConvert, Loss, Place
 from pmon3.converting.sources import STDIN, InputFiles
+from pmon3_schema.characters import IS_UNSEEN
 
 _IN_NAME = re.compile(r"[/,*?\[\]\x00-\x1f\x7f]+")
 _MODULES = {
@@ -24,6 +25,7 @@ _MODULES = {
 }  # fmt: skip
 _OF_OTHERS = frozenset({"PM020", "PM021"})
 """Mistakes about processes that stand elsewhere in the manifest."""
+_AT_ITS_BEGINNING = re.compile(r"^[\s-]+")
 _VAIN = re.compile(r"/processes/(.+)/dependencies/(\d+)/condition")
 _NUMBERED = re.compile(r"@(?=[0-9]+\Z)")
 
@@ -141,7 +143,8 @@ def _name(drafts: Sequence[Draft], books: Books) -> None:
     taken: set[str] = set()
     for draft in drafts:
         wanted = draft.name
-        name = _NUMBERED.sub("-", _IN_NAME.sub("-", wanted)).strip().lstrip("-")[:128]
+        name = _NUMBERED.sub("-", _IN_NAME.sub("-", IS_UNSEEN.sub("-", wanted)))
+        name = _AT_ITS_BEGINNING.sub("", name)[:128].rstrip()
         name = name if name.strip(". ") else "process"
         unique, number = name, 2
         while unique in taken:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pmon3.converting.settings import NotCarried
-from pmon3.converting.values import signal_word, text, whole
-from pmon3_schema.scalars import format_duration
+from pmon3.converting.values import signal_word, text, whole, whole_bytes, written_duration
 
 _SPAN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Zµμ]*)")
 _UNITS: Mapping[str, float] = {
@@ -114,6 +113,8 @@ def span(value: Any) -> float:
         at += len(written[at:]) - len(written[at:].lstrip())
     if not written:
         raise NotCarried("it is empty")
+    if seconds >= ENDLESS:
+        raise NotCarried("it is longer than any time can be", "write a time, or infinity")
     return seconds
 
 
@@ -122,7 +123,7 @@ def duration(value: Any) -> str:
     seconds = span(value)
     if seconds == ENDLESS:
         raise NotCarried("without end cannot be said here", "write a time")
-    return format_duration(seconds)
+    return written_duration(seconds)
 
 
 def size(value: Any) -> int:
@@ -130,7 +131,7 @@ def size(value: Any) -> int:
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTPE]?)", text(value).strip())
     if found is None:
         raise NotCarried(f"{value!r} is no size in bytes", "write it in bytes, or with K, M, G")
-    return int(float(found[1]) * 1024 ** " KMGTPE".index(found[2] or " "))
+    return whole_bytes(float(found[1]) * 1024 ** " KMGTPE".index(found[2] or " "))
 
 
 def split(value: str, *, keeps_unknown: bool = True) -> list[str]:

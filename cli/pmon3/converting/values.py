@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pmon3.converting.settings import NotCarried
-from pmon3_schema.scalars import format_duration, parse_signal, signal_name
+from pmon3_schema.scalars import LONGEST_DURATION, format_duration, parse_signal, signal_name
 
 _YES = frozenset({"true", "yes", "on", "1", "y", "t"})
 _NO = frozenset({"false", "no", "off", "0", "n", "f"})
+_LARGEST = 1 << 63
 _BUILT_IN = (
     r"\.|:|!|\{|alias|case|cd|command|eval|exec|exit|export|for|if|read|set|source|trap|type|ulimit|umask|until"
     r"|wait|while"
@@ -88,12 +89,19 @@ def number(value: Any) -> float:
 
 def seconds(value: Any) -> str:
     """A number of seconds as a duration."""
-    return format_duration(number(value))
+    return written_duration(number(value))
 
 
 def milliseconds(value: Any) -> str:
     """A number of milliseconds as a duration."""
-    return format_duration(number(value) / 1000)
+    return written_duration(number(value) / 1000)
+
+
+def written_duration(length: float) -> str:
+    """Seconds as a duration, if there can be one as long. Raises NotCarried."""
+    if length > LONGEST_DURATION:
+        raise NotCarried("it is longer than a time can be here", "100 years, 36500d, is the longest")
+    return format_duration(length)
 
 
 def octal(value: Any) -> str:
@@ -120,11 +128,19 @@ def size_of(units: dict[str, int], value: Any) -> int:
     """Bytes, in the units of a tool (suffixes in small letters, longest first)."""
     word = text(value).strip().lower()
     for suffix, factor in units.items():
-        if suffix and word.endswith(suffix) and re.fullmatch(r"[0-9.]+", word.removesuffix(suffix).strip()):
-            return int(float(word.removesuffix(suffix)) * factor)
-    if not word.isdigit():
+        amount = word.removesuffix(suffix).strip()
+        if suffix and word.endswith(suffix) and re.fullmatch(r"[0-9]+(?:\.[0-9]*)?", amount):
+            return whole_bytes(float(amount) * factor)
+    if not re.fullmatch(r"[0-9]+", word):
         raise NotCarried(f"{text(value)!r} is not a size")
-    return int(word) * units.get("", 1)
+    return whole_bytes(float(word) * units.get("", 1)) if len(word) > 18 else int(word) * units.get("", 1)
+
+
+def whole_bytes(size: float) -> int:
+    """A size, if there can be one as large. Raises NotCarried."""
+    if size >= _LARGEST:
+        raise NotCarried(f"{size:g} bytes are out of range")
+    return int(size)
 
 
 def written_size(size: int) -> int | str:

@@ -293,6 +293,32 @@ def test_what_cannot_be_waited_for_is_told_and_not_written(convert: Any) -> None
     assert "depends_on.db.condition: `db` has no `ready` probe" in told(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "key"),
+    [
+        ("a.service", "[Service]\nExecStart=/a\nLimitCORE={}\n", "LimitCORE"),
+        ("a.service", "[Service]\nExecStart=/a\nTimeoutStopSec={}\n", "TimeoutStopSec"),
+        ("s.conf", "[program:a]\ncommand=/a\nstdout_logfile_maxbytes={}KB\n", "stdout_logfile_maxbytes"),
+        ("s.conf", "[program:a]\ncommand=/a\nstdout_logfile_maxbytes={}\n", "stdout_logfile_maxbytes"),
+        ("a.service", "[Service]\nExecStart=/a\nRestart=always\nRestartSec={}\n", "RestartSec"),
+        ("c.yaml", "services: {{a: {{command: /a, mem_limit: {}k}}}}", "mem_limit"),
+    ],
+)
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 21, "9" * 30, "1.2.3", "\u00b2", "1e9"])
+def test_a_number_that_cannot_be_is_told(convert: Any, name: str, text: str, key: str, number: str) -> None:
+    found = convert(name, text.format(number))
+    assert f"{key}: " in told(found)
+    assert spec(found).file == "/a"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("a\u202e\u200bb", "a--b"), ("- web", "web"), (" -\u00a0- web", "web"), ("x" * 127 + " y", "x" * 127)],
+)
+def test_what_a_name_may_not_have_is_left_out(convert: Any, written: str, name: str) -> None:
+    assert spec(convert("e.json", {"apps": [{"name": written, "script": "./a.js"}]})).name == name
+
+
 @pytest.mark.parametrize("name", [".", "..", " . "])
 def test_a_name_that_is_none_is_replaced(convert: Any, name: str) -> None:
     found = convert("e.json", {"apps": [{"name": name, "script": "./a.js"}]})
