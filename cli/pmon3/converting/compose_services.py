@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pmon3.converting import values
@@ -165,8 +166,9 @@ class ContainerService(NestedEntry):
         if policy not in _POLICIES and setting is not None:
             self.books.lose(setting, f"{policy!r} is no restart policy", f"one of {', '.join(_POLICIES)}")
         draft.put("restart.policy", _POLICIES.get(policy, "never"), setting)
-        if most.isdigit() and int(most):
-            draft.put("restart.max_failures", int(most) + 1, setting)
+        times = int(most) if re.fullmatch(r"[0-9]{1,9}", most) else 0
+        if times:
+            draft.put("restart.max_failures", times + 1, setting)
             draft.put("restart.window", "365d", setting)
         elif most and setting is not None:
             self.books.lose(setting, f"{most!r} is no number of times")

@@ -28,7 +28,7 @@ def convert(path: str, content: bytes, sources: InputFiles, books: Books) -> lis
     folder = posixpath.dirname(path)
     variables = _variables(folder, path, sources)
     first = variables.get("PORT", str(_FIRST_PORT))
-    port = int(first) if first.isdigit() else _FIRST_PORT
+    port = int(first) if re.fullmatch(r"[0-9]{1,5}", first) else _FIRST_PORT
     drafts: list[Draft] = []
     for number, line in enumerate(text(content).splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):

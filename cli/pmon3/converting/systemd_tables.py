@@ -8,7 +8,7 @@ from typing import Any
 from pmon3.converting import values
 from pmon3.converting.drafts import Table
 from pmon3.converting.settings import Left, NotCarried
-from pmon3.converting.unit_values import duration, size, span
+from pmon3.converting.unit_values import ENDLESS, duration, size, span
 
 TRUTH = values.truth()
 USUAL_STOP, USUAL_START, USUAL_DELAY = "90s", "90s", "100ms"
@@ -73,7 +73,10 @@ def _limit(reader: Any) -> Any:
 
 
 def _cpu_seconds(value: Any) -> int:
-    return int(-(-span(value) // 1))
+    seconds = span(value)
+    if seconds == ENDLESS:
+        raise NotCarried("without end cannot be said here", "leave it out, or write a number")
+    return int(-(-seconds // 1))
 
 
 def _paths(value: Any) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import platform
 import posixpath
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -175,7 +176,10 @@ def _word(value: str, at: int) -> tuple[str, int]:
 
 def _escaped(code: str) -> str:
     if code[0] in "xuU" and len(code) > 1:
-        return chr(int(code[1:], 16))
+        number = int(code[1:], 16)
+        if number > sys.maxunicode:
+            raise NotCarried(f"\\{code} is no character", "write the character itself")
+        return chr(number)
     if len(code) == 3:
         return chr(int(code, 8))
     return _ESCAPES.get(code, f"\\{code}")

@@ -319,6 +319,30 @@ def test_what_a_name_may_not_have_is_left_out(convert: Any, written: str, name: 
     assert spec(convert("e.json", {"apps": [{"name": written, "script": "./a.js"}]})).name == name
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.service", '[Service]\nExecStart=/a "\\UFFFFFFFF"\n'),
+        ("a.service", "[Service]\nExecStart=/a\nEnvironment=A=\\UFFFFFFFF\n"),
+        ("a.service", "[Service]\nExecStart=/a\nLimitCPU=infinity\n"),
+        ("c.yaml", 'services: {a: {command: /a, restart: "on-failure:\u00b2"}}'),
+        ("c.yaml", f'services: {{a: {{command: /a, restart: "on-failure:{"9" * 5000}"}}}}'),
+    ],
+)
+def test_what_is_no_number_and_no_character_is_told(convert: Any, name: str, text: str) -> None:
+    try:
+        found = convert(name, text)
+    except CannotConvert as refused:
+        assert str(refused)
+    else:
+        assert told(found)
+
+
+def test_a_port_that_is_none_is_not_counted_from(convert: Any) -> None:
+    Path(".env").write_text(f"PORT={7:05000d}\n")
+    assert entry(convert("Procfile", "web: /a\n"))["env_vars"]["PORT"] == "5000"
+
+
 @pytest.mark.parametrize("name", [".", "..", " . "])
 def test_a_name_that_is_none_is_replaced(convert: Any, name: str) -> None:
     found = convert("e.json", {"apps": [{"name": name, "script": "./a.js"}]})
