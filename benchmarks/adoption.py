@@ -68,6 +68,11 @@ class BenchedPmond:
             elapsed = (time.perf_counter() - before) * 1e3
             return MeasuredStart(elapsed, procfs.activity(self._daemon.pid).cpu / 1e6)
 
+    @property
+    def pid(self) -> int:
+        assert self._daemon is not None
+        return self._daemon.pid
+
     def kill(self) -> None:
         assert self._daemon is not None
         self._daemon.kill()

@@ -11,15 +11,10 @@ from typing import Any
 
 import pytest
 from tests.support.pmond import Pmond, UnixConnection, processes_with
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def web(port: int, delay: float = 0.0) -> dict[str, Any]:
