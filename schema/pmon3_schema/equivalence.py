@@ -55,7 +55,8 @@ def put_like(spec: ProcessSpec, present: ProcessSpec, implied: ImpliedValues) ->
     if spec is present or spec == present:
         return present
     meant = meaning(spec, implied)
-    for name in spec.__struct_fields__:
+    # Twice: what one field says may be said by another one that comes later (no_auto_restart, restart).
+    for name in spec.__struct_fields__ * 2:
         value = getattr(present, name)
         if getattr(spec, name) != value:
             reworded = replace(spec, **{name: value})

@@ -131,8 +131,11 @@ def _mistake(item: Mapping[str, Any], declared: type[FieldStruct]) -> FieldDiagn
         return FieldDiagnostic("PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint=hint)
     if kind == "oneshot":
         hint = "say `policy: never`, or `on-failure` with max_failures"
-        hint = "remove `type`" if "schedule" in str(item["msg"]) else hint
-        return FieldDiagnostic("PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint=hint)
+        is_of_type = "schedule" in str(item["msg"])
+        at = _PLACE_OF_CHECK[kind] if is_of_type else ("restart", "policy")
+        return FieldDiagnostic(
+            "PM013", str(item["msg"]), path or at, hint="remove `type`" if is_of_type else hint
+        )
     if kind in _BOUNDS:
         side, bound = _BOUNDS[kind]
         limit = item["ctx"][bound]

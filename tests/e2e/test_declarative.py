@@ -233,7 +233,7 @@ def test_a_rollout_rolls_back_when_told_to(pmond: Pmond) -> None:
     pid = pmond.row("web")["pid"]
     manifest(pmond, failing("db"), sleeper("web", 7, dependencies=["db"]))
     failed = pmond.run("apply", "-f", file, "--on-failure", "rollback")
-    assert "what was in force before is put back" in failed.stderr
+    assert "is in force: rollback of 2, which failed, to 1" in failed.stderr
     assert failed.returncode == 7, failed.stderr
     pmond.until("db", "running")
     assert pmond.row("web")["pid"] == pid

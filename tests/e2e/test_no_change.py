@@ -34,6 +34,8 @@ FULL: dict[str, Any] = {
     "stderr_log": "full.err",
     "ready": {"delay": "300ms"},
     "live": {"exec": ["/bin/true"], "interval": "30s"},
+    "hooks": {"pre_start": [["/bin/true"]], "post_stop": ["/bin/true"], "timeout": "5s"},
+    "max_runtime": "1h",
     "autostart": True,
     "restart": {"policy": "on-failure", "delay": "250ms", "max_failures": 3, "success_exit_codes": [0, 3]},
     "stop": {"signal": "INT", "timeout": "2s"},
@@ -47,7 +49,7 @@ FULL: dict[str, Any] = {
     "dependencies": ["web"],
 }
 """Every field but those below, each with a value of its own."""
-ALONE = {"user", "log", "no_auto_restart", "exit_on_end", "profiles"}
+ALONE = {"user", "log", "no_auto_restart", "exit_on_end", "profiles", "type", "schedule"}
 """Fields that another one here excludes, or whose value is the host's."""
 
 

@@ -15,6 +15,7 @@ from pmon3_schema.equivalence import ImpliedValues, meaning, put_like
 from pmon3_schema.formats.export import FORMATS, exported, render, render_manifest
 from pmon3_schema.manifest import ManifestFile, read
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import HooksSpec
 from pmon3_schema.reading import read_value
 from pmon3_schema.revision import changes, revision
 from pmond.core.step import CompareOptions
@@ -41,9 +42,15 @@ def text_of(written: list[dict[str, Any]], format_name: str) -> str:
 def declared(specs: list[ProcessSpec]) -> DeclaredWorld:
     world = DeclaredWorld()
     world.begin(specs, OPTIONS)
-    if not any(spec.ready.kind or spec.live.kind or spec.watch.paths for spec in specs):
-        world.settle()  # nobody answers probes here
+    if not any(map(needs_more_than_programs, specs)):
+        world.settle()
     return world
+
+
+def needs_more_than_programs(spec: ProcessSpec) -> bool:
+    """Nobody answers probes here, keeps a schedule, ends what runs too long, or runs hooks."""
+    asked = spec.ready.kind or spec.live.kind or spec.watch.paths
+    return bool(asked or spec.schedule.wanted or spec.max_runtime or spec.hooks != HooksSpec())
 
 
 @given(MANIFESTS, st.data())

@@ -357,7 +357,8 @@ class Laws:
         instance = self.loop.observed.get(name, NOTHING_SEEN).instance
         if wanted.spec.schedule.wanted and need.condition != "completed" and is_up(self.loop, name):
             return True
-        if instance is None:
+        begins = instance is not None and wanted.spec.schedule.wanted and instance.started_at == self.loop.now
+        if instance is None or begins:  # what is planned beside its next run was decided before that
             return self.is_completed(name, wanted) or not need.required
         if not need.required and not is_up(self.loop, name):
             return True

@@ -61,6 +61,9 @@ _SAMPLES: dict[str, Values] = {
     "live.http.status": st.sampled_from(["200", "200-299", "200-204,301"]),
     "live.http.body": st.sampled_from(["ok", "^up$", r"\d+ 'x'"]),
     "live.tcp": st.sampled_from(["db:5432", "127.0.0.1:1", "[::1]:80", "8080"]),
+    "schedule.cron": st.sampled_from(["*/5 * * * *", "0 3 * * 1-5", "@daily"]),
+    "schedule.every": st.one_of(st.integers(1, 10**6), st.floats(0.1, 10**6, allow_nan=False)),
+    "schedule.timezone": st.sampled_from(["", "UTC", "Europe/Berlin"]),
     "ready.log": st.sampled_from(["ready", "listening on \\d+"]),
 }
 """Values of fields whose types are theirs alone."""
@@ -80,6 +83,10 @@ _OF_TYPE: list[tuple[Any, Callable[[Field], Values]]] = [
     (field_types.OwnName, lambda field: NAMES),
     (field_types.Name, lambda field: NAMES),
     (field_types.Names, lambda field: st.lists(NAMES, max_size=3, unique=True)),
+    (
+        field_types.Commands,
+        lambda field: st.lists(st.lists(TEXT.filter(bool), min_size=1, max_size=2), max_size=2),
+    ),
     (field_types.Flag, lambda field: st.booleans()),
     (field_types.Whole, _bounded(st.integers, 0, 10**6)),
     (field_types.Whole | None, _bounded(st.integers, 0, 10**6)),

@@ -110,7 +110,7 @@ def written(name: str, value: Any) -> Any:
         return signal_name(value)
     if name == "umask" and value is not None:
         return f"{value:04o}"
-    return list(value) if isinstance(value, tuple) else value
+    return _lists(value)
 
 
 def _json(processes: Sequence[Mapping[str, Any]]) -> str:
@@ -182,3 +182,8 @@ def _toml_value(value: Any) -> Any:
 def _without_false(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The seed writes `no_auto_restart` in YAML and TOML only where it is true."""
     return {k: v for k, v in entry.items() if not (k == "no_auto_restart" and v is False)}
+
+
+def _lists(value: Any) -> Any:
+    """Tuples as lists, also those inside of others: commands are lists of words."""
+    return [_lists(item) for item in value] if isinstance(value, tuple) else value
