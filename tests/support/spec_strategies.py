@@ -207,8 +207,8 @@ def _spelling(draw: st.DrawFn, value: FieldStruct, at: str) -> dict[str, Any]:
         is_default = given == field.default
         if is_default and (given is None or draw(st.integers(0, 3))):
             continue  # a default may be written out, now and then
-        if where == "restart.policy" and is_default:
-            continue  # which would contradict no_auto_restart
+        if where in ("restart.policy", "type") and is_default:
+            continue  # which would contradict no_auto_restart, or a schedule
         if isinstance(given, FieldStruct):
             inside = draw(_spelling(given, where))
             if inside and not (is_default and getattr(given, "needs_one_of", ())):

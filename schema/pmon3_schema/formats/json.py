@@ -66,9 +66,8 @@ def load(text: str) -> Loaded:
 def locate(text: str, paths: Iterable[Path]) -> dict[Path, Position]:
     """Places of those of the paths, and of the values on the way to them, that the text has."""
     found: dict[Path, Position] = {}
-    start = _blank(text, 0)
-    if start < len(text):
-        _walk(text, start, (), tree(paths), None, found)
+    if text.strip():  # spaces of any kind are no document
+        _walk(text, _blank(text, 0), (), tree(paths), None, found)
     return found
 
 

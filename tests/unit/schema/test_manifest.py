@@ -294,3 +294,9 @@ def test_a_reading_leaves_nothing_to_the_cyclic_collector() -> None:
     finally:
         gc.enable()
     assert len(reading.entries) == 50
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u00a0", "\u2028"])
+def test_a_document_of_nothing_but_spaces_of_any_kind_is_an_empty_one(text: str) -> None:
+    """A no-break space alone was looked into as if a value stood there."""
+    assert [one.code for one in read([ManifestFile("/a.json", text.encode())]).diagnostics]
