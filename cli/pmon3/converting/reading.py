@@ -119,6 +119,7 @@ def _together(drafts: list[Draft], manifests: list[dict[str, Any]], books: Books
                 manifest[key] = {**manifest[key], **value}
             elif value != manifest[key]:
                 raise CannotConvert(f"two of the files say `{key}`, and not the same")
+    drafts = _with_programs(drafts, books)
     _name(drafts, books)
     _link(drafts)
     entries = _valid(drafts)
@@ -136,6 +137,14 @@ def _in_order(losses: Sequence[Loss]) -> tuple[Loss, ...]:
     return tuple(
         sorted(dict.fromkeys(losses), key=lambda loss: (files.index(loss.place.file), loss.place.line))
     )
+
+
+def _with_programs(drafts: Sequence[Draft], books: Books) -> list[Draft]:
+    """Those that run something; of a damaged file one may be left without."""
+    for draft in drafts:
+        if not draft.get("file"):
+            books.lose(draft.origin, "it has no program", key=f"process {draft.name!r}")
+    return [draft for draft in drafts if draft.get("file")]
 
 
 def _name(drafts: Sequence[Draft], books: Books) -> None:

@@ -48,7 +48,7 @@ def read_exec(setting: Setting, specifiers: Specifiers) -> ExecLine:
         if len(words) < 2:
             raise NotCarried("after `@` there is no name for the program")
         argv0 = words.pop(1)
-    if not words:
+    if not words or not words[0]:
         raise NotCarried("it is empty")
     literal = ":" in prefixes
     variables = not literal and any(_has_variable(word) for word in words)
