@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
+import pkgutil
 import signal
 from collections.abc import Iterator
 
@@ -15,6 +18,23 @@ from tests.support.pmond import Pmond, temporary_pmond
 hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("work", deadline=None)
 hypothesis.settings.load_profile("gate" if os.environ.get("CI") else "work")
+
+
+def _import_all() -> None:
+    """Import every module of the project.
+
+    Hypothesis draws the constants of the modules that are imported, too: which ones are must not depend on
+    which tests this worker has run before.
+    """
+    for package in map(importlib.import_module, ("pmon3_schema", "pmond", "pmon3")):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                with contextlib.suppress(ImportError):  # of an extra that is not installed
+                    importlib.import_module(module.name)
+
+
+if os.environ.get("CI"):
+    _import_all()
 
 
 # Whoever starts tests in the background of a shell has these ignored, and every program below inherits that.

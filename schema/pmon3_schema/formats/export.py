@@ -141,7 +141,7 @@ def _yaml_value(value: Any) -> Any:
 
     if isinstance(value, Mapping):
         return {_yaml_value(key): _yaml_value(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_yaml_value(item) for item in value]
     if isinstance(value, str) and (not value.isprintable() or type(core_scalar(value)) is not str):
         return DoubleQuotedScalarString(value)
@@ -171,7 +171,7 @@ def _toml_value(value: Any) -> Any:
         for key, item in value.items():
             table.append(key, _toml_value(item))
         return table
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         array = tomlkit.array()
         for item in value:
             array.append(_toml_value(item))
