@@ -49,6 +49,7 @@ down: .venv/installed ## stop them, and pmond
 
 chaos: .venv/tools ## kill pmond two thousand times, and count what was lost
 	$(PYTHON) -m tests.chaos.long 2000
+	$(PYTHON) -m tests.chaos.timetable 500
 	$(PYTHON) -m tests.chaos.torrent 60
 	$(PYTHON) -m tests.chaos.torrent 60 100 1 /dev/shm
 

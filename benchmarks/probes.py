@@ -66,13 +66,13 @@ class ProbedFleet:
     def pid(self) -> int:
         return self._pmond.pid
 
-    def declare(self, processes: list[dict[str, Any]]) -> None:
+    def declare(self, processes: list[dict[str, Any]], wait: bool = True) -> None:
         """Have these and no others, and wait until they run."""
         document = {"path": self._path, "text": json.dumps({"processes": processes})}
         body = {"documents": [document], "set": f"file:{self._path}", "prune": True, "prune_limit": "100%"}
         self._pmond.client.post("/v1/apply", {**body, "allow_empty": True}, _TIMEOUT)
         deadline = time.monotonic() + _TIMEOUT
-        while len(self._pmond.running()) != len(processes):
+        while wait and len(self._pmond.running()) != len(processes):
             if time.monotonic() > deadline:
                 raise FleetError(f"{len(self._pmond.running())} of {len(processes)} processes run")
             time.sleep(0.1)

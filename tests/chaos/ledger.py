@@ -53,6 +53,10 @@ class Ledger:
             self._seen.add(run)
             self.started += 1
 
+    def numbers(self, name: str) -> set[int]:
+        """Of the instances of this name that have started, since it was made last."""
+        return {number for one, life, number in self._seen if (one, life) == (name, self._lives[name])}
+
     def declared(self, name: str) -> None:
         """A process of this name is made that did not exist before."""
         with (self.folder / "ledger").open("a") as file:

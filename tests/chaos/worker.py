@@ -13,7 +13,20 @@ import signal
 import sys
 import time
 
-MODES = ("steady", "crash", "stubborn", "tree", "quick", "writer", "leaver", "daemon", "late", "jobs")
+MODES = (
+    "steady",
+    "crash",
+    "stubborn",
+    "tree",
+    "quick",
+    "writer",
+    "job",
+    "shift",
+    "leaver",
+    "daemon",
+    "late",
+    "jobs",
+)
 LEAVERS = MODES[-4:]  # they crash, and leave a process behind that has their lock
 
 
@@ -47,9 +60,13 @@ def main() -> None:
     if mode == "writer":
         run, lines = write_lines(wake)
         write("wrote", name, run, lines)
-    lifetime = {"crash": 0.02 + chance % 400 / 1000, "quick": chance % 20 / 1000, "writer": 0}.get(
-        "crash" if mode in LEAVERS else mode
-    )
+    lifetime = {
+        "crash": 0.02 + chance % 400 / 1000,
+        "quick": chance % 20 / 1000,
+        "job": 0.05 + chance % 300 / 1000,
+        "shift": 1.2 + chance % 1200 / 1000,
+        "writer": 0,
+    }.get("crash" if mode in LEAVERS else mode)
     while True:
         asked = select.select([wake], [], [], lifetime)[0]
         if mode != "stubborn" or not asked:

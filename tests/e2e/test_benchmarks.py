@@ -111,6 +111,22 @@ def test_probes_are_measured_and_nothing_is_left(folders: tuple[Path, Path]) -> 
     assert _left_over(folders[0]) == []
 
 
+def test_schedules_are_measured_and_nothing_is_left(folders: tuple[Path, Path]) -> None:
+    sizes = ["--size", "3", "--due", "2", "--seconds", "1.2"]
+    done = subprocess.run(
+        [sys.executable, str(_RUN.with_name("schedules.py")), *sizes],
+        env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(folders[0])},
+        capture_output=True,
+        text=True,
+        timeout=_MOST_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| 3 that wait for their time |" in done.stdout
+    assert "| 2 run every 1 s |" in done.stdout
+    assert _left_over(folders[0]) == []
+
+
 def test_an_unknown_system_is_a_usage_error_that_names_the_known_ones(folders: tuple[Path, Path]) -> None:
     done = _run(folders[0], "--systems", "flour")
 

@@ -1,0 +1,166 @@
+"""Kills of pmond while schedules fire every second: each run is made once, and none that is promised is lost.
+
+Theory of operation: workers with schedules of every kind note their starts, locks and ends in the ledger. At
+random instants pmond is killed, and now and then it stays away for longer than a run may be missed. What the
+ledger has and what `runs` tells must agree: no number twice, no two of a name at once, every end with its own
+code. What catches up runs within `PATIENCE` of pmond's return.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+from tests.chaos.invariants import wrong_ends
+from tests.chaos.machine import ChaosMachine
+from tests.support.waiting import until
+
+EVERY = 4.0
+"""Seconds between two runs of what catches up."""
+PATIENCE = 2.0
+"""Seconds by which a run may begin late on a busy machine."""
+_KEPT = 100
+"""Runs of a process that pmond keeps."""
+JOBS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{f"often{n}": ("job", {"every": "1s"}) for n in range(3)},
+    "shift": ("shift", {"every": "1s", "overlap": "skip"}),
+    "queue": ("shift", {"every": "1s", "overlap": "queue"}),
+    "replace": ("shift", {"every": "1s", "overlap": "replace"}),
+    "caught": ("job", {"every": EVERY, "catch_up": "one"}),
+}
+
+
+class TimetableFigures(Struct):
+    """What was seen."""
+
+    kills: int = 0
+    runs: int = 0
+    unknown: int = 0
+    """Recorded runs whose end nobody knows."""
+    longest_absence: float = 0.0
+    latest: float = 0.0
+    """Seconds after pmond's return at which the latest of those began that were missed."""
+
+
+class Timetable:
+    """Drives one machine."""
+
+    def __init__(self, machine: ChaosMachine, seed: int) -> None:
+        self.machine = machine
+        self.random = random.Random(seed)
+        self.figures = TimetableFigures()
+        self._ends: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in JOBS}
+
+    def begin(self) -> None:
+        """The first pmond, which is told all schedules."""
+        machine = self.machine
+        specs = {
+            name: machine.worker(name, mode, type="oneshot", schedule=schedule, restart={"policy": "never"})
+            for name, (mode, schedule) in JOBS.items()
+        }
+        machine.write_manifest(specs)
+        machine.start()
+        until(lambda: all(self._runs(name) for name in JOBS), "each has run once", EVERY + 3 * PATIENCE)
+
+    def round(self, absence: float | None = None) -> None:
+        """A life of pmond, its death, an absence of so many seconds or of any, and what must hold then."""
+        self._fuse((0.05, 0.5, 3.0))
+        self._take()
+        self.machine.kill()
+        self.figures.kills += 1
+        died = time.time()
+        if absence is None:
+            self._fuse((0.0, 0.1, 1.5 * EVERY))
+        else:
+            time.sleep(absence)
+        self.machine.start()
+        back = time.time()
+        self.figures.longest_absence = max(self.figures.longest_absence, back - died)
+        if back - died > EVERY:
+            self._expect_caught_up(back)
+        self.check()
+
+    def check(self) -> None:
+        """What must hold at any time."""
+        ledger = self.machine.ledger
+        ledger.read()  # first: what begins meanwhile is listed, and not expected
+        self._take()
+        assert not ledger.doubles, f"two of one name: {ledger.doubles}"
+        assert not ledger.repeated, f"a run was made twice: {ledger.repeated}"
+        wrong = list(wrong_ends(self.machine.told(), ledger.endings))
+        for name, runs in self._ends.items():
+            unlisted = self.machine.ledger.numbers(name) - set(runs) - self._going_on(name)
+            assert not unlisted, f"{name}: runs that are not listed: {unlisted}"
+            for number, run in runs.items():
+                announced = ledger.endings.get((name, number))
+                if run["exit_code"] is not None and announced and run["exit_code"] not in announced:
+                    wrong.append(f"{name} {number}: {run} and not {announced}")
+        assert not wrong, wrong
+        self.figures.runs = sum(map(len, self._ends.values()))
+        self.figures.unknown = sum(
+            run["exit_code"] is None and run["exit_signal"] is None
+            for runs in self._ends.values()
+            for run in runs.values()
+        )
+
+    def _expect_caught_up(self, back: float) -> None:
+        """One run for those missed begins at once."""
+
+        def late() -> float:
+            begun = [_moment(run["started_at"]) for run in self._runs("caught")]
+            return next((start - back for start in reversed(begun) if start > back - PATIENCE), -PATIENCE * 2)
+
+        until(lambda: late() > -PATIENCE, "what was missed is caught up", PATIENCE)
+        self.figures.latest = max(self.figures.latest, late())
+
+    def _take(self) -> None:
+        """Take in the runs that have ended; pmond keeps a limited number of them."""
+        for name in JOBS:
+            listed = self._runs(name)
+            numbers = [run["number"] for run in listed]
+            assert numbers == sorted(set(numbers)), f"{name}: {numbers}"
+            self._ends[name] |= {run["number"]: run for run in listed if run["ended_at"]}
+
+    def _going_on(self, name: str) -> set[int]:
+        return {run["number"] for run in self._runs(name)} - set(self._ends[name])
+
+    def _runs(self, name: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.machine.client.get(f"/v1/runs?ref={name}&limit={_KEPT}")
+        return found
+
+    def _fuse(self, lengths: tuple[float, ...]) -> None:
+        # Not a wait for something: the length of a life, or of an absence.
+        time.sleep(self.random.random() * self.random.choice(lengths))
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def main(kills: int, seed: int) -> None:
+    """The long form: `python -m tests.chaos.timetable KILLS SEED`; AssertionError at the first violation."""
+    with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
+        machine = ChaosMachine(Path(folder))
+        timetable = Timetable(machine, seed)
+        try:
+            timetable.begin()
+            while timetable.figures.kills < kills:
+                timetable.round()
+        except BaseException:
+            print(machine.journal.read_text()[-20000:], flush=True)
+            raise
+        finally:
+            for name, value in asdict(timetable.figures).items():
+                print(f"{name:18} {value}")
+            machine.close()
+
+
+if __name__ == "__main__":
+    main(*(int(text) for text in (*sys.argv[1:], *("500", "1")[len(sys.argv) - 1 :])))
