@@ -125,8 +125,8 @@ def is_outdated(wanted: Intent, state: State) -> bool:
 
 
 def is_ready(wanted: Intent, instance: Instance) -> bool:
-    """Whether it serves: it runs, and its ready probe does not say otherwise."""
-    lost = instance.lost_ready and probing.is_asked_again(wanted.spec.ready)
+    """Whether it serves: it runs, and neither its ready probe nor the program says otherwise."""
+    lost = instance.ends_itself or (instance.lost_ready and probing.is_asked_again(wanted.spec.ready))
     return instance.phase is Phase.RUNNING and not lost
 
 

@@ -138,6 +138,10 @@ def _readiness(name: str, old: Instance, new: Instance, fields: dict[str, Any]) 
         yield ProcessEvent(name, EventType.READY, f"ready{said}", fields)
     elif new.lost_ready and not old.lost_ready:
         yield ProcessEvent(name, EventType.NOT_READY, f"not ready: {new.ready.message}", fields)
+    elif new.ends_itself and not old.ends_itself and new.phase is Phase.RUNNING:
+        yield ProcessEvent(name, EventType.NOT_READY, "it says that it is stopping", fields)
+    elif old.ends_itself and not new.ends_itself and new.phase is Phase.RUNNING:
+        yield ProcessEvent(name, EventType.READY, "ready: it stops no more, it says", fields)
 
 
 def _reread(name: str, before: State, after: State, old: Instance, new: Instance) -> Iterator[ProcessEvent]:

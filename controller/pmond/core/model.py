@@ -218,7 +218,7 @@ class Instance(Struct, frozen=True):
     lost_ready: bool = False
     """Its ready probe failed so often since then that it is not ready; until the next pass."""
     extended_until: float | None = None
-    """It asked for time until then to become ready."""
+    """It asked for time until then, to become ready or to run; or has it, to end as it says that it does."""
     said: str = ""
     """What it says of itself."""
     by: str = ""
@@ -227,6 +227,11 @@ class Instance(Struct, frozen=True):
     """That it is `stopping` or `reloading`, as it says."""
     memory: int = 0
     """Bytes that its tree held when it was last found to hold more than it may; 0: that was never so."""
+
+    @property
+    def ends_itself(self) -> bool:
+        """It says that it is about to end: it serves no more, and nobody asks whether it lives."""
+        return self.announced == "stopping"
 
 
 class Flap(Struct, frozen=True):

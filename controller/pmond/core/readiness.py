@@ -68,6 +68,8 @@ def _notified(state: State, fact: Notified, spec: ProcessSpec, now: float, polic
         said=instance.said if fact.status is None else fact.status,
         announced=fact.announced or ("" if fact.ready else instance.announced),
     )
+    if after.ends_itself and not instance.ends_itself:
+        after = replace(after, extended_until=now + spec.stop.timeout)
     if fact.extend:
         after = _extended(after, now + fact.extend)
     if fact.ready and after.phase is Phase.STARTING and spec.ready.kind == "notify":
@@ -85,8 +87,8 @@ def _word(live: Probing, fact: Notified, spec: ProcessSpec, now: float) -> Probi
 
 
 def _extended(instance: Instance, until: float) -> Instance:
-    """More time for what it is about: to become ready, or to end."""
-    if instance.phase is Phase.STARTING:
+    """More time for what it is about: to become ready, to run, or to end."""
+    if instance.phase < Phase.STOPPING:
         return replace(instance, extended_until=max(instance.extended_until or 0.0, until))
     if instance.phase is Phase.STOPPING and instance.kill_at is not None and instance.killed_at is None:
         return replace(instance, kill_at=max(instance.kill_at, until))
@@ -99,7 +101,7 @@ def _deadline(state: State, fact: DeadlinePassed, spec: ProcessSpec, now: float,
         return state
     if instance.phase is Phase.STARTING and _is_due(instance, spec, now, policy):
         return replace(state, instance=_ready(instance, now))
-    if instance.phase is Phase.RUNNING:
+    if instance.phase is Phase.RUNNING and not instance.ends_itself:
         missed = probing.watchdog_due(spec.live, instance.live, _counts_from(instance, spec))
         if missed is not None and now >= missed:
             failed = probing.failed(instance.live, "no WATCHDOG=1 in time", now)
@@ -119,7 +121,8 @@ def _ready(instance: Instance, now: float) -> Instance:
     """It serves from now on."""
     if instance.phase is not Phase.STARTING:
         return instance
-    return replace(instance, phase=Phase.RUNNING, ready_at=now)
+    until = instance.extended_until if instance.ends_itself else None
+    return replace(instance, phase=Phase.RUNNING, ready_at=now, extended_until=until)
 
 
 def _said_ready(instance: Instance, message: str, now: float) -> Instance:

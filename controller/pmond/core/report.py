@@ -119,7 +119,9 @@ def condition_values(
     state = observed.get(name, NOTHING_SEEN)
     word = seen.status.word.capitalize()
     lost = seen.status is Status.RUNNING and not seen.ready
-    yield ConditionValue("Ready", seen.ready, "ProbeFailed" if lost else word, seen.reason)
+    ends = lost and state.instance is not None and state.instance.ends_itself
+    word_of_ready = "EndsItself" if ends else "ProbeFailed" if lost else word
+    yield ConditionValue("Ready", seen.ready, word_of_ready, seen.reason)
     yield ConditionValue(
         "Progressing",
         seen.status in {Status.QUEUED, Status.INIT, Status.RESTARTING, Status.STOPPING, Status.WAITING},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
-from math import inf
 from zlib import crc32
 
 from pmon3_schema.scalars import format_duration, format_size
 from pmond.core import needs, probing
-from pmond.core.actions import Kill, PassDeadline, PlanRun, Reload, RunProbe, Stop
+from pmond.core.actions import PassDeadline, PlanRun, Reload, RunProbe
 from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, is_ready, why_down
+from pmond.core.endings import ceiling, down_ending, kill, stop
 from pmond.core.model import NOTHING_SEEN, Ending, Instance, Phase
 from pmond.core.probing import Aspect
 from pmond.core.timing import is_due, is_known
@@ -24,7 +24,7 @@ def _clear_tree(case: Case, instance: Instance) -> Decision | None:
     if instance.ended_at is None or instance.kill_at is not None:
         return None
     reason = "its main program ended and left other processes behind"
-    return Decision(Rule.CLEAR_TREE, reason, _stop(case, instance, instance.ending, reason))
+    return Decision(Rule.CLEAR_TREE, reason, stop(case, instance, instance.ending, reason))
 
 
 def _await_killed(case: Case, instance: Instance) -> Decision | None:
@@ -35,24 +35,24 @@ def _await_killed(case: Case, instance: Instance) -> Decision | None:
     if case.now < again:
         return Decision(Rule.AWAIT_KILLED, reason, wake_at=again)
     stuck = "it does not die: SIGKILL is sent again (a program in an uninterruptible wait, or out of reach)"
-    return Decision(Rule.AWAIT_KILLED, stuck, _kill(case, instance, instance.ending, stuck))
+    return Decision(Rule.AWAIT_KILLED, stuck, kill(case, instance, instance.ending, stuck))
 
 
 def _force(case: Case, instance: Instance) -> Decision | None:
     if case.up or case.wanted is None or not case.wanted.forced:
         return None
     return Decision(
-        Rule.FORCE, "stopped by force", _kill(case, instance, _down_ending(case), "stopped by force")
+        Rule.FORCE, "stopped by force", kill(case, instance, down_ending(case), "stopped by force")
     )
 
 
 def _await_stopped(case: Case, instance: Instance) -> Decision | None:
     if instance.phase is not Phase.STOPPING or instance.kill_at is None:
         return None
-    kill_at = min(instance.kill_at, _ceiling(case))
+    kill_at = min(instance.kill_at, ceiling(case))
     if case.now >= kill_at:
         reason = "it did not end in time"
-        return Decision(Rule.AWAIT_STOPPED, reason, _kill(case, instance, instance.ending, reason))
+        return Decision(Rule.AWAIT_STOPPED, reason, kill(case, instance, instance.ending, reason))
     return Decision(Rule.AWAIT_STOPPED, "asked to end", wake_at=kill_at)
 
 
@@ -83,7 +83,7 @@ def _stop_unwanted(case: Case, instance: Instance) -> Decision | None:
     if case.up:
         return None
     reason = why_down(case)
-    return Decision(Rule.STOP, reason, _stop(case, instance, _down_ending(case), reason))
+    return Decision(Rule.STOP, reason, stop(case, instance, down_ending(case), reason))
 
 
 def _replace(case: Case, instance: Instance) -> Decision | None:
@@ -99,7 +99,7 @@ def _replace(case: Case, instance: Instance) -> Decision | None:
         reason = "its spec changed"
     else:
         reason = f"{', '.join(changed_files(case.state))} changed"
-    return Decision(Rule.REPLACE, reason, _stop(case, instance, Ending.SUPERSEDED, reason))
+    return Decision(Rule.REPLACE, reason, stop(case, instance, Ending.SUPERSEDED, reason))
 
 
 def _stop_again(case: Case, instance: Instance) -> Decision | None:
@@ -107,7 +107,7 @@ def _stop_again(case: Case, instance: Instance) -> Decision | None:
     if instance.ending is Ending.ITSELF:
         return None
     reason = "it was being stopped when pmond was killed"
-    return Decision(Rule.STOP_AGAIN, reason, _stop(case, instance, instance.ending, reason))
+    return Decision(Rule.STOP_AGAIN, reason, stop(case, instance, instance.ending, reason))
 
 
 def _not_ready_in_time(case: Case, instance: Instance) -> Decision | None:
@@ -116,16 +116,18 @@ def _not_ready_in_time(case: Case, instance: Instance) -> Decision | None:
         return None
     last = f": {instance.ready.message}" if instance.ready.message else ""
     reason = f"not ready within {format_duration(case.spec.ready.deadline)}{last}"
-    return Decision(Rule.NOT_READY, reason, _stop(case, instance, Ending.UNREADY, reason))
+    return Decision(Rule.NOT_READY, reason, stop(case, instance, Ending.UNREADY, reason))
 
 
 def _unhealthy(case: Case, instance: Instance) -> Decision | None:
     live = case.spec.live
-    if instance.phase is not Phase.RUNNING or not probing.is_unhealthy(live, instance.live):
+    if instance.phase is not Phase.RUNNING or instance.ends_itself:
+        return None
+    if not probing.is_unhealthy(live, instance.live):
         return None
     times = "" if live.failures == 1 else f" {instance.live.in_a_row} times in a row"
     reason = f"unhealthy: its live probe failed{times}: {instance.live.message}"
-    return Decision(Rule.UNHEALTHY, reason, _stop(case, instance, Ending.UNHEALTHY, reason))
+    return Decision(Rule.UNHEALTHY, reason, stop(case, instance, Ending.UNHEALTHY, reason))
 
 
 def _next_run(case: Case, instance: Instance) -> Decision | None:
@@ -139,7 +141,7 @@ def _next_run(case: Case, instance: Instance) -> Decision | None:
         return None
     if schedule.overlap == "replace":
         reason = "its next run is due"
-        return Decision(Rule.REPLACE, reason, _stop(case, instance, Ending.SUPERSEDED, reason))
+        return Decision(Rule.REPLACE, reason, stop(case, instance, Ending.SUPERSEDED, reason))
     return Decision(Rule.PLAN_RUN, "its next run is due", PlanRun(case.name, overlapped=True))
 
 
@@ -150,7 +152,7 @@ def _overdue(case: Case, instance: Instance) -> Decision | None:
         return None
     reason = f"it ran for {format_duration(case.spec.max_runtime)} (max_runtime)"
     ending = Ending.OVERDUE if case.spec.is_oneshot else Ending.SUPERSEDED
-    return Decision(Rule.OVERDUE, reason, _stop(case, instance, ending, reason))
+    return Decision(Rule.OVERDUE, reason, stop(case, instance, ending, reason))
 
 
 def _next_run_at(case: Case) -> float | None:
@@ -164,7 +166,10 @@ def _run_ends_at(case: Case, instance: Instance) -> float | None:
     if not spec.max_runtime:
         return None
     share = 0.0 if spec.is_oneshot else _SPLAY * crc32(f"{case.name} {instance.number}".encode()) / 2**32
-    return instance.started_at + spec.max_runtime * (1.0 - share)
+    at = instance.started_at + spec.max_runtime * (1.0 - share)
+    # What it asks for while it is starting is time to become ready; that is not more time in all.
+    asked = instance.extended_until if instance.phase is Phase.RUNNING else None
+    return max(at, asked or 0.0)
 
 
 def _oversize(case: Case, instance: Instance) -> Decision | None:
@@ -173,7 +178,20 @@ def _oversize(case: Case, instance: Instance) -> Decision | None:
     if not limit or instance.memory <= limit or case.spec.is_oneshot:
         return None
     reason = f"it holds {format_size(instance.memory)} of memory, more than {format_size(limit)}"
-    return Decision(Rule.OVERSIZE, reason, _stop(case, instance, Ending.OVERSIZE, reason))
+    return Decision(Rule.OVERSIZE, reason, stop(case, instance, Ending.OVERSIZE, reason))
+
+
+def _ends_itself(case: Case, instance: Instance) -> Decision | None:
+    """It says that it is stopping: it has the time for that which it would have had if it had been asked."""
+    if not instance.ends_itself:
+        return None
+    reason = instance.said or "it says that it is stopping"
+    until = instance.extended_until or instance.started_at
+    if case.now < until:
+        rule = Rule.STARTING if instance.phase is Phase.STARTING else Rule.RUNNING
+        return Decision(rule, reason, wake_at=until)
+    reason = "it said that it is stopping, and did not end in time"
+    return Decision(Rule.UNHEALTHY, reason, stop(case, instance, Ending.UNHEALTHY, reason))
 
 
 def _starting(case: Case, instance: Instance) -> Decision | None:
@@ -204,7 +222,8 @@ def _running(case: Case, instance: Instance) -> Decision | None:
     if instance.reloading is not None:
         return _decision(case, Rule.RELOAD, "reloading", due, at)
     serves = case.wanted is None or is_ready(case.wanted, instance)
-    reason = instance.said if serves else f"not ready: {instance.ready.message}"
+    said = instance.said or ("it says that it is reloading" if instance.announced else "")
+    reason = said if serves else f"not ready: {instance.ready.message}"
     return _decision(case, Rule.RUNNING, reason, due, at)
 
 
@@ -251,33 +270,6 @@ def _earliest(*times: float | None) -> float | None:
     return min((at for at in times if at is not None), default=None)
 
 
-def _stop(case: Case, instance: Instance, ending: Ending, reason: str) -> Stop:
-    stop = case.spec.stop
-    tree = _whole_tree(case, instance)
-    grace = min(stop.timeout, max(0.0, _ceiling(case) - case.now))
-    return Stop(case.name, instance.number, ending, stop.signal, grace, tree, reason)
-
-
-def _ceiling(case: Case) -> float:
-    """Until when its grace lasts at most: so nobody holds up the end of a pmond that is not his."""
-    limit = case.desired.untrusted_until
-    return inf if limit is None or case.wanted is None or case.wanted.trusted else limit
-
-
-def _kill(case: Case, instance: Instance, ending: Ending, reason: str) -> Kill:
-    return Kill(case.name, instance.number, ending, _whole_tree(case, instance), reason)
-
-
-def _whole_tree(case: Case, instance: Instance) -> bool:
-    """When the main program has ended, what is left of the instance is its tree."""
-    return case.spec.stop.kill_group or instance.ended_at is not None
-
-
-def _down_ending(case: Case) -> Ending:
-    shutdown = case.desired.ending and case.wanted is not None and case.wanted.up
-    return Ending.SHUTDOWN if shutdown else Ending.UNWANTED
-
-
 RULES = (
     _clear_tree,
     _await_killed,
@@ -292,6 +284,7 @@ RULES = (
     _next_run,
     _overdue,
     _oversize,
+    _ends_itself,
     _starting,
     _reload,
     _running,
