@@ -91,16 +91,26 @@ def apply_all(
 def bring_up_followed(client: Client, path: str) -> list[dict[str, Any]]:
     """Have the process config file read; all that should run, to wait for. Raises PmonError."""
     targets: list[dict[str, Any]] = client.post("/v1/reconcile", {})["targets"]
-    for one in client.get("/v1/sets"):
-        if one["name"] != f"file:{path}":
-            continue
-        if not one["accepted"]:
-            why = f"cannot bring up {path}: it is not accepted: {one['message']}"
-            hint = "what it said before is in force; pmon3 status shows the places"
-            raise PmonError(ErrorCode.INVALID, why, hint, one["diagnostics"])
-        count = "1 process" if one["processes"] == 1 else f"{one['processes']} processes"
-        output.note(f"up with {path}, the process config file: {count}")
+    one = set_of(client, path)
+    if one is None or is_missing(one):
+        return targets
+    if not one["accepted"]:
+        why = f"cannot bring up {path}: it is not accepted: {one['message']}"
+        hint = "what it said before is in force; pmon3 status shows the places"
+        raise PmonError(ErrorCode.INVALID, why, hint, one["diagnostics"])
+    count = "1 process" if one["processes"] == 1 else f"{one['processes']} processes"
+    output.note(f"up with {path}, the process config file: {count}")
     return targets
+
+
+def set_of(client: Client, path: str) -> dict[str, Any] | None:
+    """The set of a manifest, as pmond shows it."""
+    return next((one for one in client.get("/v1/sets") if one["name"] == f"file:{path}"), None)
+
+
+def is_missing(one: dict[str, Any]) -> bool:
+    """Whether somebody named the file of this set, and it was never there."""
+    return bool(one["accepted"]) and one["reason"] == "SourceMissing"
 
 
 def _by_itself(client: Client, plan: dict[str, Any], started_at: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,18 @@ def test_a_followed_file_that_is_not_there_is_told(pmond: Pmond) -> None:
     assert (one["followed"], one["accepted"], one["sync"]) == (True, True, "Unknown")
     assert condition(one, "Accepted") == ("Unknown", "SourceMissing")
     assert f"{pmond.manifest_file} is followed, but it is not there yet" in pmond.ok("status")
+    assert [e["path"] for e in pmond.journal() if e["event"] == "manifest.missing"] == [
+        str(pmond.manifest_file)
+    ]
+    for word, code, said in [
+        ("init", 0, "is followed, but it is not there yet"),
+        ("reconcile", 0, "is followed, but it is not there yet"),
+        ("up", 0, f"no process config file ({pmond.manifest_file})"),
+        ("diff", 2, f"there is no process config file ({pmond.manifest_file})"),
+        ("plan", 2, f"there is no process config file ({pmond.manifest_file})"),
+    ]:
+        done = pmond.run(word)
+        assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done
     pmond.declare(sleeper("web"))
     pmond.until("web", "running")
     one = status(pmond)["manifest.yaml"]
@@ -92,6 +106,24 @@ def test_another_file_takes_over_what_both_declare_and_nothing_else(pmond: Pmond
     assert pmond.row("gone")["pid"] == left
     assert list(status(pmond)) == ["other.json"]
     assert "2 create" in pmond.ok("history", "--set", f"file:{pmond.manifest_file}")
+
+
+def test_one_that_a_variable_names_and_that_is_not_there_is_told(stopped_pmond: Pmond) -> None:
+    lines = stopped_pmond.config_file.read_text().splitlines()
+    stopped_pmond.config_file.write_text("\n".join(lines[1:]) + "\n")
+    stopped_pmond.environment["PMON3_PROCESS_CONF"] = f"{stopped_pmond.folder}/none.yaml"
+    checked = subprocess.run(
+        [sys.executable, "-P", "-m", "pmond", "--check"],
+        env=stopped_pmond.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 1 and f"{stopped_pmond.folder}/none.yaml: no such file" in checked.stderr
+    stopped_pmond.start()
+    for word in ("status", "init"):
+        done = stopped_pmond.run(word)
+        said = done.stdout + done.stderr
+        assert f"{stopped_pmond.folder}/none.yaml is followed, but it is not there yet" in said
+    named = stopped_pmond.run("apply", "-f", f"{stopped_pmond.folder}/none.yaml")
+    assert (named.returncode, "none.yaml: no such file" in named.stderr) == (2, True)
 
 
 def test_a_file_that_was_moved_is_the_same_to_its_processes(pmond: Pmond) -> None:

@@ -64,6 +64,7 @@ def test_a_missing_one_is_told_too_and_pmond_stays(stopped_pmond: Pmond) -> None
     assert (
         f"no process config file ({stopped_pmond.manifest_file}), no pmon3.yaml in this folder" in done.stderr
     )
+    assert "up with" not in done.stderr
     assert stopped_pmond.rows() == {}
 
 

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pmon3 import options, output, waiting
+from pmon3 import bringing_up, options, output, waiting
 from pmon3.address import connect
+from pmon3.client import Client
 from pmon3.table import visible
 from pmon3.times import local_time
 
@@ -27,10 +28,17 @@ def command(
     wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait and not blocking)
     client = connect()
     answer = client.post("/v1/init", {"process_config_only": config_only})
+    _say_if_missing(client)
     for lifted in answer["lifted"]:
         output.note(visible(f"{lifted['name']}: {_held(lifted['hold'])}: lifted"))
     settled = waiting.wait(client, answer["targets"], waiting.READY, wait_options)
     waiting.show_all(client, settled, shape.value)
+
+
+def _say_if_missing(client: Client) -> None:
+    one = bringing_up.set_of(client, client.get("/v1/version")["process_config_file"])
+    if one is not None and bringing_up.is_missing(one):
+        output.note(visible(one["message"]))
 
 
 def _held(hold: dict[str, Any]) -> str:

@@ -238,10 +238,11 @@ class Sources:
     def _note_missing(self, record: SourceRecord | None) -> None:
         """Nothing is lost with the file. Where somebody named it, that it is not there is said."""
         path = self.process_config_file
-        self._journal.debug("manifest.missing", path=path)
         if record is None and path == self._default_file:
+            self._journal.debug("manifest.missing", path=path)
             return
         if record is None or record.reason != SOURCE_MISSING or not record.accepted:
+            self._journal.warn("manifest.missing", path=path)
             with self._registry.edit("the state of a manifest") as edit:
                 self._sets.missing(edit, self.owner, f"{path} {_NOT_THERE}")
 
