@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.e2e.test_declarative import manifest, pids, sleeper, the_set
 from tests.support.pmond import Pmond
+from tests.support.programs import NICER
 from tests.support.waiting import until
 
 from pmon3_schema.formats.export import FORMATS
@@ -28,7 +29,7 @@ FULL: dict[str, Any] = {
     "env_inherit": False,
     "argv0": "a program",
     "umask": "0027",
-    "priority": 3,
+    "priority": NICER,
     "limits": {"nofile": 64, "core": "0"},
     "log_rotate": {"size": "1MiB", "keep": 3, "total": "8MiB"},
     "stderr_log": "full.err",

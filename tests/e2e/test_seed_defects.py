@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from tests.support.pmond import PATIENCE, Answer, Pmond, alive, processes_with
+from tests.support.programs import NICER
 from tests.support.waiting import Answer as Found
 from tests.support.waiting import until as until_within
 
@@ -561,11 +562,11 @@ def test_41_the_order_is_kept_on_start_and_reversed_on_stop(pmond: Pmond) -> Non
 
 
 def test_42_folder_mask_limits_and_niceness_are_set(pmond: Pmond) -> None:
-    given = {"cwd": "/usr", "umask": "0077", "limits": {"nofile": 99}, "priority": 3}
+    given = {"cwd": "/usr", "umask": "0077", "limits": {"nofile": 99}, "priority": NICER}
     pmond.declare(shell("web", "pwd; umask; ulimit -n; nice; exec sleep 1000", **given))
     pmond.until("web", "running")
     until(lambda: pmond.ok("log", "web").count("\n") == 4, "its four lines")
-    assert pmond.ok("log", "web") == "/usr\n0077\n99\n3\n"
+    assert pmond.ok("log", "web") == f"/usr\n0077\n99\n{NICER}\n"
 
 
 def test_43_an_entry_without_a_name_is_called_as_its_file(pmond: Pmond) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from tests.support.waiting import until
 
 SLEEP: dict[str, Any] = {"file": "/bin/sleep", "args": ["1000"]}
+
+NICER = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)
+"""A nice value that an ordinary account may ask for, also where it runs the tests under `nice`."""
 
 IGNORES_TERM = """
 import signal, time
