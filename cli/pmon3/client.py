@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from pmon3 import peer
+from pmon3 import older_pmond, peer
 from pmon3.wire import MalformedResponse, ResponseParser, request_bytes
 from pmon3_schema.errors import ErrorCode, PmonError
 
@@ -239,7 +239,7 @@ def _decoded(status: int, content: bytes) -> Any:
     if status < 400:
         return answer
     if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-        raise PmonError.from_json(answer)
+        raise older_pmond.refused(PmonError.from_json(answer))
     raise PmonError(
         ErrorCode.INTERNAL, f"cannot do that: pmond answered status {status} without a reason", ""
     )

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pmon3 import output, progress
 from pmon3.client import Client
 from pmon3.names import measured
+from pmon3.older_pmond import OlderPmond
 from pmon3_schema.errors import ErrorCode, PmonError
 
 _ANSWER_MARGIN = 10.0
@@ -61,12 +62,7 @@ def wait(
         body["set"] = set_name
     shown = progress.ProgressLine(progress.TargetsLook(client, targets, until, set_name))
     try:
-        answer = client.post(
-            "/v1/wait",
-            body,
-            timeout=_longest(seconds, len(targets)),
-            meanwhile=shown if progress.is_wanted() else None,
-        )
+        answer = _answer(client, body, _longest(seconds, len(targets)), shown)
     except KeyboardInterrupt:
         shown.clear()
         if any(target["token"] for target in targets):  # of a change, and not only looked at
@@ -76,6 +72,25 @@ def wait(
         shown.clear()
     error = missed(answer, until, wait_options, targets)
     return WaitResult(answer["processes"], error, shown.seconds, shown.shown)
+
+
+def _answer(
+    client: Client, body: dict[str, Any], longest: float, shown: progress.ProgressLine
+) -> dict[str, Any]:
+    """The answer of the wait; an older pmond counts its time limit for the whole."""
+    meanwhile = shown if progress.is_wanted() else None
+    try:
+        answer: dict[str, Any] = client.post("/v1/wait", body, timeout=longest, meanwhile=meanwhile)
+    except OlderPmond as older:
+        if older.field != "progress":
+            raise
+        shown.clear()
+        output.note(
+            "pmond is older than this pmon3: --timeout is for the whole wait (pmon3 upgrade ends that)"
+        )
+        whole = {key: value for key, value in body.items() if key != "progress"}
+        answer = client.post("/v1/wait", whole, timeout=longest, meanwhile=meanwhile)
+    return answer
 
 
 def _longest(seconds: float, count: int) -> float:

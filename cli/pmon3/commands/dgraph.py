@@ -11,6 +11,7 @@ import typer
 from pmon3 import exit_codes, options, output
 from pmon3.address import connect
 from pmon3.draw_graph import dot, listing, mermaid
+from pmon3.older_pmond import OlderPmond
 from pmon3.table import visible
 
 
@@ -43,6 +44,8 @@ def command(
 ) -> int:
     """Show the order in which processes start."""
     graph = connect().get("/v1/graph", [("process_config_only", "1" if config_only else "0")])
+    if "dependencies" not in graph:
+        raise OlderPmond
     output.write(_DRAWN[shape](graph))
     for cycle in graph["cycles"]:
         output.note(
