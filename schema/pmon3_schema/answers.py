@@ -104,8 +104,24 @@ class Description(ProcessStatus):
     instances: list[InstanceStatus]
 
 
+class SandboxOrders(TypedDict):
+    """What a sandbox is made of. `uid`: as whom the program runs; `network`: it has none."""
+
+    uid: int
+    no_new_privileges: bool
+    capabilities: list[str] | None
+    private_tmp: bool
+    read_only: list[str]
+    hidden: list[str]
+    writable: list[str]
+    network: bool
+
+
 class ProcessSurroundings(TypedDict):
-    """What the program of a process is started in, nothing masked. `limits`: by their names in a manifest."""
+    """What the program of a process is started in, nothing masked. `limits`: by their names in a manifest.
+
+    `sandbox`: null where there is none.
+    """
 
     name: str
     user: str
@@ -117,6 +133,7 @@ class ProcessSurroundings(TypedDict):
     umask: int | None
     priority: int | None
     limits: dict[str, int]
+    sandbox: SandboxOrders | None
 
 
 class Targets(TypedDict):

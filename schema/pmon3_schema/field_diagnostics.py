@@ -35,6 +35,9 @@ _TWO_FORMS = {
     "hooks.pre_start": "a list of commands",
     "hooks.post_stop": "a list of commands",
     "hooks.on_failure": "a list of commands",
+    "sandbox.read_only": "text or a list",
+    "sandbox.hidden": "text or a list",
+    "sandbox.writable": "text or a list",
 }
 _TYPE_NAMES: tuple[tuple[Any, str], ...] = (
     (bool, "true or false"), (int, "a number"), (float, "a number"), (str, "text"),
@@ -47,6 +50,7 @@ _PLACE_OF_CHECK: dict[str, Path] = {
     "env_vars": ("env_vars",),
     "oneshot": ("type",),
     "reload": ("on_change",),
+    "sandbox": ("sandbox",),
 }
 
 
@@ -122,7 +126,7 @@ def _mistake(item: Mapping[str, Any], declared: type[FieldStruct]) -> FieldDiagn
         return FieldDiagnostic("PM010", message, path, hint=_type_hint(kind, given))
     if kind == "string_too_short":
         return FieldDiagnostic("PM012", f"`{field}` is empty", path)
-    if kind == "conflict":
+    if kind in ("conflict", "sandbox"):
         return FieldDiagnostic(
             "PM013", str(item["msg"]), path or _PLACE_OF_CHECK[kind], hint="remove one of the two"
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+from pmon3_schema.capability_names import NUMBERS
 from pmon3_schema.characters import UNSEEN
 from pmon3_schema.scalars import (
     LARGEST_EXIT_CODE,
@@ -102,6 +103,9 @@ COMMANDS = {
             },
         },
     ]
+}
+CAPABILITIES = {
+    "anyOf": [{"type": "array", "items": {"type": "string", "enum": [*NUMBERS]}}, {"type": "null"}]
 }
 _CRON_FIELD = "[0-9A-Za-z*,/#-]+"
 CRON = text(rf"\s*(?:{_CRON_FIELD}(?:\s+{_CRON_FIELD}){{4}}|@[A-Za-z]+)\s*|", "0 3 * * *, or @daily") | {

@@ -39,6 +39,7 @@ from pmon3_schema.top import Top, read_top
 from pmon3_schema.variables import references_hint
 
 _LARGE = 256 * 1024
+_SANDBOX_PATHS = ("read_only", "hidden", "writable")
 _PATH_FIELDS = ("log", "log_dir", "cwd", "stderr_log")
 
 __all__ = ["Entry", "ManifestFile", "Reading", "read", "texts"]
@@ -219,6 +220,12 @@ def _placed(entry: dict[str, Any], folder: str) -> dict[str, Any]:
     watch = placed.get("watch")
     if isinstance(watch, dict) and "paths" in watch:
         placed["watch"] = {**watch, "paths": _each_absolute(watch["paths"], folder)}
+    sandbox = placed.get("sandbox")
+    if isinstance(sandbox, dict):
+        found = {
+            key: _each_absolute(value, folder) for key, value in sandbox.items() if key in _SANDBOX_PATHS
+        }
+        placed["sandbox"] = {**sandbox, **found}
     return placed
 
 

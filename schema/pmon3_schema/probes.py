@@ -181,6 +181,12 @@ class ProbeSpec(Part, frozen=True):
             if getattr(self, kind) not in _NOT_GIVEN and getattr(self, kind) != HttpProbeSpec()
         )
 
+    @property
+    def uses_network(self) -> bool:
+        """Whether it asks by way of the network."""
+        by_file = self.kind == "http" and self.http.url.lower().startswith("http+unix:")
+        return self.kind in ("tcp", "http") and not by_file
+
     def check(self, given: Set[str]) -> None:
         kinds = self.kinds
         if len(kinds) != 1:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from msgspec.structs import replace
 
+from pmon3_schema.bounds import SandboxSpec, is_temporary
 from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
     Duration,
@@ -103,6 +104,9 @@ class ProcessSpec(Part, frozen=True):
     )
     priority: Whole | None = field(None, effect=Effect.IN_PLACE, ge=-20, le=19, description="nice value")
     limits: LimitsSpec = field(LimitsSpec(), effect=Effect.RESTART, description="resource limits")
+    sandbox: SandboxSpec = field(
+        SandboxSpec(), effect=Effect.RESTART, description="what it can see, write and reach of the host"
+    )
     log_rotate: LogRotateSpec = field(
         LogRotateSpec(), effect=Effect.IN_PLACE, description="rotation of the log without losing a line"
     )
@@ -165,6 +169,20 @@ class ProcessSpec(Part, frozen=True):
             raise mistake(
                 "reload", "on_change: reload needs reload.command (or write on_change: signal for SIGHUP)"
             )
+        self._check_sandbox()
+
+    def _check_sandbox(self) -> None:
+        """What the program could never do in there."""
+        for name in ("file", "cwd", "log", "log_dir", "stderr_log") if self.sandbox.private_tmp else ():
+            if is_temporary(getattr(self, name)):
+                raise mistake("sandbox", f"sandbox.private_tmp and a `{name}` in there exclude each other")
+        for name in ("ready", "live") if self.sandbox.network == "none" else ():
+            if getattr(self, name).uses_network:
+                raise mistake(
+                    "sandbox",
+                    f"sandbox.network: none and `{name}.{getattr(self, name).kind}` exclude each other:"
+                    " nobody outside reaches it",
+                )
 
     @property
     def _can_end_for_good(self) -> bool:

@@ -223,6 +223,11 @@ PAIRS: tuple[Pair, ...] = (
     Pair(("ready.http.insecure",), _when(lambda spec: _is_plain_http(spec.ready), "without https"), _HTTPS),
     Pair(("live.http.insecure",), _when(lambda spec: _is_plain_http(spec.live), "without https"), _HTTPS),
     Pair(
+        ("sandbox.writable",),
+        _when(lambda spec: not spec.sandbox.read_only, "without `sandbox.read_only`"),
+        _ADD,
+    ),
+    Pair(
         ("renamed_from",),
         _when(lambda spec: spec.renamed_from == spec.name, "beside `name`, which is the same"),
         "name what it was called before, or remove it",

@@ -31,6 +31,7 @@ FULL: dict[str, Any] = {
     "umask": "0027",
     "priority": NICER,
     "limits": {"nofile": 64, "core": "0"},
+    "sandbox": {"no_new_privileges": True, "read_only": ["/usr", "/srv"], "hidden": "/boot"},
     "log_rotate": {"size": "1MiB", "keep": 3, "total": "8MiB"},
     "stderr_log": "full.err",
     "ready": {"delay": "300ms"},

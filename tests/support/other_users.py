@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tests.support.pmond import Pmond
 
-_CLIENT = """
+ASK = """
 import http.client, json, socket, sys
 class Unix(http.client.HTTPConnection):
     def connect(self):
@@ -20,6 +20,7 @@ connection.request(sys.argv[2], sys.argv[3], sys.argv[4] or None)
 answer = connection.getresponse()
 print(json.dumps([answer.status, answer.read().decode()]))
 """
+"""A program that makes the request of its arguments: socket, method, path, body."""
 
 
 def ask_as(
@@ -28,7 +29,7 @@ def ask_as(
     """One request made by a process of that user."""
     text = "" if body is None else json.dumps(body)
     done = subprocess.run(
-        ["/usr/bin/python3", "-I", "-S", "-c", _CLIENT, str(pmond.socket), method, target, text],
+        ["/usr/bin/python3", "-I", "-S", "-c", ASK, str(pmond.socket), method, target, text],
         user=user, group="nogroup", extra_groups=[], capture_output=True, text=True, timeout=60, check=False,
         cwd="/", env={},
     )  # fmt: skip

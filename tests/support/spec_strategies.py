@@ -20,6 +20,8 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pmon3_schema import field_types
+from pmon3_schema.bounds import Capabilities
+from pmon3_schema.capability_names import NUMBERS
 from pmon3_schema.equivalence import ImpliedValues, meaning
 from pmon3_schema.field_diagnostics import mistakes
 from pmon3_schema.fields import Field, FieldStruct, InvalidValue
@@ -51,7 +53,10 @@ VARIABLES = st.text("ABC_ é'\"1", min_size=1, max_size=6)
 PATHS = st.text("abé 1", min_size=1, max_size=4).map(lambda name: f"{FOLDER}/{name.strip() or 'x'}")
 DURATIONS = st.one_of(st.integers(0, 10**6), st.floats(0, 10**6, allow_nan=False))
 
-_PATHS_OF = {"file", "log", "log_dir", "cwd", "stderr_log", "env_file", "watch.paths"}
+_PATHS_OF = {
+    "file", "log", "log_dir", "cwd", "stderr_log", "env_file", "watch.paths",
+    "sandbox.read_only", "sandbox.hidden", "sandbox.writable",
+}  # fmt: skip
 """Fields whose texts are paths; relative ones count from the folder of the manifest."""
 _SAMPLES: dict[str, Values] = {
     "user": st.sampled_from(["ana", "1000", "true", "null"]),
@@ -91,6 +96,7 @@ _OF_TYPE: list[tuple[Any, Callable[[Field], Values]]] = [
     (field_types.Whole, _bounded(st.integers, 0, 10**6)),
     (field_types.Whole | None, _bounded(st.integers, 0, 10**6)),
     (field_types.Number, _bounded(st.floats, 0, 10**6)),
+    (Capabilities, lambda field: st.lists(st.sampled_from(sorted(NUMBERS)), max_size=2)),
     (field_types.Duration, lambda field: DURATIONS),
     (field_types.Size, lambda field: st.integers(0, 2**40)),
     (field_types.Size | None, lambda field: st.integers(0, 2**40)),

@@ -15,6 +15,7 @@ import typer
 from pmon3.address import connect
 from pmon3.client import path_segment
 from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.sandbox_setup import confine, isolate
 
 _LIMITS = {
     "nofile": "RLIMIT_NOFILE", "memory": "RLIMIT_AS", "cpu_seconds": "RLIMIT_CPU", "core": "RLIMIT_CORE",
@@ -31,8 +32,8 @@ def command(
 ) -> None:
     """Run a shell, or a command, in the surroundings of a process.
 
-    As its user, in its folder, with its environment, umask and limits, as its program is started. Nothing
-    of it is pmond's afterwards.
+    As its user, in its folder, with its environment, umask and limits, in a sandbox of the same kind, as its
+    program is started. Nothing of it is pmond's afterwards.
     """
     found: dict[str, Any] = connect().get(f"/v1/processes/{path_segment(reference)}/surroundings")
     environment = found["environment"]
@@ -48,12 +49,17 @@ def _become(found: dict[str, Any]) -> None:
     if own not in (0, found["uid"]):
         why = f"cannot enter the surroundings of {name}: it runs as {found['user']}"
         raise PmonError(ErrorCode.FORBIDDEN, why, "ask as root")
+    sandbox = found["sandbox"]
     try:
+        if sandbox is not None:
+            isolate(sandbox)
         _limit(found)
         if own == 0 and found["uid"] != 0:
             os.setgroups(found["groups"])
             os.setgid(found["gid"])
             os.setuid(found["uid"])
+        if sandbox is not None:
+            confine(sandbox)
         os.chdir(found["cwd"])
     except OSError as error:
         why = f"cannot enter the surroundings of {name}: {error.strerror or error}"

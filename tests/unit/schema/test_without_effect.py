@@ -76,6 +76,7 @@ IDLE: list[tuple[dict[str, Any], str, str]] = [
     ({"live": {"notify": True, "timeout": "1s"}}, "live.timeout", "live.notify"),
     ({"live": {"http": {"url": "http://h/", "insecure": True}}}, "live.http.insecure", "without https"),
     ({"type": "oneshot", "restart": {"above_memory": "1GiB"}}, "restart.above_memory", "oneshot"),
+    ({"sandbox": {"writable": ["/srv"]}}, "sandbox.writable", "without `sandbox.read_only`"),
     ({"renamed_from": "web"}, "renamed_from", "`name`"),
 ]  # fmt: skip
 
@@ -146,6 +147,8 @@ COUNT_BY_THEMSELVES = """
     live.tcp live.notify live.interval live.failures live.start_period
     description labels profiles prune
     schedule.cron schedule.every schedule.overlap schedule.catch_up schedule.jitter schedule.at_start
+    sandbox.no_new_privileges sandbox.capabilities sandbox.private_tmp sandbox.read_only sandbox.hidden
+    sandbox.network
     type max_runtime hooks.pre_start hooks.post_stop hooks.on_failure
 """
 """Fields that no other setting can take the effect of."""

@@ -14,6 +14,7 @@ from typing import Any
 from pmon3_schema import protocol
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmond.runtime.access.authority import Authority, Right, Role
+from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.long_work import in_thread
 from pmond.runtime.http.call import Call
 from pmond.runtime.http.long_answers import long_answer
@@ -31,8 +32,15 @@ class Dispatcher:
     `authority` decides who may do what, as config.yml says it now.
     """
 
-    def __init__(self, resources: Iterable[object], authority: Callable[[], Authority]) -> None:
+    def __init__(
+        self,
+        resources: Iterable[object],
+        authority: Callable[[], Authority],
+        refuse: Callable[[Principal], None] = lambda peer: None,
+    ) -> None:
+        """`refuse` raises PmonError for callers that are answered nothing."""
         self._authority = authority
+        self._refuse = refuse
         methods = ((one, member) for one in resources for member in vars(type(one)).values())
         owners = {member: one for one, member in methods if callable(member)}
         self._handlers: dict[str, Callable[[Call[Any]], Awaitable[Any]]] = {
@@ -42,6 +50,7 @@ class Dispatcher:
     async def handle(self, request: Request) -> Answer:
         """The answer to one request. Raises PmonError when it cannot be done."""
         authority, peer = self._authority(), request.peer
+        self._refuse(peer)
         if authority.role(peer) is Role.STRANGER:
             why = f"cannot do that: this pmond does not know {peer.user}"
             raise PmonError(ErrorCode.FORBIDDEN, why, "ask as root, or as that user")

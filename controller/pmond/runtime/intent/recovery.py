@@ -32,7 +32,7 @@ from pmond.runtime.intent.registry import Registry
 from pmond.runtime.processes import environment
 from pmond.runtime.processes.identity import real_uid
 from pmond.runtime.processes.launch import SpawnContext
-from pmond.runtime.processes.live_program import CannotTell, program_file, spec_of
+from pmond.runtime.processes.live_program import CannotTell, program_file, sandbox_in_place, spec_of
 from pmond.runtime.supervise.adoption import Adoption
 from pmond.runtime.supervise.survivors import Survivor, Unclaimed
 from pmond.runtime.supervise.takeover import uids_of
@@ -195,6 +195,7 @@ class Recovery:
             user=users.name_of(uid),
             autostart=False,
             restart=RestartSpec(policy="never"),
+            sandbox=sandbox_in_place(case.kept.pid),
         )
         try:
             spec = read_value(ProcessSpec, spec.to_record())

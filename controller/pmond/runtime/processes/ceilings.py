@@ -36,6 +36,8 @@ def exceeded(spec: ProcessSpec, principal: Principal) -> str:
     """What of a spec only root could give: for an error message, empty if there is nothing."""
     if spec.priority is not None and spec.priority < 0:
         return f"priority {spec.priority} is for root to give"
+    if spec.sandbox.capabilities:
+        return "sandbox.capabilities are for root to give"
     if spec.policy != "never" and _restarts_without_rest(spec):
         return (
             f"restart: max_delay and stable_after below {format_duration(SHORTEST_REST)} are for root to give"

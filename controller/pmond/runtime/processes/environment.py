@@ -27,10 +27,12 @@ from pmond.runtime.processes.failures import SpawnError
 MARKER = "PMON3_INSTANCE"
 """The variable by which every process of an instance is found again: STATE-UUID:NAME:NUMBER."""
 REVISION = "PMON3_REVISION"
+SANDBOX = "PMON3_SANDBOX"
+"""Is there for a program in a sandbox; without its state pmond does not start such a one outside of it."""
 """The variable that tells with which values of its spec an instance was started, and proves it (`seal`)."""
 
 _MESSAGES_OF_PARENT = re.compile(
-    rf"{MARKER}|{REVISION}|PMON3_UPGRADE_.*|PMON3_FAILPOINT|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_(FDS|PID|PIDFDID|FDNAMES)|FDSTORE"
+    rf"{MARKER}|{REVISION}|{SANDBOX}|PMON3_UPGRADE_.*|PMON3_FAILPOINT|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_(FDS|PID|PIDFDID|FDNAMES)|FDSTORE"
     r"|MAINPID|MANAGERPID|INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MEMORY_PRESSURE_(WATCH|WRITE)"
 )
 """Variables by which whoever started pmond speaks to pmond, and not to its children."""

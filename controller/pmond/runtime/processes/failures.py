@@ -66,10 +66,14 @@ _RESOURCES: dict[int, _Reason] = {
 
 
 def explain(attempt: Attempt, stage: str, number: int, why: str = "") -> SpawnError:
-    """The error for `number` (an errno) at a stage: log, stderr_log, priority, limits, user, cwd or exec.
+    """The error for `number` (an errno) at a stage: log, stderr_log, group, sandbox, priority, limits, user,
+    cwd or exec.
 
     `why`: in other words than those of the errno.
     """
+    if stage == "sandbox":
+        why = f"its sandbox cannot be had: {why or _text(number)}"
+        return _error(attempt, "SandboxNotAvailable", why, number, transient=number in _RESOURCES)
     if why:
         path = attempt.stderr_log if stage == "stderr_log" else attempt.log
         return _error(attempt, "LogNotWritable", _log_refused(path, why), number, transient=False)
@@ -124,6 +128,12 @@ def _explain_priority(attempt: Attempt, number: int) -> _Reason:
 def _explain_limits(attempt: Attempt, number: int) -> _Reason:
     return "LimitNotPermitted", (
         f"its limits cannot be set: {_text(number)} (lower them to the hard limits of pmond, or raise those)"
+    )
+
+
+def _explain_group(attempt: Attempt, number: int) -> _Reason:
+    return "GroupNotJoined", (
+        f"it cannot be started in its control group: {_text(number)} (see pmon3 doctor)"
     )
 
 
@@ -245,6 +255,7 @@ def shebang(file: str) -> str:
 _EXPLAIN: dict[str, Callable[[Attempt, int], _Reason]] = {
     "log": _explain_log,
     "stderr_log": _explain_stderr_log,
+    "group": _explain_group,
     "priority": _explain_priority,
     "limits": _explain_limits,
     "user": _explain_user,

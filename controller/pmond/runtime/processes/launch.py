@@ -14,18 +14,22 @@ import os
 import resource
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from pmon3_schema.bounds import SandboxSpec
 from pmon3_schema.equivalence import log_paths
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import LimitsSpec
+from pmon3_schema.sandbox_setup import orders_of
 from pmond.runtime.base.log_opening import NewLog
 from pmond.runtime.base.path_access import PathAccess
 from pmond.runtime.base.thread_rights import acting_as
 from pmond.runtime.processes.environment import (
     MARKER,
     REVISION,
+    SANDBOX,
     User,
     find_program,
     inherited,
@@ -34,6 +38,9 @@ from pmond.runtime.processes.environment import (
     variables_of,
 )
 from pmond.runtime.processes.failures import Attempt, SpawnError, explain
+
+if TYPE_CHECKING:
+    from pmon3_schema.answers import SandboxOrders
 
 LIMIT_NUMBERS = {
     "nofile": resource.RLIMIT_NOFILE,
@@ -84,11 +91,15 @@ class Launch(Struct, frozen=True):
     umask: int | None = None
     priority: int | None = None
     limits: tuple[tuple[int, int], ...] = ()
+    group: str = ""
+    """The control group that it is started in; empty: it is moved into its own afterwards."""
+    sandbox: SandboxSpec = SandboxSpec()
 
     @property
     def direct(self) -> bool:
         """Whether posix_spawn alone can do it."""
-        return self.user is None and self.umask is None and self.priority is None and not self.limits
+        plain = self.user is None and self.umask is None and self.priority is None and not self.limits
+        return plain and not self.group and not self.sandbox.wanted
 
     @property
     def new_log(self) -> NewLog:
@@ -101,6 +112,11 @@ class Launch(Struct, frozen=True):
         """The names that an error message needs."""
         user = self.user.name if self.user else ""
         return Attempt(self.name, self.file, self.cwd, user, self.stdout, self.stderr)
+
+    @property
+    def sandbox_orders(self) -> SandboxOrders | None:
+        """What the launcher is told of the sandbox; None where there is none."""
+        return orders_of(self.sandbox, self.user.uid if self.user is not None else os.geteuid())
 
     def access_to(self, log: str) -> PathAccess:
         """With whose rights one of its logs is opened."""
@@ -143,6 +159,11 @@ def prepare(
     FileMissing, UnknownUser, UserNotPermitted, EnvFileNotReadable, EnvFileInvalid.
     """
     user = _other_user(spec)
+    if spec.sandbox.capabilities and not (trusted and os.geteuid() == 0):
+        why = "capabilities are for root to give (write `capabilities: []` for none)"
+        raise explain(
+            Attempt(spec.name, spec.file, spec.cwd, spec.user, spec.log), "sandbox", errno.EPERM, why
+        )
     environment = inherited(context.environment, user) if spec.env_inherit else {}
     if user is not None:
         environment.update(variables_of(user))
@@ -151,6 +172,9 @@ def prepare(
         environment.update(read_env_files(spec.name, spec.env_file, access, reader))
     environment.update(_notification(spec, context))
     environment.update(spec.env_vars)
+    environment.pop(SANDBOX, None)
+    if spec.sandbox.wanted:
+        environment[SANDBOX] = "1"
     environment[MARKER] = marker
     if sealed:
         environment[REVISION] = sealed
@@ -175,6 +199,7 @@ def prepare(
         umask=spec.umask,
         priority=spec.priority,
         limits=_limits(spec.limits),
+        sandbox=spec.sandbox,
     )
 
 

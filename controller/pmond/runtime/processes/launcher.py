@@ -20,7 +20,7 @@ import os
 
 from pmond.runtime.base.guarded import StrangerError
 from pmond.runtime.base.log_opening import NewLog, open_log
-from pmond.runtime.base.path_access import ActingAs, PathAccess
+from pmond.runtime.base.path_access import ActingAs, PathAccess, Rights
 
 TYPE_CHECKING = False  # typing itself is too slow to import here; type checkers know the name
 if TYPE_CHECKING:
@@ -69,6 +69,35 @@ def _set_limits(orders: Orders) -> None:
             raise PermissionError(1, "limit") from None
 
 
+def _join_group(orders: Orders) -> None:
+    """Before anything of the program runs, so that whatever it forks is in there too."""
+    if orders["group"]:
+        file = os.open(orders["group"] + b"/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(file, b"0")
+        os.close(file)
+
+
+def _isolate(orders: Orders) -> None:
+    if orders["sandbox"] is not None:
+        from pmon3_schema.sandbox_setup import isolate
+
+        user = orders["user"]
+        his = Rights(*user) if user is not None and not orders["trusted"] else None
+        isolate(orders["sandbox"], None if his is None else lambda act: _as_user(his, act))
+
+
+def _as_user(rights: Rights, act: Callable[[], None]) -> None:
+    with ActingAs(rights):
+        act()
+
+
+def _confine(orders: Orders) -> None:
+    if orders["sandbox"] is not None:
+        from pmon3_schema.sandbox_setup import confine
+
+        confine(orders["sandbox"])
+
+
 def _spend(orders: Orders) -> None:
     """Give back what memory pmond itself is worth more, which the user could not be made to do later."""
     if orders["oom_score_adj"] is not None:
@@ -115,8 +144,11 @@ def steps(orders: Orders) -> Iterable[tuple[str, Callable[[Orders], None]]]:
         ("log", _open_logs),
         ("stderr_log", _open_stderr_log),
         ("exec", _spend),
+        ("group", _join_group),
+        ("sandbox", _isolate),
         *before,
         ("user", _become_user),
+        ("sandbox", _confine),
         *after,
         ("cwd", _enter_folder),
         ("exec", _execute),
@@ -130,7 +162,8 @@ def launch(orders: Orders, report_fd: int) -> None:
         try:
             step(orders)
         except OSError as error:
-            why = error.strerror if isinstance(error, StrangerError) else None
+            said = isinstance(error, StrangerError) or stage == "sandbox"
+            why = error.strerror if said else None
             _fail(report_fd, stage, error.errno or 5, why or "")
         except MemoryError:
             _fail(report_fd, stage, 12)

@@ -22,12 +22,13 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
+from pmon3_schema.bounds import SandboxSpec
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import LimitsSpec
 from pmond.runtime.access import users
 from pmond.runtime.base.path_access import Rights
 from pmond.runtime.base.thread_rights import acting_as
-from pmond.runtime.processes.environment import MARKER, REVISION
+from pmond.runtime.processes.environment import MARKER, REVISION, SANDBOX
 from pmond.runtime.processes.identity import read_whole, real_uid
 from pmond.runtime.processes.launch import LIMIT_NUMBERS
 
@@ -65,6 +66,12 @@ def program_file(pid: int) -> str:
     return _target(pid, "exe")
 
 
+def sandbox_in_place(pid: int) -> SandboxSpec:
+    """Of a program in a sandbox, one that stands for it: what it has is not to be seen. Else none."""
+    inside = SANDBOX in environment_of(pid)
+    return SandboxSpec(no_new_privileges=True, capabilities=()) if inside else SandboxSpec()
+
+
 def spec_of(pid: int, name: str, marker: str, log_dir: str) -> ProcessSpec:
     """The spec that would start it again as it was, with what no running program tells left out.
 
@@ -76,6 +83,8 @@ def spec_of(pid: int, name: str, marker: str, log_dir: str) -> ProcessSpec:
     if environment.get(MARKER) != marker:
         raise CannotTell("it has written over its environment")
     argv = tuple(os.fsdecode(word) for word in _arguments(pid).split(b"\0")[:-1])
+    if SANDBOX in environment:
+        raise CannotTell("it runs in a sandbox, and what that keeps it from is not to be seen")
     file, folder = program_file(pid), _target(pid, "cwd")
     with _acting_as(uid):  # what it says of files is looked up as by its user
         program = _program(file, argv, environment)

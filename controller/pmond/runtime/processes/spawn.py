@@ -3,10 +3,10 @@
 Theory of operation: `prepare` (in `launch`) turns a spec into a `Launch`, a value that holds everything
 a start needs; `spawn` performs it. The common case is one `os.posix_spawn`, which costs about
 what vfork and execve cost in C; a fork of the Python process would cost two to fifteen times as much, so
-there is none. What posix_spawn cannot set up (user, limits, umask, priority) is done by a small
-program, `launcher`, that then becomes the child. The child gets /dev/null, its log twice, a
-session of its own, no blocked or ignored signals, and no other descriptor: all of the daemon's
-are closed on execve. It holds its log itself, so output survives the daemon.
+there is none. What posix_spawn cannot set up (user, limits, umask, priority, a sandbox, a control group
+before the first instruction) is done by a small program, `launcher`, that then becomes the child. The
+child gets /dev/null, its log twice, a session of its own, no blocked or ignored signals, and no other
+descriptor: all of the daemon's are closed on execve. It holds its log itself, so output survives the daemon.
 
 Descriptors 0, 1 and 2 of the daemon must be open. Nothing else in the daemon may rely on its
 working folder, which changes for the moment of a start. Only one thread starts anything, and it is
@@ -33,7 +33,7 @@ from types import CodeType, ModuleType
 
 from msgspec import Struct
 
-from pmon3_schema import trust
+from pmon3_schema import capability_names, kernel_calls, sandbox_mounts, sandbox_setup, trust
 from pmond.runtime.base import guarded, log_opening, path_access
 from pmond.runtime.base.guarded import StrangerError
 from pmond.runtime.base.log_opening import open_log
@@ -67,13 +67,15 @@ def _code_of(module: ModuleType) -> tuple[str, CodeType]:
 
 MODULES = tuple(map(_code_of, (trust, guarded, path_access, log_opening, launcher)))
 """Of the launcher, in the order in which they import each other."""
+_OF_A_SANDBOX = tuple(map(_code_of, (capability_names, kernel_calls, sandbox_mounts, sandbox_setup)))
+"""Of those launchers alone that have one to set up: every start pays for what it loads."""
 _BOOTSTRAP = (
     "import marshal, posix, sys\n"
     "os = sys.modules['os'] = type(sys)('os'); os.__dict__.update(posix.__dict__)\n"
     "how = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()\n"
     "os.fsencode = lambda path: path if isinstance(path, bytes) else path.encode(*how)\n"
     "os.fsdecode = lambda path: path.decode(*how) if isinstance(path, bytes) else path\n"
-    "import posixpath; os.path = posixpath\n"
+    "import posixpath; os.path, os.name = posixpath, 'posix'\n"
     "modules, orders = marshal.load(open(int(sys.argv[1]), 'rb'))\n"
     "for name, code in modules: sys.modules[name] = module = type(sys)(name); exec(code, module.__dict__)\n"
     "module.launch(orders, int(sys.argv[2]))"
@@ -236,10 +238,13 @@ def _write_orders(launch: Launch) -> int:
         "oom_score_adj": launch.context.oom_score_adj,
         "priority": launch.priority,
         "limits": launch.limits,
+        "group": os.fsencode(launch.group),
+        "sandbox": launch.sandbox_orders,
     }
+    modules = (*_OF_A_SANDBOX, *MODULES) if launch.sandbox.wanted else MODULES
     descriptor = os.memfd_create("orders", os.MFD_CLOEXEC)
     with open(descriptor, "wb", closefd=False) as file:
-        file.write(marshal.dumps((MODULES, orders)))
+        file.write(marshal.dumps((modules, orders)))
     os.lseek(descriptor, 0, os.SEEK_SET)
     return _moved_up(descriptor)
 

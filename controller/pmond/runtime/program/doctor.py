@@ -19,6 +19,7 @@ from pmond.runtime.files import inotify
 from pmond.runtime.files.hole_punching import mechanism
 from pmond.runtime.processes.adopted_exits import tells_exits
 from pmond.runtime.processes.identity import open_pidfd, pidfd_inode
+from pmond.runtime.program.bounds_checks import sandbox_mechanisms, this_host
 
 OK: Final = "ok"
 LIMITED: Final = "limited"
@@ -71,6 +72,7 @@ def examine(around: Surroundings) -> list[Check]:
             _watching(),
             _descriptors(around),
             _privileges(),
+            _sandbox(),
         )
     ]
 
@@ -172,6 +174,11 @@ def _privileges() -> HostCheck:
     if os.geteuid() == 0:
         return HostCheck("privileges", OK, "root", "processes may run as any user")
     return HostCheck("privileges", OK, f"user id {os.geteuid()}", "processes run as this user")
+
+
+def _sandbox() -> HostCheck:
+    in_use, missing = sandbox_mechanisms(this_host())
+    return HostCheck("sandbox", LIMITED if missing else OK, in_use, missing)
 
 
 def _works(probe: Callable[[], int | None]) -> bool:

@@ -9,6 +9,7 @@ from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.http import openapi
 from pmond.runtime.http.admission import free_descriptors, limits_within
+from pmond.runtime.http.confined_callers import ConfinedCallers
 from pmond.runtime.http.dispatcher import Dispatcher
 from pmond.runtime.http.resources.actions import ActionResource
 from pmond.runtime.http.resources.events import EventResource
@@ -59,7 +60,8 @@ def server_of(
         known, circumstances, services, lambda peer: configuration.authority().role(peer), openapi.document
     )
     resources = _resources(parts, configuration.authority, folder.store, services, clock)
-    dispatcher = Dispatcher((*resources, daemon), configuration.authority)
+    confined = ConfinedCallers(parts.registry, parts.instances)
+    dispatcher = Dispatcher((*resources, daemon), configuration.authority, confined.check)
     limits = limits_within(free_descriptors())
     return Server(dispatcher.handle, report_defect, configuration.authority, limits)
 

@@ -25,6 +25,7 @@ MODULES = (
     "pmon3_schema.formats.yaml_anchors",
     "pmon3_schema.formats.yaml_places",
     "pmon3_schema.models",
+    "pmon3_schema.sandbox_setup",
 )
 """All of ours that some function imports."""
 

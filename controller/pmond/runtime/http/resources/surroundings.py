@@ -58,4 +58,5 @@ def _answer(one: Intent, launch: Launch) -> ProcessSurroundings:
         "umask": launch.umask,
         "priority": launch.priority,
         "limits": one.spec.limits.to_record(),
+        "sandbox": launch.sandbox_orders,
     }
