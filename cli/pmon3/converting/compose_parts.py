@@ -93,9 +93,10 @@ def carry_check(entry: NestedEntry, draft: Draft) -> None:
         inner.read("healthcheck.retries", lambda value: values.whole(value, 1), 3),
         retries,
     )
+    # What is unhealthy is shown so there, however long, and never stopped.
+    draft.put("ready.deadline", "0s", test)
     inner.close({
-        "healthcheck.start_period": Left("what fails before it was ready does not count",
-        "see `ready.deadline`"),
+        "healthcheck.start_period": Left("what fails before it was ready does not count"),
         "healthcheck.start_interval": Left("it is asked in one interval", "see `ready.interval`"),
     })  # fmt: skip
 

@@ -110,6 +110,7 @@ class ComposedProcess(NestedEntry):
             draft.carry_one(
                 line, "ready.log", lambda value: re.escape(values.text(value)).replace("\\ ", " ")
             )
+            draft.put("ready.deadline", "0s", line)
         carry_log(self, draft, self.sources, self.project.folder)
         carry_schedule(self, draft)
         carry_watch(self, draft, self.sources, cwd)

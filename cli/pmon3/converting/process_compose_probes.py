@@ -8,6 +8,10 @@ from pmon3.converting.drafts import Draft
 from pmon3.converting.nested import NestedEntry
 from pmon3.converting.settings import Left, Section
 
+_PERIOD = 10.0
+_FAILURES = 3
+"""What process-compose takes where a probe does not say."""
+
 
 def carry_probe(entry: NestedEntry, draft: Draft, key: str, field: str, shell: str) -> None:
     """Give a process the probe of a key, as its field `ready` or `live`."""
@@ -18,22 +22,24 @@ def carry_probe(entry: NestedEntry, draft: Draft, key: str, field: str, shell: s
         part.abandon("it asks nothing that a probe could ask")
         return
     for name, target, usual in (
-        ("period_seconds", "interval", "10s"),
+        ("period_seconds", "interval", values.written_duration(_PERIOD)),
         ("timeout_seconds", "timeout", "1s"),
     ):
         given = part.take(f"{key}.{name}")
         draft.put(f"{field}.{target}", part.read(f"{key}.{name}", values.seconds, usual), given)
-    failures = part.take(f"{key}.failure_threshold")
-    draft.put(
-        f"{field}.failures",
-        part.read(f"{key}.failure_threshold", lambda value: values.whole(value, 1), 3),
-        failures,
-    )
+    failures = part.read(f"{key}.failure_threshold", lambda value: values.whole(value, 1), _FAILURES)
+    draft.put(f"{field}.failures", failures, part.take(f"{key}.failure_threshold"))
     first = part.take(f"{key}.initial_delay_seconds")
     if field == "live":
         draft.put("live.start_period", part.read(f"{key}.initial_delay_seconds", values.seconds, "0s"), first)
-    elif first is not None and first.value not in (0, "0"):
-        entry.books.lose(first, "it is asked from the start: what fails before it was ready does not count")
+    else:
+        # It is asked from the start here; one that does not get ready is stopped when it is there.
+        delay = part.read(f"{key}.initial_delay_seconds", values.number, 0.0)
+        period = part.read(f"{key}.period_seconds", values.number, _PERIOD)
+        draft.put("ready.deadline", values.written_duration(delay + failures * period), first)
+        entry.books.differs(
+            "process-compose", "one whose readiness probe fails after it was ready is shown so, and not stopped"
+        )
     passes = part.take(f"{key}.success_threshold")
     if passes is not None:
         entry.books.lose(passes, "process-compose does not use it", "see `ready.successes`")

@@ -214,6 +214,7 @@ class ServiceUnit:
             draft.put("live.notify", True, watchdog)
             draft.carry_one(watchdog, "live.interval", duration)
             draft.put("live.failures", 1, watchdog)
+            draft.put("live.start_period", "0s", watchdog)
 
     def _commands_beside(self, draft: Draft) -> None:
         for key, field in (("ExecStartPre", "hooks.pre_start"), ("ExecStopPost", "hooks.post_stop")):
