@@ -38,7 +38,8 @@ def carry_probe(entry: NestedEntry, draft: Draft, key: str, field: str, shell: s
         period = part.read(f"{key}.period_seconds", values.number, _PERIOD)
         draft.put("ready.deadline", values.written_duration(delay + failures * period), first)
         entry.books.differs(
-            "process-compose", "one whose readiness probe fails after it was ready is shown so, and not stopped"
+            "process-compose",
+            "one whose readiness probe fails after it was ready is shown so, and not stopped",
         )
     passes = part.take(f"{key}.success_threshold")
     if passes is not None:
