@@ -170,7 +170,7 @@ def _conditions(process: dict[str, Any]) -> list[tuple[str, str]]:
             ),
         )
         for c in process.get("conditions", [])
-        if c["type"] == "Ready" or c["status"] != "False"
+        if c["type"] in ("Ready", "ResourcesApplied") or c["status"] != "False"
     ]
 
 

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pmon3_schema.diagnostics import Diagnostic, Severity
+from pmon3_schema.group_limits import LIMITS
 from pmon3_schema.manifest import Entry, ManifestFile, Reading
 from pmon3_schema.origins import ranges
+
+UNKEPT = "PM034"
 
 
 def user_exists(user: str) -> bool:
@@ -34,7 +37,8 @@ def check(documents: Sequence[ManifestFile], reading: Reading) -> Iterator[Diagn
         for field, code, message in _problems(entry):
             at = ranges(by_path[entry.file], entry.spec.name, (field,))
             path = f"/processes/{entry.spec.name.replace('~', '~0')}/{field}"
-            yield Diagnostic(Severity.ERROR, code, message, entry.file, *at, path=path)
+            severity = Severity.WARNING if code == UNKEPT else Severity.ERROR
+            yield Diagnostic(severity, code, message, entry.file, *at, path=path)
 
 
 def _problems(entry: Entry) -> Iterator[tuple[str, str, str]]:
@@ -51,3 +55,23 @@ def _problems(entry: Entry) -> Iterator[tuple[str, str, str]]:
     for file in spec.env_file:
         if not Path(file).is_file():
             yield "env_file", "PM033", f"no file `{file}` on this host"
+    yield from _unkept(entry)
+
+
+def _unkept(entry: Entry) -> Iterator[tuple[str, str, str]]:
+    """Limits whose controllers control groups do not have here; which pmond may use it says itself."""
+    there = controllers()
+    for limit in LIMITS:
+        if getattr(entry.spec.resources, limit.field) is not None and limit.controller not in there:
+            why = f"control groups (version 2) of this host have no controller `{limit.controller}`"
+            yield "resources", UNKEPT, f"`resources.{limit.field}` is not kept: {why}"
+
+
+def controllers(mounts: str = "/proc/self/mountinfo") -> frozenset[str]:
+    """Those of control groups of version 2 that this caller can see."""
+    try:
+        lines = [line.split() for line in Path(mounts).read_text("utf-8", "replace").splitlines()]
+        points = [fields[4] for fields in lines if fields[fields.index("-") + 1] == "cgroup2"]
+        return frozenset(Path(points[0], "cgroup.controllers").read_text("ascii").split() if points else ())
+    except (OSError, ValueError, IndexError):
+        return frozenset()

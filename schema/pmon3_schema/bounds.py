@@ -1,4 +1,4 @@
-"""What a process may see and reach: its sandbox."""
+"""What a process may use, see and reach: limits of its control group, and its sandbox."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pmon3_schema import input_schema
 from pmon3_schema.capability_names import NUMBERS, UNDOING
 from pmon3_schema.effect import Effect
-from pmon3_schema.field_types import Flag, FromText, Part, Text, Texts
+from pmon3_schema.field_types import Flag, FromText, Number, Part, Size, Text, Texts, Whole
 from pmon3_schema.fields import Conversion, field, mistake
+from pmon3_schema.scalars import LARGEST_SIZE, format_size
 from pmon3_schema.substituted_text import as_text
 
 _TEMPORARY = ("/tmp", "/var/tmp")
@@ -27,6 +28,56 @@ def _capabilities(value: Any) -> Any:
 
 Capabilities = Annotated[tuple[Text, ...] | None, Conversion(_capabilities, input_schema.CAPABILITIES)]
 """None: nothing is said of them; without any: it has none."""
+
+
+class ResourcesSpec(Part, frozen=True):
+    """Limits and shares of the whole tree, kept by its control group (cgroup v2)."""
+
+    memory_max: Size | None = field(
+        None, effect=Effect.IN_PLACE, description="memory of the tree; above it the kernel kills in the tree"
+    )
+    memory_high: Size | None = field(
+        None,
+        effect=Effect.IN_PLACE,
+        description="memory of the tree from which on it is slowed down and its pages are reclaimed",
+    )
+    cpu: Number | None = field(
+        None, effect=Effect.IN_PLACE, ge=0.01, le=100_000, description="processors it may use: 0.5, 2"
+    )
+    cpu_weight: Whole | None = field(
+        None,
+        effect=Effect.IN_PLACE,
+        ge=1,
+        le=10_000,
+        description="its share of busy processors, beside 100 of others",
+    )
+    tasks_max: Whole | None = field(
+        None, effect=Effect.IN_PLACE, ge=1, le=LARGEST_SIZE, description="processes and threads of the tree"
+    )
+    io_weight: Whole | None = field(
+        None,
+        effect=Effect.IN_PLACE,
+        ge=1,
+        le=10_000,
+        description="its share of busy disks, beside 100 of others",
+    )
+
+    def check(self, given: Set[str]) -> None:
+        if (
+            self.memory_max is not None
+            and self.memory_high is not None
+            and self.memory_high > self.memory_max
+        ):
+            raise mistake(
+                "memory",
+                f"memory_high ({format_size(self.memory_high)}) is above memory_max"
+                f" ({format_size(self.memory_max)}), which would come first",
+            )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is bounded at all."""
+        return any(value is not None for value in self.to_record().values())
 
 
 class SandboxSpec(Part, frozen=True):

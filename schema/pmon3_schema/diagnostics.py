@@ -41,6 +41,7 @@ CODES: dict[str, str] = {
     "PM031": "a program that this host does not have",
     "PM032": "a folder that this host does not have",
     "PM033": "a file that this host does not have",
+    "PM034": "limits that control groups of this host do not keep",
     "PM040": "a name of digits only, which looks like an id",
     "PM041": "a setting that has no effect beside another",
     "PM042": "a setting out of range, replaced by its default",

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from msgspec.structs import replace
 
-from pmon3_schema.bounds import SandboxSpec, is_temporary
+from pmon3_schema.bounds import ResourcesSpec, SandboxSpec, is_temporary
 from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
     Duration,
@@ -104,6 +104,9 @@ class ProcessSpec(Part, frozen=True):
     )
     priority: Whole | None = field(None, effect=Effect.IN_PLACE, ge=-20, le=19, description="nice value")
     limits: LimitsSpec = field(LimitsSpec(), effect=Effect.RESTART, description="resource limits")
+    resources: ResourcesSpec = field(
+        ResourcesSpec(), effect=Effect.IN_PLACE, description="limits of the whole tree, by its control group"
+    )
     sandbox: SandboxSpec = field(
         SandboxSpec(), effect=Effect.RESTART, description="what it can see, write and reach of the host"
     )

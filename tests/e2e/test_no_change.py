@@ -31,6 +31,7 @@ FULL: dict[str, Any] = {
     "umask": "0027",
     "priority": NICER,
     "limits": {"nofile": 64, "core": "0"},
+    "resources": {"memory_max": "1GiB", "cpu": 1.5, "tasks_max": 50},
     "sandbox": {"no_new_privileges": True, "read_only": ["/usr", "/srv"], "hidden": "/boot"},
     "log_rotate": {"size": "1MiB", "keep": 3, "total": "8MiB"},
     "stderr_log": "full.err",

@@ -156,7 +156,7 @@ GOOD = {
     "autostart": "true", "env_inherit": "false", "exit_on_end": "false", "no_auto_restart": "true",
     "priority": "5", "prune": "confirm", "umask": "022", "on_change": "none", "env_vars": "A=1",
     "restart.delay": "1s", "stop.signal": "HUP", "limits.nofile": "64", "stop.kill_group": "TRUE",
-    "max_runtime": "1s", "type": "oneshot", "sandbox.network": "none",
+    "max_runtime": "1s", "type": "oneshot", "resources.cpu": "0.5", "sandbox.network": "none",
     "sandbox.private_tmp": "true",
 }  # fmt: skip
 """A value by field, as text; any other text will do for the others."""

@@ -39,7 +39,11 @@ SLOW = {"file": "/bin/false", "name": "slow", "restart": {"delay": 1e12, "max_de
 NUMBERS_OF_A_PROBE = {"live": {"tcp": "80"}, "ready": {"tcp": "80"}}
 """What a probe must have besides, to be one."""
 _LIMITS = ("nofile", "memory", "cpu_seconds", "core", "nproc")
-TAKEN = {*(("limits", one) for one in _LIMITS), ("log_rotate", "size"), ("restart", "above_memory")}
+_RESOURCES = ("memory_max", "memory_high", "tasks_max")
+TAKEN = {
+    *(("limits", one) for one in _LIMITS), *(("resources", one) for one in _RESOURCES),
+    ("log_rotate", "size"), ("restart", "above_memory"),
+}  # fmt: skip
 """They go to the kernel as they are, which keeps 63 bits."""
 
 
@@ -157,6 +161,7 @@ def test_one_that_cannot_be_shown_says_so_in_its_own_row(tmp_path: Path) -> None
             clock,
             journal,
             "root",
+            lambda resources: "",
         )
         bad, good = asyncio.run(publisher.rows(registry.select(Selection()), usage=False))
     store.close()

@@ -96,6 +96,7 @@ _OF_TYPE: list[tuple[Any, Callable[[Field], Values]]] = [
     (field_types.Whole, _bounded(st.integers, 0, 10**6)),
     (field_types.Whole | None, _bounded(st.integers, 0, 10**6)),
     (field_types.Number, _bounded(st.floats, 0, 10**6)),
+    (field_types.Number | None, _bounded(st.floats, 0, 10**6)),
     (Capabilities, lambda field: st.lists(st.sampled_from(sorted(NUMBERS)), max_size=2)),
     (field_types.Duration, lambda field: DURATIONS),
     (field_types.Size, lambda field: st.integers(0, 2**40)),

@@ -6,7 +6,8 @@ from pmon3.converting.drafts import Draft, is_declared
 from pmon3.converting.settings import NotCarried, Section, Setting
 from pmon3.converting.systemd_tables import TRUTH
 
-_SYSTEM = {"yes": ["/usr", "/boot", "/efi"], "full": ["/usr", "/boot", "/efi", "/etc"], "strict": ["/"]}
+_SYSTEM = {"yes": ["/usr", "/boot"], "full": ["/usr", "/boot", "/etc"], "strict": ["/"]}
+"""Without /efi, which few hosts have: what is named in a `sandbox` has to exist."""
 _HOMES = ["/home", "/root", "/run/user"]
 _STRICT_WRITABLE = ["/dev", "/proc", "/sys"]
 

@@ -201,7 +201,7 @@ def test_whoever_has_left_something_outside_once_is_never_taken_for_enclosed(
     async def story() -> str:
         cgroups.join(first.pid, f"{STATE}:web:1")
         await cgroups.settle()
-        Path(place.own, "cgroup.procs").write_text(str(first.pid))
+        Path(place.home, "cgroup.procs").write_text(str(first.pid))
         cgroups.note_orphans(orphans({second.pid}))  # as if its main program had ended
         group = cgroups.join(second.pid, f"{STATE}:web:2")
         await cgroups.settle()
@@ -377,7 +377,7 @@ def test_place_below_the_own_group(
     (folder / "cgroup.kill").touch()
     found = hierarchy(f"0::{own}\n", root)
     assert found.folder == str(folder)
-    assert found.own == str(folder.parent)
+    assert found.home == str(folder.parent)
 
 
 def test_systemd_hands_groups_over_by_an_attribute(place: CgroupRoot, tmp_path: Path) -> None:
@@ -388,3 +388,16 @@ def test_systemd_hands_groups_over_by_an_attribute(place: CgroupRoot, tmp_path: 
         find_place("S", str(tmp_path), systemd="/")
     os.setxattr(place.folder, "user.delegate", b"1")
     assert find_place("S", str(tmp_path), systemd="/").folder == f"{place.folder}/pmon3-S"
+
+
+def test_pmond_in_a_leaf_has_its_groups_beside_it(place: CgroupRoot, tmp_path: Path) -> None:
+    """As systemd starts it with DelegateSubgroup=, the group of the unit being what is handed over."""
+    unit = f"{place.mount.root.rstrip('/')}{place.folder.removeprefix(place.mount.point)}"
+    (tmp_path / "cgroup").write_text(f"0::{unit}/supervisor\n")
+    (tmp_path / "mountinfo").write_text(Path("/proc/self/mountinfo").read_text())
+    Path(place.folder, "supervisor").mkdir()
+    with pytest.raises(NoCgroups, match="Delegate=yes"):
+        find_place("S", str(tmp_path), systemd="/")
+    os.setxattr(place.folder, "user.delegate", b"1")
+    found = find_place("S", str(tmp_path), systemd="/")
+    assert (found.home, found.has_leaf, found.systemd) == (place.folder, True, True)

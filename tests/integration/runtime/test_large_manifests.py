@@ -86,6 +86,7 @@ class LargeWorld:
             Instances(),
             ImpliedValues,
             lambda type, message, name: None,
+            dict,
         )
         self.told: set[str] = set()
 

@@ -30,7 +30,7 @@ class GatedApplier(Applier):
     def __init__(self, world: LargeWorld) -> None:
         super().__init__(
             world.registry, world.loop, world.sets, world.rollouts, lambda: Authority(0), Instances(),
-            ImpliedValues, lambda type, message, name: None,
+            ImpliedValues, lambda type, message, name: None, dict,
         )  # fmt: skip
         self.reading, self.gate, self.tried = asyncio.Event(), asyncio.Event(), asyncio.Event()
 

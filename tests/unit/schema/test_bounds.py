@@ -1,4 +1,4 @@
-"""`sandbox` as it is written, and what it cannot be."""
+"""`resources` and `sandbox` as they are written, and what they cannot be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pmon3_schema.bounds import SandboxSpec
+from pmon3_schema.bounds import ResourcesSpec, SandboxSpec
 from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.effect import Effect
 from pmon3_schema.manifest import Entry, ManifestFile, read
@@ -27,10 +27,17 @@ def spec(**fields: Any) -> ProcessSpec:
     return entries[0].spec
 
 
-def test_a_sandbox_changes_by_a_restart() -> None:
-    plain, shut = spec(), spec(sandbox={"private_tmp": True})
-    assert [change.effect for change in changes(plain, shut)] == [Effect.RESTART]
-    assert revision(shut) != revision(plain)
+def test_resources_are_read_in_the_units_of_people() -> None:
+    said = spec(resources={"memory_max": "1GiB", "cpu": 0.5, "tasks_max": 100, "io_weight": 50}).resources
+    assert said == ResourcesSpec(memory_max=1 << 30, cpu=0.5, tasks_max=100, io_weight=50)
+    assert said.wanted and not ResourcesSpec().wanted
+
+
+def test_a_limit_changes_in_place_and_a_sandbox_by_a_restart() -> None:
+    plain = spec()
+    more, shut = spec(resources={"cpu": 2}), spec(sandbox={"private_tmp": True})
+    assert [change.effect for change in changes(plain, more)] == [Effect.IN_PLACE]
+    assert revision(more) == revision(plain) != revision(shut)
 
 
 def test_paths_of_a_sandbox_count_from_the_folder_of_the_manifest() -> None:
@@ -51,6 +58,14 @@ def test_no_capabilities_is_something_else_than_nothing_said_of_them() -> None:
 @pytest.mark.parametrize(
     ("fields", "field", "why"),
     [
+        (
+            {"resources": {"memory_max": "1M", "memory_high": "2M"}},
+            "resources",
+            "memory_high (2 MiB) is above",
+        ),
+        ({"resources": {"cpu": 0}}, "resources/cpu", "at least 0.01"),
+        ({"resources": {"tasks_max": 0}}, "resources/tasks_max", "at least 1"),
+        ({"resources": {"cpu_weight": 10001}}, "resources/cpu_weight", "at most 10000"),
         ({"sandbox": {"capabilities": ["NET_ADMIN"]}}, "sandbox/capabilities", "is not a capability"),
         ({"sandbox": {"network": "nobody"}}, "sandbox/network", "must be host, none"),
         ({"sandbox": {"hidden": ["/"]}}, "sandbox", "cannot be all of the host"),

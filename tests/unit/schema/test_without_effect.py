@@ -147,6 +147,8 @@ COUNT_BY_THEMSELVES = """
     live.tcp live.notify live.interval live.failures live.start_period
     description labels profiles prune
     schedule.cron schedule.every schedule.overlap schedule.catch_up schedule.jitter schedule.at_start
+    resources.memory_max resources.memory_high resources.cpu resources.cpu_weight resources.tasks_max
+    resources.io_weight
     sandbox.no_new_privileges sandbox.capabilities sandbox.private_tmp sandbox.read_only sandbox.hidden
     sandbox.network
     type max_runtime hooks.pre_start hooks.post_stop hooks.on_failure

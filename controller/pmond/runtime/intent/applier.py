@@ -70,8 +70,11 @@ class Applier:
         instances: Instances,
         implied: Callable[[], ImpliedValues],
         announce: Callable[[str, str, str], None],
+        no_controllers: Callable[[], Mapping[str, str]],
     ) -> None:
+        """`no_controllers`: those of control groups that this host lacks, and why."""
         self._announce = announce
+        self._no_controllers = no_controllers
         self._registry = registry
         self._loop = loop
         self._instances = instances
@@ -141,6 +144,7 @@ class Applier:
             self._run_specs(),
             self._implied(),
             {record.set_name: record for record in self._sets.all()},
+            self._no_controllers(),
         )
 
     def _run_specs(self) -> dict[str, ProcessSpec]:

@@ -60,6 +60,8 @@ class CurrentState(Struct, frozen=True):
     implied: ImpliedValues = ImpliedValues()
     sets: Mapping[str, SourceRecord] = {}
     """All of them by name."""
+    no_controllers: Mapping[str, str] = {}
+    """Those that control groups of this host lack, and why."""
 
 
 class ApplyRequest(Struct, frozen=True):

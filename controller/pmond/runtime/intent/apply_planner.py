@@ -9,7 +9,7 @@ decides on starts and stops looks again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -18,10 +18,11 @@ from msgspec.structs import replace
 from pmon3_schema.answers import Plan
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import Entry, Reading
+from pmon3_schema.process import ProcessSpec
 from pmon3_schema.status import Target
 from pmond.core import pruning
 from pmond.core.case import changed_files, waits_for_restart
-from pmond.core.compare import Comparison, compare
+from pmond.core.compare import Comparison, Note, compare
 from pmond.core.intent import Runs, bring_in, existing
 from pmond.core.model import CLI, Intent, SourceLocation
 from pmond.core.rollout import Rollout, from_json, rollout_of
@@ -38,6 +39,7 @@ from pmond.runtime.intent.quotas import check_groups, check_quota, check_set_quo
 from pmond.runtime.intent.request_spec import check_dependencies
 from pmond.runtime.intent.set_rights import check_set
 from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
+from pmond.runtime.processes.controllers import problems_of
 from pmond.runtime.state.records import SourceRecord
 
 _IN_NO_GROUP: frozenset[int] = frozenset()
@@ -118,7 +120,8 @@ class ApplyPlanner:
         everybodys = _grouped(existing(seen.processes, _running(seen), _awaited(seen)), seen)
         present = comparable(everybodys, way, specs, order, authority)
         comparison = self._checked(seen, request.reading, entries, order, present)
-        comparison = replace(comparison, notes=(*comparison.notes, *way.notes))
+        notes = (*comparison.notes, *way.notes, *_unkept(specs, seen.no_controllers))
+        comparison = replace(comparison, notes=notes)
         digest = digest_of(request.documents)
         plan = plan_json(comparison, order.options, version, digest, request.reading.diagnostics)
         if order.whole_entries:
@@ -194,6 +197,14 @@ class ApplyPlanner:
             f"cannot apply {record.set_name}: it is {suspension_words(record.suspended)}",
             f"pmon3 resume {record.set_name} ends that",
         )
+
+
+def _unkept(specs: Sequence[ProcessSpec], no_controllers: Mapping[str, str]) -> Iterator[Note]:
+    """Limits that are declared and will not be kept."""
+    for spec in specs if no_controllers else ():
+        problem = problems_of(spec.resources, no_controllers)
+        if problem:
+            yield Note("resources", spec.name, f"{spec.name}: this host does not keep {problem}")
 
 
 def _declared_after(seen: CurrentState, comparison: Comparison) -> Mapping[str, Intent]:

@@ -22,6 +22,8 @@ SHORTEST_REST = 2.0
 _ASKED = {"exec", "http", "tcp"}
 _SHORTEST_INTERVAL = 0.001
 """Seconds; none at all counts as this."""
+_ORDINARY_WEIGHT = 100
+"""What every control group has."""
 _LABELS = {
     resource.RLIMIT_NOFILE: "Max open files",
     resource.RLIMIT_AS: "Max address space",
@@ -36,6 +38,9 @@ def exceeded(spec: ProcessSpec, principal: Principal) -> str:
     """What of a spec only root could give: for an error message, empty if there is nothing."""
     if spec.priority is not None and spec.priority < 0:
         return f"priority {spec.priority} is for root to give"
+    for weight in ("cpu_weight", "io_weight"):
+        if (getattr(spec.resources, weight) or 0) > _ORDINARY_WEIGHT:
+            return f"resources.{weight} above {_ORDINARY_WEIGHT}, more than others have, is for root to give"
     if spec.sandbox.capabilities:
         return "sandbox.capabilities are for root to give"
     if spec.policy != "never" and _restarts_without_rest(spec):

@@ -21,6 +21,8 @@ from pmond.runtime.processes.identity import read_whole
 
 _SYSTEMD = "/run/systemd/system"
 """The folder that exists where systemd is the service manager (sd_booted(3))."""
+LEAF = "supervisor"
+"""The group of pmond itself where those of its processes have controllers; the unit says it too."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -48,6 +50,10 @@ class CgroupRoot(Struct, frozen=True):
 
     mount: Mount
     folder: str
+    has_leaf: bool = False
+    """pmond is in a group of its own beside those of its processes (`LEAF`)."""
+    systemd: bool = False
+    """It is for systemd to say where pmond is."""
 
     @property
     def name(self) -> str:
@@ -55,9 +61,14 @@ class CgroupRoot(Struct, frozen=True):
         return self.folder.rpartition("/")[2]
 
     @property
-    def own(self) -> str:
-        """The folder of the group that pmond is in."""
+    def home(self) -> str:
+        """The folder of the group that was handed to pmond: the one that it is in, or was started in."""
         return self.folder.rpartition("/")[0]
+
+    @property
+    def is_uppermost(self) -> bool:
+        """Whether that is the root of all groups, which may have processes as well as groups."""
+        return not Path(self.home, "cgroup.type").exists()
 
     def group_of(self, pid: int) -> str:
         """The folder of the group that a process is in; empty when it is not to be seen."""
@@ -70,7 +81,9 @@ class CgroupRoot(Struct, frozen=True):
 def find_place(state_uuid: str, proc: str = "/proc/self", systemd: str = _SYSTEMD) -> CgroupRoot:
     """The folder for the groups of this state, which exists then. Raises NoCgroups."""
     mount, own = _own(proc)
-    if Path(systemd).exists() and not _delegated(own):
+    by_systemd = Path(systemd).exists()
+    own, has_leaf = _home(own, by_systemd)
+    if by_systemd and not _delegated(own):
         raise NoCgroups(
             "no control groups: systemd has not handed its own to pmond (Delegate=yes in the unit)"
         )
@@ -84,15 +97,24 @@ def find_place(state_uuid: str, proc: str = "/proc/self", systemd: str = _SYSTEM
     if not Path(folder, "cgroup.kill").exists():
         Path(folder).rmdir()
         raise NoCgroups("no control groups: this kernel cannot kill them (before Linux 5.14)")
-    return CgroupRoot(mount, folder)
+    return CgroupRoot(mount, folder, has_leaf, by_systemd)
 
 
 def own_group() -> str:
-    """The folder of the group that pmond is in; empty where there is none."""
+    """The folder of the group that was handed to pmond; empty where there is none."""
     try:
-        return _own("/proc/self")[1]
+        return _home(_own("/proc/self")[1], Path(_SYSTEMD).exists())[0]
     except (NoCgroups, OSError):
         return ""
+
+
+def _home(own: str, by_systemd: bool) -> tuple[str, bool]:
+    """The group that was handed over, and whether pmond is in a leaf of it."""
+    above, _, name = own.rpartition("/")
+    if name != LEAF:
+        return own, False
+    is_leaf = _delegated(above) if by_systemd else any(Path(above).glob("pmon3-*"))
+    return (above, True) if is_leaf else (own, False)
 
 
 def _own(proc: str) -> tuple[Mount, str]:

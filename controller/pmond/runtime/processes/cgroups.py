@@ -3,9 +3,11 @@
 Theory of operation: each instance has a group of its own, called NAME:NUMBER as in its marker.
 Whatever a member forks is a member, so SIGKILL to the group leaves nobody behind, however fast it
 forks, and what left its session with an empty environment is still found. No controller is switched
-on, so pmond stays in the group above, where a service manager can put the next one beside it.
+on before a process asks for limits (`controllers`), so else pmond stays in the group above, where a service
+manager can put the next one beside it.
 
-A new child is moved by a thread, after its start. The kernel may wait for all processors before it
+A child with limits is started inside of its group, by its launcher: nothing of it is ever outside. Any other
+is moved by a thread, after its start. The kernel may wait for all processors before it
 moves a process (10 ms on an idle machine); neither the loop nor the program is to wait with it. What the
 program forks before is outside, so the search of `tree` goes on beside the groups. A child must
 not be reaped while it is being moved: its number would mean somebody else. `holds` names those.
@@ -29,9 +31,12 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from pmon3_schema.bounds import ResourcesSpec
+from pmon3_schema.group_limits import controllers_of
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.threads import thread_pool
 from pmond.runtime.processes.cgroup_root import CgroupRoot, NoCgroups, find_place
+from pmond.runtime.processes.controllers import Controllers, problems_of, write_limits
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat, read_whole, runs
 from pmond.runtime.processes.tree import OrphanedChildren, Root, TreeMembership, children
 
@@ -77,6 +82,7 @@ class Cgroups:
         """The pids that must not be reaped now."""
         self._waiting: set[Callable[[], None]] = set()
         self._place = place
+        self.controllers = Controllers(place, problem)
         self._jobs: list[_CgroupJob] = []
         self._settled = asyncio.Event()
         self._settled.set()
@@ -97,6 +103,37 @@ class Cgroups:
         self._do(_CgroupJob(group, pid, marker))
         return group
 
+    def prepare(self, marker: str, resources: ResourcesSpec) -> tuple[str, str]:
+        """A group with these limits, for an instance to be started in, and which of them it has not.
+
+        The group is empty where it would bound nothing; then `join` is good enough.
+        """
+        missing = self.controllers.switch_on(controllers_of(resources))
+        problem = problems_of(resources, missing)
+        if self._place is None or missing.keys() >= controllers_of(resources):
+            return "", problem
+        group = os.path.join(self._place.folder, _name(marker))
+        try:
+            os.makedirs(group, exist_ok=True)
+        except OSError as error:
+            return "", f"its control group cannot be made: {error.strerror}"
+        self._enclosing.add(group)
+        return group, problem or write_limits(group, resources, ResourcesSpec())
+
+    def unkept(self, resources: ResourcesSpec) -> str:
+        """Which of these limits this host does not keep, and why; empty when it keeps all."""
+        return problems_of(resources, self.controllers.missing(controllers_of(resources)))
+
+    def limit(self, group: str, wanted: ResourcesSpec, before: ResourcesSpec | None) -> str:
+        """Change the limits of a group with processes in it; which of them it has not, in words.
+
+        `before`: those that it has; None: that is not known. May wait until the kernel has found the memory.
+        """
+        if not group:
+            return self.unkept(wanted) or "it is in no control group, which a restart brings"
+        missing = self.controllers.switch_on(controllers_of(wanted))
+        return problems_of(wanted, missing) or write_limits(group, wanted, before)
+
     def adopt(self, pid: int, marker: str) -> str:
         """The group that an instance of an earlier pmond is in, by one of its processes."""
         if self._place is None:
@@ -106,7 +143,7 @@ class Cgroups:
         if name != _name(marker) or folder.rpartition("/")[2] != self._place.name:
             return ""
         # A pmond that one of its own processes started must not end itself with that process.
-        return "" if f"{self._place.own}/".startswith(f"{group}/") else group
+        return "" if f"{self._place.home}/".startswith(f"{group}/") else group
 
     def of(self, marker: str) -> str:
         """The group of an instance, if it is there; empty: it is not, or was made by a pmond elsewhere."""

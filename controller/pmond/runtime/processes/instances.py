@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from pmon3_schema.bounds import ResourcesSpec
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import LimitsSpec
 from pmond.runtime.processes.failures import SpawnError
@@ -60,6 +61,10 @@ class Running(Struct):
     """What it was started with, as far as that is known."""
     tuning: Tuning | None = None
     """What was set on its tree last."""
+    resources: ResourcesSpec | None = None
+    """The limits of its group; None: an earlier pmond has set them."""
+    unbounded: str = ""
+    """Which of those that are declared it has not, and why."""
 
     @property
     def pid(self) -> int:

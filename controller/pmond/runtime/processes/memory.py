@@ -1,9 +1,10 @@
 """Whether the kernel killed a process for want of memory.
 
-Theory of operation: the kernel tells nobody whom it killed, but it counts: for pmond's own control group and
-those below it in `memory.events`, where that controller is switched on, and for the whole machine in
-/proc/vmstat. A SIGKILL that is not pmond's, after the counter went up, is put down to that. The
-counter of the machine goes up for strangers too: so this is said as what happened, not as the cause.
+Theory of operation: the kernel tells nobody whom it killed, but it counts: in `memory.events` of a control
+group for that and those below it, where the controller is switched on, and for the whole machine in
+/proc/vmstat. Where the group of an instance has a counter, that alone is asked. Elsewhere a SIGKILL that is
+not pmond's, after the counter of pmond's own group or of the machine went up, is put down to that. These go
+up for strangers too: so this is said as what happened, not as the cause.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from pmond.core.model import ExitStatus
 from pmond.runtime.processes.cgroup_root import own_group
+from pmond.runtime.processes.identity import read_whole
 
 _MACHINE = "/proc/vmstat"
 _FIELD = b"oom_kill "
@@ -38,11 +40,19 @@ class MemoryKills:
             self._file = None
         self._seen = self._count()
         self._unexplained = 0
+        self.told: dict[str, int] = {}
+        """Kills in groups of instances that were told already, because the main program outlived them."""
 
-    def explained(self, status: ExitStatus) -> ExitStatus:
-        """The status, marked when memory had run out. Each kill that was counted explains one end."""
+    def explained(self, status: ExitStatus, group: str = "") -> ExitStatus:
+        """The status, marked when memory had run out. Each kill that was counted explains one end.
+
+        `group`: of the instance. Where that has a counter of its own nothing else is asked.
+        """
         if status.signal != signal.SIGKILL:
             return status
+        own = kills_in(group)
+        if own is not None:
+            return replace(status, out_of_memory=True) if own > self.told.pop(group, 0) else status
         count = self._count()
         self._unexplained += count - self._seen
         self._seen = count
@@ -63,7 +73,19 @@ class MemoryKills:
     def _count(self) -> int:
         if self._file is None:
             return 0
-        for line in os.pread(self._file, _SIZE, 0).splitlines():
-            if line.startswith(_FIELD):
-                return int(line[len(_FIELD) :])
-        return 0
+        return _kills(os.pread(self._file, _SIZE, 0))
+
+
+def kills_in(group: str) -> int | None:
+    """How many members of a group the kernel killed for want of memory; None where it does not count them."""
+    try:
+        return _kills(read_whole(f"{group}/memory.events")) if group else None
+    except OSError:
+        return None
+
+
+def _kills(content: bytes) -> int:
+    for line in content.splitlines():
+        if line.startswith(_FIELD):
+            return int(line[len(_FIELD) :])
+    return 0

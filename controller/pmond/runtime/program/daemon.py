@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pmon3_schema.answers import Check
 from pmon3_schema.errors import PmonError
+from pmon3_schema.group_limits import ALL
 from pmon3_schema.paths import Places
 from pmon3_schema.settings import Settings
 from pmond.runtime.base import clock
@@ -99,6 +100,7 @@ class Daemon:
         self._watcher.close()
         parts.watched_files.close()
         parts.memory_limits.close()
+        parts.resource_limits.close()
         parts.reaper.stop()
         parts.notify_socket.close(keep_file=any(parts.instances))
         parts.adopted_exits.close()
@@ -235,6 +237,7 @@ class Daemon:
         parts.loop.start(parts.executors, parts.turn_observers)
         parts.reaper.start()
         parts.tuner.tune(parts.registry.processes)
+        parts.resource_limits.keep(parts.registry.processes)
         parts.watched_files.follow(list(parts.registry.processes))
         parts.rollbacks.start(parts.rollout_ends.to_undo)
         parts.rollouts.resume()
@@ -290,6 +293,7 @@ class Daemon:
                 subreaper=self._subreaper,
                 exit_status_holder=self._folder.exit_status_holder.problem,
                 trees=self._parts.cgroups.problem,
+                no_controllers=self._parts.cgroups.controllers.missing(ALL),
                 processes=len(self._parts.registry.processes),
             )
         )

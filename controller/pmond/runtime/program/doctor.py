@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import resource
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from pmon3_schema.answers import Check
+from pmon3_schema.group_limits import ALL
 from pmond.runtime.files import inotify
 from pmond.runtime.files.hole_punching import mechanism
 from pmond.runtime.processes.adopted_exits import tells_exits
@@ -56,6 +57,8 @@ class Surroundings(Struct, frozen=True):
     trees: str
     """Why trees are not ended by control groups; empty when they are."""
     processes: int
+    no_controllers: Mapping[str, str] = {}
+    """Those that control groups lack, and why."""
 
 
 def examine(around: Surroundings) -> list[Check]:
@@ -72,6 +75,7 @@ def examine(around: Surroundings) -> list[Check]:
             _watching(),
             _descriptors(around),
             _privileges(),
+            _resources(around.no_controllers),
             _sandbox(),
         )
     ]
@@ -174,6 +178,13 @@ def _privileges() -> HostCheck:
     if os.geteuid() == 0:
         return HostCheck("privileges", OK, "root", "processes may run as any user")
     return HostCheck("privileges", OK, f"user id {os.geteuid()}", "processes run as this user")
+
+
+def _resources(missing: Mapping[str, str]) -> HostCheck:
+    there = [name for name in ALL if name not in missing]
+    why = "; ".join(dict.fromkeys(missing.values()))
+    message = f"{why}: limits by `resources` are not kept, see the condition ResourcesApplied" if why else ""
+    return HostCheck("resources", LIMITED if missing else OK, ", ".join(there) or "none", message)
 
 
 def _sandbox() -> HostCheck:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from pmon3_schema.group_limits import ALL
 from pmond.runtime.access import users
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
@@ -32,6 +33,7 @@ from pmond.runtime.observers.log_rotator import LogRotator
 from pmond.runtime.observers.memory_limits import MemoryLimits
 from pmond.runtime.observers.process_json import Describer
 from pmond.runtime.observers.recorder import Recorder
+from pmond.runtime.observers.resource_limits import ResourceLimits
 from pmond.runtime.observers.rotated_logs import RotatedLogs
 from pmond.runtime.observers.timed_logs import TimedLogs
 from pmond.runtime.observers.timekeeper import Timekeeper
@@ -130,6 +132,7 @@ class Parts:
             self.registry, self.loop, self.instances, self._folder.store, self.runs, self.sets,
             self.change_times,
             self._configuration.context, self._clock, self._journal, users.name_of(os.geteuid()),
+            self.cgroups.unkept,
         )  # fmt: skip
 
     def _make_observers(self, exit_on: str) -> None:
@@ -143,6 +146,7 @@ class Parts:
             folder.starts, folder.exit_status_holder,
         )  # fmt: skip
         self.tuner = Tuner(registry, instances, self.performer, journal, self.recorder.announce)
+        self.resource_limits = ResourceLimits(registry, instances, self.cgroups, self.recorder.announce)
         self.watched_files = WatchedFiles(registry, loop, journal)
         self.memory_limits = MemoryLimits(registry, loop, instances, clock)
         self.event_handlers = EventHandlers(
@@ -161,8 +165,8 @@ class Parts:
         self.executors = (left_logs, self.timekeeper, self.performer, self.scheduler, forgetter)
         # What happened is saved, and told, before anything follows from it.
         self.turn_observers = (
-            self.recorder, self.tuner, self.watched_files, self.event_handlers, self.exit_on,
-            self.log_rotator, self.memory_limits, self.timekeeper,
+            self.recorder, self.tuner, self.resource_limits, self.watched_files, self.event_handlers,
+            self.exit_on, self.log_rotator, self.memory_limits, self.timekeeper,
         )  # fmt: skip
         # The performer comes last: what nobody else knows is a process.
         self.exit_listeners = (
@@ -187,7 +191,7 @@ class Parts:
         self.rollouts = Rollouts(registry, loop, bus, sets, clock, self._journal, self.rollout_ends)
         self.applier = Applier(
             registry, loop, sets, self.rollouts, authority, self.instances,
-            self._configuration.implied, announce,
+            self._configuration.implied, announce, lambda: self.cgroups.controllers.missing(ALL),
         )  # fmt: skip
         self.sources = Sources(
             self.applier, registry, sets, self._journal, lambda: self._configuration.settings,

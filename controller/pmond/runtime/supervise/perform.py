@@ -123,7 +123,7 @@ class Performer:
         running = self._instances.of_pid(pid)
         if running is not None and running.own:
             self._tree_reaper.note_last_user(running)
-        status = self._memory_kills.explained(status)
+        status = self._memory_kills.explained(status, running.group if running is not None else "")
         asyncio.get_running_loop().call_soon(self._after_reaping, pid, status)
 
     def watch(self, identity: Identity) -> bool:

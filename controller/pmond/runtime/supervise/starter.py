@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from pmond.core.actions import Start
 from pmond.core.facts import Spawned, SpawnFailed
 from pmond.core.model import Intent
@@ -76,7 +78,7 @@ class Starter:
         if bearer is not None:
             self._loop.tell(_borne(action, wanted, bearer.name))
             return
-        listener = None
+        listener, group, unbounded = None, "", ""
         try:
             launch = prepare(
                 wanted.spec,
@@ -86,6 +88,9 @@ class Starter:
                 trusted=wanted.trusted,
             )
             listener = _listener(wanted, launch, self._shares[wanted.trusted])
+            if wanted.spec.resources.wanted:
+                group, unbounded = self._cgroups.prepare(marker, wanted.spec.resources)
+                launch = replace(launch, group=group)
             self._starts.note(action.name, action.number)
             reached(FailPoint.START_NOTED)
             child = spawn(launch, hand_over=self._is_single_start())
@@ -93,6 +98,7 @@ class Starter:
         except SpawnError as error:
             if listener is not None:
                 listener.close()
+            self._cgroups.left(group, marker)
             self._loop.tell(_failed(action.name, action.number, wanted, error))
             return
         identity = Identity(child.pid, child.start_ticks, boot_id())
@@ -100,7 +106,8 @@ class Starter:
         running.note_uid(launch.user.uid if launch.user is not None else os.geteuid())
         running.spec, running.tuning = wanted.spec, tuning_of(wanted.spec)
         self._instances.add(running)
-        running.group = self._cgroups.join(child.pid, marker)
+        running.resources, running.unbounded = wanted.spec.resources, unbounded
+        running.group = group or self._cgroups.join(child.pid, marker)
         if child.report_fd is not None:
             running.child = child
             asyncio.get_running_loop().add_reader(child.report_fd, self.report, running)

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pmon3_schema.answers import Description, Event, InstanceStatus
+from pmon3_schema.bounds import ResourcesSpec
 from pmon3_schema.equivalence import ImpliedValues, log_paths
 from pmon3_schema.formats.export import exported, plain
 from pmon3_schema.origins import positions
@@ -39,6 +40,7 @@ from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.probe_json import probe_json
 from pmond.runtime.views.reporting import reported
+from pmond.runtime.views.resource_conditions import resources_applied
 from pmond.runtime.views.runs import RunList
 
 
@@ -58,8 +60,10 @@ class Publisher:
         clock: Clock,
         journal: Journal,
         user: str,
+        unkept: Callable[[ResourcesSpec], str],
     ) -> None:
-        """`user`: as whom a process runs that names nobody."""
+        """`user`: as whom a process runs that names nobody; `unkept`: limits that this host does not keep."""
+        self._unkept = unkept
         self._runs = runs
         self._sets = sets
         self._change_times = change_times
@@ -224,6 +228,7 @@ class Publisher:
     def _conditions(self, one: Intent) -> list[Condition]:
         loop = self._loop
         found = condition_values(one.name, loop.desired, loop.observed, self._clock.now(), loop.policy)
+        bounds = resources_applied(one.spec.resources, self._instances.get(one.name), self._unkept)
         changed = self._change_times.of(one)
         fields = ", ".join(change.path for change in self._pending(one))
         hold = one.hold
@@ -233,7 +238,7 @@ class Publisher:
                 loop.decided.get(one.name, 0),
                 f": {fields}" if truth.reason == SPEC_CHANGED and fields else "",
             )
-            for truth in found
+            for truth in (*found, *bounds)
         ]
 
     def _pending(self, one: Intent) -> tuple[SpecChange, ...]:
