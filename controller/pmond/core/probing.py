@@ -11,7 +11,8 @@ result, how many of that kind came in a row, and the try that is under way. A re
   row the instance is unhealthy. Systemd's watchdog is such a probe: an interval without a word is a failure.
 
 Tries are spread by the name of the process, so that a thousand that were started together are not asked
-together. A try whose result is overdue counts as lost and is made again: a fact may be dropped.
+together; nor are those whose first try is long overdue because an edit gave them a probe, or a new pmond
+took them over. A try whose result is overdue counts as lost and is made again: a fact may be dropped.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from pmon3_schema.probes import LiveSpec, ReadySpec
 
 _LOST_AFTER = 5.0
 """Seconds beyond its time limit after which a try is made again; commands may wait for their turn."""
+_OVERDUE_AFTER = 1.0
+"""Seconds after which a try is one that nobody had reason to make in time; turns of the loop are shorter."""
 _WATCHDOG = "notify"
 _ASKED_AGAIN = frozenset({"exec", "http", "tcp"})
 """Kinds that are tried again and again; others say by themselves when something happens."""
@@ -57,6 +60,8 @@ class Probing(Struct, frozen=True):
     """Its result is not known yet."""
     failures: int = 0
     """How many tries failed in all."""
+    spread_from: float | None = None
+    """From when on the next try is spread over an interval: it was overdue then."""
 
 
 NOT_PROBED = Probing()
@@ -121,7 +126,8 @@ def next_ready_try(ready: ReadySpec, probing: Probing, started_at: float, name: 
     """When to ask again whether it is ready; None: it says so itself, or the clock does."""
     if ready.kind not in _ASKED_AGAIN:
         return None
-    first = started_at + _share(name, Aspect.READY) * min(ready.interval, 1.0)
+    share = _share(name, Aspect.READY)
+    first = _first(probing, started_at + share * min(ready.interval, 1.0), share * ready.interval)
     return _next_try(probing, first, ready.interval, ready.timeout)
 
 
@@ -129,7 +135,8 @@ def next_live_try(live: LiveSpec, probing: Probing, ready_at: float, name: str) 
     """When to ask again whether it lives; None: it says so itself, or nobody asks."""
     if live.kind not in _ASKED_AGAIN:
         return None
-    first = ready_at + _share(name, Aspect.LIVE) * live.interval
+    share = _share(name, Aspect.LIVE) * live.interval
+    first = _first(probing, ready_at + share, share)
     return _next_try(probing, first, live.interval, live.timeout)
 
 
@@ -138,6 +145,16 @@ def watchdog_due(live: LiveSpec, probing: Probing, counts_from: float) -> float 
     if live.kind != _WATCHDOG:
         return None
     return max(counts_from, probing.at if probing.at is not None else counts_from) + live.interval
+
+
+def is_to_spread(probing: Probing, at: float, now: float) -> bool:
+    """Whether a try, due since `at`, has company: it is put off then, once, by its share of an interval."""
+    put_off = probing.spread_from is not None and probing.spread_from >= (probing.begun_at or 0.0)
+    return now - at > _OVERDUE_AFTER and not probing.under_way and not put_off
+
+
+def _first(probing: Probing, usual: float, share: float) -> float:
+    return usual if probing.spread_from is None else max(usual, probing.spread_from + share)
 
 
 def _next_try(probing: Probing, first: float, interval: float, timeout: float) -> float:

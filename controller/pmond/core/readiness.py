@@ -13,17 +13,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core import probing
+from pmond.core import probing, tries
 from pmond.core.facts import DeadlinePassed, LineSeen, Notified, ProbeBegun, ProbeFailed, ProbePassed
 from pmond.core.model import Instance, Phase, Policy, State
 from pmond.core.probing import Aspect, Probing
+from pmond.core.tries import probing_of
 
 
 def _probe_begun(state: State, fact: ProbeBegun, spec: ProcessSpec, now: float, policy: Policy) -> State:
     instance = state.run(fact.number)
-    if instance is None or fact.attempt <= _probing(instance, fact.aspect).attempt:
+    if instance is None or fact.attempt <= probing_of(instance, fact.aspect).attempt:
         return state
-    begun = probing.begun(_probing(instance, fact.aspect), fact.attempt, now)
+    begun = probing.begun(probing_of(instance, fact.aspect), fact.attempt, now)
     return replace(state, instance=_with_probing(instance, fact.aspect, begun))
 
 
@@ -31,7 +32,7 @@ def _probe_passed(state: State, fact: ProbePassed, spec: ProcessSpec, now: float
     instance = _awaiting(state, fact)
     if instance is None:
         return state
-    passed = probing.passed(_probing(instance, fact.aspect), fact.message, now)
+    passed = probing.passed(probing_of(instance, fact.aspect), fact.message, now)
     instance = _with_probing(instance, fact.aspect, passed)
     if fact.aspect is Aspect.READY:
         instance = replace(instance, lost_ready=False)
@@ -45,7 +46,7 @@ def _probe_failed(state: State, fact: ProbeFailed, spec: ProcessSpec, now: float
     if instance is None:
         return state
     counts = fact.aspect is Aspect.READY or now >= _counts_from(instance, spec)
-    failed = probing.failed(_probing(instance, fact.aspect), fact.message, now, counts)
+    failed = probing.failed(probing_of(instance, fact.aspect), fact.message, now, counts)
     instance = _with_probing(instance, fact.aspect, failed)
     if fact.aspect is Aspect.READY and instance.phase is Phase.RUNNING:
         instance = replace(instance, lost_ready=probing.loses_readiness(spec.ready, failed))
@@ -101,6 +102,11 @@ def _deadline(state: State, fact: DeadlinePassed, spec: ProcessSpec, now: float,
         return state
     if instance.phase is Phase.STARTING and _is_due(instance, spec, now, policy):
         return replace(state, instance=_ready(instance, now))
+    for aspect in tries.put_off(spec, instance, fact.name, now):
+        spread = replace(probing_of(instance, aspect), spread_from=now)
+        instance = _with_probing(instance, aspect, spread)
+    if instance is not state.instance:
+        return replace(state, instance=instance)
     if instance.phase is Phase.RUNNING and not instance.ends_itself:
         missed = probing.watchdog_due(spec.live, instance.live, _counts_from(instance, spec))
         if missed is not None and now >= missed:
@@ -131,12 +137,7 @@ def _said_ready(instance: Instance, message: str, now: float) -> Instance:
 
 def _counts_from(instance: Instance, spec: ProcessSpec) -> float:
     """From when on failures of its live probe count."""
-    since = instance.started_at if instance.ready_at is None else instance.ready_at
-    return since + spec.live.start_period
-
-
-def _probing(instance: Instance, aspect: Aspect) -> Probing:
-    return instance.ready if aspect is Aspect.READY else instance.live
+    return tries.serves_since(instance) + spec.live.start_period
 
 
 def _with_probing(instance: Instance, aspect: Aspect, found: Probing) -> Instance:
@@ -146,7 +147,7 @@ def _with_probing(instance: Instance, aspect: Aspect, found: Probing) -> Instanc
 def _awaiting(state: State, fact: ProbePassed | ProbeFailed) -> Instance | None:
     """The instance, if it waits for the result of that very try."""
     instance = state.run(fact.number)
-    if instance is None or not probing.awaits(_probing(instance, fact.aspect), fact.attempt):
+    if instance is None or not probing.awaits(probing_of(instance, fact.aspect), fact.attempt):
         return None
     return instance
 

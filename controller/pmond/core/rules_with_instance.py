@@ -6,12 +6,11 @@ from itertools import islice
 from zlib import crc32
 
 from pmon3_schema.scalars import format_duration, format_size
-from pmond.core import needs, probing
+from pmond.core import needs, probing, tries
 from pmond.core.actions import PassDeadline, PlanRun, Reload, RunProbe
 from pmond.core.case import Case, Decision, Rule, changed_files, is_outdated, is_ready, why_down
 from pmond.core.endings import ceiling, down_ending, kill, stop
 from pmond.core.model import NOTHING_SEEN, Ending, Instance, Phase
-from pmond.core.probing import Aspect
 from pmond.core.timing import is_due, is_known
 
 _SPLAY = 0.1
@@ -239,17 +238,17 @@ def _decision(case: Case, rule: Rule, reason: str, due: RunProbe | None, at: flo
 def _next_probe(case: Case, instance: Instance) -> tuple[RunProbe | None, float | None]:
     """The probe that is due, and when to look again whether one is."""
     spec, times = case.spec, list[float | None]()
-    at = probing.next_ready_try(spec.ready, instance.ready, instance.started_at, case.name)
-    if at is not None and at <= case.now:
-        return RunProbe(case.name, instance.number, Aspect.READY, instance.ready.attempt + 1), None
-    times.append(at)
+    if not (spec.ready.kind or spec.live.kind):
+        return None, None  # of most processes nothing is asked, and that costs nothing
+    later = tuple(tries.put_off(spec, instance, case.name, case.now))
+    for aspect, at in tries.next_tries(spec, instance, case.name):
+        if at <= case.now and aspect not in later:
+            attempt = tries.probing_of(instance, aspect).attempt + 1
+            return RunProbe(case.name, instance.number, aspect, attempt), None
+        times.append(at)
     if instance.phase is Phase.RUNNING:
-        since = instance.started_at if instance.ready_at is None else instance.ready_at
-        at = probing.next_live_try(spec.live, instance.live, since, case.name)
-        if at is not None and at <= case.now:
-            return RunProbe(case.name, instance.number, Aspect.LIVE, instance.live.attempt + 1), None
-        word_at = probing.watchdog_due(spec.live, instance.live, since + spec.live.start_period)
-        times += at, word_at
+        counts_from = tries.serves_since(instance) + spec.live.start_period
+        times.append(probing.watchdog_due(spec.live, instance.live, counts_from))
     return None, _earliest(*times)
 
 

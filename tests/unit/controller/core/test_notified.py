@@ -74,9 +74,9 @@ def test_nobody_asks_whether_it_lives_while_it_says_that_it_is_stopping() -> Non
     state = told(WATCHED, RUNNING, (10.0, STOPPING))
     assert told(WATCHED, state, (19.0, DeadlinePassed("web"))) == state, "its watchdog may be silent"
     assert decision(WATCHED, state, 19.0).action is None
-    asked = wanted(live={"exec": ["/bin/true"], "interval": "2s", "failures": 1, "start_period": 0})
-    assert isinstance(decision(asked, RUNNING, 10.0).action, RunProbe)
-    assert decision(asked, told(asked, RUNNING, (10.0, STOPPING)), 10.0).action is None
+    asked = wanted(live={"exec": ["/bin/true"], "interval": "500ms", "failures": 1, "start_period": 0})
+    assert isinstance(decision(asked, RUNNING, 1.6).action, RunProbe)
+    assert decision(asked, told(asked, RUNNING, (1.6, STOPPING)), 1.6).action is None
 
 
 def test_the_watchdog_of_one_that_reloads_is_listened_to_and_it_serves_on() -> None:
