@@ -169,8 +169,17 @@ class ProbeSpec(Part, frozen=True):
 
     @property
     def kind(self) -> str:
-        """The word for what it does; empty: there is no probe."""
-        return next(iter(self.kinds), "")
+        """The word for what it does; empty: there is no probe.
+
+        Asked several times in every decision, mostly where there is none: so it goes through no table.
+        """
+        if self.exec:
+            return "exec"
+        if self.http.url:
+            return "http"
+        if self.tcp:
+            return "tcp"
+        return "notify" if self.notify else ""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -222,6 +231,13 @@ class ReadySpec(ProbeSpec, frozen=True):
     deadline: Duration = field(
         60.0, effect=Effect.IN_PLACE, description="not ready after this time is a failed start; 0: no limit"
     )
+
+    @property
+    def kind(self) -> str:
+        """The same, of more kinds."""
+        if self.log:
+            return "log"
+        return "delay" if self.delay else ProbeSpec.kind.fget(self)  # type: ignore[attr-defined]
 
 
 class LiveSpec(ProbeSpec, frozen=True):

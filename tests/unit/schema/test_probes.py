@@ -9,6 +9,7 @@ import pytest
 from pmon3_schema.fields import InvalidValue
 from pmon3_schema.patterns import compiled
 from pmon3_schema.probes import LiveSpec, ReadySpec, parse_address, parse_statuses
+from pmon3_schema.process import ProcessSpec
 from pmon3_schema.reading import read_value
 
 
@@ -55,3 +56,18 @@ def test_addresses_and_status_codes() -> None:
 def test_no_pattern_takes_long() -> None:
     """Python's own would be at work for longer than the universe is old."""
     assert compiled("(a+)+$").search(b"a" * 50_000 + b"b") is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {}, {"exec": ["/bin/true"]}, {"http": "http://localhost/"}, {"tcp": "5432"}, {"notify": True},
+        {"log": "^up$"}, {"delay": "2s"},
+    ],
+)  # fmt: skip
+def test_its_kind_is_the_one_that_is_given(given: dict[str, Any]) -> None:
+    """Asked in every decision, so it is not worked out from the table; they say the same."""
+    for aspect in ["ready"] if {"log", "delay"} & set(given) else ["ready", "live"]:
+        process = read_value(ProcessSpec, {"file": "/bin/a", **({aspect: given} if given else {})})
+        probe = getattr(process, aspect)
+        assert (probe.kind, probe.kinds) == (next(iter(given), ""), tuple(given))
