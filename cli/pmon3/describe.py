@@ -14,6 +14,7 @@ from typing import Any
 from pmon3.render import memory
 from pmon3.render_plan import from_to
 from pmon3.times import in_local_times, local_time, uptime
+from pmon3_schema.scalars import format_size
 
 _EVENTS_SHOWN = 10
 _MASKED = "***"
@@ -29,8 +30,8 @@ def properties(
     `log_lines`: the end of its log; `now` in seconds since the epoch.
     """
     return [
-        *_of_the_seed(process), *_ours(process, now), *_settings(process), *_origins(process),
-        *_conditions(process), *_pending(process), *_events(process),
+        *_of_the_seed(process), *_ours(process, now), *_tree(process), *_settings(process),
+        *_origins(process), *_conditions(process), *_pending(process), *_events(process),
         *(("log line", line) for line in log_lines),
     ]  # fmt: skip
 
@@ -122,8 +123,41 @@ def _settings(process: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("cwd", spec.get("cwd") or posixpath.dirname(process["file"])),
         ("stderr_log", spec.get("stderr_log", "")),
+        ("env_file", " ".join(_listed(spec.get("env_file")))),
+        ("watched", " ".join(_listed((spec.get("watch") or {}).get("paths")))),
+        ("resources", _section_words(spec.get("resources"))),
+        ("sandbox", _section_words(spec.get("sandbox"))),
         ("restart", _restart_words(spec)),
         ("stop", f"{command}{signal}, SIGKILL after {patience}"),
+    ]
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def _section_words(section: Any) -> str:
+    """``memory_max 1GiB, cpu 0.5``; lists in brackets, as an empty one says something too."""
+    if not isinstance(section, dict):
+        return ""
+    return ", ".join(f"{key} {_value_words(key, value)}" for key, value in section.items())
+
+
+def _value_words(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{' '.join(value)}]"
+    return format_size(value) if key.startswith("memory_") and isinstance(value, int) else str(value)
+
+
+def _tree(process: dict[str, Any]) -> list[tuple[str, str]]:
+    """What it has started, below each other; the main program alone has its row already."""
+    members = process.get("tree", [])
+    return [
+        ("child", f"{'  ' * (one['depth'] - 1)}{one['pid']} {one['name']}, {memory(one['memory_bytes'])}")
+        for one in members
+        if one["pid"] != process["pid"]
     ]
 
 

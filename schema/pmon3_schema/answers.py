@@ -92,8 +92,21 @@ class Change(TypedDict):
     effect: str
 
 
+class TreeMember(TypedDict):
+    """A process of an instance. `name`: what its executable is called, or what it calls itself."""
+
+    pid: int
+    parent: int
+    depth: int
+    name: str
+    memory_bytes: int
+
+
 class Description(ProcessStatus):
-    """What `desc` shows: a status and what is behind it."""
+    """What `desc` shows: a status and what is behind it.
+
+    `tree`: what it has running, each after the one that has started it; empty for who may not see secrets.
+    """
 
     declared_at: str
     origins: dict[str, str]
@@ -102,6 +115,7 @@ class Description(ProcessStatus):
     pending: list[Change]
     events: list[Event]
     instances: list[InstanceStatus]
+    tree: list[TreeMember]
 
 
 class SandboxOrders(TypedDict):

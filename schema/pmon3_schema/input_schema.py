@@ -105,7 +105,8 @@ COMMANDS = {
     ]
 }
 CAPABILITIES = {
-    "anyOf": [{"type": "array", "items": {"type": "string", "enum": [*NUMBERS]}}, {"type": "null"}]
+    "$comment": "list of capabilities",
+    "anyOf": [{"type": "array", "items": {"type": "string", "enum": [*NUMBERS]}}, {"type": "null"}],
 }
 _CRON_FIELD = "[0-9A-Za-z*,/#-]+"
 CRON = text(rf"\s*(?:{_CRON_FIELD}(?:\s+{_CRON_FIELD}){{4}}|@[A-Za-z]+)\s*|", "0 3 * * *, or @daily") | {

@@ -46,7 +46,7 @@ def test_what_is_not_kept_is_said_wherever_somebody_looks(pmond: Pmond) -> None:
     assert found["message"].startswith("memory_max")
     assert "not ResourcesApplied" in pmond.ok("desc", "web")
     assert condition(pmond, "free") is None
-    assert "limits by `resources` are not kept" in told["message"]
+    assert "Limits by `resources` are not kept" in told["message"]
 
 
 def test_limits_change_in_place(pmond: Pmond) -> None:

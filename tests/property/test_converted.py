@@ -198,6 +198,11 @@ def is_told(key: str, value: Any, found: Converted) -> bool:
 
 AS_HERE = ("redirect_stderr", "stopasgroup")
 """Keys whose sample asks for what is so here by default, or there beside another."""
+SAID_TWICE = {
+    "CapabilityBoundingSet": "AmbientCapabilities", "AmbientCapabilities": "CapabilityBoundingSet",
+    "mem_limit": "deploy", "cpus": "deploy", "pids_limit": "deploy",
+}  # fmt: skip
+"""Keys whose sample says what that of another key says, so that it makes no difference beside that."""
 ALSO = {"uid": "user", "exec_mode": "exec_mode", "instances": "instances (cluster)"}
 
 
@@ -215,7 +220,8 @@ def check(sample: ToolSample, keys: list[str], folder: Path) -> None:
     for key in keys:
         without = convert(sample, {other: value for other, value in chosen.items() if other != key}, folder)
         changed = found.manifest != without.manifest
-        assert changed or key in AS_HERE or is_told(key, chosen[key], found), (
+        repeats = SAID_TWICE.get(key) in chosen
+        assert changed or repeats or key in AS_HERE or is_told(key, chosen[key], found), (
             f"{key} has disappeared beside {keys}"
         )
         for path in inner(chosen[key], key):

@@ -162,6 +162,7 @@ def test_one_that_cannot_be_shown_says_so_in_its_own_row(tmp_path: Path) -> None
             journal,
             "root",
             lambda resources: "",
+            lambda running: frozenset(),
         )
         bad, good = asyncio.run(publisher.rows(registry.select(Selection()), usage=False))
     store.close()

@@ -96,6 +96,7 @@ def detailed(number: int, name: str, status: str = "running", **changes: Any) ->
         ],
         "pending": [],
         "instances": [],
+        "tree": [],
     } | changes  # fmt: skip
 
 

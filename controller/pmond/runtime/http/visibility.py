@@ -51,7 +51,7 @@ class Visibility:
         conditions = [masked_condition(condition, row) for condition in found["conditions"]]
         return {
             **found, **row, "spec": masked(found["spec"]), "pending": pending, "events": events,
-            "conditions": conditions,
+            "conditions": conditions, "tree": [],
         }  # fmt: skip
 
     def events(self, peer: Principal, user_of: Callable[[str], str | None]) -> Callable[[Event], Event]:

@@ -70,14 +70,14 @@ class Controllers:
                 try:
                     _switch_on(self._place, name)
                 except OSError as error:
-                    found[name] = f"{name} cannot be switched on: {error.strerror}"
+                    found[name] = f"the controller cannot be switched on: {error.strerror}"
         return found
 
     def _why_not(self, name: str, place: CgroupRoot) -> str:
         if name not in _words(f"{place.home}/cgroup.controllers"):
             if name in _of_version_1():
-                return f"the controller {name} is one of cgroup version 1 on this host"
-            return f"the controller {name} is not handed to pmond (see Delegate= of its unit)"
+                return "the controller is one of cgroup version 1 on this host"
+            return "the controller is not handed to pmond (see Delegate= of its unit)"
         if name in _words(f"{place.home}/{_SWITCH}") or place.has_leaf or place.is_uppermost:
             return ""
         if place.systemd:

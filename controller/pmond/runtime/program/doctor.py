@@ -182,8 +182,13 @@ def _privileges() -> HostCheck:
 
 def _resources(missing: Mapping[str, str]) -> HostCheck:
     there = [name for name in ALL if name not in missing]
-    why = "; ".join(dict.fromkeys(missing.values()))
-    message = f"{why}: limits by `resources` are not kept, see the condition ResourcesApplied" if why else ""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in missing.items():
+        by_reason.setdefault(why, []).append(name)
+    whys = "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
+    message = (
+        f"{whys}. Limits by `resources` are not kept, see the condition ResourcesApplied" if whys else ""
+    )
     return HostCheck("resources", LIMITED if missing else OK, ", ".join(there) or "none", message)
 
 

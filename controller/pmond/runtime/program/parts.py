@@ -132,7 +132,7 @@ class Parts:
             self.registry, self.loop, self.instances, self._folder.store, self.runs, self.sets,
             self.change_times,
             self._configuration.context, self._clock, self._journal, users.name_of(os.geteuid()),
-            self.cgroups.unkept,
+            self.cgroups.unkept, self.performer.members,
         )  # fmt: skip
 
     def _make_observers(self, exit_on: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from pmon3_schema.answers import Description, Event, InstanceStatus
+from pmon3_schema.answers import Description, Event, InstanceStatus, TreeMember
 from pmon3_schema.bounds import ResourcesSpec
 from pmon3_schema.equivalence import ImpliedValues, log_paths
 from pmon3_schema.formats.export import exported, plain
@@ -30,7 +30,7 @@ from pmond.runtime.intent.sets import Sets
 from pmond.runtime.processes.environment import User, find_user, other_user
 from pmond.runtime.processes.failures import SpawnError
 from pmond.runtime.processes.identity import Identity
-from pmond.runtime.processes.instances import Instances
+from pmond.runtime.processes.instances import Instances, Running
 from pmond.runtime.processes.launch import log_access
 from pmond.runtime.processes.spawn import SpawnContext
 from pmond.runtime.processes.usage import Usage, UsageSampler
@@ -39,6 +39,7 @@ from pmond.runtime.state.store import Store
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.views.change_times import ChangeTimes
 from pmond.runtime.views.probe_json import probe_json
+from pmond.runtime.views.process_tree import process_tree
 from pmond.runtime.views.reporting import reported
 from pmond.runtime.views.resource_conditions import resources_applied
 from pmond.runtime.views.runs import RunList
@@ -61,9 +62,13 @@ class Publisher:
         journal: Journal,
         user: str,
         unkept: Callable[[ResourcesSpec], str],
+        members: Callable[[Running], Collection[Identity]],
     ) -> None:
-        """`user`: as whom a process runs that names nobody; `unkept`: limits that this host does not keep."""
+        """`user`: as whom a process runs that names nobody; `unkept`: limits that this host does not keep;
+        `members`: all that lives of an instance.
+        """
         self._unkept = unkept
+        self._members = members
         self._runs = runs
         self._sets = sets
         self._change_times = change_times
@@ -168,7 +173,17 @@ class Publisher:
             "pending": [mask(change).to_json() for change in self._pending(one)],
             "events": [event_json(event) for event in self._store.events(one.name, 20)],
             "instances": self._instance_list(one),
+            "tree": self._tree(one),
         }
+
+    def _tree(self, one: Intent) -> list[TreeMember]:
+        running = self._instances.get(one.name)
+        if running is None:
+            return []
+        try:
+            return process_tree(running.pid, self._members(running))
+        except OSError:  # nobody may look now
+            return []
 
     def exported(self, one: Intent) -> dict[str, Any]:
         """Manifest data of a process, with its groups and its user as they are now."""
