@@ -122,6 +122,10 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("pmon3 rollback app.yaml", "to the revision before"),
         ("pmon3 rollback app.yaml --to 7 --dry-run", "what going back to revision 7 would do"),
     ),
+    "scale": (
+        ("pmon3 scale web=6 worker=2", "until unhold; waits until they are ready"),
+        ("pmon3 scale web=6 --write", "and the manifest says so from now on"),
+    ),
     "reconcile": (("pmon3 reconcile", "do at once what the next look would do"),),
     "hold": (("pmon3 hold web --for 2h --reason 'disk swap'", "down for two hours, and everybody sees why"),),
     "unhold": (("pmon3 unhold web", "as its manifest says again"),),

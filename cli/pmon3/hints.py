@@ -13,7 +13,7 @@ from pathlib import Path
 from pmon3.verbs import VERB_OF
 from pmon3_schema.errors import ErrorCode, PmonError
 
-_NO_REPLICAS = "a process has no replicas yet: declare each under its own name"
+_SCALE = "pmon3 scale NAME=4 has so many of it"
 _JSON = "-o json prints JSON"
 
 OPTIONS: dict[str, dict[str, str]] = {
@@ -34,8 +34,8 @@ OPTIONS: dict[str, dict[str, str]] = {
         "--group": "name the processes", "--label": "name the processes",
         "--since": "-n K shows the last K", "--json": _JSON,
     },
-    "start": {"-i": _NO_REPLICAS, "--instances": _NO_REPLICAS, "--watch": "declare watch in a manifest"},
-    "exec": {"-i": _NO_REPLICAS, "--instances": _NO_REPLICAS, "--watch": "declare watch in a manifest"},
+    "start": {"-i": _SCALE, "--instances": _SCALE, "--watch": "declare watch in a manifest"},
+    "exec": {"-i": _SCALE, "--instances": _SCALE, "--watch": "declare watch in a manifest"},
     "restart": {
         "--update-env": "variables are given with -e (all) or --env (one)",
         "-t": "declare stop.timeout in a manifest",
@@ -51,7 +51,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     },
     "up": {
         "--build": "there is nothing to build", "--force-recreate": "pmon3 restart NAME starts it anew",
-        "--scale": _NO_REPLICAS, "--no-deps": "what a process depends on is always started with it",
+        "--scale": _SCALE, "--no-deps": "what a process depends on is always started with it",
         "--remove-orphans": "--prune deletes what the manifest no longer declares",
     },
     "down": {

@@ -21,13 +21,5 @@ def measured(client: Client, which: Query | None = None) -> list[dict[str, Any]]
 
 
 def resolve(client: Client, chosen: dict[str, Any]) -> list[str]:
-    """What to ask for one by one. One plain reference needs no asking; pmond resolves all others."""
-    references = chosen["refs"]
-    if len(references) == 1 and not chosen["groups"] and not chosen["labels"] and not is_glob(references[0]):
-        return list(references)
+    """What to ask for one by one: a name may be that of several replicas."""
     return [process["name"] for process in client.get("/v1/processes", query(chosen))]
-
-
-def is_glob(reference: str) -> bool:
-    """Whether pmond would match this reference as a pattern."""
-    return any(character in reference for character in "*?[")

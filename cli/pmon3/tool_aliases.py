@@ -22,7 +22,6 @@ class SaidHere(NamedTuple):
         return f"did you mean {self.command}? {self.remark or 'pmon3 help lists all'}"
 
 
-_NO_REPLICAS = "a process has no replicas yet: declare each under its own name"
 _LOG_SIZE = "nothing empties a log: log_rotate in the manifest keeps it in size"
 _NOTHING_TO_SAVE = "nothing has to be saved: what was submitted is kept, and pmon3 export prints it"
 _OWN_LOG = "pmond's own log is pmond.log in its state folder, or the journal of systemd"
@@ -70,7 +69,6 @@ BY_TOOL: dict[str, dict[str, SaidHere]] = {
         "report": SaidHere("doctor"),
         "resurrect": SaidHere("up", "what was there comes back by itself"),
         "save": SaidHere("", _NOTHING_TO_SAVE),
-        "scale": SaidHere("", _NO_REPLICAS),
         "sendSignal": SaidHere("signal NAME SIGNAL"),
         "startup": SaidHere("service install"),
         "unstartup": SaidHere("service uninstall"),

@@ -44,6 +44,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "status": "Show for each set whether it is in sync and well.",
         "history": "Show what was applied to a set, and how it ended.",
         "rollback": "Go back to an earlier revision of a set.",
+        "scale": "Have more or fewer of a process.",
         "reconcile": "Read the process config file again and do what is due.",
         "hold": "Keep processes down, whatever their manifests say.",
         "unhold": "Lift what stop, start or hold laid over processes.",

@@ -156,6 +156,13 @@ class Targets(TypedDict):
     targets: list[Target]
 
 
+class Scaled(Targets):
+    """The same of processes that there are more or fewer of."""
+
+    gone: list[Target]
+    """Those that are stopped, and then forgotten."""
+
+
 class TextPosition(TypedDict):
     """A place in a text, counted from 1. `offset`: in bytes, where the text was at hand."""
 

@@ -29,7 +29,7 @@ from pmon3_schema.fields import InvalidValue
 from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import LineIndex, Path, Unreadable, decode
 from pmon3_schema.locating import diagnostics
-from pmon3_schema.path_diagnostics import ManifestFile, PathDiagnostic
+from pmon3_schema.path_diagnostics import NO_VALUE, ManifestFile, PathDiagnostic
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.profiles import OPTIONS, gather, merged
 from pmon3_schema.reading import read_value
@@ -177,7 +177,8 @@ def _report(item: Item, placed: dict[str, Any], found: list[FieldDiagnostic]) ->
             if derived:
                 continue
             parts = (item.name_field(),)
-        hint = references_hint(_value_at(placed, mistake.path)) or mistake.hint
+        hint = "" if mistake.code == NO_VALUE else references_hint(_value_at(placed, mistake.path))
+        hint = hint or mistake.hint
         item.report(mistake.code, mistake.message, *parts, at_key=mistake.at_key, hint=hint)
 
 

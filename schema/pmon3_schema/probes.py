@@ -17,6 +17,7 @@ from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import Duration, Flag, Part, Text, Whole, Words
 from pmon3_schema.fields import Conversion, field, mistake
 from pmon3_schema.patterns import compiled
+from pmon3_schema.replica_text import filled
 from pmon3_schema.scalars import MOST_COUNTED
 from pmon3_schema.substituted_text import as_text
 
@@ -64,7 +65,7 @@ def _address(value: Any) -> Any:
     text = str(plain) if isinstance(plain, int) and not isinstance(plain, bool) else plain
     if isinstance(text, str) and text:
         try:
-            parse_address(text)
+            parse_address(filled(text, 0))
         except ValueError as error:
             raise mistake("address", str(error)) from None
     return text
@@ -137,7 +138,7 @@ class HttpProbeSpec(Part, frozen=True):
     def check(self, given: Set[str]) -> None:
         if not self.url:
             raise mistake("url", "the request needs a url (write http://127.0.0.1:8080/health)")
-        check_url(self.url)
+        check_url(filled(self.url, 0))
         if not _METHOD.match(self.method):
             raise mistake("method", f"{self.method!r} is not a method (write GET or HEAD)")
         for name, value in self.headers.items():

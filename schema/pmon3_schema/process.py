@@ -32,7 +32,7 @@ from pmon3_schema.field_types import (
     check_variables,
 )
 from pmon3_schema.fields import field, mistake
-from pmon3_schema.probes import LiveSpec, ReadySpec
+from pmon3_schema.probes import LiveSpec, ReadySpec, parse_address
 from pmon3_schema.process_parts import (
     Dependencies,
     Dependency,
@@ -41,10 +41,18 @@ from pmon3_schema.process_parts import (
     LogRotateSpec,
     ReloadSpec,
     RestartSpec,
+    RolloutSpec,
     StopSpec,
     WatchSpec,
 )
+from pmon3_schema.replica_text import filled, refers_anywhere
+from pmon3_schema.scalars import MOST_REPLICAS
 from pmon3_schema.schedule import ScheduleSpec
+
+REPLICA_FIELDS = (
+    "args", "env_vars", "cwd", "log", "stderr_log", "argv0", "ready", "live", "hooks", "description",
+)  # fmt: skip
+"""In these `${REPLICA}` stands for the number of a replica."""
 
 
 class ProcessSpec(Part, frozen=True):
@@ -89,6 +97,16 @@ class ProcessSpec(Part, frozen=True):
         description="how long a run may take: a one-shot has failed then, a service is replaced; 0: any time",
     )
     hooks: HooksSpec = field(HooksSpec(), effect=Effect.IN_PLACE, description="commands around each run")
+    replicas: Whole | None = field(
+        None,
+        effect=Effect.NONE,
+        ge=0,
+        le=MOST_REPLICAS,
+        description="so many of it run, called NAME@0, NAME@1, …; left out: one, called NAME",
+    )
+    rollout: RolloutSpec = field(
+        RolloutSpec(), effect=Effect.NONE, description="how its replicas are replaced when it changes"
+    )
     cwd: Text = field("", effect=Effect.RESTART, description="working folder; the file's folder by default")
     env_file: Texts = field(
         (), effect=Effect.RESTART, description="files of NAME=value lines, read at each start, later ones win"
@@ -173,6 +191,7 @@ class ProcessSpec(Part, frozen=True):
                 "reload", "on_change: reload needs reload.command (or write on_change: signal for SIGHUP)"
             )
         self._check_sandbox()
+        self._check_replicas(given)
 
     def _check_sandbox(self) -> None:
         """What the program could never do in there."""
@@ -186,6 +205,27 @@ class ProcessSpec(Part, frozen=True):
                     f"sandbox.network: none and `{name}.{getattr(self, name).kind}` exclude each other:"
                     " nobody outside reaches it",
                 )
+
+    def _check_replicas(self, given: Set[str]) -> None:
+        """Its fields mean something for each of its replicas, the last one too."""
+        if self.replicas is None:
+            for name in REPLICA_FIELDS:
+                if name in given and refers_anywhere(getattr(self, name)):
+                    raise mistake(
+                        "no_replicas",
+                        f"`{name}` has ${{REPLICA}}, and the process has no `replicas`"
+                        " (add `replicas`, or write $${REPLICA} for the text itself)",
+                    )
+            return
+        if self.exit_on_end:
+            raise mistake("replicas", "exit_on_end and replicas exclude each other: which one would it be?")
+        for probe in (self.ready, self.live):
+            last = filled(probe.tcp, max(0, self.replicas - 1))
+            try:
+                if last:
+                    parse_address(last)
+            except ValueError as error:
+                raise mistake("replicas", f"of the last replica {error}") from None
 
     @property
     def _can_end_for_good(self) -> bool:

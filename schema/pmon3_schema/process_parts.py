@@ -25,7 +25,7 @@ from pmon3_schema.field_types import (
     Words,
 )
 from pmon3_schema.fields import Conversion, field, mistake
-from pmon3_schema.scalars import LARGEST_SIZE, MOST_COUNTED
+from pmon3_schema.scalars import LARGEST_SIZE, MOST_COUNTED, MOST_REPLICAS
 from pmon3_schema.substituted_text import as_text
 
 
@@ -222,6 +222,28 @@ class LogRotateSpec(Part, frozen=True):
     def wanted(self) -> bool:
         """Whether the log is to be rotated at all."""
         return self.size > 0 or self.age > 0
+
+
+class RolloutSpec(Part, frozen=True):
+    """How the replicas of a process are replaced when it changes, and what follows when that fails."""
+
+    max_parallel: Whole = field(
+        1,
+        effect=Effect.NONE,
+        ge=1,
+        le=MOST_REPLICAS,
+        description="replicas that are replaced at a time; the others serve meanwhile",
+    )
+    min_ready: Duration = field(
+        0.0, effect=Effect.NONE, description="how long a new one is ready before the next one is replaced"
+    )
+    on_failure: Annotated[Literal["", "stop", "continue", "rollback"], FromText] = field(
+        "",
+        effect=Effect.NONE,
+        description="when a new one does not become ready: stop, go on, or go back to the revision before;"
+        " what the caller says by default",
+    )
+    pause: Duration = field(0.0, effect=Effect.NONE, description="the time between two replacements")
 
 
 class LimitsSpec(Part, frozen=True):

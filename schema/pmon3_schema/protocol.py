@@ -146,6 +146,12 @@ class LayHold(Choice, frozen=True):
     )
 
 
+class Scale(Body, frozen=True):
+    """Have so many of each process; for what a manifest declares until it is unheld."""
+
+    counts: dict[str, int] = field(min_length=1, description="how many there are to be, by name")
+
+
 class Suspend(Body, frozen=True):
     """Take no new content from the source of a set."""
 

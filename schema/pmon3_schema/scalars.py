@@ -26,6 +26,8 @@ _UNIT_BYTES = {
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)[ \t]*([A-Za-z]*)\Z")
 LARGEST_SIZE = 2**63 - 1
 """Bytes, of a limit and of a file; what the kernel keeps a number in."""
+MOST_REPLICAS = 1000
+"""Processes that one entry may stand for."""
 MOST_COUNTED = 1_000_000
 """Failures, successes, files that are kept."""
 LARGEST_EXIT_CODE = 255

@@ -88,6 +88,17 @@ class ProcessRun(TypedDict):
     by: str
 
 
+class ReplicaStatus(TypedDict):
+    """Which one it is of the processes that one entry stands for."""
+
+    of: str
+    """The name of all of them."""
+    index: int
+    count: int
+    declared: int | None
+    """How many the entry says; another number than `count` where somebody has scaled it."""
+
+
 class ProcessStatus(TypedDict):
     """One row of `ls -o json`. Keys may be added, never renamed or removed."""
 
@@ -116,6 +127,8 @@ class ProcessStatus(TypedDict):
     ready: bool
     probe: dict[str, ProbeStatus]
     """The last results by probe: `ready`, `live`; only those that are declared."""
+    replica: ReplicaStatus | None
+    """None: its entry stands for nothing else."""
     owner: str
     hold: HoldStatus | None
     generation: int

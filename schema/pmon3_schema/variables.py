@@ -17,6 +17,7 @@ from typing import Any
 from pmon3_schema.field_diagnostics import did_you_mean, type_name
 from pmon3_schema.formats.source import Path
 from pmon3_schema.path_diagnostics import NO_VALUE, PathDiagnostic
+from pmon3_schema.replica_text import REFERENCE
 from pmon3_schema.substituted_text import SubstitutedText
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
@@ -99,7 +100,9 @@ def literal(value: Any) -> Any:
 def _replaced(text: str, values: Values, report: Report, path: Path) -> str:
     def replacement(found: re.Match[str]) -> str:
         if found[0] == "$${":
-            return "${"
+            return "$${" if text.startswith("REPLICA", found.end()) else "${"
+        if "REPLICA" not in values and REFERENCE.match(found[0]):
+            return found[0]  # known when its replicas are made
         inside = _INSIDE.match(found[1]) if found[2] else None
         if inside is None:
             report("PM012", f"`{found[0]}` is not ${{NAME}} or ${{NAME:-default}}", path, _LITERAL)

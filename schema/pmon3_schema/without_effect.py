@@ -181,6 +181,11 @@ PAIRS: tuple[Pair, ...] = (
         ),
         _ADD,
     ),
+    Pair(
+        ("rollout.max_parallel", "rollout.min_ready", "rollout.pause"),
+        _when(lambda spec: spec.replicas is None, "without `replicas`"),
+        _ADD,
+    ),
     Pair(("watch.ignore", "watch.debounce"), _NO_PATHS, _ADD),
     Pair(
         ("on_change",),

@@ -154,6 +154,11 @@ def holds(asked: ComparedPmond) -> None:
     row = asked.ask(200, "GET", "/v1/processes?ref=db")[0]
     assert row["hold"]["reason"] == "maintenance"
     asked.ask(200, "POST", "/v1/unhold", {"refs": ["db"]})
+    scaled = asked.ask(200, "POST", "/v1/scale", {"counts": {"db": 2}})
+    assert [target["name"] for target in scaled["targets"]] == ["db@0", "db@1"]
+    assert asked.ask(200, "POST", "/v1/scale", {"counts": {"db": 1}})["gone"][0]["name"] == "db@1"
+    asked.ask(404, "POST", "/v1/scale", {"counts": {"nope": 1}})
+    asked.ask(400, "POST", "/v1/scale", {"counts": {"db": -1}})
     asked.ask(200, "POST", "/v1/release", {"refs": ["extra"]})
     asked.ask(403, "POST", "/v1/approve", {"refs": ["db"]})
     asked.ask(200, "POST", "/v1/apply", documents(asked, WEB, {**WEB, "name": "db", "prune": "confirm"}))

@@ -39,6 +39,7 @@ FULL: dict[str, Any] = {
     "live": {"exec": ["/bin/true"], "interval": "30s"},
     "hooks": {"pre_start": [["/bin/true"]], "post_stop": ["/bin/true"], "timeout": "5s"},
     "max_runtime": "1h",
+    "rollout": {"on_failure": "continue"},
     "autostart": True,
     "restart": {"policy": "on-failure", "delay": "250ms", "max_failures": 3, "success_exit_codes": [0, 3]},
     "stop": {"signal": "INT", "timeout": "2s"},
@@ -52,7 +53,7 @@ FULL: dict[str, Any] = {
     "dependencies": ["web"],
 }
 """Every field but those below, each with a value of its own."""
-ALONE = {"user", "log", "no_auto_restart", "exit_on_end", "profiles", "type", "schedule"}
+ALONE = {"user", "log", "no_auto_restart", "exit_on_end", "profiles", "type", "schedule", "replicas"}
 """Fields that another one here excludes, or whose value is the host's."""
 
 

@@ -157,7 +157,8 @@ GOOD = {
     "priority": "5", "prune": "confirm", "umask": "022", "on_change": "none", "env_vars": "A=1",
     "restart.delay": "1s", "stop.signal": "HUP", "limits.nofile": "64", "stop.kill_group": "TRUE",
     "max_runtime": "1s", "type": "oneshot", "resources.cpu": "0.5", "sandbox.network": "none",
-    "sandbox.private_tmp": "true",
+    "sandbox.private_tmp": "true", "replicas": "3", "rollout.max_parallel": "2",
+    "rollout.on_failure": "stop",
 }  # fmt: skip
 """A value by field, as text; any other text will do for the others."""
 

@@ -59,7 +59,7 @@ def test_p03_applying_what_is_exported_changes_nothing(
     written: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     world = declared(specs_of(text_of(written, "json"), "json"))
-    specs = [one.spec for one in world.intents.values()]
+    specs = world.entries()
     entry_of = [
         exported(spec, spec.user or IMPLIED.user, data.draw(st.permutations(spec.groups))) for spec in specs
     ]

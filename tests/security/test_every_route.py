@@ -133,6 +133,7 @@ REQUESTS: dict[str, Build] = {
     "reload": post("change", "/v1/reload", refs, answers=TOLD),
     "hold": post("operate", "/v1/holds", lambda target: {**refs(target), "seconds": 1}),
     "unhold": post("operate", "/v1/unhold", refs),
+    "scale": post("operate", "/v1/scale", lambda target: {"counts": {target.process: 1}}),
     "release": post("take out", "/v1/release", refs),
     "approve": post("delete", "/v1/approve", refs, answers=frozenset({"refused"})),
     "wait": post("see", "/v1/wait", waited, absent="done"),

@@ -34,6 +34,7 @@ from pmond.core.intent import Runs, bring_in, existing, held, released
 from pmond.core.model import NOTHING_SEEN, NOWHERE, Desired, ExitStatus, Hold, Intent, Policy, State
 from pmond.core.pace import Pace, look
 from pmond.core.plan import dependants_of, plan
+from pmond.core.replicas import expand, meant, names_by_entry
 from pmond.core.report import report
 from pmond.core.rollout import Advance, Rollout, RolloutOptions, advance, rollout_of
 from pmond.core.step import CompareOptions
@@ -60,7 +61,8 @@ class DeclaredWorld(Struct):
     def compare(self, specs: Sequence[ProcessSpec], options: CompareOptions) -> Comparison:
         """The plan. Raises Refused."""
         running = {name: self._runs(name) for name in self.intents if self.pid_of(name)}
-        comparison = compare(specs, existing(self.intents, running), options)
+        expanded = expand(specs, self.intents, options.owner, options.implied)
+        comparison = compare(expanded.specs, existing(self.intents, running), options, expanded.replicas)
         if comparison.conflicts or pruning.refusal(comparison, options):
             raise Rejected
         return comparison
@@ -74,10 +76,14 @@ class DeclaredWorld(Struct):
     def begin(self, specs: Sequence[ProcessSpec], options: CompareOptions) -> Comparison:
         """Bring a manifest in; nothing has happened yet."""
         comparison = self.compare(specs, options)
+        expanded = expand(specs, self.intents, options.owner, options.implied)
+        by_entry: dict[str, list[str]] = {}
+        for spec, entry in zip(expanded.specs, expanded.entries, strict=True):
+            by_entry.setdefault(entry.name, []).append(spec.name)
         declared = {name: one.spec.needs for name, one in self.intents.items()}
-        declared |= {spec.name: spec.needs for spec in specs}
+        declared |= {spec.name: meant(spec.needs, by_entry) for spec in expanded.specs}
         self.rollout: Rollout | None = rollout_of(comparison, declared, self.rollout_options)
-        places = {spec.name: NOWHERE for spec in specs}
+        places = {spec.name: NOWHERE for spec in expanded.specs}
         brought = bring_in(comparison, self.intents, places, options, staged=self.rollout is not None)
         for old, new in brought.moved.items():
             del self.intents[old]
@@ -145,8 +151,18 @@ class DeclaredWorld(Struct):
         return Runs(state.instance.revision, outdated, bool(changed_files(state)), earlier)
 
     def _desired(self) -> Desired:
-        pairs = ((name, one.spec.needs) for name, one in self.intents.items())
-        return Desired(self.intents, dependants_of(pairs))
+        replicas = names_by_entry(self.intents.values())
+        pairs = ((name, meant(one.spec.needs, replicas)) for name, one in self.intents.items())
+        return Desired(self.intents, dependants_of(pairs), replicas=replicas)
+
+    def entries(self) -> list[ProcessSpec]:
+        """What is declared, as export would say it: replicas together, as many as there are."""
+        found: dict[str, ProcessSpec] = {}
+        for one in self.intents.values():
+            replica = one.replica
+            entry = replace(replica.entry, replicas=replica.count) if replica is not None else one.spec
+            found.setdefault(entry.name, entry)
+        return list(found.values())
 
     def roll_out(self) -> bool:
         """Let those go whose turn has come; whether there were any."""
@@ -172,7 +188,8 @@ class DeclaredWorld(Struct):
     def _pace(self, name: str, patience: float) -> Pace:
         seen = report(name, self._desired(), self.observed, self.now, Policy())
         state = self.observed.get(name, NOTHING_SEEN)
-        return look(self.paces.get(name), self.intents[name], state, seen, self.now, patience)
+        known, in_turn = self.paces.get(name), name in (self.rollout.entries if self.rollout else {})
+        return look(known, self.intents[name], state, seen, self.now, patience, in_turn=in_turn)
 
     def _perform(self, action: Action) -> None:
         name = action.name

@@ -10,6 +10,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
@@ -61,7 +62,7 @@ def process(number: int, name: str, status: str = "running", **changes: Any) -> 
         "file": f"/usr/bin/{name}", "args": ["-p", "80 81"], "env_keys": ["MODE"],
         "log": f"/var/log/pmond/{name}.log",
         "dependencies": [], "groups": ["front"], "labels": {"tier": "web"}, "ready": running,
-        "probe": {}, "owner": "cli",
+        "probe": {}, "replica": None, "owner": "cli",
         "hold": None, "generation": 1, "observed_generation": 1, "exit_code": None, "exit_signal": None,
         "reason": "" if running else "stopped by a person",
     } | changes  # fmt: skip
@@ -150,9 +151,10 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
                 "you_are": "operator",
             }
         ),
-        ("GET", "/v1/processes"): CannedAnswer(processes),
+        ("GET", "/v1/processes"): lambda request: _listed(processes, request),
         ("GET", "/v1/processes/web"): CannedAnswer(detailed(1, "web")),
         ("POST", "/v1/processes"): CannedAnswer({"targets": TARGETS}),
+        ("POST", "/v1/scale"): CannedAnswer({"targets": TARGETS, "gone": []}),
         ("POST", "/v1/wait"): CannedAnswer({"outcome": "met", "processes": processes[:1], "failures": []}),
         ("POST", "/v1/apply"): CannedAnswer({"plan": PLAN, "targets": TARGETS, "revision": 0}),
         ("POST", "/v1/init"): CannedAnswer({"plan": PLAN, "targets": TARGETS, "revision": 0, "lifted": []}),
@@ -197,6 +199,18 @@ def default_answers(path: str) -> dict[tuple[str, str], Reply]:
         ("DELETE", "/v1/groups/front"): CannedAnswer({}),
         ("POST", "/v1/shutdown"): CannedAnswer({}),
     }
+
+
+def _listed(processes: list[dict[str, Any]], request: ReceivedRequest) -> CannedAnswer:
+    """All of them, or those that are asked for, which must be there."""
+    asked = [value for name, value in request.query if name == "ref"]
+    found = [one for one in processes if not asked or any(fnmatchcase(one["name"], ref) for ref in asked)]
+    if not found:
+        error = PmonError(
+            ErrorCode.NOT_FOUND, f"cannot find process {asked[0]!r}: there is none", "see pmon3 ls"
+        )
+        return _refusal(error, 404)
+    return CannedAnswer(found)
 
 
 def _check(request: ReceivedRequest) -> None:

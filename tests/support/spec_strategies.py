@@ -69,6 +69,8 @@ _SAMPLES: dict[str, Values] = {
     "schedule.cron": st.sampled_from(["*/5 * * * *", "0 3 * * 1-5", "@daily"]),
     "schedule.every": st.one_of(st.integers(1, 10**6), st.floats(0.1, 10**6, allow_nan=False)),
     "schedule.timezone": st.sampled_from(["", "UTC", "Europe/Berlin"]),
+    "replicas": st.integers(0, 3),
+    "rollout.max_parallel": st.integers(1, 1000),
     "ready.log": st.sampled_from(["ready", "listening on \\d+"]),
 }
 """Values of fields whose types are theirs alone."""

@@ -1,6 +1,12 @@
 """`restart`: stop and start processes, perhaps with changed settings."""
 
-from pmon3 import options, spec_overrides, waiting
+from typing import Annotated
+
+import typer
+
+from pmon3 import options, rolling, spec_overrides, waiting
+from pmon3.address import connect
+from pmon3_schema.errors import ErrorCode, PmonError
 
 
 def command(
@@ -16,6 +22,13 @@ def command(
     env: options.Env = None,
     dependencies: spec_overrides.Dependencies = None,
     new_groups: spec_overrides.SpecGroups = None,
+    one_by_one: Annotated[
+        bool,
+        typer.Option(
+            "--rolling",
+            help="One after another, replicas as their `rollout` says: the others serve meanwhile.",
+        ),
+    ] = False,
     timeout: options.Timeout = "60s",
     no_wait: options.NoWait = False,
     output: options.Output = options.OutputFormat.TABLE,
@@ -30,4 +43,12 @@ def command(
     )
     chosen = options.selection(references, groups, labels + (label or []))
     wait_options = waiting.WaitOptions(options.seconds(timeout), no_wait)
+    if one_by_one:
+        if changes.spec or env:
+            why = "cannot restart one after another with other settings: they would count for all at once"
+            raise PmonError(
+                ErrorCode.BAD_REQUEST, why, "change them in the manifest: apply goes by `rollout`"
+            )
+        waiting.show_touched(rolling.restart(connect(), chosen, wait_options), output.value)
+        return
     spec_overrides.bring_up("restart", chosen, changes, wait_options, output.value, env)

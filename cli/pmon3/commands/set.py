@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pmon3 import atomic_write, exit_codes, output
+from pmon3 import exit_codes, field_edits, output
 from pmon3.address import connect
-from pmon3.client import path_segment
 from pmon3_schema.errors import ErrorCode, PmonError
 
 
@@ -34,42 +31,16 @@ def command(
     Nothing else of that file changes. Without --write the change is shown as a diff. Comments, quoting
     and order stay as they are.
     """
-    from pmon3_schema.edit_text import CannotEdit, set_value
-    from pmon3_schema.manifest import ManifestFile, read
-
-    path = os.path.realpath(file or _declared_in(name))
-    before = Path(path).read_bytes()
-    document = ManifestFile(path, before)
-    for field, value in _in_order([_change(change) for change in changes], name):
-        try:
-            document = ManifestFile(path, set_value(document, name, field, value))
-        except CannotEdit as error:
-            raise PmonError(ErrorCode.INVALID, f"cannot set {'.'.join(field)} of {name}: {error}") from None
-    found = read([document], known_names=_known(document))
-    if not found.ok:
-        first = found.diagnostics[0]
-        raise PmonError(ErrorCode.INVALID, f"cannot set that: {first.message}", "nothing was written")
+    changed = field_edits.edited(
+        name,
+        file or field_edits.declared_in(connect(), name),
+        _in_order([_change(change) for change in changes], name),
+    )
     if write:
-        atomic_write.replace_content(path, before, document.content)
-        output.note(f"wrote {path}; {_what_next(path)}")
-        return exit_codes.DONE
-    output.write(atomic_write.difference(path, before, document.content))
+        changed.write()
+    else:
+        output.write(changed.difference)
     return exit_codes.DONE
-
-
-def _what_next(path: str) -> str:
-    """Whether pmond takes over by itself what the file says now."""
-    try:
-        sets = connect().get("/v1/sets")
-    except PmonError:
-        sets = []  # the file is written, whether pmond runs or not
-    for one in sets:
-        source = os.path.realpath(one["name"].removeprefix("file:"))
-        if one["name"].startswith("file:") and source in (path, os.path.dirname(path)):  # noqa: PTH120
-            if one["followed"] and not one["suspended"]:
-                return "pmond follows it and takes it over"
-            return f"take it over with: pmon3 apply -f {one['name'].removeprefix('file:')}"
-    return f"take it over with: pmon3 apply -f {path}"
 
 
 def _in_order(changes: list[tuple[list[str], Any]], name: str) -> list[tuple[list[str], Any]]:
@@ -78,15 +49,6 @@ def _in_order(changes: list[tuple[list[str], Any]], name: str) -> list[tuple[lis
         hint = f"say renamed_from={name} beside it: it keeps running then"
         raise PmonError(ErrorCode.BAD_REQUEST, f"cannot set the name of {name} alone: {name} would end", hint)
     return sorted(changes, key=lambda change: change[0] == ["name"])
-
-
-def _declared_in(name: str) -> str:
-    process = connect().get(f"/v1/processes/{path_segment(name)}")
-    place: str = process.get("declared_at") or ""
-    if not place:
-        hint = "name a manifest with -f, or change it with pmon3 restart and its flags"
-        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot tell which file declares {name}: none does", hint)
-    return place.rpartition(":")[0]
 
 
 def _change(text: str) -> tuple[list[str], Any]:
@@ -100,10 +62,3 @@ def _change(text: str) -> tuple[list[str], Any]:
     if parts[0] in SEED_TEXT_KEYS:
         return parts, value
     return parts, load(value).data if value else ""
-
-
-def _known(document: Any) -> list[str]:
-    """Dependencies may be declared in other files: they are not what is checked here."""
-    from pmon3_schema.manifest import read
-
-    return [need for entry in read([document]).entries for need in entry.spec.needs]

@@ -149,6 +149,8 @@ def why_down(case: Case) -> str:
     wanted = case.wanted
     if wanted is None or wanted.deleting:
         return "deleted"
+    if wanted.is_none:
+        return "0 replicas"
     if wanted.staged:
         return "held back for its turn in a rollout (pmon3 start starts it now)"
     if wanted.hold is not None and not wanted.hold.up:

@@ -58,6 +58,7 @@ def existing(
             *running.get(name, _NOTHING),
             one.staged and name not in awaited,
             _is_held(one),
+            one.replica.entry.name if one.replica is not None else "",
         )
         for name, one in intents.items()
         if not one.deleting
@@ -89,10 +90,14 @@ def bring_in(
             moved[step.moved_from] = step.name
         # What gets another name may have a step of its own after that.
         before = result.get(step.name) or intents.get(step.moved_from or step.name)
-        result[step.name] = _after(step, before, places.get(step.name, NOWHERE), options, trusted, staged)
+        after = _after(step, before, places.get(step.name, NOWHERE), options, trusted, staged)
+        result[step.name] = replace(after, replica=comparison.replicas.get(step.name, after.replica))
     for name, place in places.items():
-        if name not in result and (intents[name].place != place or intents[name].undeclared):
-            result[name] = replace(intents[name], place=place, undeclared=False)
+        if name in result:
+            continue
+        before, replica = intents[name], comparison.replicas.get(name)
+        if before.place != place or before.undeclared or before.replica != replica:
+            result[name] = replace(before, place=place, undeclared=False, replica=replica)
     for name in comparison.kept:
         if name not in result and not intents[name].undeclared:
             result[name] = replace(intents[name], undeclared=True)

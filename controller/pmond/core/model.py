@@ -113,6 +113,20 @@ class Hold(Struct, frozen=True):
     """When it ends by itself; None: when somebody lifts it."""
 
 
+class Replica(Struct, frozen=True):
+    """Its place among the processes that one entry stands for."""
+
+    entry: ProcessSpec
+    """What is declared: the name is that of all of them, and `${REPLICA}` stands in it as it was written."""
+    index: int
+    count: int
+    """How many there are. Where the entry says something else, somebody has scaled it."""
+
+    @property
+    def scaled(self) -> bool:
+        return self.count != self.entry.replicas
+
+
 class Intent(Struct, frozen=True):
     """What is wanted of one process, by whom, and what a person laid over it.
 
@@ -145,6 +159,8 @@ class Intent(Struct, frozen=True):
     """It comes from somebody with the daemon's own rights; others' files are opened as their user."""
     asked_by: str = ""
     """Who asked for the run of the present token; empty: nobody in particular."""
+    replica: Replica | None = None
+    """None: its entry stands for nothing else."""
     undeclared: bool = False
     """Its owner no longer declares it; it is kept because it is protected, or nothing was pruned."""
     created_at: str = ""
@@ -166,9 +182,19 @@ class Intent(Struct, frozen=True):
     @property
     def up_in_turn(self) -> bool:
         """Whether it should run once its turn has come: deletion, then the hold, then the spec decides."""
-        if self.deleting:
+        if self.deleting or self.is_none:
             return False
         return self.hold.up if self.hold is not None else self.spec.autostart
+
+    @property
+    def is_none(self) -> bool:
+        """It stands for an entry of which there are no replicas."""
+        return self.replica is not None and self.replica.count == 0
+
+    @property
+    def entry_name(self) -> str:
+        """The name of what is declared: of all replicas the same."""
+        return self.replica.entry.name if self.replica is not None else self.spec.name
 
     def with_spec(self, spec: ProcessSpec) -> Intent:
         """The same intent for another spec; the generation is the caller's to count."""
@@ -330,6 +356,12 @@ class Desired(Struct, frozen=True):
     """pmond shuts down and takes its processes along: nothing is up any more."""
     untrusted_until: float | None = None
     """While it shuts down: when what others than its owner want is killed, however long its own grace."""
+    replicas: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names of the processes that one entry stands for, by its name."""
+
+    def named(self, name: str) -> tuple[str, ...]:
+        """The processes that a name in a spec means: all replicas, or the one of that name."""
+        return self.replicas.get(name) or (name,)
 
     def up(self, name: str) -> bool:
         wanted = self.wanted.get(name)

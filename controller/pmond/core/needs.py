@@ -34,7 +34,15 @@ class Waiting(Struct, frozen=True):
 
 
 def unmet(case: Case, need: Dependency) -> Waiting | None:
-    """Why a dependency is not met; None if it is."""
+    """Why a dependency is not met; None if it is, by all replicas that it means."""
+    names = case.desired.replicas.get(need.name)
+    if names is None:
+        return _unmet(case, need)
+    found = (_unmet(case, replace(need, name=name)) for name in names)
+    return next((waiting for waiting in found if waiting is not None), None)
+
+
+def _unmet(case: Case, need: Dependency) -> Waiting | None:
     intent = case.desired.wanted.get(need.name)
     if intent is None or (not need.required and not case.desired.up(need.name)):
         return None
@@ -55,6 +63,8 @@ def _without_instance(case: Case, need: Dependency, intent: Intent, state: State
     fresh = (state.history.revision, state.history.token) != (intent.revision, intent.token)
     if is_completed(intent.spec, state) and not fresh:
         return None
+    if intent.is_none:
+        return Waiting(name, f"{name}, which has 0 replicas (pmon3 scale {name}=1)", idle=True)
     if not case.desired.up(name):
         idle = not intent.up_in_turn and not intent.deleting
         return Waiting(name, f"{name}, which is stopped (pmon3 start {name})", idle=idle)
@@ -91,9 +101,11 @@ def condition_of(need: Dependency, spec: ProcessSpec) -> str:
 def runs_of(case: Case) -> Runs:
     """Which runs there are of the dependencies whose replacement replaces this process too."""
     return tuple(
-        (need.name, instance.number)
+        (name, instance.number)
         for need in case.spec.dependencies
-        if need.restart and (instance := case.observed.get(need.name, NOTHING_SEEN).instance) is not None
+        if need.restart
+        for name in case.desired.named(need.name)
+        if (instance := case.observed.get(name, NOTHING_SEEN).instance) is not None
     )
 
 
@@ -106,7 +118,7 @@ def replaced(case: Case, instance: Instance) -> str:
 def _is_back(case: Case, name: str, number: int) -> bool:
     """Whether another run than that one serves."""
     intent, other = case.desired.wanted.get(name), case.observed.get(name, NOTHING_SEEN).instance
-    followed = any(need.restart and need.name == name for need in case.spec.dependencies)
+    followed = any(need.restart and name in case.desired.named(need.name) for need in case.spec.dependencies)
     if not followed or intent is None or other is None or other.number == number:
         return False
     return is_ready(intent, other)

@@ -37,10 +37,22 @@ class Pace(Struct, frozen=True):
 
 
 def look(
-    before: Pace | None, intent: Intent, state: State, seen: Report, now: float, patience: float
+    before: Pace | None,
+    intent: Intent,
+    state: State,
+    seen: Report,
+    now: float,
+    patience: float,
+    *,
+    in_turn: bool = False,
 ) -> Pace:
-    """The pace of a process, `before` being the last one; `patience` is in seconds."""
+    """The pace of a process, `before` being the last one; `patience` is in seconds.
+
+    `in_turn`: it is a replica, and the next one waits until this one has been ready for as long as is wanted.
+    """
     progress = progress_of(intent, state, seen)
+    if in_turn and progress is Progress.READY and (settled_at := _settled_at(intent, state)) > now:
+        return Pace(Progress.MOVING, Stage.STARTED, now, settled_at)
     if progress is not Progress.MOVING:
         return Pace(progress)
     stage = stage_of(intent, state)
@@ -49,6 +61,14 @@ def look(
     since = before.since if before is not None and goes_on else now
     at = overdue_at(intent, state, since, patience)
     return Pace(Progress.FAILED if now >= at else Progress.MOVING, stage, since, at)
+
+
+def _settled_at(intent: Intent, state: State) -> float:
+    """When one that is ready has been so for long enough for the next one to be replaced."""
+    rollout, instance = intent.spec.rollout, state.instance
+    if instance is None or instance.ready_at is None or instance.token < intent.token:
+        return 0.0
+    return instance.ready_at + rollout.min_ready + rollout.pause
 
 
 def stage_of(intent: Intent, state: State) -> Stage:

@@ -7,7 +7,7 @@ changed, not what exists; a plan over all names is made at start and from time t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 
 from pmond.core.actions import Action, TurnPlan
 from pmond.core.decide import decide
@@ -35,7 +35,7 @@ def neighbours(desired: Desired, name: str) -> set[str]:
     wanted = desired.wanted.get(name)
     near = {name, *desired.dependants.get(name, ())}
     if wanted is not None:
-        near.update(wanted.spec.needs)
+        near.update(_needed(desired, wanted.spec.needs))
     return near
 
 
@@ -47,8 +47,12 @@ def near(desired: Desired, names: Set[str]) -> set[str]:
     for name in names:
         wanted = desired.wanted.get(name)
         if wanted is not None and wanted.spec.needs:
-            found.update(wanted.spec.needs)
+            found.update(_needed(desired, wanted.spec.needs))
     return found
+
+
+def _needed(desired: Desired, needs: tuple[str, ...]) -> Iterator[str]:
+    return (name for need in needs for name in desired.named(need))
 
 
 def dependants_of(desired_specs: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:

@@ -96,6 +96,8 @@ def _status(decision: Decision, desired: Desired, name: str, state: State) -> St
         wanted = desired.wanted.get(name)
         if wanted is not None and wanted.staged and not wanted.deleting:
             return Status.WAITING
+        if wanted is not None and wanted.is_none:
+            return Status.STOPPED
         return Status.CLOSED if state.history.ending is Ending.SHUTDOWN else Status.STOPPED
     return Status.RESTARTING if desired.up(name) else Status.STOPPING
 

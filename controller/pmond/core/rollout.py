@@ -9,6 +9,7 @@ take part: what counts is that each process gets further (`pace`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -46,6 +47,10 @@ class Rollout(Struct, frozen=True):
     on_failure: str = STOP
     patience: float = PATIENCE
     """Seconds that a process may take to get further."""
+    entries: Mapping[str, str] = {}
+    """The entry of each replica among the restarts."""
+    at_once: Mapping[str, int] = {}
+    """How many replicas of an entry may be replaced at a time."""
 
 
 class Advance(Struct, frozen=True):
@@ -74,7 +79,9 @@ def rollout_of(
 
     `needs`: what each process that is declared then depends on.
     """
-    gone = tuple(step.name for step in comparison.steps if step.action == PRUNE)
+    gone = tuple(
+        step.name for step in comparison.steps if step.action == PRUNE and step.name not in comparison.surplus
+    )
     restarts = frozenset(step.name for step in comparison.steps if step.action == RESTART)
     starts = [
         step.name
@@ -89,15 +96,30 @@ def rollout_of(
     edges = {name: tuple(needs[name]) for name in graph.reachable(order, needs) if needs.get(name)}
     layers = graph.layers((*order, *(name for name in edges if name not in names)), edges)
     waves = (tuple(name for name in layer if name in names) for layer in layers)
+    of = {name: comparison.replicas[name].entry for name in order if name in comparison.replicas}
     return Rollout(
         gone,
         tuple(wave for wave in waves if wave),
         edges,
         restarts,
         max(1, options.parallel),
-        options.on_failure,
+        _on_failure(comparison, names, options),
         options.patience,
+        {name: entry.name for name, entry in of.items() if name in restarts},
+        {entry.name: entry.rollout.max_parallel for entry in of.values()},
     )
+
+
+def _on_failure(comparison: Comparison, names: set[str], options: RolloutOptions) -> str:
+    """What the caller says; where that is nothing else than stopping, what the processes say."""
+    said = {
+        step.spec.rollout.on_failure
+        for step in comparison.steps
+        if step.name in names and step.spec is not None
+    }
+    if options.on_failure != STOP or STOP in said or not said - {""}:
+        return options.on_failure
+    return ROLLBACK if ROLLBACK in said else CONTINUE
 
 
 def merged(earlier: Rollout, later: Rollout) -> Rollout:
@@ -112,6 +134,8 @@ def merged(earlier: Rollout, later: Rollout) -> Rollout:
         later.parallel,
         later.on_failure,
         later.patience,
+        {**earlier.entries, **later.entries},
+        {**earlier.at_once, **later.at_once},
     )
 
 
@@ -142,15 +166,18 @@ def _next(
     rollout: Rollout, progress: Mapping[str, Progress], moving: set[str], blocked: set[str]
 ) -> tuple[str, ...]:
     free = rollout.parallel - len(moving & rollout.restarts)
+    replaced = Counter(rollout.entries[name] for name in moving if name in rollout.entries)
     release = []
     for wave in rollout.waves:
         for name in wave:
             if progress.get(name) is not Progress.HELD or name in blocked:
                 continue
             if name in rollout.restarts:
-                if free <= 0:
+                entry = rollout.entries.get(name, "")
+                if free <= 0 or (entry and replaced[entry] >= rollout.at_once[entry]):
                     continue
                 free -= 1
+                replaced[entry] += 1
             release.append(name)
         settled = all(
             progress.get(name, Progress.READY) in {Progress.READY, Progress.FAILED} or name in blocked
@@ -187,6 +214,8 @@ def to_json(rollout: Rollout) -> dict[str, object]:
         "parallel": rollout.parallel,
         "on_failure": rollout.on_failure,
         "patience": rollout.patience,
+        "entries": dict(rollout.entries),
+        "at_once": dict(rollout.at_once),
     }
 
 
@@ -196,6 +225,8 @@ def from_json(data: Mapping[str, object]) -> Rollout:
     needs: dict[str, list[str]] = data["needs"]  # type: ignore[assignment]
     gone: list[str] = data["gone"]  # type: ignore[assignment]
     restarts: list[str] = data["restarts"]  # type: ignore[assignment]
+    entries: dict[str, str] = data.get("entries", {})  # type: ignore[assignment]
+    at_once: dict[str, int] = data.get("at_once", {})  # type: ignore[assignment]
     return Rollout(
         tuple(gone),
         tuple(tuple(wave) for wave in waves),
@@ -204,4 +235,6 @@ def from_json(data: Mapping[str, object]) -> Rollout:
         int(str(data["parallel"])),
         str(data["on_failure"]),
         float(str(data.get("patience", PATIENCE))),
+        {name: str(entry) for name, entry in entries.items()},
+        {entry: int(number) for entry, number in at_once.items()},
     )

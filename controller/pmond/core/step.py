@@ -34,6 +34,8 @@ class Existing(NamedTuple):
     """It was never let go, and the rollout that was to start it has ended."""
     held: bool = False
     """A person stopped it."""
+    entry: str = ""
+    """The name of the entry that it is a replica of; empty: of none."""
 
     @property
     def running(self) -> bool:

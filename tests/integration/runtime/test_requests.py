@@ -38,7 +38,7 @@ MEMBERS = {"groups": ["1"], "refs": ["web"]}
 BODIES: dict[str, Any] = {
     "submit": {"spec": {"name": "new", "file": "/bin/true"}, "cwd": "/"}, "act": CHOICE, "apply": DOCUMENTS,
     "plan": DOCUMENTS, "hold": CHOICE, "unhold": CHOICE, "release": CHOICE, "approve": CHOICE,
-    "signal": {**CHOICE, "signal": "HUP"}, "reload": CHOICE,
+    "signal": {**CHOICE, "signal": "HUP"}, "reload": CHOICE, "scale": {"counts": {"web": 1}},
     "suspend": SET, "resume": SET, "rollback": SET,
     "wait": {"targets": [{"name": "web", "generation": 0, "token": 1}], "until": "ready", "timeout": 0},
     "create_group": {"name": "g"}, "assign": MEMBERS, "remove": MEMBERS,

@@ -67,7 +67,7 @@ WEB: dict[str, Any] = NOTHING | {"refs": ["web"]}
             "wait web --for stopped --timeout 2m",
             "/v1/wait",
             {
-                "targets": [{"name": n, "generation": 1, "token": 0} for n in ("web", "db")],
+                "targets": [{"name": n, "generation": 1, "token": 0} for n in ("web",)],
                 "until": "stopped",
                 "timeout": 120.0, "progress": True,
             },

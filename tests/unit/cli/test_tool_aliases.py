@@ -75,7 +75,7 @@ def test_no_word_is_answered_with_something_that_destroys_or_starts_what_it_did_
         (("logf", "-f", "web"), "(it follows anyway)"),
         (("log", "--tail", "5", "web"), "(-n K says how many lines)"),
         (("ls", "-q"), "(-o name prints names alone"),
-        (("start", "app.js", "-i", "4"), "(a process has no replicas yet"),
+        (("start", "app.js", "-i", "4"), "(pmon3 scale NAME=4 has so many of it)"),
         (("exec", "node", "--inspect", "app.js"), "pmon3 exec node -- --inspect app.js)"),
         (("exec", "sh -c true"), "(arguments come after --: pmon3 exec sh -- -c true)"),
         (("kill", "web"), "(kill stops all; pmon3 stop -f NAME stops one with SIGKILL)"),

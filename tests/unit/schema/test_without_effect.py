@@ -77,6 +77,9 @@ IDLE: list[tuple[dict[str, Any], str, str]] = [
     ({"live": {"http": {"url": "http://h/", "insecure": True}}}, "live.http.insecure", "without https"),
     ({"type": "oneshot", "restart": {"above_memory": "1GiB"}}, "restart.above_memory", "oneshot"),
     ({"sandbox": {"writable": ["/srv"]}}, "sandbox.writable", "without `sandbox.read_only`"),
+    ({"rollout": {"max_parallel": 2}}, "rollout.max_parallel", "without `replicas`"),
+    ({"rollout": {"min_ready": "1s"}}, "rollout.min_ready", "without `replicas`"),
+    ({"rollout": {"pause": "1s"}}, "rollout.pause", "without `replicas`"),
     ({"renamed_from": "web"}, "renamed_from", "`name`"),
 ]  # fmt: skip
 
@@ -114,6 +117,8 @@ def test_what_does_nothing_beside_another_is_said(fields: dict[str, Any], path: 
         {"renamed_from": "old"},
         {"type": "oneshot", "restart": {"max_failures": 3, "delay": "1s"}},
         {"hooks": {"pre_start": ["/x"], "timeout": "1s"}},
+        {"rollout": {"on_failure": "rollback"}},
+        {"replicas": 3, "rollout": {"max_parallel": 2, "min_ready": "1s", "pause": "1s"}},
     ],
 )  # fmt: skip
 def test_what_counts_is_not_warned_about(fields: dict[str, Any]) -> None:
@@ -151,7 +156,7 @@ COUNT_BY_THEMSELVES = """
     resources.io_weight
     sandbox.no_new_privileges sandbox.capabilities sandbox.private_tmp sandbox.read_only sandbox.hidden
     sandbox.network
-    type max_runtime hooks.pre_start hooks.post_stop hooks.on_failure
+    type max_runtime hooks.pre_start hooks.post_stop hooks.on_failure replicas rollout.on_failure
 """
 """Fields that no other setting can take the effect of."""
 

@@ -88,6 +88,8 @@ ROUTES: tuple[Route, ...] = (
     post("/v1/holds", HoldResource.hold, protocol.LayHold, answers.Targets,
          "Keep processes down, or up", CONTROL),
     post("/v1/unhold", HoldResource.unhold, protocol.Choice, answers.Targets, "Lift holds", CONTROL),
+    post("/v1/scale", HoldResource.scale, protocol.Scale, answers.Scaled,
+         "Have more or fewer of processes", CONTROL),
     post("/v1/release", HoldResource.release, protocol.Choice, answers.Names,
          "Hand processes over to the command line", CONTROL),
     post("/v1/approve", HoldResource.approve, protocol.Choice, answers.Targets,

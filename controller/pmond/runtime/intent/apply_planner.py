@@ -25,6 +25,7 @@ from pmond.core.case import changed_files, waits_for_restart
 from pmond.core.compare import Comparison, Note, compare
 from pmond.core.intent import Runs, bring_in, existing
 from pmond.core.model import CLI, Intent, SourceLocation
+from pmond.core.replicas import Expanded, expand, meant, names_by_entry
 from pmond.core.rollout import Rollout, from_json, rollout_of
 from pmond.core.step import PRUNE, CompareOptions, Existing
 from pmond.runtime.access.authority import Authority, Right
@@ -63,6 +64,7 @@ class Compared(Struct, frozen=True):
 
     comparison: Comparison
     entries: Sequence[Entry]
+    """One for each process that is declared."""
     plan: Plan
     way: Cleared
 
@@ -86,7 +88,7 @@ class ApplyPlanner:
             drafted.put(one)
         _check_expected(found.plan, found.comparison, order)
         entries = {entry.spec.name: entry for entry in found.entries}
-        rollout = rollout_of(found.comparison, _needs(seen, entries), order.rollout)
+        rollout = rollout_of(found.comparison, _needs(seen, entries, found.comparison), order.rollout)
         brought = bring_in(
             found.comparison,
             seen.processes,
@@ -113,13 +115,16 @@ class ApplyPlanner:
         order = request.order
         version = seen.record.version if seen.record is not None else 0
         _check_version(version, order)
-        entries = self._submitted(request.reading, order)
-        specs, authority = [entry.spec for entry in entries], self._authority()
-        way = cleared(seen, specs, order, authority)
+        declared, authority = self._submitted(request.reading, order), self._authority()
+        way = cleared(seen, [entry.spec for entry in declared], order, authority)
         seen = way.seen
+        expanded = expand(
+            (entry.spec for entry in declared), seen.processes, order.options.owner, seen.implied
+        )
+        entries, specs = _entries(declared, expanded), expanded.specs
         everybodys = _grouped(existing(seen.processes, _running(seen), _awaited(seen)), seen)
         present = comparable(everybodys, way, specs, order, authority)
-        comparison = self._checked(seen, request.reading, entries, order, present)
+        comparison = self._checked(seen, request.reading, expanded, order, present)
         notes = (*comparison.notes, *way.notes, *_unkept(specs, seen.no_controllers))
         comparison = replace(comparison, notes=notes)
         digest = digest_of(request.documents)
@@ -132,14 +137,14 @@ class ApplyPlanner:
         self,
         seen: CurrentState,
         reading: Reading,
-        entries: Sequence[Entry],
+        expanded: Expanded,
         order: ApplyOrder,
         present: Mapping[str, Existing],
     ) -> Comparison:
         if not reading.ok:
             raise invalid(reading)
         options = replace(order.options, implied=seen.implied)
-        comparison = compare([entry.spec for entry in entries], present, options)
+        comparison = compare(expanded.specs, present, options, expanded.replicas)
         if comparison.conflicts:
             raise conflict(comparison, options.owner)
         refused = None if order.insist else _refusal(comparison, options)
@@ -150,8 +155,9 @@ class ApplyPlanner:
         gone = {step.moved_from for step in comparison.steps if step.moved_from}
         gone |= {step.name for step in comparison.steps if step.action == PRUNE}
         changed = {step.name for step in comparison.steps}
-        specs = [entry.spec for entry in entries if gone or entry.spec.name in changed]
-        check_dependencies(specs, seen.processes, gone)
+        specs = [spec for spec in expanded.specs if gone or spec.name in changed]
+        entry_of = {name: replica.entry.name for name, replica in expanded.replicas.items()}
+        check_dependencies(specs, seen.processes, gone, entry_of)
         return comparison
 
     def _check_control(self, seen: CurrentState, comparison: Comparison, order: ApplyOrder) -> None:
@@ -251,10 +257,30 @@ def _grouped(present: dict[str, Existing], seen: CurrentState) -> dict[str, Exis
     return present
 
 
-def _needs(seen: CurrentState, entries: Mapping[str, Entry]) -> dict[str, tuple[str, ...]]:
+def _entries(declared: Sequence[Entry], expanded: Expanded) -> Sequence[Entry]:
+    """An entry for each process."""
+    if not expanded.replicas:
+        return declared
+    by_name = {entry.spec.name: entry for entry in declared}
+    return [
+        by_name[entry.name] if spec is entry else replace(by_name[entry.name], spec=spec)
+        for spec, entry in zip(expanded.specs, expanded.entries, strict=True)
+    ]
+
+
+def _needs(
+    seen: CurrentState, entries: Mapping[str, Entry], comparison: Comparison
+) -> dict[str, tuple[str, ...]]:
     """What each process that has dependencies will depend on."""
+    by_entry: dict[str, Sequence[str]] = dict(names_by_entry(seen.processes.values()))
+    made: dict[str, list[str]] = {}
+    for name, replica in comparison.replicas.items():
+        if replica.count:
+            made.setdefault(replica.entry.name, []).append(name)
+    by_entry |= made
     needs = {name: one.spec.needs for name, one in seen.processes.items() if one.spec.dependencies}
-    return needs | {name: entry.spec.needs for name, entry in entries.items()}
+    needs |= {name: entry.spec.needs for name, entry in entries.items()}
+    return {name: meant(needed, by_entry) for name, needed in needs.items()}
 
 
 def _put(drafted: Drafted, name: str, intent: Intent, present: Intent | None) -> None:

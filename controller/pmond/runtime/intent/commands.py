@@ -8,7 +8,8 @@ and forget. Who may do what is decided here, where the process and the caller ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from msgspec.structs import replace
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.protocol import Selection
+from pmon3_schema.replicas import Expansion
 from pmon3_schema.status import FINAL, Target
 from pmond.core.facts import Reset, RestartAsked
 from pmond.core.intent import held
 from pmond.core.model import CLI, NOTHING_SEEN, Hold, Intent
+from pmond.core.replicas import expand
 from pmond.core.report import report
 from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
@@ -68,6 +71,8 @@ class Commands:
 
     def _chosen(self, verb: str, selection: Selection, peer: Principal) -> list[Intent]:
         chosen = self._registry.select(selection, deleting=verb in {"delete", "drop", "kill"})
+        if verb in {"start", "restart"}:
+            chosen = _existing(chosen, verb, named=not selection.all or bool(selection.refs))
         right = Right.DELETE if verb in {"delete", "drop"} else Right.OPERATE
         if not selection.all or selection.refs:
             check_processes(verb, right, chosen, peer, self._authority())
@@ -79,6 +84,8 @@ class Commands:
         """Add a process of the command line, or change one, and start it."""
         spec = read_spec(data, cwd)
         spec = Submission(peer, self._authority()).completed(spec)
+        if spec.replicas is not None or self._replicas_of(spec.name):
+            return self._submit_replicas(spec, peer)
         present = self._registry.processes.get(spec.name)
         if present is not None:
             self._check_replace(spec, present, peer, replace_running)
@@ -94,6 +101,29 @@ class Commands:
                 one = edit.put(replace(again, trusted=self._trusted(peer)))
             self._set_groups(edit, one, spec.groups)
         return [target(one)]
+
+    def _submit_replicas(self, entry: ProcessSpec, peer: Principal) -> list[Target]:
+        """Several at once, where there are none yet."""
+        if entry.name in self._registry.processes or self._replicas_of(entry.name):
+            why = f"cannot start {entry.name}: there is a process of that name, or replicas of it"
+            raise PmonError(ErrorCode.CONFLICT, why, f"pmon3 scale {entry.name}=N, or pmon3 del {entry.name}")
+        if self._trusted(peer):
+            self._check_program(entry)
+        made = expand([entry], {}, CLI)
+        check_dependencies(made.specs, self._registry.processes)
+        new = [
+            Intent(spec, trusted=self._trusted(peer), asked_by=peer.user, replica=made.replicas[spec.name])
+            for spec in made.specs
+        ]
+        self._check_quota(new, peer)
+        with self._registry.edit(f"process {entry.name}") as edit:
+            put = [edit.put(one) for one in new]
+            for one in put:
+                self._set_groups(edit, one, entry.groups)
+        return [target(one) for one in put if one.up]
+
+    def _replicas_of(self, name: str) -> list[Intent]:
+        return [one for one in self._registry.processes.values() if one.replica and one.entry_name == name]
 
     def _check_quota(self, changed: Sequence[Intent], peer: Principal) -> None:
         before = self._registry.processes
@@ -117,7 +147,7 @@ class Commands:
             lifted.clear()
             holds = ((one.name, one.hold) for one in chosen)
             lifted.update((name, hold) for name, hold in holds if hold is not None and not hold.up)
-            return [self._start_one(edit, one, None, peer) for one in chosen]
+            return [self._start_one(edit, one, one, peer) for one in chosen]
 
         if not stopped():
             return [], {}
@@ -128,33 +158,60 @@ class Commands:
         self, choose: Choose, peer: Principal, changes: dict[str, Any], counted: bool
     ) -> list[Target]:
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
-            specs = {one.name: self._changed(one, changes, peer) for one in chosen} if changes else {}
-            if specs:
-                check_dependencies(list(specs.values()), dict(self._registry.processes))
-                self._check_quota([self._respecified(one, specs[one.name], peer) for one in chosen], peer)
-            return [self._start_one(edit, one, specs.get(one.name), peer) for one in chosen]
+            changed = {one.name: one for one in self._all_changed(chosen, changes, peer)} if changes else {}
+            if changed:
+                specs = [one.spec for one in changed.values()]
+                check_dependencies(specs, dict(self._registry.processes))
+                self._check_quota(list(changed.values()), peer)
+            return [self._start_one(edit, one, changed.get(one.name, one), peer) for one in chosen]
 
         started = await change_all(self._registry, "the start of processes", choose, write)
         if counted:
             await self._tell_all(RestartAsked, started)
         return list(map(target, started))
 
-    def _start_one(self, edit: Edit, one: Intent, spec: ProcessSpec | None, peer: Principal) -> Intent:
-        changed = one if spec is None else self._respecified(one, spec, peer)
+    def _start_one(self, edit: Edit, one: Intent, changed: Intent, peer: Principal) -> Intent:
         new = edit.put(self._started(changed, peer))
         if new.spec.groups != one.spec.groups:
             self._set_groups(edit, new, new.spec.groups)
         return new
 
-    def _changed(self, one: Intent, changes: Mapping[str, Any], peer: Principal) -> ProcessSpec:
-        merged = {**one.spec.to_record(), **changes}
-        if changes.get("no_auto_restart") is False and one.spec.restart.policy == "never":
+    def _all_changed(
+        self, chosen: Sequence[Intent], changes: Mapping[str, Any], peer: Principal
+    ) -> Iterator[Intent]:
+        """What they are with the changes. Replicas change together: it is their entry that does."""
+        if "replicas" in changes:
+            raise PmonError(
+                ErrorCode.BAD_REQUEST, "cannot start: it changes `replicas`", "pmon3 scale does that"
+            )
+        entries: dict[str, ProcessSpec] = {}
+        of_entry = Counter(one.entry_name for one in chosen)
+        for one in chosen:
+            if one.replica is None:
+                spec = self._changed(one.spec, one, changes, peer)
+                yield self._respecified(one, spec, peer)
+                continue
+            name, there = one.entry_name, self._loop.desired.named(one.entry_name)
+            if of_entry[name] < len(there):
+                why = f"cannot change {one.name}: it is one of {len(there)} that are declared together"
+                raise PmonError(ErrorCode.CONFLICT, why, f"change {name}, all of them")
+            if name not in entries:
+                entries[name] = self._changed(one.replica.entry, one, changes, peer)
+            replica = replace(one.replica, entry=entries[name])
+            spec = Expansion(replica.entry).replica(replica.index)
+            yield replace(self._respecified(one, spec, peer), replica=replica)
+
+    def _changed(
+        self, before: ProcessSpec, one: Intent, changes: Mapping[str, Any], peer: Principal
+    ) -> ProcessSpec:
+        merged = {**before.to_record(), **changes}
+        if changes.get("no_auto_restart") is False and before.restart.policy == "never":
             merged["restart"] = {key: v for key, v in merged.get("restart", {}).items() if key != "policy"}
         if changes.get("log_dir") and "log" not in changes:
             merged.pop("log", None)  # a full path would hide the folder that was asked for
-        spec = read_spec(merged, one.spec.cwd or "/")
+        spec = read_spec(merged, before.cwd or "/")
         check_process("change", Right.CHANGE, one, peer, self._authority())
-        return Submission(peer, self._authority()).completed(spec, may_end_pmond=one.spec.exit_on_end)
+        return Submission(peer, self._authority()).completed(spec, may_end_pmond=before.exit_on_end)
 
     async def _stop(self, choose: Choose, peer: Principal, force: bool) -> list[Target]:
         def write(edit: Edit, chosen: Sequence[Intent]) -> list[Intent]:
@@ -274,6 +331,15 @@ class Commands:
 
     def _trusted(self, peer: Principal) -> bool:
         return self._authority().is_owner(peer)
+
+
+def _existing(chosen: list[Intent], verb: str, *, named: bool) -> list[Intent]:
+    """Those that there is something of. Raises PmonError where one is named of which there is nothing."""
+    none = next((one for one in chosen if one.is_none), None)
+    if none is not None and named:
+        why = f"cannot {verb} {none.name}: it has 0 replicas"
+        raise PmonError(ErrorCode.CONFLICT, why, f"pmon3 scale {none.name}=1")
+    return [one for one in chosen if not one.is_none]
 
 
 def target(one: Intent) -> Target:

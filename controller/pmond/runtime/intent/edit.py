@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from pmond.core.model import Intent
 from pmond.core.plan import dependants_of
+from pmond.core.replicas import meant, names_by_entry
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.state.records import GroupRecord
 from pmond.runtime.state.transaction import DraftTransaction, Transaction
@@ -23,10 +24,13 @@ class Inventory(Struct, frozen=True):
 
     processes: dict[str, Intent]
     dependants: Mapping[str, tuple[str, ...]]
+    replicas: Mapping[str, tuple[str, ...]]
 
 
 def inventory(processes: dict[str, Intent]) -> Inventory:
-    return Inventory(processes, dependants_of((name, one.spec.needs) for name, one in processes.items()))
+    replicas = names_by_entry(processes.values())
+    needs = ((name, meant(one.spec.needs, replicas)) for name, one in processes.items())
+    return Inventory(processes, dependants_of(needs), replicas)
 
 
 class Edit:

@@ -24,10 +24,11 @@ from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.intent.bulk_change import change_all
-from pmond.runtime.intent.commands import Commands, target
+from pmond.runtime.intent.commands import target
 from pmond.runtime.intent.edit import Edit
 from pmond.runtime.intent.process_rights import check_processes
 from pmond.runtime.intent.registry import Registry
+from pmond.runtime.intent.replication import Replication
 from pmond.runtime.intent.set_rights import check_set, check_set_name
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.state.records import SourceRecord
@@ -40,14 +41,14 @@ class Ownership:
     def __init__(
         self,
         registry: Registry,
-        commands: Commands,
+        replication: Replication,
         sets: Sets,
         bus: Bus,
         clock: Clock,
         authority: Callable[[], Authority],
     ) -> None:
         self._registry = registry
-        self._commands = commands
+        self._replication = replication
         self._sets = sets
         self._bus = bus
         self._clock = clock
@@ -68,7 +69,11 @@ class Ownership:
         return list(map(target, changed))
 
     async def unhold(self, selection: Selection, peer: Principal) -> list[Target]:
-        """Lift holds: what the manifest says counts again. Those that are then up are the targets."""
+        """Lift holds: what the manifest says counts again, its replicas too.
+
+        Those that are then up are the targets.
+        """
+        scaled = self._replication.restore(self._chosen("unhold", selection, peer), peer)
 
         def choose() -> list[Intent]:
             return [o for o in self._chosen("unhold", selection, peer) if o.hold is not None]
@@ -78,7 +83,8 @@ class Ownership:
 
         free = await change_all(self._registry, "the end of holds", choose, write)
         self._bus.changed({HOLDS})
-        return [target(one) for one in free if one.up]
+        targets = {one["name"]: one for one in scaled.targets}
+        return list((targets | {one.name: target(one) for one in free if one.up}).values())
 
     async def release(self, selection: Selection, peer: Principal) -> list[str]:
         """Hand processes over to the command line; they keep running."""

@@ -10,7 +10,7 @@ at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -119,6 +119,22 @@ def _displaced(
         new = free_name(one.name, one.spec.user, taken)
         taken.add(new)
         yield spec.name, new
+    yield from _displaced_replicas(processes, {spec.name for spec in specs}, taken, ours)
+
+
+def _displaced_replicas(
+    processes: Mapping[str, Intent], names: Container[str], taken: set[str], ours: Container[str]
+) -> Iterable[tuple[str, str]]:
+    """Replicas keep their numbers: what they are called together gets another name."""
+    found: dict[str, str] = {}
+    for one in processes.values():
+        entry = one.entry_name
+        if one.replica is None or entry not in names or one.trusted or one.owner in ours:
+            continue
+        if entry not in found:
+            found[entry] = free_name(entry, one.spec.user, taken)
+            taken.add(found[entry])
+        yield one.name, found[entry] + one.name.removeprefix(entry)
 
 
 def _renamed(processes: Mapping[str, Intent], names: Mapping[str, str]) -> Iterable[Intent]:
@@ -126,6 +142,9 @@ def _renamed(processes: Mapping[str, Intent], names: Mapping[str, str]) -> Itera
     users = {old: processes[old].spec.user for old in names}
     for old, new in names.items():
         one = processes[old]
+        if one.replica is not None:
+            entry = replace(one.replica.entry, name=new.removesuffix(f"@{one.replica.index}"))
+            one = replace(one, replica=replace(one.replica, entry=entry))
         yield one.with_spec(_following(replace(one.spec, name=new), names, users))
     for name, one in processes.items():
         if name not in names and not one.trusted and one.spec.user in users.values():

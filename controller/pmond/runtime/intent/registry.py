@@ -138,10 +138,11 @@ class Registry:
             touched |= neighbours(self._loop.desired, old.name) - {old.name}
             self.processes.pop(old.name, None)
             self._memberships.pop(old.id, None)
-            reindex |= bool(old.spec.dependencies)
+            reindex |= bool(old.spec.dependencies) or old.replica is not None
         for name, new in edit.put_processes.items():
             before = self.processes.get(name)
             reindex |= new.spec.dependencies != (before.spec.dependencies if before is not None else ())
+            reindex |= new.replica is not None or (before is not None and before.replica is not None)
             self.processes[name] = new
         if reindex:
             self._take(inventory(self.processes))
@@ -160,7 +161,12 @@ class Registry:
 
     def _take(self, after: Inventory) -> None:
         self.processes = after.processes
-        self._loop.desired = replace(self._loop.desired, wanted=after.processes, dependants=after.dependants)
+        self._loop.desired = replace(
+            self._loop.desired,
+            wanted=after.processes,
+            dependants=after.dependants,
+            replicas=after.replicas,
+        )
 
     def _follow(self, edit: Edit, touched: set[str]) -> None:
         """What else in memory goes with an edit, and what the loop is to look at."""
@@ -195,11 +201,16 @@ class Registry:
         return sorted(found, key=attrgetter("id"))
 
     def resolve(self, ref: str) -> list[Intent]:
-        """The processes that an id, a name or a glob means. An id wins over a name of digits."""
+        """The processes that an id, a name, that of all replicas, or a glob means.
+
+        An id wins over a name of digits.
+        """
         number = _number(ref)
         found = [one for one in self.processes.values() if one.id == number] if number is not None else []
         if not found and ref in self.processes:
             return [self.processes[ref]]
+        if not found:
+            found = [one for one in self.processes.values() if one.entry_name == ref]
         if not found:
             found = [one for name, one in self.processes.items() if fnmatchcase(name, ref)]
         if not found:

@@ -14,23 +14,32 @@ from pmon3_schema.fields import InvalidValue
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.reading import read_value
 from pmond.core.model import Intent
+from pmond.core.replicas import meant
 from pmond.runtime.intent.registry import not_found
 
 
 def check_dependencies(
-    specs: Sequence[ProcessSpec], processes: Mapping[str, Intent], gone: Collection[str] = ()
+    specs: Sequence[ProcessSpec],
+    processes: Mapping[str, Intent],
+    gone: Collection[str] = (),
+    entry_of: Mapping[str, str] | None = None,
 ) -> None:
     """Raises PmonError when a dependency is unknown or the whole would have a cycle.
 
-    `gone` are names that will be no more.
+    `gone` are names that will be no more, `entry_of` the names of the entries of new replicas.
     """
     if not any(spec.needs for spec in specs):
         return
-    staying = [one for one in processes.values() if not one.deleting]
-    needs = {one.name: one.spec.needs for one in staying if one.name not in gone}
-    needs.update((spec.name, spec.needs) for spec in specs)
+    staying = [one for one in processes.values() if not one.deleting and one.name not in gone]
+    by_entry: dict[str, set[str]] = {}
+    for name, entry in [*((one.name, one.entry_name) for one in staying), *(entry_of or {}).items()]:
+        if name != entry:
+            by_entry.setdefault(entry, set()).add(name)
+    ordered = {entry: sorted(names) for entry, names in by_entry.items()}
+    needs = {one.name: meant(one.spec.needs, ordered) for one in staying}
+    needs.update((spec.name, meant(spec.needs, ordered)) for spec in specs)
     for spec in specs:
-        unknown = [name for name in spec.needs if name not in needs]
+        unknown = [name for name in spec.needs if name not in needs and name not in ordered]
         if unknown:
             error = not_found(unknown[0], [name for name in needs if name != spec.name])
             why = f"cannot take {spec.name}: it depends on {unknown[0]!r}, which is not declared"

@@ -167,7 +167,8 @@ class Rollouts:
                 continue
             intent, state = self._registry.processes[member], loop.observed.get(member, NOTHING_SEEN)
             seen = report(member, loop.desired, loop.observed, now, loop.policy)
-            paces[member] = look(known, intent, state, seen, now, rollout.patience)
+            in_turn = member in rollout.entries
+            paces[member] = look(known, intent, state, seen, now, rollout.patience, in_turn=in_turn)
         self._paces[name] = paces
 
     def _is_member(self, name: str, of_set: str) -> bool:

@@ -26,6 +26,8 @@ from pmond.runtime.processes.failures import SpawnError
 
 MARKER = "PMON3_INSTANCE"
 """The variable by which every process of an instance is found again: STATE-UUID:NAME:NUMBER."""
+REPLICA, REPLICAS = "PMON3_REPLICA", "PMON3_REPLICAS"
+"""Which one of several it is, counted from 0, and how many there were when it was started."""
 REVISION = "PMON3_REVISION"
 SANDBOX = "PMON3_SANDBOX"
 """Is there for a program in a sandbox; without its state pmond does not start such a one outside of it."""

@@ -23,11 +23,14 @@ from pmon3_schema.equivalence import log_paths
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import LimitsSpec
 from pmon3_schema.sandbox_setup import orders_of
+from pmond.core.model import Replica
 from pmond.runtime.base.log_opening import NewLog
 from pmond.runtime.base.path_access import PathAccess
 from pmond.runtime.base.thread_rights import acting_as
 from pmond.runtime.processes.environment import (
     MARKER,
+    REPLICA,
+    REPLICAS,
     REVISION,
     SANDBOX,
     User,
@@ -150,7 +153,13 @@ def _chosen_log(spec: ProcessSpec, log_dir: str) -> str:
 
 
 def prepare(
-    spec: ProcessSpec, *, context: SpawnContext, marker: str, sealed: str = "", trusted: bool = True
+    spec: ProcessSpec,
+    *,
+    context: SpawnContext,
+    marker: str,
+    sealed: str = "",
+    trusted: bool = True,
+    replica: Replica | None = None,
 ) -> Launch:
     """Everything that a start of `spec` needs. Reads the user database and env files, writes nothing.
 
@@ -171,6 +180,8 @@ def prepare(
         access, reader = _access_to_env_files(user, trusted), user.name if user is not None else ""
         environment.update(read_env_files(spec.name, spec.env_file, access, reader))
     environment.update(_notification(spec, context))
+    if replica is not None:
+        environment.update({REPLICA: str(replica.index), REPLICAS: str(replica.count)})
     environment.update(spec.env_vars)
     environment.pop(SANDBOX, None)
     if spec.sandbox.wanted:

@@ -28,11 +28,11 @@ from pmon3_schema.process_parts import LimitsSpec
 from pmond.runtime.access import users
 from pmond.runtime.base.path_access import Rights
 from pmond.runtime.base.thread_rights import acting_as
-from pmond.runtime.processes.environment import MARKER, REVISION, SANDBOX
+from pmond.runtime.processes.environment import MARKER, REPLICA, REPLICAS, REVISION, SANDBOX
 from pmond.runtime.processes.identity import read_whole, real_uid
 from pmond.runtime.processes.launch import LIMIT_NUMBERS
 
-_OF_PMOND = frozenset({MARKER, REVISION, "NOTIFY_SOCKET", "WATCHDOG_USEC"})
+_OF_PMOND = frozenset({MARKER, REVISION, REPLICA, REPLICAS, "NOTIFY_SOCKET", "WATCHDOG_USEC"})
 """Variables that each start sets anew."""
 _DELETED = " (deleted)"
 _LONGEST_LINE = 256

@@ -83,7 +83,7 @@ def _resources(
         SurroundingsResource(registry, parts.context, authority),
         ActionResource(registry, commands, sources, authority),
         SignalResource(registry, parts.signalling, authority),
-        HoldResource(ownership),
+        HoldResource(ownership, parts.replication),
         WaitResource(waiter, logs, set_view, visibility),
         ManifestResource(
             registry, commands, parts.applier, parts.sets, ownership, sources, visibility,

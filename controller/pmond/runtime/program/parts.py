@@ -20,6 +20,7 @@ from pmond.runtime.intent.commands import Commands
 from pmond.runtime.intent.hold_expiry import HoldExpiry
 from pmond.runtime.intent.ownership import Ownership
 from pmond.runtime.intent.registry import Registry
+from pmond.runtime.intent.replication import Replication
 from pmond.runtime.intent.rollbacks import Rollbacks, RolloutEnds
 from pmond.runtime.intent.rollouts import Rollouts
 from pmond.runtime.intent.sets import Sets
@@ -198,7 +199,8 @@ class Parts:
             self._configuration.places.process_config_file, announce,
         )  # fmt: skip
         self.rollbacks = Rollbacks(registry, self.applier, sets, clock, self._journal, announce)
-        self.ownership = Ownership(registry, self.commands, sets, bus, clock, authority)
+        self.replication = Replication(registry, clock, authority)
+        self.ownership = Ownership(registry, self.replication, sets, bus, clock, authority)
         self.hold_expiry = HoldExpiry(registry, sets, bus, self._journal, self.sources.resumed)
 
     @property

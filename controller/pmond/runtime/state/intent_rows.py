@@ -1,22 +1,24 @@
 """Intents as rows of the state file: the JSON text of the `data` column.
 
-The row has every field of `Intent` under its own name, but for three: the spec is plain data without
-defaults, the place is three keys, and the revision is left out, as it follows from the spec. A field
+The row has every field of `Intent` under its own name, but for four: the spec is plain data without
+defaults, the place is three keys, the revision is left out, as it follows from the spec, and the entry of a
+replica is text, so that a thousand rows with the same text make one value when they are read. A field
 that an older pmond did not write gets its default; what a newer one wrote beside is passed over.
 """
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from pmon3_schema.process import ProcessSpec
-from pmond.core.model import Intent, SourceLocation
+from pmond.core.model import Intent, Replica, SourceLocation
 from pmond.runtime.state.records import encode
 
-_APART = {"spec", "place", "revision"}
+_APART = {"spec", "place", "revision", "replica"}
 _ALIKE = tuple(name for name in Intent.__struct_fields__ if name not in _APART)
 
 
@@ -26,6 +28,8 @@ def encode_intent(intent: Intent) -> str:
     row["name"] = intent.name
     row["spec"] = intent.spec.to_record()
     row.update(intent.place._asdict())
+    if intent.replica is not None:
+        row["replica"] = [_text(intent.replica.entry), intent.replica.index, intent.replica.count]
     return encode(row)
 
 
@@ -35,9 +39,23 @@ def decode_intent(data: str | bytes) -> Intent:
     try:
         spec = _spec(row["name"], row["spec"])
         place = SourceLocation(row.pop("file"), row.pop("line"), row.pop("column"))
-        return msgspec.convert({**row, "spec": spec, "place": place}, Intent)
+        replica = _replica(*row.pop("replica")) if row.get("replica") else None
+        return msgspec.convert({**row, "spec": spec, "place": place, "replica": replica}, Intent)
     except (msgspec.ValidationError, KeyError, TypeError) as error:
         raise ValueError(f"{error!r}" if isinstance(error, KeyError) else str(error)) from None
+
+
+def _text(entry: ProcessSpec) -> str:
+    return encode({**entry.to_record(), "name": entry.name})
+
+
+def _replica(entry: str, index: int, count: int) -> Replica:
+    return Replica(_entry(entry), int(index), int(count))
+
+
+@lru_cache(maxsize=1000)
+def _entry(text: str) -> ProcessSpec:
+    return ProcessSpec.from_record(_plain(text))
 
 
 def _spec(name: str, record: dict[str, Any]) -> ProcessSpec:

@@ -171,7 +171,14 @@ class Hooks:
             variables |= self._how_it_ended(id.name)
         spec = command_of(wanted.spec, words, variables)
         marker = environment.marker(self._state_uuid, id.noted_as, id.number)
-        return spawn(prepare(spec, context=self._context(), marker=marker, trusted=wanted.trusted))
+        launch = prepare(
+            spec,
+            context=self._context(),
+            marker=marker,
+            trusted=wanted.trusted,
+            replica=wanted.replica,
+        )
+        return spawn(launch)
 
     def _how_it_ended(self, name: str) -> dict[str, str]:
         exit = self._loop.observed.get(name, NOTHING_SEEN).history.exit

@@ -57,7 +57,15 @@ class Reloads:
         self._loop.tell(ReloadBegun(name, number, files))
         try:
             spec = _command_of(wanted.spec, running.pid)
-            child = spawn(prepare(spec, context=context, marker=running.marker, trusted=wanted.trusted))
+            child = spawn(
+                prepare(
+                    spec,
+                    context=context,
+                    marker=running.marker,
+                    trusted=wanted.trusted,
+                    replica=wanted.replica,
+                )
+            )
         except SpawnError as error:
             said = _said(name, error.message)
             self._loop.tell(Reloaded(name, number, files, said))

@@ -86,6 +86,7 @@ class Starter:
                 marker=marker,
                 sealed=self._seal.close(marker, wanted.revision),
                 trusted=wanted.trusted,
+                replica=wanted.replica,
             )
             listener = _listener(wanted, launch, self._shares[wanted.trusted])
             if wanted.spec.resources.wanted:

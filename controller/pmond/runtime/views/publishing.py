@@ -15,11 +15,11 @@ from pmon3_schema.formats.export import exported, plain
 from pmon3_schema.origins import positions
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import SpecChange, mask
-from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, Status
+from pmon3_schema.status import Condition, HoldStatus, ProcessStatus, ReplicaStatus, Status
 from pmond.core.blocked import blocked
 from pmond.core.case import waits_for_restart
 from pmond.core.difference import pending
-from pmond.core.model import NOTHING_SEEN, Hold, Intent, State
+from pmond.core.model import NOTHING_SEEN, Hold, Intent, Replica, State
 from pmond.core.report import SPEC_CHANGED, Report, condition_values, exit_words
 from pmond.runtime.base.clock import Clock, wall_after
 from pmond.runtime.base.journal import Journal
@@ -90,7 +90,7 @@ class Publisher:
         return {field: f"{file}:{line}" for field, (file, line, _) in found.items()}
 
     def _positions(self, one: Intent) -> dict[str, tuple[str, int, int]]:
-        return positions(self._sets.in_force(one.owner), one.place.file, one.name)
+        return positions(self._sets.in_force(one.owner), one.place.file, one.entry_name)
 
     async def rows(self, chosen: list[Intent], usage: bool) -> list[ProcessStatus]:
         """The status objects of some processes."""
@@ -148,6 +148,7 @@ class Publisher:
             "labels": dict(spec.labels),
             "ready": seen.ready,
             "probe": probe_json(spec, instance, self._at),
+            "replica": _replica_json(one.replica) if one.replica is not None else None,
             "owner": one.owner,
             "hold": hold_json(one.hold) if one.hold is not None else None,
             "generation": one.generation,
@@ -186,8 +187,13 @@ class Publisher:
             return []
 
     def exported(self, one: Intent) -> dict[str, Any]:
-        """Manifest data of a process, with its groups and its user as they are now."""
-        return exported(one.spec, self.user_name(one), self._registry.groups_of(one))
+        """Manifest data of a process, with its groups and its user as they are now.
+
+        Of a replica it is that of all of them, as many as there are.
+        """
+        replica = one.replica
+        spec = replace(replica.entry, replicas=replica.count) if replica is not None else one.spec
+        return exported(spec, self.user_name(one), self._registry.groups_of(one))
 
     def log_files(self, one: Intent) -> tuple[str, str]:
         return log_paths(one.spec, self._context().log_dir)
@@ -307,3 +313,12 @@ def event_json(event: EventRecord) -> Event:
 def hold_json(hold: Hold) -> HoldStatus:
     """A hold as callers see it."""
     return {"up": hold.up, "by": hold.by, "at": hold.at, "reason": hold.reason, "until": hold.until}
+
+
+def _replica_json(replica: Replica) -> ReplicaStatus:
+    return {
+        "of": replica.entry.name,
+        "index": replica.index,
+        "count": replica.count,
+        "declared": replica.entry.replicas,
+    }

@@ -1,18 +1,20 @@
-"""What a person lays over what is declared: holds, their ends, releases and approvals."""
+"""What a person lays over what is declared: holds, their ends, numbers, releases and approvals."""
 
 from __future__ import annotations
 
-from pmon3_schema.answers import Names, Targets
-from pmon3_schema.protocol import Choice, LayHold
+from pmon3_schema.answers import Names, Scaled, Targets
+from pmon3_schema.protocol import Choice, LayHold, Scale
 from pmond.runtime.http.call import Call, chosen
 from pmond.runtime.intent.ownership import Ownership
+from pmond.runtime.intent.replication import Replication
 
 
 class HoldResource:
     """Has them laid and lifted."""
 
-    def __init__(self, ownership: Ownership) -> None:
+    def __init__(self, ownership: Ownership, replication: Replication) -> None:
         self._ownership = ownership
+        self._replication = replication
 
     async def hold(self, call: Call[LayHold]) -> Targets:
         body = call.body
@@ -22,6 +24,10 @@ class HoldResource:
 
     async def unhold(self, call: Call[Choice]) -> Targets:
         return {"targets": await self._ownership.unhold(chosen(call.body, "unhold"), call.peer)}
+
+    async def scale(self, call: Call[Scale]) -> Scaled:
+        scaled = self._replication.scale(call.body.counts, call.peer)
+        return {"targets": scaled.targets, "gone": scaled.gone}
 
     async def release(self, call: Call[Choice]) -> Names:
         return {"names": await self._ownership.release(chosen(call.body, "release"), call.peer)}

@@ -66,4 +66,7 @@ class ProcessResource:
             )
         visible = self._visibility.specs(call.peer)
         found = sorted(self._registry.select(call.selection(), deleting=False), key=key)
-        return {"processes": await cooperative_map(found, lambda one: visible(self._publisher.exported(one)))}
+        entries = list({one.entry_name: one for one in reversed(found)}.values())[::-1]
+        return {
+            "processes": await cooperative_map(entries, lambda one: visible(self._publisher.exported(one)))
+        }

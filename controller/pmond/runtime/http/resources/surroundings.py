@@ -35,7 +35,13 @@ class SurroundingsResource:
         one = self._registry.one(call.path["ref"])
         check_process("enter the surroundings of", Right.CHANGE, one, call.peer, self._authority())
         try:
-            launch = prepare(one.spec, context=self._context(), marker="-", trusted=one.trusted)
+            launch = prepare(
+                one.spec,
+                context=self._context(),
+                marker="-",
+                trusted=one.trusted,
+                replica=one.replica,
+            )
         except SpawnError as error:
             said = error.message.removeprefix(f"cannot start {one.name}: ")
             why = f"cannot enter the surroundings of {one.name}: {said}"

@@ -156,7 +156,13 @@ class Prober:
         spec = command_of(intent.spec, words, variables)
         try:
             mark = _mark(running.marker, one.key[2])
-            launch = prepare(spec, context=self._context(), marker=mark, trusted=intent.trusted)
+            launch = prepare(
+                spec,
+                context=self._context(),
+                marker=mark,
+                trusted=intent.trusted,
+                replica=intent.replica,
+            )
             one.command = ProbeCommand(launch, lambda result: self._finish(one, result))
         except SpawnError as error:
             self._finish(one, ProbeResult(False, error.message.replace(f"cannot start {spec.name}: ", "", 1)))
