@@ -74,6 +74,8 @@ def isolate(orders: SandboxOrders, with_rights_of: AsUser | None = None) -> None
     `with_rights_of` runs what it is given with those of the user, for paths that he has named.
     """
     kernel = Kernel()
+    if orders["network"]:
+        _load_what_loopback_takes()  # now, while the library may be read
     if is_isolated(orders):
         _leave_those_of_pmond(kernel, orders)
         arrange(kernel, orders, with_rights_of or at_once)
@@ -164,6 +166,12 @@ def _have_only(kernel: Kernel, names: list[str], *, handed_down: bool) -> None:
     try_to("set its capabilities", lambda: kernel.set_capabilities(mask, mask if handed_down else 0))
     for number in numbers if handed_down else ():
         try_to(f"hand {name_of(number)} down", kernel.pass_on, number)
+
+
+def _load_what_loopback_takes() -> None:
+    import _socket  # noqa: F401
+    import fcntl  # noqa: F401
+    import struct  # noqa: F401
 
 
 def _bring_loopback_up() -> None:

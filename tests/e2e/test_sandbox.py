@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chaos.hosts import AS_ORDINARY, needs
 from tests.support.other_users import ASK
-from tests.support.pmond import Pmond
+from tests.support.pmond import Pmond, temporary_pmond
 from tests.support.waiting import until
 
 pytestmark = [
@@ -121,3 +122,29 @@ def test_without_its_state_pmond_starts_nothing_outside_of_its_sandbox(pmond: Pm
     assert row["pid"] == pid and "it runs in a sandbox" in row["hold"]["reason"]
     assert spec["autostart"] is False and spec["restart"]["policy"] == "never"
     assert spec["sandbox"] == {"no_new_privileges": True, "capabilities": []}, "should a person start it"
+
+
+def test_an_ordinary_user_has_sandboxes_too() -> None:
+    """In a user namespace of each, as that user's pmond has no rights to give."""
+    needs(*AS_ORDINARY)
+    if int(Path("/proc/sys/user/max_user_namespaces").read_text()) == 0:
+        pytest.skip("this host has no user namespaces for ordinary users")
+    with temporary_pmond(around=AS_ORDINARY) as pmond:
+        pmond.folder.chmod(0o755)
+        code = "touch /tmp/outside-$$; ls -a /tmp | wc -l; wc -l < /proc/net/dev; echo done; exec sleep 1000"
+        sandbox = {"read_only": ["/usr", "/etc"], "private_tmp": True, "network": "none"}
+        web = {"name": "web", "file": "/bin/sh", "args": ["-c", code], "cwd": "/"}
+        pmond.declare({**web, "sandbox": sandbox})
+        pmond.start()
+        log = pmond.folder / "logs" / "web.log"
+        until(lambda: log.exists() and "done" in log.read_text(), "it to have looked around")
+        assert log.read_text().split() == ["3", "3", "done"]
+        row = pmond.ask("GET", "/v1/processes/web").body
+        assert row["status"] in ("init", "running")
+        assert mounts_of(row["pid"]) != mounts_of(pmond.pid)
+        status = Path(f"/proc/{row['pid']}/status").read_text()
+        assert "NoNewPrivs:\t1" in status and "CapEff:\t0000000000000000" in status
+        pid = row["pid"]
+        pmond.kill()
+        pmond.start()
+        assert pmond.ask("GET", "/v1/processes/web").body["pid"] == pid

@@ -164,3 +164,22 @@ def test_real_limits_are_kept_by_the_kernel(tmp_path: Path) -> None:
     assert reap(hog.pid) == -signal.SIGKILL
     assert MemoryKills().explained(ExitStatus(signal=signal.SIGKILL), group).out_of_memory
     cgroups.close()
+
+
+def test_a_real_controller_is_switched_on_where_there_is_any(tmp_path: Path) -> None:
+    """Whichever the machine has, also one that no limit needs: the way through the groups is the same."""
+    place = own_place()
+    switch = [Path(folder, "cgroup.subtree_control") for folder in (place.folder, place.home)]
+    there = Path(place.home, "cgroup.controllers").read_text().split()
+    fresh = [name for name in there if name not in switch[1].read_text().split()]
+    controllers = Controllers(place)
+    if not fresh or controllers.missing(fresh[:1]):
+        Cgroups(place).close()
+        pytest.skip("no controller on this machine is pmond's to switch on")
+    try:
+        assert controllers.switch_on(fresh[:1]) == {}
+        assert all(fresh[0] in file.read_text().split() for file in switch) and controllers.in_use()
+    finally:
+        for file in switch:
+            file.write_text(f"-{fresh[0]}")
+        Cgroups(place).close()

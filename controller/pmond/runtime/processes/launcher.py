@@ -167,8 +167,8 @@ def launch(orders: Orders, report_fd: int) -> None:
             _fail(report_fd, stage, error.errno or 5, why or "")
         except MemoryError:
             _fail(report_fd, stage, 12)
-        except Exception:  # whatever it is, it must not pass for an end of the program itself
-            _fail(report_fd, stage, 22)
+        except Exception as error:  # whatever it is, it must not pass for an end of the program itself
+            _fail(report_fd, stage, 22, str(error) if stage == "sandbox" else "")
 
 
 def _fail(report_fd: int, stage: str, number: int, why: str = "") -> None:

@@ -31,6 +31,7 @@ from pmond.runtime.observers.forgetter import Forgetter
 from pmond.runtime.observers.left_logs import LeftLogs
 from pmond.runtime.observers.log_file_rename import LogFileRename
 from pmond.runtime.observers.log_rotator import LogRotator
+from pmond.runtime.observers.memory_kills import ToldMemoryKills
 from pmond.runtime.observers.memory_limits import MemoryLimits
 from pmond.runtime.observers.process_json import Describer
 from pmond.runtime.observers.recorder import Recorder
@@ -177,8 +178,9 @@ class Parts:
             asyncio.get_running_loop(), Exits(self.exit_listeners).exited, self.cgroups, instances.unreaped
         )
         # Ends first: what else is found depends on them. What is wanted last, when all is known.
+        told_kills = ToldMemoryKills(instances, self.memory_kills, self.recorder.announce)
         self.sweepers = (
-            self.reaper, self.performer, self.recorder, self.memory_kills, self.log_rotator,
+            self.reaper, self.performer, self.recorder, told_kills, self.memory_kills, self.log_rotator,
             self.watched_files, self.scheduler, loop,
         )  # fmt: skip
 
