@@ -1,7 +1,7 @@
 """Connections of probes, in the event loop: plain sockets, TLS where the URL asks for it.
 
 Addresses that are numbers, and the loopback by its name, need no name server. Other names are looked
-up in a few threads kept for that, one for each user whose processes root did not declare. So a name server
+up in a few threads, one at a time for each user whose processes root did not declare. So a name server
 which does not answer costs its own probes their time limit, and nobody else's.
 """
 
@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from pmond.runtime.base.threads import shortage_told, thread_pool
+from pmond.runtime.supervise.probes.lookups import Lookups
 
 if TYPE_CHECKING:
     import ssl
-    from concurrent.futures import ThreadPoolExecutor
 
 _CHUNK = 16384
 _LOOPBACK = {"localhost": ("127.0.0.1", "::1")}
-_RESOLVERS = 4
+_LOOKUPS = 4
 """Threads: as many name servers of root's processes may hang at once."""
 
 
@@ -116,26 +115,19 @@ async def _connect(address: str, port: int) -> socket.socket:
     return connecting
 
 
-async def _addresses_of(host: str, of: str) -> Iterable[str]:
+async def _addresses_of(host: str, of: str) -> Sequence[str]:
     if host in _LOOPBACK:
         return _LOOPBACK[host]
     try:
         return (str(ipaddress.ip_address(host)),)
     except ValueError:
         pass
-    loop = asyncio.get_running_loop()
-    with shortage_told():
-        found = loop.run_in_executor(_resolvers(of), _look_up, host)
-    return dict.fromkeys(await found)
-
-
-def _look_up(host: str) -> list[str]:
-    return [str(where[0]) for *_, where in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    return await _lookups(asyncio.get_running_loop(), of).addresses_of(host)
 
 
 @cache
-def _resolvers(of: str) -> ThreadPoolExecutor:
-    return thread_pool(_RESOLVERS if not of else 1, "name of a probe")
+def _lookups(loop: asyncio.AbstractEventLoop, of: str) -> Lookups:
+    return Lookups(_LOOKUPS if not of else 1)
 
 
 @cache
