@@ -81,6 +81,10 @@ def told(daemon: FakeDaemon) -> Iterator[FakeDaemon]:
         },
     }  # fmt: skip
     daemon.answers |= {key: CannedAnswer(hostile(value)) for key, value in answers.items()}
+    # As it is called in the list, by which commands find it.
+    child = {"pid": 2, "parent": 1, "depth": 1, "name": "n", "memory_bytes": 1}
+    shown = hostile(detailed(1, "web") | {"tree": [child]})
+    daemon.answers[("GET", f"/v1/processes/{HOSTILE}")] = CannedAnswer(shown)
     daemon.answers[("GET", "/v1/processes/other")] = CannedAnswer(
         {"error": {"code": "not_found", "message": HOSTILE, "hint": HOSTILE}}, 404
     )
