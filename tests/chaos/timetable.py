@@ -1,9 +1,10 @@
-"""Kills of pmond while schedules fire every second: each run is made once, and none that is promised is lost.
+"""Kills of pmond while schedules fire and replicas come and go: each run is made once, none twice or lost.
 
 Theory of operation: workers with schedules of every kind note their starts, locks and ends in the ledger. At
 random instants pmond is killed, and now and then it stays away for longer than a run may be missed. What the
 ledger has and what `runs` tells must agree: no number twice, no two of a name at once, every end with its own
-code. What catches up runs within `PATIENCE` of pmond's return.
+code. What catches up runs within `PATIENCE` of pmond's return. Meanwhile a process is scaled up and down: the
+number that pmond has acknowledged last is there after each death, and no number twice.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from tests.chaos.invariants import wrong_ends
+from tests.chaos.invariants import SETTLE, wrong_ends
 from tests.chaos.machine import ChaosMachine
 from tests.support.waiting import until
+
+from pmon3_schema.errors import PmonError
 
 EVERY = 4.0
 """Seconds between two runs of what catches up."""
@@ -37,13 +42,19 @@ JOBS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+_MANY, _MOST = "many", 5
+"""The process that is scaled, and to how many at most."""
+
+
 class TimetableFigures(Struct):
     """What was seen."""
 
     kills: int = 0
     runs: int = 0
+    scaled: int = 0
+    """Acknowledged changes of a number of replicas."""
     unknown: int = 0
-    """Recorded runs whose end nobody knows."""
+    """Recorded runs whose end nobody knows: they began and ended with no pmond there, or just then."""
     longest_absence: float = 0.0
     latest: float = 0.0
     """Seconds after pmond's return at which the latest of those began that were missed."""
@@ -57,6 +68,8 @@ class Timetable:
         self.random = random.Random(seed)
         self.figures = TimetableFigures()
         self._ends: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in JOBS}
+        self._counts = {3}
+        """How many replicas there may be: one number that was acknowledged, and what was asked for since."""
 
     def begin(self) -> None:
         """The first pmond, which is told all schedules."""
@@ -65,6 +78,8 @@ class Timetable:
             name: machine.worker(name, mode, type="oneshot", schedule=schedule, restart={"policy": "never"})
             for name, (mode, schedule) in JOBS.items()
         }
+        specs[_MANY] = machine.worker(_MANY, "steady", replicas=3)
+        specs[_MANY].pop("log")
         machine.write_manifest(specs)
         machine.start()
         until(lambda: all(self._runs(name) for name in JOBS), "each has run once", EVERY + 3 * PATIENCE)
@@ -73,7 +88,11 @@ class Timetable:
         """A life of pmond, its death, an absence of so many seconds or of any, and what must hold then."""
         self._fuse((0.05, 0.5, 3.0))
         self._take()
+        scaling = threading.Thread(target=self._scale)
+        scaling.start()
+        self._fuse((0.0, 0.02, 0.2))
         self.machine.kill()
+        scaling.join()
         self.figures.kills += 1
         died = time.time()
         if absence is None:
@@ -85,7 +104,31 @@ class Timetable:
         self.figures.longest_absence = max(self.figures.longest_absence, back - died)
         if back - died > EVERY:
             self._expect_caught_up(back)
+        self._expect_replicas()
         self.check()
+
+    def _scale(self) -> None:
+        """Another number of replicas, while pmond dies perhaps."""
+        count = self.random.randint(0, _MOST)
+        for index in range(_MOST):  # those that come are new ones
+            self.machine.ledger.declared(f"{_MANY}@{index}")
+        self._counts = {*self._counts, count}
+        with suppress(PmonError):
+            self.machine.client.post("/v1/scale", {"counts": {_MANY: count}})
+            self._counts = {count}
+            self.figures.scaled += 1
+
+    def _expect_replicas(self) -> None:
+        def there() -> int | None:
+            rows = [row for row in self.machine.rows().values() if row["replica"]]
+            count = sum(row["status"] == "running" for row in rows)
+            names = {f"{_MANY}@{index}" for index in range(count)} or {_MANY}
+            settled = {row["name"] for row in rows} == names and count in self._counts
+            return count if settled else None
+
+        until(lambda: there() is not None, f"there are {self._counts} replicas", SETTLE)
+        living = [one for one in self.machine.marked() if one.name.startswith(_MANY)]
+        assert len(living) in self._counts, living
 
     def check(self) -> None:
         """What must hold at any time."""
