@@ -3,7 +3,7 @@
 Theory of operation: workers with schedules of every kind note their starts, locks and ends in the ledger. At
 random instants pmond is killed, and now and then it stays away for longer than a run may be missed. What the
 ledger has and what `runs` tells must agree: no number twice, no two of a name at once, every end with its own
-code. What catches up runs within `PATIENCE` of pmond's return. Meanwhile a process is scaled up and down: the
+code. What catches up runs once pmond is back. Meanwhile a process is scaled up and down: the
 number that pmond has acknowledged last is there after each death, and no number twice.
 """
 
@@ -103,7 +103,7 @@ class Timetable:
         back = time.time()
         self.figures.longest_absence = max(self.figures.longest_absence, back - died)
         if back - died > EVERY:
-            self._expect_caught_up(back)
+            self._expect_caught_up(died, back)
         self._expect_replicas()
         self.check()
 
@@ -153,15 +153,15 @@ class Timetable:
             for run in runs.values()
         )
 
-    def _expect_caught_up(self, back: float) -> None:
-        """One run for those missed begins at once."""
+    def _expect_caught_up(self, died: float, back: float) -> None:
+        """One run for those missed begins at once, perhaps before pmond answers."""
 
-        def late() -> float:
-            begun = [_moment(run["started_at"]) for run in self._runs("caught")]
-            return next((start - back for start in reversed(begun) if start > back - PATIENCE), -PATIENCE * 2)
+        def begun() -> list[float]:
+            moments = [_moment(run["started_at"]) for run in self._runs("caught")]
+            return [moment for moment in moments if moment > died]
 
-        until(lambda: late() > -PATIENCE, "what was missed is caught up", PATIENCE)
-        self.figures.latest = max(self.figures.latest, late())
+        until(lambda: bool(begun()), "what was missed is caught up", SETTLE)
+        self.figures.latest = max(self.figures.latest, begun()[0] - back)
 
     def _take(self) -> None:
         """Take in the runs that have ended; pmond keeps a limited number of them."""
