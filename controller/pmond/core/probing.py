@@ -18,6 +18,7 @@ took them over. A try whose result is overdue counts as lost and is made again: 
 from __future__ import annotations
 
 from enum import StrEnum
+from math import ceil
 from zlib import crc32
 
 from msgspec import Struct
@@ -29,6 +30,8 @@ _LOST_AFTER = 5.0
 """Seconds beyond its time limit after which a try is made again; commands may wait for their turn."""
 _OVERDUE_AFTER = 1.0
 """Seconds after which a try is one that nobody had reason to make in time; turns of the loop are shorter."""
+_SLOTS = 50
+"""Parts of an interval; tries that fall into the same one are made in one turn."""
 _WATCHDOG = "notify"
 _ASKED_AGAIN = frozenset({"exec", "http", "tcp"})
 """Kinds that are tried again and again; others say by themselves when something happens."""
@@ -145,6 +148,15 @@ def watchdog_due(live: LiveSpec, probing: Probing, counts_from: float) -> float 
     if live.kind != _WATCHDOG:
         return None
     return max(counts_from, probing.at if probing.at is not None else counts_from) + live.interval
+
+
+def in_company(at: float, interval: float) -> float:
+    """The time of a try that could be made at `at`: with all that fall into the same part of an interval.
+
+    A turn for each of a thousand costs twice what they cost so.
+    """
+    slot = interval / _SLOTS
+    return max(at, ceil(at / slot) * slot)
 
 
 def is_to_spread(probing: Probing, at: float, now: float) -> bool:

@@ -240,12 +240,12 @@ def _next_probe(case: Case, instance: Instance) -> tuple[RunProbe | None, float 
     spec, times = case.spec, list[float | None]()
     if not (spec.ready.kind or spec.live.kind):
         return None, None  # of most processes nothing is asked, and that costs nothing
-    later = tuple(tries.put_off(spec, instance, case.name, case.now))
     for aspect, at in tries.next_tries(spec, instance, case.name):
-        if at <= case.now and aspect not in later:
+        if at > case.now or aspect in tries.put_off(spec, instance, case.name, case.now):
+            times.append(at)
+        else:
             attempt = tries.probing_of(instance, aspect).attempt + 1
             return RunProbe(case.name, instance.number, aspect, attempt), None
-        times.append(at)
     if instance.phase is Phase.RUNNING:
         counts_from = tries.serves_since(instance) + spec.live.start_period
         times.append(probing.watchdog_due(spec.live, instance.live, counts_from))

@@ -11,14 +11,19 @@ from pmond.core.probing import Aspect, Probing
 
 
 def next_tries(spec: ProcessSpec, instance: Instance, name: str) -> Iterator[tuple[Aspect, float]]:
-    """The next time of each probe that is tried again and again."""
+    """The next time of each probe that is tried again and again.
+
+    Somebody may wait for one that starts; the others are asked in company.
+    """
     at = probing.next_ready_try(spec.ready, instance.ready, instance.started_at, name)
-    if at is not None:
+    if at is not None and instance.phase is not Phase.RUNNING:
         yield Aspect.READY, at
+    elif at is not None:
+        yield Aspect.READY, probing.in_company(at, spec.ready.interval)
     if instance.phase is Phase.RUNNING:
         at = probing.next_live_try(spec.live, instance.live, serves_since(instance), name)
         if at is not None:
-            yield Aspect.LIVE, at
+            yield Aspect.LIVE, probing.in_company(at, spec.live.interval)
 
 
 def put_off(spec: ProcessSpec, instance: Instance, name: str, now: float) -> Iterator[Aspect]:

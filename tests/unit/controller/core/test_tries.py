@@ -13,7 +13,7 @@ from pmond.core.actions import PassDeadline, RunProbe
 from pmond.core.case import Decision
 from pmond.core.decide import decide
 from pmond.core.evolve import evolve
-from pmond.core.facts import Adopted, DeadlinePassed, ProbeBegun, ProbePassed, Spawned
+from pmond.core.facts import Adopted, DeadlinePassed, ProbeBegun, ProbeFailed, ProbePassed, Spawned
 from pmond.core.model import NOTHING_SEEN, Instance, Intent, Phase, Policy, State
 from pmond.core.probing import Aspect
 
@@ -83,3 +83,20 @@ def test_a_try_whose_result_is_lost_is_made_again_in_time() -> None:
     assert state.instance is not None and state.instance.live.under_way
     assert isinstance(decided(want, state, 400.0).action, RunProbe)
     assert not isinstance(decided(want, replace(state), 21.0).action, RunProbe)
+
+
+def test_those_that_are_due_in_one_part_of_an_interval_are_asked_in_one_turn() -> None:
+    all_wanted = [wanted(name, **LIVE) for name in NAMES]
+    early = State(replace(RUNNING.instance, ready_at=0.0)) if RUNNING.instance else RUNNING
+    times = [decided(one, early, 0.0).wake_at for one in all_wanted]
+    assert len(set(times)) <= 51, "fiftieths of an interval"
+    for one, at in zip(all_wanted, times, strict=True):
+        assert at is not None and isinstance(decided(one, early, at).action, RunProbe)
+
+
+def test_one_that_starts_is_not_kept_waiting_for_others() -> None:
+    want = wanted("p7", ready={"exec": ["/bin/true"], "interval": "10s"})
+    state = evolve(NOTHING_SEEN, want, Spawned("p7", 1, 7, "r1", 0), 0.013, Policy())
+    begun = evolve(state, want, ProbeBegun("p7", 1, Aspect.READY, 1), 0.5, Policy())
+    again = evolve(begun, want, ProbeFailed("p7", 1, Aspect.READY, 1, "no"), 0.55, Policy())
+    assert decided(want, again, 0.6).wake_at == 10.5
