@@ -78,8 +78,12 @@ def test_a_command_says_whether_it_is_ready_and_what_it_says_is_shown(pmond: Pmo
     until(lambda: not pmond.row("job")["ready"], "the process to lose its readiness")
     row = pmond.row("job")
     assert (row["status"], row["pid"]) == ("running", pid)
+    late = pmond.run("wait", "job", "--timeout", "0")
+    assert late.returncode == 4 and "looking for it" in late.stderr
+    waiting = pmond.begin("wait", "job", "--timeout", "10m")
     flag.touch()
     until(lambda: pmond.row("job")["ready"], "it to be ready again")
+    assert waiting.wait(20) == 0
     assert pmond.row("job")["restart_count"] == 0
     assert pmond.reasons("job").count("Ready") == 2
     assert "NotReady" in pmond.reasons("job")

@@ -151,8 +151,8 @@ def _up(target: Promise, wanted: Intent, seen: Report, sight: Sight, until: str)
         if not sight.desired.up(target.name):
             return Verdict(failed=True, reason=reason)
         return Verdict(reason=reason)
-    if seen.status in goal:
-        return Verdict(met=True)
+    if seen.status in goal:  # what runs may have lost its readiness, and may find it again
+        return Verdict(met=seen.ready or until != "ready", reason=reason)
     if seen.status in {Status.FAILED, Status.STOPPED, Status.CLOSED}:
         return Verdict(failed=True, reason=reason)
     tried = (history.revision, history.token) == (wanted.revision, target.token)
