@@ -20,7 +20,7 @@ from tests.support.waiting import until
 
 from pmon3.client import Client
 from pmond.runtime.base import failpoints
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import tree_claims
 from pmond.runtime.processes.identity import read_stat, send_signal
 from pmond.runtime.supervise.survivors import Survivor, survivors
 
@@ -161,7 +161,7 @@ class ChaosMachine:
 
     def zombies(self) -> list[int]:
         """Children of pmond that ended and were not reaped."""
-        stats = {pid: read_stat(pid) for pid in tree.children(self.pid)}
+        stats = {pid: read_stat(pid) for pid in tree_claims.children(self.pid)}
         return [pid for pid, stat in stats.items() if stat is not None and stat.state == "Z"]
 
     def close(self) -> None:

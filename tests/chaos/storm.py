@@ -23,7 +23,7 @@ from tests.chaos.machine import ChaosMachine
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import tree_claims
 
 WORKERS = (
     *(("steady", 4), ("crash", 4), ("stubborn", 1), ("tree", 2), ("quick", 2)),
@@ -167,7 +167,7 @@ class Storm:
     def _rotations(self) -> list[int]:
         """The programs that rotate a log just now; they are children of pmond."""
         found = []
-        for pid in tree.children(self.machine.pid):
+        for pid in tree_claims.children(self.machine.pid):
             with suppress(OSError):
                 if b"pmond.runtime.files import rotate" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)

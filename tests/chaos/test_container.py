@@ -15,7 +15,7 @@ from tests.chaos.machine import ChaosMachine
 from tests.support.pmond import alive, state_of
 from tests.support.waiting import until
 
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import tree_claims
 from pmond.runtime.supervise.survivors import survivors
 
 pytestmark = pytest.mark.slow
@@ -69,7 +69,7 @@ def ends(machine: ChaosMachine) -> int:
 
 def first_process(machine: ChaosMachine) -> int:
     """The number that pmond has outside of its namespace."""
-    (pid,) = tree.children(machine.pid)
+    (pid,) = tree_claims.children(machine.pid)
     return pid
 
 
@@ -138,7 +138,7 @@ def test_55_process_1_reaps_whatever_is_left_to_it(container: ChaosMachine) -> N
     subprocess.run(enter, check=True)
 
     def clean() -> bool:
-        children = tree.children(pid)
+        children = tree_claims.children(pid)
         return all(state_of(one) != "Z" for one in children) and len(children) <= 2  # the keeper is one
 
     until(clean, "orphans to be reaped", 10.0)

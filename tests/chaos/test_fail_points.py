@@ -26,7 +26,7 @@ from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
 from pmond.runtime.base.failpoints import FailPoint
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import descendants, tree_claims
 from pmond.runtime.processes.adopted_exits import tells_exits
 
 pytestmark = pytest.mark.slow
@@ -194,11 +194,11 @@ def without_keeper(fleet: WorkerFleet, point: FailPoint) -> None:
     file = fleet.machine.state / "keeper"
     os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
     file.unlink()
-    before = set(tree.own_children())
+    before = set(tree_claims.own_children())
     with subreaper():  # nothing but its parent tells whose the keeper is that no file names
         come_up(fleet, point)
         ended_at(fleet, point)
-    for pid in set(tree.own_children()) - before:
+    for pid in set(tree_claims.own_children()) - before:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
@@ -206,7 +206,7 @@ def without_keeper(fleet: WorkerFleet, point: FailPoint) -> None:
 @contextmanager
 def subreaper() -> Iterator[None]:
     """What a killed pmond leaves behind becomes ours."""
-    assert tree.become_subreaper()
+    assert descendants.become_subreaper()
     yield
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 

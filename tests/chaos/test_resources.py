@@ -23,7 +23,7 @@ from tests.support.pmond import alive
 from tests.support.waiting import until
 
 from pmon3_schema.errors import PmonError
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import tree_claims
 
 pytestmark = pytest.mark.slow
 
@@ -177,7 +177,7 @@ def test_27_a_tree_is_cleared_when_there_are_descriptors_to_look_at_it(machine: 
     submit(machine, name="tree", file="/bin/sh", args=["-c", "sleep 1000 & wait"], stop={"timeout": "300ms"})
     until(lambda: "tree" in pids(machine), "it runs", PATIENCE)
     main = pids(machine)["tree"]
-    (left,) = until(lambda: tree.children(main), "it has a child")
+    (left,) = until(lambda: tree_claims.children(main), "it has a child")
     with limit(machine.pid, "nofile", 3):
         os.kill(main, signal.SIGKILL)
         until(lambda: not alive(main), "its end is noticed, and it is reaped", PATIENCE)

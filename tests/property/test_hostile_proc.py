@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmond.runtime.processes import environment, tree
+from pmond.runtime.processes import descendants, environment, process_table, tree
 from pmond.runtime.processes.identity import (
     Identity,
     boot_id,
@@ -133,14 +133,14 @@ def test_whoever_looks_comes_back_with_an_answer(machine: dict[int, dict[str, An
     sampler, lookup = UsageSampler(), SenderLookup(instances, UUID)
     with looking_at(machine):
         found = survivors(UUID)
-        tree.ProcessTable().members(root)
-        tree.ProcessTable().may_live(root)
+        process_table.ProcessTable().members(root)
+        process_table.ProcessTable().may_live(root)
         for known in ({7}, set[int]()):
-            for marker in tree.orphans(known).by_marker:
+            for marker in descendants.orphans(known).by_marker:
                 environment.parse_marker(marker)
-            descendants = tree.Descendants(lambda known=known: known, set)  # type: ignore[misc]
-            descendants.members(root)
-            descendants.may_live(root)
+            trees = descendants.Descendants(lambda known=known: known, set)  # type: ignore[misc]
+            trees.members(root)
+            trees.may_live(root)
         roots: dict[str, Identity | tuple[int, int]] = {"web": (7, 1), "other": Identity(2, 1, boot_id())}
         for now in (1.0, 2.0):
             sampler.sample(roots, now)

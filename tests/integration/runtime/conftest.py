@@ -8,7 +8,7 @@ import signal
 import pytest
 from tests.support.waiting import until
 
-from pmond.runtime.processes.tree import own_children
+from pmond.runtime.processes.tree_claims import own_children
 
 
 @pytest.fixture(autouse=True)

@@ -19,16 +19,10 @@ from tests.support.waiting import until
 
 from pmond.runtime.processes.cgroup_root import CgroupRoot, NoCgroups, find_place
 from pmond.runtime.processes.cgroups import Cgroups, Grouped
+from pmond.runtime.processes.descendants import Descendants, become_subreaper, orphans
 from pmond.runtime.processes.identity import Identity, read_stat
-from pmond.runtime.processes.tree import (
-    Descendants,
-    Root,
-    become_subreaper,
-    children,
-    marker_of,
-    orphans,
-    own_children,
-)
+from pmond.runtime.processes.tree import Root
+from pmond.runtime.processes.tree_claims import children, marker_of, own_children
 
 STATE = str(uuid.uuid4())
 MARKER = f"{STATE}:web:1"

@@ -16,9 +16,9 @@ from tests.support.waiting import eventually, until
 
 from pmond.core.model import ExitStatus
 from pmond.runtime.processes.adopted_exits import AdoptedExits, reaped_status, zombie_status
+from pmond.runtime.processes.descendants import become_subreaper
 from pmond.runtime.processes.identity import identify, open_pidfd, read_stat
 from pmond.runtime.processes.reaper import Reaper
-from pmond.runtime.processes.tree import become_subreaper
 
 Exits = list[tuple[int, ExitStatus]]
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.waiting import until
 
 from pmond.runtime.processes.identity import read_stat
-from pmond.runtime.processes.tree import children
+from pmond.runtime.processes.tree_claims import children
 from pmond.runtime.state.state_lock import LOCK_NAME, lock_state
 from pmond.runtime.state.store_error import StoreError
 

@@ -15,21 +15,18 @@ import pytest
 from tests.support.starting import MARKER, ended, reap, start
 from tests.support.waiting import until
 
+from pmond.runtime.processes.descendants import Descendants, become_subreaper, orphans
 from pmond.runtime.processes.identity import Identity, identify, is_alive, read_stat, read_whole
+from pmond.runtime.processes.process_table import ProcessTable, members
 from pmond.runtime.processes.tree import (
-    Descendants,
-    ProcessTable,
     Root,
     TreeMembership,
-    become_subreaper,
     kill_members,
     kill_tree,
-    members,
-    orphans,
-    own_children,
     signal_group,
     signal_main,
 )
+from pmond.runtime.processes.tree_claims import own_children
 
 # One process for each way to leave a tree; all of them sleep, and each writes its pid first.
 TREE = """
@@ -195,7 +192,7 @@ def test_one_that_had_just_ended_has_perhaps_left_another(
     assert first in own_children(), "it has ended and is not reaped"
     before = iter([[pid for pid in own_children() if pid != second]])
     monkeypatch.setattr(
-        "pmond.runtime.processes.tree.own_children", lambda: next(before, None) or own_children()
+        "pmond.runtime.processes.descendants.own_children", lambda: next(before, None) or own_children()
     )
     root = Root(child.pid, child.start_ticks, MARKER, OWN)
     assert Descendants(set, set).may_live(root)
@@ -214,7 +211,8 @@ def test_one_that_is_just_becoming_another_program_is_looked_at_again(
     reap(child.pid)
     unread = {f"/proc/{first}/{name}": b"" for name in ("environ", "cmdline")}
     monkeypatch.setattr(
-        "pmond.runtime.processes.tree.read_whole", lambda file: unread.pop(file, None) or read_whole(file)
+        "pmond.runtime.processes.tree_claims.read_whole",
+        lambda file: unread.pop(file, None) or read_whole(file),
     )
     root = Root(child.pid, child.start_ticks, MARKER, OWN)
     assert Descendants(set, set).may_live(root)
@@ -313,7 +311,7 @@ def test_one_look_at_the_children_serves_all_that_end_at_once(
         looks.append(1)
         return own_children()
 
-    monkeypatch.setattr("pmond.runtime.processes.tree.own_children", counted)
+    monkeypatch.setattr("pmond.runtime.processes.descendants.own_children", counted)
 
     async def story(root: Root) -> None:
         descendants = Descendants(set, set)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.starting import running
 from tests.support.waiting import until
 
-from pmond.runtime.processes.tree import become_subreaper
+from pmond.runtime.processes.descendants import become_subreaper
 from pmond.runtime.processes.usage import UsageSampler, read_proc, read_psutil
 
 BUSY = "print('up', flush=True)\nwhile True: pass"

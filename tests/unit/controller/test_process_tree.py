@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from pmond.runtime.processes.identity import Identity, boot_id, start_ticks
-from pmond.runtime.processes.tree import children
+from pmond.runtime.processes.tree_claims import children
 from pmond.runtime.views.process_tree import process_tree
 
 _FORKS = "import os, time; os.fork(); print('there', flush=True); time.sleep(1000)"

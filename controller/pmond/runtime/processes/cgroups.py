@@ -37,8 +37,10 @@ from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.threads import thread_pool
 from pmond.runtime.processes.cgroup_root import CgroupRoot, NoCgroups, find_place
 from pmond.runtime.processes.controllers import Controllers, problems_of, write_limits
+from pmond.runtime.processes.descendants import OrphanedChildren
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat, read_whole, runs
-from pmond.runtime.processes.tree import OrphanedChildren, Root, TreeMembership, children
+from pmond.runtime.processes.tree import Root, TreeMembership
+from pmond.runtime.processes.tree_claims import children
 
 _ENDED = {errno.ESRCH, errno.ENOENT, errno.ENODEV}
 """The process, or its group, was gone before it could be moved."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from pmon3_schema.bounds import ResourcesSpec
 from pmon3_schema.group_limits import LIMITS, asked_for
 from pmond.runtime.processes.cgroup_root import LEAF, CgroupRoot
-from pmond.runtime.processes.tree import children
+from pmond.runtime.processes.tree_claims import children
 
 _SWITCH = "cgroup.subtree_control"
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from pmond.runtime.processes.environment import parse_marker
 from pmond.runtime.processes.identity import Identity, read_stat, real_uid
-from pmond.runtime.processes.tree import marker_of
+from pmond.runtime.processes.tree_claims import marker_of
 
 _SHORTEST = 0.25
 """Seconds between samples below which the previous percentage is repeated: the kernel counts in

@@ -26,7 +26,7 @@ from pmond.runtime.files.moving_aside import move_folder_aside
 from pmond.runtime.files.watch import Watcher
 from pmond.runtime.http.listener import socket_name
 from pmond.runtime.http.resources.pmond import Services
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import descendants
 from pmond.runtime.processes.spawn import seal_descriptors
 from pmond.runtime.program import preload
 from pmond.runtime.program.adoption_sequence import AdoptionSequence
@@ -160,7 +160,7 @@ class Daemon:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(ValueError, OSError):  # it stays as it is
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        self._subreaper = tree.become_subreaper()
+        self._subreaper = descendants.become_subreaper()
         if not self._subreaper:
             self._journal.warn("daemon.no_subreaper")
 

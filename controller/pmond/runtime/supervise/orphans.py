@@ -17,7 +17,7 @@ from contextlib import suppress
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.journal import Journal
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import descendants
 from pmond.runtime.processes.cgroups import Cgroups
 from pmond.runtime.processes.environment import parse_marker
 from pmond.runtime.processes.identity import Identity, is_alive, send_signal
@@ -119,7 +119,7 @@ class Orphans:
             self._timer = asyncio.get_running_loop().call_later(_GRACE / 2, self._look)
 
     def _suspects(self) -> Iterator[tuple[str, list[Identity]]]:
-        seen = tree.orphans(self._programs())
+        seen = descendants.orphans(self._programs())
         self._cgroups.note_orphans(seen)
         yield from seen.by_marker.items()
         yield from self._cgroups.orphans().items()

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from pmond.core.recovery import Bearer
 from pmond.runtime.access import users
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import tree_claims
 from pmond.runtime.processes.environment import REVISION, parse_marker
 from pmond.runtime.processes.identity import Identity, boot_id, read_stat, real_uid, runs
 from pmond.runtime.processes.live_program import environment_of
@@ -58,7 +58,7 @@ def survivors(state_uuid: str) -> list[Survivor]:
     """All live processes that bear the marker of this state, oldest first."""
     found = []
     for pid in (int(name) for name in os.listdir("/proc") if name.isdecimal()):  # noqa: PTH208
-        text = tree.marker_of(pid)
+        text = tree_claims.marker_of(pid)
         survivor = _survivor(pid, text) if text.startswith(f"{state_uuid}:") else None
         if survivor is not None:
             found.append(survivor)

@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from pmond.core.facts import TreeEmpty
 from pmond.runtime.base.failpoints import FailPoint, reached
-from pmond.runtime.processes import tree
+from pmond.runtime.processes import descendants, process_table, tree, tree_claims
 from pmond.runtime.processes.cgroups import Cgroups, Grouped
 from pmond.runtime.processes.identity import Identity, read_stat, real_uid
 from pmond.runtime.processes.instances import Instances, Running
@@ -50,8 +50,8 @@ class TreeReaper:
         self._watch_stranger = watch_stranger
         self._left: dict[str, Running] = {}
         self._killing: set[asyncio.Task[None]] = set()
-        self._trees: TreeMembership = tree.Descendants(programs, instances.users)
-        self._table: TreeMembership = tree.ProcessTable()
+        self._trees: TreeMembership = descendants.Descendants(programs, instances.users)
+        self._table: TreeMembership = process_table.ProcessTable()
 
     def members(self, running: Running) -> frozenset[Identity]:
         """Everything alive that belongs to an instance. Raises OSError when the system lets nobody look."""
@@ -75,7 +75,7 @@ class TreeReaper:
         """As whom its programs run, while it lives: nothing tells later whose child an orphan was."""
         if not running.ended and self._may_change_users(running):
             with suppress(OSError):  # where nobody can look, the last user of its main program has to do
-                running.uids |= tree.users_below(running.root)
+                running.uids |= tree_claims.users_below(running.root)
 
     def note_last_user(self, running: Running) -> None:
         """Of its main program, which has ended and is not reaped: what it has left may run as the same."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pmond.runtime.processes.environment import parse_marker
 from pmond.runtime.processes.identity import read_stat, real_uid
 from pmond.runtime.processes.instances import Instances, Running
-from pmond.runtime.processes.tree import marker_of
+from pmond.runtime.processes.tree_claims import marker_of
 
 _MOST_ANCESTORS = 64
 
