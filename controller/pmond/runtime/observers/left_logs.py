@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from pmond.core.actions import Action, Start
+from pmond.core.model import Intent
+from pmond.runtime.access import users
 from pmond.runtime.files.left_logs import set_aside
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.views.publishing import Publisher
@@ -24,7 +27,9 @@ class LeftLogs:
     def perform(self, action: Action) -> bool:
         """Make way for the log of what is to be started."""
         one = self._registry.processes.get(action.name) if isinstance(action, Start) else None
-        for log in self._publisher.logs(one) if one is not None else ():
+        if one is None or not self._belongs_to_another(one):
+            return False
+        for log in self._publisher.logs(one):
             access = log.access
             if access.owners is None or not access.lends:
                 continue  # not in pmond's folder, or not pmond's to move
@@ -36,3 +41,18 @@ class LeftLogs:
                 text = f"{log.path} belonged to somebody else: it is {other} now, and a new log is begun"
                 self._announce("LogSetAside", text, action.name)
         return False
+
+    def _belongs_to_another(self, one: Intent) -> bool:
+        """Whether a log is there that its process's user does not own: only then is it asked whose it may be,
+        which takes the user's groups and stands before each start.
+        """
+        uid = users.uid_of(one.spec.user) if one.spec.user else os.geteuid()
+        return any(_owner(path) not in (None, uid) for path in set(self._publisher.log_files(one)))
+
+
+def _owner(path: str) -> int | None:
+    """None where there is nothing, or nothing that pmond may look at."""
+    try:
+        return os.lstat(path).st_uid
+    except OSError:
+        return None
