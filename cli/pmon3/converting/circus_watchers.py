@@ -9,6 +9,7 @@ from typing import Any
 
 from pmon3.converting import values
 from pmon3.converting.drafts import Draft, Table
+from pmon3.converting.folding import folded
 from pmon3.converting.settings import Books, Left, NotCarried, Section, Setting
 from pmon3.converting.sources import InputFiles
 
@@ -123,7 +124,7 @@ class CircusWatcher:
             if key.startswith("rlimit_")
         }
         self._section.close({**_WHY, **hooks, **streams, **limits})
-        return drafts
+        return folded(drafts, self._name)
 
     def _fill(self, draft: Draft, command: Setting, number: int) -> bool:
         section = self._section

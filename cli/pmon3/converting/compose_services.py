@@ -1,4 +1,4 @@
-"""One service of a compose file, one process for each of its replicas."""
+"""One service of a compose file as one process, with its replicas."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pmon3.converting import values
 from pmon3.converting.compose_parts import carry_check, carry_limits, duration, memory
 from pmon3.converting.data_files import DataFile, mapping
 from pmon3.converting.drafts import Draft, Need, Table
+from pmon3.converting.folding import folded
 from pmon3.converting.nested import NestedEntry
 from pmon3.converting.settings import Books, Left, NotCarried, Section, Setting
 from pmon3.converting.sources import InputFiles
@@ -99,7 +100,7 @@ class ContainerService(NestedEntry):
             section.take(key)
         section.close(_WHY)
         deploy.close({})
-        return drafts
+        return folded(drafts, self.name)
 
     def _words(self, setting: Setting | None) -> list[str]:
         if setting is None:

@@ -153,6 +153,11 @@ class Draft:
     def get(self, field: str, default: Any = None) -> Any:
         return self._values.get(field, default)
 
+    @property
+    def fields(self) -> set[str]:
+        """The fields that are set."""
+        return {*self._values}
+
     def has(self, field: str) -> bool:
         return field in self._values
 

@@ -1,4 +1,4 @@
-"""One app of pm2 as processes, one for each of its instances."""
+"""One app of pm2 as one process, or as one for each of its instances."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from pmon3.converting import values
 from pmon3.converting.drafts import Draft, Table
+from pmon3.converting.folding import folded
 from pmon3.converting.pm2_programs import carry_program, interpreter_of
 from pmon3.converting.pm2_restarts import carry_restarts, milliseconds
 from pmon3.converting.relaxed_json import in_javascript
@@ -113,7 +114,7 @@ class Pm2App:
             if number:
                 del self._books.losses[told:]  # the first copy has told them
         section.close({**_WHY, **{key: _PROFILE for key in section.keys if key.startswith("env_")}})
-        return drafts
+        return folded(drafts, name)
 
     def _name(self, script: str) -> str:
         stem = posixpath.splitext(posixpath.basename(script.split()[0]))[0]

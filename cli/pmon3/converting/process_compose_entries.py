@@ -1,4 +1,4 @@
-"""One process of a process-compose.yaml, one for each of its replicas."""
+"""One process of a process-compose.yaml, with its replicas."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 from pmon3.converting import values
 from pmon3.converting.data_files import DataFile, mapping
 from pmon3.converting.drafts import Draft, Need, Table
+from pmon3.converting.folding import folded
 from pmon3.converting.nested import NestedEntry
 from pmon3.converting.process_compose_parts import carry_log, carry_schedule, carry_watch
 from pmon3.converting.process_compose_probes import carry_probe
@@ -80,7 +81,7 @@ class ComposedProcess(NestedEntry):
             if number:
                 del self.books.losses[told:]
         section.close(_WHY)
-        return drafts
+        return folded(drafts, self.name)
 
     def _fill(self, draft: Draft, command: Setting, number: int) -> None:
         section, folder = self.section, self.project.folder

@@ -1,4 +1,4 @@
-"""One program of a supervisord.conf as processes, one for each copy."""
+"""One program of a supervisord.conf as one process, or as one for each copy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from pmon3.converting import values
 from pmon3.converting.drafts import Draft, Table
+from pmon3.converting.folding import folded
 from pmon3.converting.settings import Books, Left, NotCarried, Section, Setting
 from pmon3.converting.sources import InputFiles
 from pmon3.converting.supervisord_logs import carry_logs
@@ -114,16 +115,17 @@ def programs_of(
     first = section.read("numprocs_start", lambda value: values.whole(value, 0, _MOST_FIRST), 0)
     if first and not section.mentions("process_num"):
         section.lose("numprocs_start", "it changes nothing: no value has %(process_num)", "remove it")
-    told = len(section.books.losses)
+    told, copies = len(section.books.losses), []
     for number in range(first, first + count):
         copy = _Copy(program, section, defaults, sources, number, count)
         draft = copy.draft()
         if draft is not None:
-            yield draft
+            copies.append(draft)
         if number > first:
             del section.books.losses[told:]  # the first copy has told them
         told = len(section.books.losses)
     section.close(_WHY)
+    yield from folded(copies, program.name)
 
 
 class _Copy:
