@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from pmon3_schema.process import ProcessSpec
 from pmond.core.model import Hold, Intent, SourceLocation
 from pmond.runtime.base import clock
+from pmond.runtime.state.event_rows import KEEP_EVENTS_PER_PROCESS
 from pmond.runtime.state.intent_rows import decode_intent, encode_intent
 from pmond.runtime.state.records import (
     Batch,
@@ -32,7 +33,7 @@ from pmond.runtime.state.records import (
     decode,
     encode,
 )
-from pmond.runtime.state.store import KEEP_EVENTS_PER_PROCESS, Store
+from pmond.runtime.state.store import Store
 from pmond.runtime.state.store_error import StoreError
 
 NOW = "2026-01-31T00:00:00.000Z"

@@ -31,6 +31,7 @@ from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.failpoints import FailPoint, reached
 from pmond.runtime.base.threads import ThreadShortage, shortage_told, thread_pool
 from pmond.runtime.state import run_rows
+from pmond.runtime.state.event_rows import KEEP_EVENTS, KEEP_EVENTS_PER_PROCESS, EventRows
 from pmond.runtime.state.intent_rows import decode_intent
 from pmond.runtime.state.records import (
     Batch,
@@ -53,9 +54,6 @@ from pmond.runtime.state.state_file import FileAccess, StateFile, explain, open_
 from pmond.runtime.state.store_error import StoreError
 from pmond.runtime.state.transaction import Transaction
 
-KEEP_EVENTS = 10_000
-"""Events kept in all."""
-KEEP_EVENTS_PER_PROCESS = 200
 UUID_NAME = "uuid"
 _LOST = "lost"
 """The key in `meta` that says that the state was begun anew, until it has been made up for."""
@@ -86,7 +84,7 @@ class Store:
         self._next_event = (newest or 0) + 1
         self._retry_at = 0.0
         self._run_rows = RunRows()
-        self._count_events()
+        self._event_rows = EventRows(self._db)
 
     @classmethod
     def open(
@@ -343,9 +341,7 @@ class Store:
         if batch.runs:
             self._run_rows.write(self._db, batch.runs)
         if batch.events:
-            rows = [(event.id, key(event.name), encode(event)) for event in batch.events]
-            many("INSERT OR REPLACE INTO events (id, name, data) VALUES (?, ?, ?)", rows)
-            self._trim_events(batch.events)
+            self._event_rows.write(self._db, batch.events)
 
     def _change_instance(self, name: str, number: int, changes: dict[str, Any]) -> None:
         execute, where = self._db.execute, (key(name), number)
@@ -353,30 +349,6 @@ class Store:
         for (data,) in execute(query, where).fetchall():
             record = replace(decode(InstanceRecord, data), **changes)
             execute("UPDATE instances SET data = ? WHERE name = ? AND number = ?", (encode(record), *where))
-
-    def _trim_events(self, added: list[EventRecord]) -> None:
-        counts = self._event_counts
-        self._event_total += len(added)
-        for event in added:
-            counts[event.name] = counts.get(event.name, 0) + 1
-        # Some slack, so that a full history is not trimmed at each event; it is never shown.
-        for name in {event.name for event in added}:
-            if counts[name] > KEEP_EVENTS_PER_PROCESS * 5 // 4:
-                self._delete_events("WHERE name = ?", [key(name)], KEEP_EVENTS_PER_PROCESS)
-                counts[name] = KEEP_EVENTS_PER_PROCESS
-        if self._event_total > KEEP_EVENTS * 5 // 4:
-            self._delete_events("", [], KEEP_EVENTS)
-            self._count_events()
-
-    def _count_events(self) -> None:
-        query = "SELECT name, count(*) FROM events GROUP BY name"
-        self._event_counts: dict[str, int] = dict(self._db.execute(query).fetchall())
-        self._event_total = sum(self._event_counts.values())
-
-    def _delete_events(self, where: str, values: list[str], keep: int) -> None:
-        last = f"SELECT id FROM events {where} ORDER BY id DESC LIMIT 1 OFFSET {keep}"
-        joined = f"{where} AND" if where else "WHERE"
-        self._db.execute(f"DELETE FROM events {joined} id <= ({last})", [*values, *values])
 
     def _read(
         self, read: Callable[..., Read], table: str, order: str, content: bool = False
