@@ -71,6 +71,7 @@ def _of_the_seed(process: dict[str, Any]) -> list[tuple[str, str]]:
         ("status", process["status"]),
         ("id", str(process["id"])),
         ("name", process["name"]),
+        ("replica", _replica(process)),
         ("pid", str(process["pid"] or "")),
         ("restarted", str(process["restart_count"])),
         ("process", process["file"]),
@@ -84,6 +85,17 @@ def _of_the_seed(process: dict[str, Any]) -> list[tuple[str, str]]:
         ("created_at", local_time(process.get("created_at"))),
         ("updated_at", local_time(process["updated_at"])),
     ]
+
+
+def _replica(process: dict[str, Any]) -> str:
+    """``2 of 4 of web (its manifest says 3; pmon3 unhold web goes back)``; empty: it is no replica."""
+    replica = process.get("replica")
+    if not replica:
+        return ""
+    name, count, said = replica["of"], replica["count"], replica["declared"]
+    back = f" (its manifest says {'one' if said is None else said}; pmon3 unhold {name} goes back)"
+    scaled = back if said != count and process["owner"] != "cli" else ""
+    return f"{replica['index'] + 1} of {count} of {name}{scaled}" if count else f"none{scaled}"
 
 
 def _ours(process: dict[str, Any], now: float) -> list[tuple[str, str]]:

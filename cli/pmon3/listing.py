@@ -26,6 +26,38 @@ def in_order(processes: Sequence[dict[str, Any]], order: str, reverse: bool = Fa
     return sorted(by_id, key=value, reverse=largest_first != reverse)
 
 
+def folded(processes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With the replicas of a process as one row, where the first of them stood: ``6/6 running``."""
+    of: dict[str, list[dict[str, Any]]] = {}
+    for process in processes:
+        replica = process.get("replica")
+        of.setdefault(f"{process.get('host', '')} {replica['of']}" if replica else "", []).append(process)
+    rows: dict[int, dict[str, Any]] = {id(one): one for one in of.pop("", [])}
+    rows |= {id(replicas[0]): _together(replicas) for replicas in of.values()}
+    return [rows[id(process)] for process in processes if id(process) in rows]
+
+
+def _together(replicas: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    first = replicas[0]
+    count = first["replica"]["count"]
+    if not count:  # the one row of an entry of which there are none
+        return first
+    serving = sum(one["status"] == "running" and one["ready"] for one in replicas)
+    summed = {
+        key: sum(one[key] for one in replicas) for key in ("restart_count", "cpu_percent", "memory_bytes")
+    }
+    newest = max(one["updated_at"] for one in replicas)
+    status = f"{serving}/{len(replicas)} running"
+    return {
+        **first,
+        **summed,
+        "name": first["replica"]["of"],
+        "pid": 0,
+        "status": status,
+        "updated_at": newest,
+    }
+
+
 def is_unwell(process: dict[str, Any]) -> bool:
     """Whether somebody should look at it: it failed, waits after a failure, or runs and is not ready."""
     return process["status"] in _UNWELL or (process["status"] == "running" and not process["ready"])

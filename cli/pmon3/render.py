@@ -7,6 +7,7 @@ is imported: this is on the path of the quick `ls`.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,6 +37,8 @@ _STATUS_COLOURS = {
     "init": GREY,
     "backoff": PINK,
 }
+_FOLDED = re.compile(r"(\d+)/(\d+) running")
+"""How many of several run; see `listing.folded`."""
 _STATUS = 4
 """The place of the status among the columns of the process table."""
 
@@ -136,6 +139,9 @@ def event_colours(rows: Sequence[Sequence[str]]) -> Callable[[int, int], int | N
 
 def status_colour(status: str) -> int:
     """The colour of a status word; the seed's grey for everything that is on its way."""
+    folded = _FOLDED.fullmatch(status)
+    if folded:
+        return GREEN if folded[1] == folded[2] else PINK
     return _STATUS_COLOURS.get(status, DARK)
 
 

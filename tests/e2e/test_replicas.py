@@ -62,6 +62,7 @@ def test_scaling_is_laid_over_the_manifest_until_unhold(pmond: Pmond) -> None:
     assert done.returncode == 0 and "its manifest says 2; pmon3 unhold web" in done.stderr
     assert pids(pmond).items() >= before.items() and len(pids(pmond)) == 4
     assert "web is scaled to 4 instead of 2" in pmond.ok("diff", "-f", file)
+    assert "2 of 4 of web (its manifest says 2; pmon3 unhold web goes back)" in pmond.ok("desc", "web@1")
     pmond.ok("apply", "-f", file)
     pmond.kill()
     pmond.start()

@@ -39,6 +39,9 @@ def command(
         ListOrder, typer.Option("--sort", help="What to sort by; the largest figures come first.")
     ] = ListOrder.ID,
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="The other way round.")] = False,
+    fold: Annotated[
+        bool, typer.Option("--fold", help="The replicas of a process as one row, such as 6/6 running.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Go on and show each change; q ends it on a terminal.")
     ] = False,
@@ -55,7 +58,10 @@ def command(
     def look() -> list[dict[str, Any]]:
         found = measured(client, query)
         shown = [process for process in found if listing.is_unwell(process)] if failed else found
-        return listing.in_order(shown, order.value, reverse)
+        ordered = listing.in_order(shown, order.value, reverse)
+        # For programs each stays what it is: a folded row is none of a process.
+        for_people = output.value in (out.TABLE, out.WIDE, out.NAME)
+        return listing.folded(ordered) if fold and for_people else ordered
 
     if watch:
         watching.watch(client, look, output.value)

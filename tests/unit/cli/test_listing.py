@@ -15,7 +15,7 @@ from tests.support.fake_daemon import CannedAnswer, Chunks, FakeDaemon, Received
 from tests.support.terminal import Terminal
 from tests.support.waiting import until
 
-from pmon3.listing import ORDERS, in_order, is_unwell
+from pmon3.listing import ORDERS, folded, in_order, is_unwell
 
 PROCESSES = [
     process(1, "web", cpu_percent=1.0, memory_bytes=30, restart_count=2, started_at="2025-03-04T05:06:07Z"),
@@ -136,3 +136,27 @@ def test_a_look_shows_what_is_there_at_once(six: FakeDaemon, run: Run) -> None:
     events.end()
     assert run("ls", "-w").out.count("web") == 1
     until(lambda: six.requests, "a request")
+
+
+def replica(number: int, index: int, status: str = "running", **changes: object) -> dict[str, object]:
+    place = {"of": "many", "index": index, "count": 3, "declared": 3}
+    return process(number, f"many@{index}", status, replica=place, **changes)
+
+
+def test_replicas_are_one_row_where_the_first_of_them_stands() -> None:
+    first, second = replica(7, 0, memory_bytes=1), replica(8, 1, "failed", memory_bytes=0)
+    third = replica(9, 2, memory_bytes=2, ready=False)
+    web, many, db = folded([PROCESSES[0], first, second, PROCESSES[1], third])
+    assert (web, db) == (PROCESSES[0], PROCESSES[1])
+    assert (many["id"], many["name"], many["status"], many["memory_bytes"]) == (7, "many", "1/3 running", 3)
+
+
+def test_an_entry_of_which_there_are_none_keeps_its_row() -> None:
+    none = process(1, "many", "stopped", replica={"of": "many", "index": 0, "count": 0, "declared": 0})
+    assert folded([none]) == [none]
+
+
+def test_ls_folds_for_people_and_not_for_programs(daemon: FakeDaemon, run: Run) -> None:
+    daemon.answers["GET", "/v1/processes"] = CannedAnswer([replica(n, n - 1) for n in (1, 2, 3)])
+    assert "3/3 running" in run("ls", "--fold").out and "many@0" not in run("ls", "--fold").out
+    assert len(json.loads(run("ls", "--fold", "-o", "json").out)) == 3
