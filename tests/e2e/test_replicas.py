@@ -195,3 +195,21 @@ def test_a_bad_version_goes_no_further_than_the_first_and_back_where_that_is_sai
     assert min(serving) >= 2, serving
     after = pids(pmond)
     assert (after["web@1"], after["web@2"]) == (before["web@1"], before["web@2"])
+
+
+def test_what_a_lost_state_left_of_replicas_is_found_again(pmond: Pmond) -> None:
+    """Those that the manifest declares are the same; the others are said to be in the way."""
+    pmond.declare({"name": "web", "file": "/bin/sh", "args": SAYS, "replicas": 2})
+    pmond.ok("init")
+    pmond.ok("scale", "web=3")
+    before = pids(pmond)
+    pmond.kill()
+    for file in pmond.folder.glob("**/data.db*"):
+        file.unlink()
+    pmond.start()
+    assert pids(pmond) == before
+    refused = pmond.run("scale", "web=3")
+    assert refused.returncode != 0 and "web@2 is the name of another process" in refused.stderr
+    pmond.ok("del", "web@2")
+    pmond.ok("scale", "web=3")
+    assert sorted(pids(pmond)) == sorted(before)

@@ -20,6 +20,7 @@ from pmon3_schema.fields import InvalidValue
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.process_parts import RestartSpec
 from pmon3_schema.reading import read_value
+from pmon3_schema.replicas import parse_name
 from pmond.core.model import Hold, Intent
 from pmond.core.recovery import Claimable, Decided, Fate, RecoveryTerms, decide
 from pmond.runtime.access import users
@@ -185,7 +186,7 @@ class Recovery:
             return replace(intent, deferred=one.record.revision != intent.revision)
         marker = environment.marker(uuid, one.name, one.number)
         spec = spec_of(case.main.pid, case.decision.name, marker, self._context().log_dir)
-        return Intent(read_value(ProcessSpec, spec.to_record()), trusted=trusted)
+        return Intent(_valid(spec), trusted=trusted)
 
     def _held(self, case: _Remainder, uid: int, problem: str) -> Intent | None:
         """It is shown and can be stopped; when it ends it is not started again."""
@@ -198,7 +199,7 @@ class Recovery:
             sandbox=sandbox_in_place(case.kept.pid),
         )
         try:
-            spec = read_value(ProcessSpec, spec.to_record())
+            spec = _valid(spec)
         except InvalidValue:
             return None
         why = f"the state was lost, and {problem}; it is not started again"
@@ -211,6 +212,13 @@ class Recovery:
             "recovery.left_alone", name=found.name, number=found.number, reason=case.decision.reason
         )
         self._adoption.spare(case.one)
+
+
+def _valid(spec: ProcessSpec) -> ProcessSpec:
+    """What was found out, read like what is submitted; one of several keeps its number. Raises InvalidValue."""
+    replica = parse_name(spec.name)
+    read = read_value(ProcessSpec, {**spec.to_record(), "name": replica[0] if replica else spec.name})
+    return replace(read, name=spec.name)
 
 
 def _told(one: _Recovered) -> str:

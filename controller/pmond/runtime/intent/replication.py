@@ -109,12 +109,21 @@ class Replication:
             [target(one) for one in after if one.up_in_turn], [target(one) for one in after if one.deleting]
         )
 
+    def _check_free(self, entry: str, names: Sequence[str], before: Mapping[str, Intent]) -> None:
+        """A process may have such a name and be no replica: it was found running when the state was lost."""
+        others = self._registry.processes.keys() - before.keys()
+        taken = next((name for name in names if name in others), None)
+        if taken is not None:
+            why = f"cannot scale {entry}: {taken} is the name of another process"
+            raise PmonError(ErrorCode.CONFLICT, why, f"pmon3 del {taken}, when it may end")
+
     def _write(self, drafted: Drafted, change: _Rescaling, peer: Principal) -> None:
         first = change.there[0]
         options = CompareOptions(first.owner, partial=True, restart=False)
         specs, replicas = change.wanted
         before = {one.name: one for one in change.there}
         comparison = compare(specs, existing(before, {}), options, replicas)
+        self._check_free(change.entry.name, [spec.name for spec in specs], before)
         places = {spec.name: first.place for spec in specs}
         brought = bring_in(comparison, before, places, options, trusted=first.trusted)
         for old, name in brought.moved.items():
