@@ -215,7 +215,7 @@ class Recovery:
 
 
 def _valid(spec: ProcessSpec) -> ProcessSpec:
-    """What was found out, read like what is submitted; one of several keeps its number. Raises InvalidValue."""
+    """What was found out, read like what is submitted; a replica keeps its number. Raises InvalidValue."""
     replica = parse_name(spec.name)
     read = read_value(ProcessSpec, {**spec.to_record(), "name": replica[0] if replica else spec.name})
     return replace(read, name=spec.name)
