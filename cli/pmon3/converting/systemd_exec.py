@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from pmon3.converting.settings import Books, NotCarried, Setting
-from pmon3.converting.unit_values import Specifiers, split
+from pmon3.converting.specifiers import Specifiers
+from pmon3.converting.unit_values import split
 
 _PREFIXES = "-@+!:|"
 _VARIABLE = re.compile(r"\$\$|\$\{[A-Za-z_]\w*\}")

@@ -9,12 +9,13 @@ from functools import partial
 from pmon3.converting.drafts import Draft
 from pmon3.converting.settings import Books, CannotConvert, NotCarried, Place, Section, Setting
 from pmon3.converting.sources import InputFiles
+from pmon3.converting.specifiers import Specifiers
 from pmon3.converting.systemd_exec import ExecLine, chained, hook, read_exec, signal_of, tell_prefixes
 from pmon3.converting.systemd_order import carry_order
 from pmon3.converting.systemd_restarts import carry_restarts, carry_stops
 from pmon3.converting.systemd_sandbox import carry_sandbox
 from pmon3.converting.systemd_tables import TABLE, TRUTH, USUAL_START, WHY, why
-from pmon3.converting.unit_values import ENDLESS, Specifiers, assignments, duration, span
+from pmon3.converting.unit_values import ENDLESS, assignments, duration, span
 
 _USUAL_MASK = "0022"
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -42,7 +43,7 @@ class ServiceUnit:
         self._install = sections.get("Install", empty)
         self._is_user = is_user
         self._user = self._service.value("User", "")
-        self._specifiers = Specifiers(name, self._user, is_user)
+        self._specifiers = Specifiers(name, is_user)
 
     def draft(self) -> Draft:
         """The process. Raises CannotConvert where there is no program."""

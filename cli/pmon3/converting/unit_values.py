@@ -1,10 +1,7 @@
-"""Values in units of systemd: specifiers, quoting, time spans, sizes, exit statuses."""
+"""Values in units of systemd: quoting, time spans, sizes, exit statuses."""
 
 from __future__ import annotations
 
-import os
-import platform
-import posixpath
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -39,64 +36,6 @@ STATUS_NAMES: Mapping[str, int] = {
     "MEMORY": 204,
     "LIMITS": 205, "GROUP": 216, "USER": 217, "EXCEPTION": 255,
 }  # fmt: skip
-
-
-class Specifiers:
-    """What `%n` and the like stand for in one unit."""
-
-    def __init__(self, unit: str, user: str, is_user_manager: bool) -> None:
-        stem, _, suffix = unit.rpartition(".")
-        prefix, at, instance = stem.partition("@")
-        name, self._is_plain = f"{stem}.{suffix}", not at or instance
-        own = is_user_manager
-        home = posixpath.expanduser("~" if own or not user else f"~{user}")
-        self._known: dict[str, str] = {
-            "%": "%", "n": name, "N": stem, "p": prefix, "P": unescape(prefix), "i": instance,
-            "I": unescape(instance),
-            "j": prefix.rpartition("-")[2], "f": "/" + unescape(instance or prefix),
-            "t": f"/run/user/{os.getuid()}" if own else "/run",
-            "S": posixpath.expanduser("~/.local/state") if own else "/var/lib",
-            "C": posixpath.expanduser("~/.cache") if own else "/var/cache",
-            "L": posixpath.expanduser("~/.local/state/log") if own else "/var/log",
-            "E": posixpath.expanduser("~/.config") if own else "/etc",
-            "T": "/tmp", "V": "/var/tmp", "H": os.uname().nodename,
-            "l": os.uname().nodename.partition(".")[0],
-            "v": os.uname().release, "a": platform.machine().replace("_", "-"),
-        }  # fmt: skip
-        if own or user in ("", "root") or home[:1] != "~":
-            self._known |= {"h": "/root" if not own and not user else home}
-        # %u and %U are those of the manager, not of User=.
-        self._known |= {
-            "u": _me() if own else "root",
-            "U": str(os.getuid()) if own else "0",
-            "g": _me() if own else "root",
-        }
-
-    def expand(self, value: str) -> str:
-        """The text with its specifiers replaced. Raises NotCarried for what only the running system knows."""
-
-        def replaced(found: re.Match[str]) -> str:
-            if found[1] not in self._known:
-                raise NotCarried(
-                    f"only systemd knows %{found[1]} of the running system", "write the value out"
-                )
-            return self._known[found[1]]
-
-        return re.sub(r"%(.)", replaced, value)
-
-
-def _me() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
-def unescape(name: str) -> str:
-    """An escaped unit name as the text it stands for."""
-    return re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), name.replace("-", "/"))
 
 
 def span(value: Any) -> float:

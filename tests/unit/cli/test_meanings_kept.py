@@ -356,3 +356,9 @@ def test_only_a_template_itself_names_its_default_instance(convert: Any) -> None
     assert entry(convert("a@.service", "[Service]\nExecStart=/bin/a %i\n"))["args"] == ["eu"]
     with pytest.raises(CannotConvert):
         convert("b@.service", "[Service]\nExecStart=/bin/a %i\nDefaultInstance=eu\n")
+
+
+def test_home_in_a_unit_of_the_system_is_that_of_root_whatever_user_says(convert: Any) -> None:
+    text = "[Service]\nUser=daemon\nExecStart=/bin/sleep %h %u\n"
+    made = spec(convert("web.service", text))
+    assert (made.user, list(made.args)) == ("daemon", ["/root", "root"])
