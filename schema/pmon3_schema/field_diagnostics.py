@@ -15,7 +15,6 @@ from msgspec import Struct
 from pmon3_schema import foreign_fields
 from pmon3_schema.fields import FieldStruct, InvalidValue, inner_of
 from pmon3_schema.formats.source import Path
-from pmon3_schema.path_diagnostics import NO_VALUE
 from pmon3_schema.substituted_text import SubstitutedText
 
 MAX_PER_ENTRY = 100
@@ -142,9 +141,6 @@ def _mistake(item: Mapping[str, Any], declared: type[FieldStruct]) -> FieldDiagn
         return FieldDiagnostic(
             "PM013", str(item["msg"]), path or at, hint="remove `type`" if is_of_type else hint
         )
-    if kind == "no_replicas":
-        field = str(item["msg"]).split("`")[1]
-        return FieldDiagnostic(NO_VALUE, str(item["msg"]), (*path, field))
     if kind in _BOUNDS:
         side, bound = _BOUNDS[kind]
         limit = item["ctx"][bound]

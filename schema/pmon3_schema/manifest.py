@@ -20,6 +20,7 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3_schema import other_tools
 from pmon3_schema.checks import check_together
@@ -30,9 +31,10 @@ from pmon3_schema.formats import format_of
 from pmon3_schema.formats.source import LineIndex, Path, Unreadable, decode
 from pmon3_schema.locating import diagnostics
 from pmon3_schema.path_diagnostics import NO_VALUE, ManifestFile, PathDiagnostic
-from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process import REPLICA_FIELDS, ProcessSpec
 from pmon3_schema.profiles import OPTIONS, gather, merged
 from pmon3_schema.reading import read_value
+from pmon3_schema.replica_text import filled_in, mentions, refers_anywhere
 from pmon3_schema.sources import Item, Source
 from pmon3_schema.spelling import SEED_TEXT_KEYS
 from pmon3_schema.top import Top, read_top
@@ -164,8 +166,22 @@ def _validate(
     except InvalidValue as refused:
         _report(item, placed, list(mistakes(refused, ProcessSpec)))
         return
+    if item.spec.replicas is None:
+        _take_for_one(item, item.spec)
     if user_exists is not None and item.spec.user and not user_exists(item.spec.user):
         item.report("PM030", f"no user `{item.spec.user}` on this host", "user")
+
+
+def _take_for_one(item: Item, spec: ProcessSpec) -> None:
+    """A process that is not several has no number; what is meant to be the text itself becomes it."""
+    for name in REPLICA_FIELDS:
+        value = getattr(spec, name)
+        if refers_anywhere(value):
+            message = f"`{name}` has ${{REPLICA}}, and the process has no `replicas`"
+            hint = "add `replicas`, or write $${REPLICA} for the text itself"
+            item.report(NO_VALUE, message, name, hint=hint)
+        elif mentions(value):
+            item.spec = replace(item.spec or spec, **{name: filled_in(value, 0)})
 
 
 def _report(item: Item, placed: dict[str, Any], found: list[FieldDiagnostic]) -> None:
@@ -177,8 +193,7 @@ def _report(item: Item, placed: dict[str, Any], found: list[FieldDiagnostic]) ->
             if derived:
                 continue
             parts = (item.name_field(),)
-        hint = "" if mistake.code == NO_VALUE else references_hint(_value_at(placed, mistake.path))
-        hint = hint or mistake.hint
+        hint = references_hint(_value_at(placed, mistake.path)) or mistake.hint
         item.report(mistake.code, mistake.message, *parts, at_key=mistake.at_key, hint=hint)
 
 

@@ -45,7 +45,7 @@ from pmon3_schema.process_parts import (
     StopSpec,
     WatchSpec,
 )
-from pmon3_schema.replica_text import filled, refers_anywhere
+from pmon3_schema.replica_text import filled
 from pmon3_schema.scalars import MOST_REPLICAS
 from pmon3_schema.schedule import ScheduleSpec
 
@@ -191,7 +191,7 @@ class ProcessSpec(Part, frozen=True):
                 "reload", "on_change: reload needs reload.command (or write on_change: signal for SIGHUP)"
             )
         self._check_sandbox()
-        self._check_replicas(given)
+        self._check_replicas()
 
     def _check_sandbox(self) -> None:
         """What the program could never do in there."""
@@ -206,16 +206,9 @@ class ProcessSpec(Part, frozen=True):
                     " nobody outside reaches it",
                 )
 
-    def _check_replicas(self, given: Set[str]) -> None:
+    def _check_replicas(self) -> None:
         """Its fields mean something for each of its replicas, the last one too."""
         if self.replicas is None:
-            for name in REPLICA_FIELDS:
-                if name in given and refers_anywhere(getattr(self, name)):
-                    raise mistake(
-                        "no_replicas",
-                        f"`{name}` has ${{REPLICA}}, and the process has no `replicas`"
-                        " (add `replicas`, or write $${REPLICA} for the text itself)",
-                    )
             return
         if self.exit_on_end:
             raise mistake("replicas", "exit_on_end and replicas exclude each other: which one would it be?")

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from pmon3_schema.fields import FieldStruct
 
 _START = "${REPLICA"
@@ -42,6 +44,30 @@ def mentions(value: Any) -> bool:
     if isinstance(value, FieldStruct):
         return any(mentions(getattr(value, name)) for name in value.declared)
     return isinstance(value, tuple) and any(map(mentions, value))
+
+
+def filled_in(value: Any, index: int) -> Any:
+    """The value with all its texts for the replica of that number."""
+    if isinstance(value, str):
+        return filled(value, index)
+    if isinstance(value, tuple):
+        return tuple(filled_in(item, index) for item in value)
+    if isinstance(value, Mapping):
+        return {key: filled_in(item, index) for key, item in value.items()}
+    if isinstance(value, FieldStruct):
+        inner = {name: getattr(value, name) for name in value.declared}
+        changed = {name: filled_in(item, index) for name, item in inner.items() if mentions(item)}
+        return replace(value, **changed) if changed else value
+    return value
+
+
+def as_text_itself(value: Any) -> Any:
+    """The value as it is written where nothing in it is meant to be a number: the reverse of that."""
+    if isinstance(value, str):
+        return REFERENCE.sub(lambda found: f"${found[0]}", value)
+    if isinstance(value, Mapping):
+        return {key: as_text_itself(item) for key, item in value.items()}
+    return [as_text_itself(item) for item in value] if isinstance(value, list) else value
 
 
 def _texts(value: Any) -> Iterator[str]:

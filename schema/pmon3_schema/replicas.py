@@ -7,14 +7,12 @@ Theory of operation: an entry with `replicas: N` stands for N processes that dif
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import REPLICA_FIELDS, ProcessSpec
-from pmon3_schema.replica_text import filled, mentions
+from pmon3_schema.replica_text import filled_in, mentions
 
 
 def name_of(entry: str, index: int) -> str:
@@ -44,7 +42,7 @@ class Expansion:
         return self._filled(self._entry.name, 0)
 
     def _filled(self, name: str, index: int) -> ProcessSpec:
-        values = {field: _filled(getattr(self._entry, field), index) for field in self._differing}
+        values = {field: filled_in(getattr(self._entry, field), index) for field in self._differing}
         return replace(self._entry, name=name, replicas=None, **values)
 
 
@@ -63,17 +61,3 @@ def earlier_names(entry: ProcessSpec, index: int | None) -> Iterator[str]:
                 yield name_of(earlier, index)
             if index == 0:
                 yield earlier
-
-
-def _filled(value: Any, index: int) -> Any:
-    if isinstance(value, str):
-        return filled(value, index)
-    if isinstance(value, tuple):
-        return tuple(_filled(item, index) for item in value)
-    if isinstance(value, Mapping):
-        return {key: _filled(item, index) for key, item in value.items()}
-    if isinstance(value, FieldStruct):
-        inner = {name: getattr(value, name) for name in value.declared}
-        changed = {name: _filled(item, index) for name, item in inner.items() if mentions(item)}
-        return replace(value, **changed) if changed else value
-    return value

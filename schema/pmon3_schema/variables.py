@@ -100,7 +100,7 @@ def literal(value: Any) -> Any:
 def _replaced(text: str, values: Values, report: Report, path: Path) -> str:
     def replacement(found: re.Match[str]) -> str:
         if found[0] == "$${":
-            return "$${" if text.startswith("REPLICA", found.end()) else "${"
+            return "$${" if REFERENCE.match(text, found.start()) else "${"
         if "REPLICA" not in values and REFERENCE.match(found[0]):
             return found[0]  # known when its replicas are made
         inside = _INSIDE.match(found[1]) if found[2] else None

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from pmon3.converting.settings import Books, NotCarried, Section, Setting
 from pmon3_schema.fields import FieldStruct
-from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process import REPLICA_FIELDS, ProcessSpec
+from pmon3_schema.replica_text import as_text_itself
 
 Table = Mapping[str, tuple[str, Callable[[Any], Any]]]
 """From the key of a tool to the field, and how its value is read; the reader may raise NotCarried."""
@@ -185,6 +186,8 @@ class Draft:
             for section in sections:
                 inner = inner.setdefault(section, {})
             inner[last] = self._values[field]
+        if "replicas" not in self._values:  # then no tool has meant the number of one
+            nested |= {name: as_text_itself(nested[name]) for name in REPLICA_FIELDS if name in nested}
         return nested
 
 

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from pmon3_schema.characters import escaped, escaped_json
 from pmon3_schema.fields import FieldStruct
-from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process import REPLICA_FIELDS, ProcessSpec
+from pmon3_schema.replica_text import as_text_itself, mentions
 from pmon3_schema.scalars import LONGEST_DURATION, format_duration, parse_duration, signal_name
 from pmon3_schema.spelling import SEED_FIELDS
 
@@ -35,7 +36,12 @@ def plain(spec: ProcessSpec) -> dict[str, Any]:
     """A spec as the shortest manifest entry that reads back as the same spec."""
     entry: dict[str, Any] = {name: _seed_value(spec, name) for name in SEED_FIELDS}
     entry = {name: value for name, value in entry.items() if value or name in _ALWAYS or value is False}
-    return entry | _plain(spec, skip=frozenset(SEED_FIELDS))
+    entry |= _plain(spec, skip=frozenset(SEED_FIELDS))
+    if spec.replicas is None:
+        for name in REPLICA_FIELDS:
+            if name in entry and mentions(getattr(spec, name)):
+                entry[name] = as_text_itself(entry[name])
+    return entry
 
 
 def exported(spec: ProcessSpec, user: str, groups: Sequence[str]) -> dict[str, Any]:
