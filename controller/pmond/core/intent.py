@@ -91,7 +91,9 @@ def bring_in(
         # What gets another name may have a step of its own after that.
         before = result.get(step.name) or intents.get(step.moved_from or step.name)
         after = _after(step, before, places.get(step.name, NOWHERE), options, trusted, staged)
-        result[step.name] = replace(after, replica=comparison.replicas.get(step.name, after.replica))
+        if step.action != PRUNE:
+            after = replace(after, replica=comparison.replicas.get(step.name))
+        result[step.name] = after
     for name, place in places.items():
         if name in result:
             continue

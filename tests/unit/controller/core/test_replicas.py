@@ -182,6 +182,8 @@ def test_whatever_the_number_was_a_fixed_point_is_reached_and_no_name_is_lost(
         one.apply([web(number)], KEPT)
         names = ["web"] if number in (None, 0) else [f"web@{index}" for index in range(number or 0)]
         assert sorted(one.intents) == names
+        counts = {intent.replica.count if intent.replica else None for intent in one.intents.values()}
+        assert counts == {number}
         assert all(bool(pid) is (number != 0) for pid in pids(one).values())
         assert one.begin([web(number)], KEPT).steps == ()
         staying = set(before) & set(names) if number else set()
