@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.support.people import ADA, ALICE, BOB, CAROL, WEB, Machine, machine, needs_people
 from tests.support.pmond import Answer
+from tests.support.programs import NICER
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow, needs_people]
@@ -169,16 +170,16 @@ def test_nobody_gives_himself_what_only_root_can_give(
 def test_his_limits_are_those_that_he_asks_with(people: Machine) -> None:
     lower = people.another(ALICE, limits={resource.RLIMIT_NOFILE: (100, 100)})
     assert refused(lower.submit("new", limits={"nofile": 101}), "limits.nofile")
-    assert lower.submit("new", limits={"nofile": 100}, priority=5).status == 200
+    assert lower.submit("new", limits={"nofile": 100}, priority=NICER).status == 200
     pid = people.pmond.until("new", "running")["pid"]
     (line,) = (one for one in Path(f"/proc/{pid}/limits").read_text().splitlines() if "open files" in one)
     assert line.split()[3:5] == ["100", "100"]
-    assert os.getpriority(os.PRIO_PROCESS, pid) == 5
+    assert os.getpriority(os.PRIO_PROCESS, pid) == NICER
 
 
 def test_what_an_older_pmond_took_the_kernel_refuses_at_the_start(people: Machine) -> None:
     pmond = people.pmond
-    assert people.by(ALICE).submit("own", priority=3).status == 200
+    assert people.by(ALICE).submit("own", priority=NICER).status == 200
     pid = pmond.until("own", "running")["pid"]
     pmond.kill()
     with sqlite3.connect(pmond.folder / "data" / "data.db") as db:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from tests.support.other_users import ask_as
 from tests.support.pmond import Pmond
-from tests.support.programs import SLEEP
+from tests.support.programs import NICER, SLEEP
 from tests.support.stranger import needs_strangers
 from tests.support.waiting import until
+
+NICEST = 19
 
 pytestmark = [needs_strangers, pytest.mark.slow]
 
@@ -34,23 +36,23 @@ def test_a_start_gives_nobody_a_better_nice_value(pmond: Pmond) -> None:
     status, _ = ask(pmond, "exec", name="fast", priority=-19)
     if status == 200:
         assert "its priority cannot be set" in pmond.until("fast", "backoff")["reason"]
-    assert ask(pmond, "exec", name="slow", priority=7)[0] == 200
-    assert nice_of(pmond, "slow") == 7
+    assert ask(pmond, "exec", name="slow", priority=NICER)[0] == 200
+    assert nice_of(pmond, "slow") == NICER
 
 
 def test_nor_does_a_change_of_what_runs(pmond: Pmond) -> None:
-    assert ask(pmond, "apply", name="web", priority=7)[0] == 200
+    assert ask(pmond, "apply", name="web", priority=NICER)[0] == 200
     pid = pmond.until("web", "running")["pid"]
     own = os.getpriority(os.PRIO_PROCESS, pmond.pid)
     status, _ = ask(pmond, "apply", name="web", priority=-19)
     if status == 200:
         until(lambda: "TuningFailed" in pmond.reasons("web"), "it to be refused")
-    assert os.getpriority(os.PRIO_PROCESS, pid) == 7
+    assert os.getpriority(os.PRIO_PROCESS, pid) == NICER
     # What a start would give is given.
     assert ask(pmond, "apply", name="web")[0] == 200
     until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == own, "pmond's own value")
-    assert ask(pmond, "apply", name="web", priority=10)[0] == 200
-    until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 10, "a nicer one")
+    assert ask(pmond, "apply", name="web", priority=NICEST)[0] == 200
+    until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == NICEST, "a nicer one")
 
 
 def open_files(pid: int) -> list[str]:
