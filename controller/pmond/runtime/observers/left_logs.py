@@ -10,6 +10,7 @@ from pmond.core.model import Intent
 from pmond.runtime.access import users
 from pmond.runtime.files.left_logs import set_aside
 from pmond.runtime.intent.registry import Registry
+from pmond.runtime.processes.environment import is_own
 from pmond.runtime.views.publishing import Publisher
 
 Announce = Callable[[str, str, str], None]
@@ -46,7 +47,7 @@ class LeftLogs:
         """Whether a log is there that its process's user does not own: only then is it asked whose it may be,
         which takes the user's groups and stands before each start.
         """
-        uid = users.uid_of(one.spec.user) if one.spec.user else os.geteuid()
+        uid = os.geteuid() if is_own(one.spec.user) else users.uid_of(one.spec.user)
         return any(_owner(path) not in (None, uid) for path in set(self._publisher.log_files(one)))
 
 

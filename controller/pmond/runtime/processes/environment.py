@@ -107,11 +107,15 @@ def find_user(process: str, name: str) -> User:
 
 def other_user(process: str, name: str) -> User | None:
     """The user that a spec names, unless it is pmond's own. Raises SpawnError (UnknownUser)."""
-    own = os.geteuid()
-    # Most run as pmond does. In a container that may be a number that the user database does not know.
-    if not name or name == _name_of(own) or users.uid_of(name) == own:
+    if is_own(name) or users.uid_of(name) == os.geteuid():
         return None
     return find_user(process, name)
+
+
+def is_own(name: str) -> bool:
+    """Whether that is how pmond's own user is called, or nobody; the user database is asked once for all."""
+    # Most run as pmond does. In a container that may be a number that the user database does not know.
+    return not name or name == _name_of(os.geteuid())
 
 
 @cache
