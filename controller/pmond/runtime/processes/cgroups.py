@@ -25,6 +25,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import select
+import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -42,6 +44,8 @@ from pmond.runtime.processes.identity import Identity, boot_id, read_stat, read_
 from pmond.runtime.processes.tree import Root, TreeMembership
 from pmond.runtime.processes.tree_claims import children
 
+_ENDING = 0.2
+"""Seconds that an end may take the kernel; others that are to be moved wait meanwhile."""
 _ENDED = {errno.ESRCH, errno.ENOENT, errno.ENODEV}
 """The process, or its group, was gone before it could be moved."""
 
@@ -318,6 +322,7 @@ def _carry_out(jobs: list[_CgroupJob]) -> _CgroupOutcome:
     problem, childless = "", []
     for job in jobs:
         if not job.pid:
+            _await_end(job.group)
             _remove(job.group)
             continue
         try:
@@ -373,6 +378,20 @@ def _folders(group: str) -> list[str]:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
+
+
+def _await_end(group: str) -> None:
+    """The last of it may be ending still when nobody lives in there: the kernel says when it has."""
+    with suppress(OSError):
+        descriptor = os.open(f"{group}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            changes = select.poll()
+            changes.register(descriptor, select.POLLPRI)
+            deadline = time.monotonic() + _ENDING
+            while b"populated 1" in os.pread(descriptor, 4096, 0) and time.monotonic() < deadline:
+                changes.poll(_ENDING * 1000)
+        finally:
+            os.close(descriptor)
 
 
 def _remove(group: str) -> None:
