@@ -81,7 +81,7 @@ def test_since_and_until_choose_by_time(pmond: Pmond, talkers: tuple[Talker, Tal
     until(lambda: datetime.now(UTC).isoformat() > old["time"][:-1] + "999", "the next millisecond")
     now = datetime.now(UTC).isoformat()
     web.write("new")
-    assert pmond.ok("log", "web", "--since", now) == "new\n"
+    until(lambda: pmond.ok("log", "web", "--since", now) == "new\n", "pmond has noted when it was written")
     assert pmond.ok("log", "web", "--until", now) == "old\n"
     assert pmond.ok("log", "web", "--since", "1h") == "old\nnew\n"
     assert pmond.ok("log", "web", "--until", "1h") == ""
