@@ -212,13 +212,8 @@ class ProcessSpec(Part, frozen=True):
             return
         if self.exit_on_end:
             raise mistake("replicas", "exit_on_end and replicas exclude each other: which one would it be?")
-        for probe in (self.ready, self.live):
-            last = filled(probe.tcp, max(0, self.replicas - 1))
-            try:
-                if last:
-                    parse_address(last)
-            except ValueError as error:
-                raise mistake("replicas", f"of the last replica {error}") from None
+        if problem := last_replica_problem(self):
+            raise mistake("replicas", problem)
 
     @property
     def _can_end_for_good(self) -> bool:
@@ -264,3 +259,15 @@ class ProcessSpec(Part, frozen=True):
     def is_oneshot(self) -> bool:
         """Whether it runs to its end, instead of for ever."""
         return self.type == "oneshot" or self.schedule.wanted
+
+
+def last_replica_problem(spec: ProcessSpec) -> str:
+    """Why the fields of the last replica mean nothing; empty where they do."""
+    for probe in (spec.ready, spec.live):
+        last = filled(probe.tcp, max(0, (spec.replicas or 0) - 1))
+        try:
+            if last:
+                parse_address(last)
+        except ValueError as error:
+            return f"of the last replica {error}"
+    return ""

@@ -213,3 +213,20 @@ def test_what_a_lost_state_left_of_replicas_is_found_again(pmond: Pmond) -> None
     pmond.ok("del", "web@2")
     pmond.ok("scale", "web=3")
     assert sorted(pids(pmond)) == sorted(before)
+
+
+def test_no_more_than_the_last_can_have(pmond: Pmond) -> None:
+    pmond.ok(
+        "apply", "-f", several(pmond, 2, ready={"tcp": "${REPLICA+65530}", "deadline": "1h"}), "--no-wait"
+    )
+    refused = pmond.run("scale", "web=10")
+    assert refused.returncode != 0 and "of the last replica '65539' is not HOST:PORT" in refused.stderr
+    assert sorted(pids(pmond)) == ["web@0", "web@1"]
+
+
+def test_init_does_not_wait_for_what_there_is_nothing_of(pmond: Pmond) -> None:
+    pmond.declare({"name": "web", "file": "/bin/sh", "args": SAYS, "replicas": 1})
+    pmond.ok("init")
+    pmond.ok("scale", "web=0")
+    pmond.ok("init")
+    assert pmond.rows()["web"]["reason"] == "0 replicas"

@@ -87,6 +87,26 @@ def test_bytes_are_counted_by_whatever_door_they_come(people: Machine) -> None:
     assert (people.pmond.folder / "data" / "data.db").stat().st_size < before + 1_000_000
 
 
+def test_so_are_replicas_before_they_are_made(people: Machine) -> None:
+    """A few words of a manifest stand for a thousand processes, and a request holds many such words."""
+    alice = people.by(ALICE)
+    sleeper = {"file": "/bin/sleep", "args": ["1000"], "autostart": False}
+    entries = [{**sleeper, "name": f"many{n}", "replicas": 1000} for n in range(2000)]
+    before = resident(people.pmond.pid)
+    assert refused(alice.apply("/tmp/alice.json", *entries), "2000000 replicas")
+    assert refused(alice.apply("/tmp/alice.json", *entries, dry_run=True), "2000000 replicas")
+    assert resident(people.pmond.pid) - before < 200 << 20
+    long = ["${REPLICA}" + "x" * 20_000]
+    assert refused(alice.submit("long", args=long, replicas=5, autostart=False), "bytes")
+    assert alice.submit("one", autostart=False).status == 200
+    assert refused(alice.ask("POST", "/v1/scale", {"counts": {"one": 1000}}), "1000 replicas")
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def test_so_are_the_documents_of_sets_and_their_number(people: Machine) -> None:
     alice = people.by(ALICE)
     path = str(people.home(ALICE) / "m.json")

@@ -82,8 +82,8 @@ def replicas_of(entry: ProcessSpec, count: int, present: Mapping[int, Intent]) -
         yield expansion.empty()
     for index in range(count):
         known = present.get(index)
-        same = known is not None and known.replica is not None and known.replica.count > 0
-        if same and known is not None and known.replica is not None and known.replica.entry == entry:
+        replica = known.replica if known is not None and not known.is_none else None
+        if known is not None and replica is not None and replica.entry == entry:
             yield known.spec
         else:
             yield expansion.replica(index)

@@ -36,7 +36,7 @@ from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.plan_view import conflict, invalid, plan_json, with_entries
 from pmond.runtime.intent.precedence import Cleared, cleared, comparable, is_trusted
 from pmond.runtime.intent.process_rights import Submission, check_processes
-from pmond.runtime.intent.quotas import check_groups, check_quota, check_set_quota
+from pmond.runtime.intent.quotas import check_groups, check_quota, check_replicas, check_set_quota
 from pmond.runtime.intent.request_spec import check_dependencies
 from pmond.runtime.intent.set_rights import check_set
 from pmond.runtime.intent.sets import Content, content_of, digest_of, suspension_words
@@ -116,6 +116,8 @@ class ApplyPlanner:
         version = seen.record.version if seen.record is not None else 0
         _check_version(version, order)
         declared, authority = self._submitted(request.reading, order), self._authority()
+        if order.peer is not None:
+            check_replicas((entry.spec for entry in declared), seen.processes, order.peer, authority)
         way = cleared(seen, [entry.spec for entry in declared], order, authority)
         seen = way.seen
         expanded = expand(

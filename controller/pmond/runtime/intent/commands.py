@@ -33,9 +33,9 @@ from pmond.runtime.base.long_work import cooperative_map
 from pmond.runtime.intent.bulk_change import Choose, change_all
 from pmond.runtime.intent.edit import Edit
 from pmond.runtime.intent.process_rights import Submission, check_process, check_processes
-from pmond.runtime.intent.quotas import check_groups, check_quota
+from pmond.runtime.intent.quotas import check_groups, check_quota, check_replicas
 from pmond.runtime.intent.registry import Registry
-from pmond.runtime.intent.request_spec import check_dependencies, read_spec
+from pmond.runtime.intent.request_spec import check_dependencies, check_free, read_spec
 from pmond.runtime.intent.sets import Sets
 from pmond.runtime.supervise.loop import Loop
 
@@ -109,7 +109,9 @@ class Commands:
             raise PmonError(ErrorCode.CONFLICT, why, f"pmon3 scale {entry.name}=N, or pmon3 del {entry.name}")
         if self._trusted(peer):
             self._check_program(entry)
+        check_replicas([entry], self._registry.processes, peer, self._authority())
         made = expand([entry], {}, CLI)
+        check_free(entry.name, made.specs, self._registry.processes)
         check_dependencies(made.specs, self._registry.processes)
         new = [
             Intent(spec, trusted=self._trusted(peer), asked_by=peer.user, replica=made.replicas[spec.name])
@@ -320,7 +322,7 @@ class Commands:
         return self._alive(one) or seen.status not in FINAL
 
     def _is_down(self, one: Intent) -> bool:
-        if self._alive(one) or one.deleting:
+        if self._alive(one) or one.deleting or one.is_none:
             return False
         history = self._loop.observed.get(one.name, NOTHING_SEEN).history
         hold = one.hold

@@ -42,6 +42,23 @@ def check_quota(
         raise _refused(principal, f"{probes:.0f} tries of probes a second", f"{quota.probes}")
 
 
+def check_replicas(
+    entries: Iterable[ProcessSpec], before: Mapping[str, Intent], principal: Principal, authority: Authority
+) -> None:
+    """The same of the replicas that entries stand for, before any is made: a few words are a thousand."""
+    several = [entry for entry in entries if entry.replicas]
+    if not several or authority.is_administrator(principal):
+        return
+    quota, is_his = authority.rules.quota, authority.over_users(principal, Right.CHANGE)
+    had = [one for one in before.values() if not one.trusted and is_his(one.spec.user)]
+    count = sum(entry.replicas or 0 for entry in several)
+    if count > max(quota.processes, len(had)):
+        raise _refused(principal, f"{count} replicas", f"{quota.processes} processes")
+    size = sum((entry.replicas or 0) * size_of(Intent(entry)) for entry in several)
+    if size > max(quota.bytes, _size(had)):
+        raise _refused(principal, f"replicas with specs of {size} bytes", f"{quota.bytes}")
+
+
 def check_groups(
     named: Iterable[ProcessSpec], groups: Mapping[int, str], principal: Principal, authority: Authority
 ) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process import ProcessSpec, last_replica_problem
 from pmon3_schema.scalars import MOST_REPLICAS
 from pmon3_schema.status import Target
 from pmond.core.compare import compare
@@ -27,8 +27,9 @@ from pmond.runtime.base.clock import Clock
 from pmond.runtime.intent.commands import target
 from pmond.runtime.intent.edit import Drafted
 from pmond.runtime.intent.process_rights import check_processes
-from pmond.runtime.intent.quotas import check_quota
+from pmond.runtime.intent.quotas import check_quota, check_replicas
 from pmond.runtime.intent.registry import Registry, not_found
+from pmond.runtime.intent.request_spec import check_free
 
 
 class ScaleResult(Struct, frozen=True):
@@ -84,8 +85,12 @@ class Replication:
             raise PmonError(ErrorCode.CONFLICT, why, "there is one of it")
         if entry.replicas is None and count == 1:
             return _Rescaling(entry, None, there)
+        wanted = replace(entry, replicas=count)
+        check_replicas([wanted], self._registry.processes, peer, self._authority())
+        if problem := last_replica_problem(wanted):
+            raise PmonError(ErrorCode.INVALID, f"cannot scale {name} to {count}: {problem}", "take fewer")
         if first.owner == CLI:
-            entry = replace(entry, replicas=count)
+            entry = wanted
         return _Rescaling(entry, count, there)
 
     def _of(self, name: str) -> list[Intent]:
@@ -109,21 +114,14 @@ class Replication:
             [target(one) for one in after if one.up_in_turn], [target(one) for one in after if one.deleting]
         )
 
-    def _check_free(self, entry: str, names: Sequence[str], before: Mapping[str, Intent]) -> None:
-        """A process may have such a name and be no replica: it was found running when the state was lost."""
-        others = self._registry.processes.keys() - before.keys()
-        taken = next((name for name in names if name in others), None)
-        if taken is not None:
-            why = f"cannot scale {entry}: {taken} is the name of another process"
-            raise PmonError(ErrorCode.CONFLICT, why, f"pmon3 del {taken}, when it may end")
-
     def _write(self, drafted: Drafted, change: _Rescaling, peer: Principal) -> None:
         first = change.there[0]
         options = CompareOptions(first.owner, partial=True, restart=False)
         specs, replicas = change.wanted
         before = {one.name: one for one in change.there}
         comparison = compare(specs, existing(before, {}), options, replicas)
-        self._check_free(change.entry.name, [spec.name for spec in specs], before)
+        others = {name: one for name, one in self._registry.processes.items() if name not in before}
+        check_free(change.entry.name, specs, others)
         places = {spec.name: first.place for spec in specs}
         brought = bring_in(comparison, before, places, options, trusted=first.trusted)
         for old, name in brought.moved.items():

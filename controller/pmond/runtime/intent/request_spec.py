@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,17 @@ def check_dependencies(
     for cycle in graph.cycles(concerned, needs):
         why = f"cannot take {specs[0].name}: dependencies form a cycle: {' -> '.join(cycle)}"
         raise PmonError(ErrorCode.INVALID, why, "remove one of these dependencies")
+
+
+def check_free(entry: str, specs: Iterable[ProcessSpec], others: Mapping[str, Intent]) -> None:
+    """Raises PmonError where a process has the name of a replica and is none.
+
+    It was found running when the state was lost, say.
+    """
+    taken = next((spec.name for spec in specs if spec.name in others), None)
+    if taken is not None:
+        why = f"cannot have replicas of {entry}: {taken} is the name of another process"
+        raise PmonError(ErrorCode.CONFLICT, why, f"pmon3 del {taken}, when it may end")
 
 
 def read_spec(data: Mapping[str, Any], cwd: str) -> ProcessSpec:
