@@ -223,7 +223,7 @@ SEED_ORDER = [
 RICH = [
     sleeper("b", env_vars={"K": "a b"}, groups=["g1", "g2"], dependencies=["a"], labels={"tier": "front"}),
     {"name": "a", "file": "/bin/sh", "args": ["-c", "exec sleep 1000", "<&>"], "no_auto_restart": True},
-    sleeper("c", log_dir="/tmp", stop={"signal": "INT", "timeout": "3s"}, restart={"max_failures": 3}),
+    sleeper("c", log_dir="logs-of-c", stop={"signal": "INT", "timeout": "3s"}, restart={"max_failures": 3}),
 ]  # fmt: skip
 
 
