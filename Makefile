@@ -61,7 +61,7 @@ clean: ## remove what the other targets have made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment: first the programs, then, for those who need them, the developers' tools.
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml controller/build_launcher.py controller/pmond/runtime/processes/launcher.c
 	@set -e; for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/local/bin/python3 /usr/bin/python3; do \
 	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        "$$python" -m venv .venv; .venv/bin/python -m pip install -q --disable-pip-version-check -e .; \

@@ -131,7 +131,7 @@ REQUESTS: dict[str, Build] = {
     "act": verbs,
     "signal": post("change", "/v1/signal", lambda target: {**refs(target), "signal": "CONT"}, answers=TOLD),
     "reload": post("change", "/v1/reload", refs, answers=TOLD),
-    # Long enough to outlast the file: one that ends by itself would look like a change by whoever asks just then.
+    # Long enough to outlast the file: one that ends by itself looks like a change by whoever asks just then.
     "hold": post("operate", "/v1/holds", lambda target: {**refs(target), "seconds": 3600}),
     "unhold": post("operate", "/v1/unhold", refs),
     "scale": post("operate", "/v1/scale", lambda target: {"counts": {target.process: 1}}),

@@ -29,9 +29,7 @@ from pmond.runtime.processes.spawn import seal_descriptors
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches users")
 
-# The longer way: the priority that it has anyway changes nothing but makes the launcher necessary.
 NICE = os.nice(0)
-WAYS = pytest.mark.parametrize("way", [{}, {"priority": NICE}], ids=["direct", "launcher"])
 
 # posix_spawn of the C library leaves its two internal signals (32 and 33) ignored, in every child.
 INTERNAL = (1 << 31) | (1 << 32)
@@ -65,7 +63,6 @@ def surroundings(tmp_path: Path) -> None:
         folder.chmod(0o755)
 
 
-@WAYS
 def test_child_gets_the_documented_set_and_nothing_else(tmp_path: Path, way: dict[str, Any]) -> None:
     kept = os.open("/dev/zero", os.O_RDONLY)
     os.set_inheritable(kept, True)  # as a shell that starts pmond may leave one behind
@@ -85,7 +82,6 @@ def test_child_gets_the_documented_set_and_nothing_else(tmp_path: Path, way: dic
     assert seen["environment"]["PMON3_INSTANCE"] == MARKER
 
 
-@WAYS
 def test_no_signal_is_ignored_or_blocked(tmp_path: Path, way: dict[str, Any]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     try:
@@ -96,7 +92,6 @@ def test_no_signal_is_ignored_or_blocked(tmp_path: Path, way: dict[str, Any]) ->
     assert (blocked, ignored & ~INTERNAL) == (0, 0)
 
 
-@WAYS
 def test_environment_is_layered(tmp_path: Path, way: dict[str, Any]) -> None:
     (tmp_path / "a.env").write_text("# a comment\nexport ONE=file\nTWO='from file'\nTHREE=file\n")
     given = context(tmp_path)
@@ -129,7 +124,6 @@ def test_program_is_found_on_the_path_of_the_child(tmp_path: Path) -> None:
     assert said == f"{tool}\n{tool.parent}\n"
 
 
-@WAYS
 def test_argv0_and_arguments_arrive_unchanged(tmp_path: Path, way: dict[str, Any]) -> None:
     code = "print(open('/proc/self/cmdline').read(), end='')"
     arguments = ["-I", "-S", "-c", code, "a  b", "", "'q'", "ü€"]
@@ -138,14 +132,12 @@ def test_argv0_and_arguments_arrive_unchanged(tmp_path: Path, way: dict[str, Any
     assert output(tmp_path / "x", "/bin/cat", "/proc/self/cmdline", **way).split("\0")[0] == "/bin/cat"
 
 
-@WAYS
 def test_working_folder_of_the_daemon_is_back_afterwards(tmp_path: Path, way: dict[str, Any]) -> None:
     before = Path.cwd()
     assert output(tmp_path, "/bin/pwd", cwd=str(tmp_path), **way) == f"{tmp_path}\n"
     assert Path.cwd() == before
 
 
-@WAYS
 def test_logs_are_appended_and_may_be_two(tmp_path: Path, way: dict[str, Any]) -> None:
     folder = tmp_path / "new" / "logs"
     program = ["-c", "echo out; echo err >&2"]
@@ -173,6 +165,7 @@ def test_modes_of_existing_log_and_folder_are_left_alone(tmp_path: Path) -> None
     assert tmp_path.stat().st_mode & 0o777 == 0o751
 
 
+@pytest.mark.usefixtures("launcher")
 def test_umask_priority_and_limits(tmp_path: Path) -> None:
     limits = {"nofile": 200, "memory": "1GiB", "cpu_seconds": 77, "core": 0, "nproc": 5000}
     seen = report(tmp_path, umask="0027", priority=NICE + 7, limits=limits)
@@ -185,15 +178,16 @@ def test_umask_priority_and_limits(tmp_path: Path) -> None:
     assert seen["ignored"] & ~INTERNAL == (1 << 12) | (1 << 24)
 
 
+@pytest.mark.usefixtures("launcher")
 def test_memory_limit_may_be_smaller_than_the_launcher_needs(tmp_path: Path) -> None:
     assert output(tmp_path, "/bin/echo", "small", limits={"memory": "8MiB"}) == "small\n"
 
 
+@pytest.mark.usefixtures("launcher")
 def test_few_open_files_are_enough_for_the_launcher(tmp_path: Path) -> None:
     assert output(tmp_path, "/bin/echo", "few", limits={"nofile": 4}) == "few\n"
 
 
-@WAYS
 def test_soft_limit_of_open_files_is_given_back(tmp_path: Path, way: dict[str, Any]) -> None:
     own = resource.getrlimit(resource.RLIMIT_NOFILE)
     seen = report(tmp_path, context=context(tmp_path, open_files=333), **way)
@@ -202,7 +196,6 @@ def test_soft_limit_of_open_files_is_given_back(tmp_path: Path, way: dict[str, A
 
 
 @root_only
-@WAYS
 def test_oom_score_is_given_back(tmp_path: Path, way: dict[str, Any]) -> None:
     with running(tmp_path, "/bin/sleep", "60", context=context(tmp_path, oom_score_adj=123), **way) as child:
         assert Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "123"
@@ -210,6 +203,7 @@ def test_oom_score_is_given_back(tmp_path: Path, way: dict[str, Any]) -> None:
 
 @root_only
 @pytest.mark.parametrize("name", ["nobody", "daemon"])
+@pytest.mark.usefixtures("launcher")
 def test_user_is_switched_completely(tmp_path: Path, name: str) -> None:
     entry = pwd.getpwnam(name)
     # The system's own interpreter: this one may lie where only root goes.
@@ -231,6 +225,7 @@ def test_user_is_switched_completely(tmp_path: Path, name: str) -> None:
 
 
 @root_only
+@pytest.mark.usefixtures("launcher")
 def test_groups_of_the_daemon_are_given_up(tmp_path: Path) -> None:
     own = os.getgroups()
     os.setgroups([0, 4, 12])
@@ -243,6 +238,7 @@ def test_groups_of_the_daemon_are_given_up(tmp_path: Path) -> None:
 
 
 @root_only
+@pytest.mark.usefixtures("launcher")
 def test_status_of_another_user_shows_no_leftovers(tmp_path: Path) -> None:
     said = output(tmp_path, "/bin/cat", "/proc/self/status", user="nobody", umask="0077", priority=NICE + 3)
     status = dict(line.split(":\t", 1) for line in said.splitlines())
@@ -259,13 +255,13 @@ def test_log_in_a_folder_of_root_is_opened_for_a_trusted_spec(tmp_path: Path) ->
     assert (folder / "test.log").stat().st_uid == pwd.getpwnam("nobody").pw_uid
 
 
+@pytest.mark.usefixtures("launcher")
 def test_child_bears_its_marker_while_it_is_still_the_launcher(tmp_path: Path) -> None:
     with running(tmp_path, "/bin/sleep", "60", priority=NICE + 1) as child:
         environment = Path(f"/proc/{child.pid}/environ")
         until(lambda: f"PMON3_INSTANCE={MARKER}".encode() in environment.read_bytes(), "the marker shows")
 
 
-@WAYS
 def test_no_descriptor_is_left_open(tmp_path: Path, way: dict[str, Any]) -> None:
     output(tmp_path, "/bin/true", **way)
     before = open_descriptors()

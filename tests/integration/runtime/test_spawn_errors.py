@@ -31,7 +31,6 @@ from pmon3_schema.reading import read_value
 from pmond.runtime.processes.spawn import SpawnError, prepare, seal_descriptors, spawn
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root switches users")
-WAYS = pytest.mark.parametrize("way", [{}, {"umask": "0022"}], ids=["direct", "launcher"])
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +93,6 @@ PROGRAMS: dict[str, tuple[Callable[[Path], str], str, str]] = {
 }  # fmt: skip
 
 
-@WAYS
 @pytest.mark.parametrize("case", PROGRAMS)
 def test_program_that_cannot_be_executed(tmp_path: Path, case: str, way: dict[str, Any]) -> None:
     make, reason, words = PROGRAMS[case]
@@ -105,7 +103,6 @@ def test_program_that_cannot_be_executed(tmp_path: Path, case: str, way: dict[st
     assert error.errno
 
 
-@WAYS
 def test_program_that_is_being_written(tmp_path: Path, way: dict[str, Any]) -> None:
     program = tmp_path / "true"
     program.write_bytes(Path("/bin/true").read_bytes())
@@ -115,13 +112,11 @@ def test_program_that_is_being_written(tmp_path: Path, way: dict[str, Any]) -> N
     assert (error.reason, error.errno, error.transient) == ("FileBusy", errno.ETXTBSY, True)
 
 
-@WAYS
 def test_arguments_too_long(tmp_path: Path, way: dict[str, Any]) -> None:
     error = failure(tmp_path, "/bin/true", "x" * (1 << 18), **way)
     assert (error.reason, error.transient) == ("ArgumentsTooLong", False)
 
 
-@WAYS
 def test_arguments_that_no_program_can_be_given(tmp_path: Path, way: dict[str, Any]) -> None:
     spec = read_value(ProcessSpec, {"name": "test", "file": "/bin/true", **way})
     launch = prepare(spec, context=context(tmp_path), marker=MARKER)
@@ -135,7 +130,6 @@ def test_arguments_that_no_program_can_be_given(tmp_path: Path, way: dict[str, A
     assert not opened_since(before)
 
 
-@WAYS
 def test_working_folder(tmp_path: Path, way: dict[str, Any]) -> None:
     before = Path.cwd()
     assert failure(tmp_path, "/bin/true", cwd=str(tmp_path / "none"), **way).reason == "CwdMissing"
@@ -183,7 +177,6 @@ def test_switching_users_without_being_root(tmp_path: Path) -> None:
     assert (error.reason, error.errno) == ("UserNotPermitted", errno.EPERM)
 
 
-@WAYS
 def test_env_file(tmp_path: Path, way: dict[str, Any]) -> None:
     missing = failure(tmp_path, "/bin/true", env_file=str(tmp_path / "none.env"), **way)
     assert (missing.reason, missing.errno) == ("EnvFileNotReadable", errno.ENOENT)
@@ -209,7 +202,6 @@ def test_env_file_that_its_user_may_not_read(tmp_path: Path) -> None:
         assert "nobody" in error.message
 
 
-@WAYS
 def test_log(tmp_path: Path, way: dict[str, Any]) -> None:
     for path in (str(tmp_path), "/proc/none/x.log", special(tmp_path)):
         error = failure(tmp_path, "/bin/true", log=path, **way)
@@ -240,6 +232,7 @@ def test_log_of_an_untrusted_spec_is_opened_with_the_rights_of_its_user(tmp_path
     assert not (tmp_path / "test.log").exists()
 
 
+@pytest.mark.usefixtures("launcher")
 def test_limits_and_priority_that_are_not_permitted(tmp_path: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     error = failure(tmp_path, "/bin/true", limits={"nofile": hard + (1 << 31)})
@@ -247,6 +240,7 @@ def test_limits_and_priority_that_are_not_permitted(tmp_path: Path) -> None:
 
 
 @root_only
+@pytest.mark.usefixtures("launcher")
 def test_process_limit_of_the_user(tmp_path: Path) -> None:
     with running(tmp_path, "/bin/sleep", "60", user="nobody"):
         error = failure(tmp_path, "/bin/true", user="nobody", limits={"nproc": 0})
@@ -263,7 +257,6 @@ def open_files(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, own)
 
 
-@WAYS
 def test_no_descriptors_left(tmp_path: Path, way: dict[str, Any]) -> None:
     before = open_descriptors()
     highest = max(before)
@@ -285,7 +278,6 @@ def test_no_descriptors_left(tmp_path: Path, way: dict[str, Any]) -> None:
             assert caught.value.transient
 
 
-@WAYS
 def test_a_child_that_could_not_be_known_again_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
 ) -> None:

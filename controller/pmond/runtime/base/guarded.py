@@ -7,7 +7,7 @@ and every link too; where everybody may add things (`/tmp`, the sticky bit), so 
 the trusted are followed, as administrators make them (`/var/run`, `/home`). The last is not opened before
 it was seen what it is: opening alone can mean something to a device, and wait for ever at a named pipe.
 
-It is a part of programs that load nothing else (`launcher`, `rotate`), so it needs built-in modules only.
+It is a part of programs that load nothing else (`rotate`, a launcher), so it needs built-in modules only.
 """
 
 # Descriptors are the subject here; pathlib takes longer to import than those programs to run.

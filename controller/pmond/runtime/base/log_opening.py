@@ -1,9 +1,6 @@
-"""Opening the log that a process writes to, and making it where there is none.
+"""Opening the log that a process writes to, and making it where there is none."""
 
-A part of `launcher`, so it needs built-in modules only.
-"""
-
-# Descriptors are the subject here; pathlib takes longer to import than the launcher to run.
+# Descriptors are the subject here, and a start is in the event loop.
 # ruff: noqa: PTH102, PTH112, PTH120
 
 from __future__ import annotations
@@ -11,16 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from pmon3_schema.trust import belongs
 from pmond.runtime.base.guarded import GuardedPlace, StrangerError, find
+from pmond.runtime.base.thread_rights import acting_as
 
-TYPE_CHECKING = False  # typing itself is too slow to import here; type checkers know the name
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from pmond.runtime.base.path_access import PathAccess, Rights, Way
+    from pmond.runtime.base.path_access import PathAccess, Way
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _NEW = _FLAGS | os.O_CREAT | os.O_EXCL
@@ -38,12 +33,7 @@ class NewLog:
         """uid and gid that a file is given to which was made with pmond's rights; None: nobody."""
 
 
-def open_log(
-    path: str | bytes,
-    new: NewLog,
-    access: PathAccess,
-    acting_as: Callable[[Rights], AbstractContextManager[object]],
-) -> int:
+def open_log(path: str, new: NewLog, access: PathAccess) -> int:
     """A descriptor that appends to a log.
 
     Raises OSError, in the words of `guarded` where a stranger could lead it astray; a named pipe without a
@@ -69,7 +59,7 @@ def open_log(
     return log
 
 
-def _open_checked(place: GuardedPlace, way: Way, path: str | bytes) -> int:
+def _open_checked(place: GuardedPlace, way: Way, path: str) -> int:
     """What is there, if it may be a log on these terms."""
     status = place.status
     if status is None:
@@ -81,7 +71,7 @@ def _open_checked(place: GuardedPlace, way: Way, path: str | bytes) -> int:
     if way.lent and status.st_nlink > 1:
         raise PermissionError(errno.EPERM, "the file has several names")
     if not way.allows(status.st_uid):
-        raise StrangerError(belongs(os.fsdecode(path), status.st_uid))
+        raise StrangerError(belongs(path, status.st_uid))
     return place.open(_FLAGS)
 
 
@@ -97,7 +87,7 @@ def _given(log: int, new: NewLog, owner: tuple[int, int] | None) -> int:
     return log
 
 
-def _open_anywhere(path: str | bytes, new: NewLog, owner: tuple[int, int] | None) -> int:
+def _open_anywhere(path: str, new: NewLog, owner: tuple[int, int] | None) -> int:
     try:
         return os.open(path, _FLAGS)
     except FileNotFoundError:
@@ -108,7 +98,7 @@ def _open_anywhere(path: str | bytes, new: NewLog, owner: tuple[int, int] | None
         return os.open(path, _FLAGS)  # somebody else created it just now
 
 
-def _make_folders(folder: str | bytes, mode: int) -> None:
+def _make_folders(folder: str, mode: int) -> None:
     if not folder or os.path.isdir(folder):
         return
     _make_folders(os.path.dirname(folder), mode)

@@ -5,7 +5,7 @@ gives nobody one that is not his. Where these do not suffice, pmond's own may be
 who has them anyway, and at places that pmond itself has chosen. They go no way that a stranger could have
 laid (`guarded`).
 
-It is a part of programs that load nothing else (`launcher`, `rotate`), so it needs built-in modules only,
+It is a part of programs that load nothing else (`rotate`, a launcher), so it needs built-in modules only,
 and has a form of text that they are given.
 """
 

@@ -2,10 +2,10 @@
 
 Theory of operation: a user, limits, a umask or a priority must be set between fork and exec, and
 forking the daemon for that would cost up to fifteen times a plain start. So the daemon spawns a
-Python that does nothing but `launch`, in the new session and under the pid that the process will
+program that does nothing but `launch`, in the new session and under the pid that the process will
 have. It sets everything up and replaces itself by the program. A pipe tells the daemon how that
 went: it closes by itself when the program takes over; otherwise "STAGE ERRNO WHY" is written to it
-and the exit code is 127.
+and the exit code is 127. This is the program for sandboxes, and where `launcher.c` could not be compiled.
 
 The daemon hands over this module's code together with the orders, instead of naming this file: an
 upgrade may have replaced the file under a running daemon, and code needs no compiling.
@@ -18,37 +18,18 @@ from __future__ import annotations
 
 import os
 
-from pmond.runtime.base.guarded import StrangerError
-from pmond.runtime.base.log_opening import NewLog, open_log
-from pmond.runtime.base.path_access import ActingAs, PathAccess, Rights
-
 TYPE_CHECKING = False  # typing itself is too slow to import here; type checkers know the name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+
+    from pmond.runtime.base.path_access import Rights
 
     Orders = dict[str, Any]
 
 EXIT_NOT_LAUNCHED = 127
 _LONGEST_REPORT = 4000
 """Bytes, which a pipe takes in one piece (PIPE_BUF of pipe(7))."""
-
-
-def _open_logs(orders: Orders) -> None:
-    if orders["logs"]:  # else its output goes to whoever started it
-        os.dup2(_open(orders, orders["stdout"]), 1)
-    if orders["logs"] and orders["stderr"] == orders["stdout"]:
-        os.dup2(1, 2)
-
-
-def _open_stderr_log(orders: Orders) -> None:
-    if orders["logs"] and orders["stderr"] != orders["stdout"]:
-        os.dup2(_open(orders, orders["stderr"]), 2)
-
-
-def _open(orders: Orders, log: tuple[bytes, str]) -> int:
-    path, access = log
-    return open_log(path, NewLog(*orders["new_log"]), PathAccess.decode(access), ActingAs)
 
 
 def _set_priority(orders: Orders) -> None:
@@ -80,6 +61,7 @@ def _join_group(orders: Orders) -> None:
 def _isolate(orders: Orders) -> None:
     if orders["sandbox"] is not None:
         from pmon3_schema.sandbox_setup import isolate
+        from pmond.runtime.base.path_access import Rights
 
         user = orders["user"]
         his = Rights(*user) if user is not None and not orders["trusted"] else None
@@ -87,6 +69,8 @@ def _isolate(orders: Orders) -> None:
 
 
 def _as_user(rights: Rights, act: Callable[[], None]) -> None:
+    from pmond.runtime.base.path_access import ActingAs
+
     with ActingAs(rights):
         act()
 
@@ -141,8 +125,6 @@ def steps(orders: Orders) -> Iterable[tuple[str, Callable[[Orders], None]]]:
     """What is to be done, in order. Values are raised with pmond's rights for those who have them anyway."""
     before, after = (_TUNE, ()) if orders["trusted"] else ((), _TUNE)
     return (
-        ("log", _open_logs),
-        ("stderr_log", _open_stderr_log),
         ("exec", _spend),
         ("group", _join_group),
         ("sandbox", _isolate),
@@ -162,8 +144,7 @@ def launch(orders: Orders, report_fd: int) -> None:
         try:
             step(orders)
         except OSError as error:
-            said = isinstance(error, StrangerError) or stage == "sandbox"
-            why = error.strerror if said else None
+            why = error.strerror if stage == "sandbox" else None
             _fail(report_fd, stage, error.errno or 5, why or "")
         except MemoryError:
             _fail(report_fd, stage, 12)

@@ -4,8 +4,9 @@ Theory of operation: `prepare` (in `launch`) turns a spec into a `Launch`, a val
 a start needs; `spawn` performs it. The common case is one `os.posix_spawn`, which costs about
 what vfork and execve cost in C; a fork of the Python process would cost two to fifteen times as much, so
 there is none. What posix_spawn cannot set up (user, limits, umask, priority, a sandbox, a control group
-before the first instruction) is done by a small program, `launcher`, that then becomes the child. The
-child gets /dev/null, its log twice, a session of its own, no blocked or ignored signals, and no other
+before the first instruction) is done by a small program, a launcher, that then becomes the child: a
+compiled one where there is one (`compiled_launcher`), else a Python (`launcher`), as for every sandbox.
+The child gets /dev/null, its log twice, a session of its own, no blocked or ignored signals, and no other
 descriptor: all of the daemon's are closed on execve. It holds its log itself, so output survives the daemon.
 
 Descriptors 0, 1 and 2 of the daemon must be open. Nothing else in the daemon may rely on its
@@ -34,11 +35,10 @@ from types import CodeType, ModuleType
 from msgspec import Struct
 
 from pmon3_schema import capability_names, kernel_calls, sandbox_mounts, sandbox_setup, trust
-from pmond.runtime.base import guarded, log_opening, path_access
+from pmond.runtime.base import guarded, path_access
 from pmond.runtime.base.guarded import StrangerError
 from pmond.runtime.base.log_opening import open_log
-from pmond.runtime.base.path_access import ActingAs
-from pmond.runtime.processes import launcher
+from pmond.runtime.processes import compiled_launcher, launcher
 from pmond.runtime.processes.environment import MARKER
 from pmond.runtime.processes.failures import Attempt, SpawnError, explain
 from pmond.runtime.processes.identity import start_ticks
@@ -65,10 +65,24 @@ def _code_of(module: ModuleType) -> tuple[str, CodeType]:
     return module.__name__, code
 
 
-MODULES = tuple(map(_code_of, (trust, guarded, path_access, log_opening, launcher)))
-"""Of the launcher, in the order in which they import each other."""
-_OF_A_SANDBOX = tuple(map(_code_of, (capability_names, kernel_calls, sandbox_mounts, sandbox_setup)))
-"""Of those launchers alone that have one to set up: every start pays for what it loads."""
+MODULES = tuple(map(_code_of, (launcher,)))
+"""Of the launcher."""
+_OF_A_SANDBOX = tuple(
+    map(
+        _code_of,
+        (
+            trust,
+            guarded,
+            path_access,
+            capability_names,
+            kernel_calls,
+            sandbox_mounts,
+            sandbox_setup,
+            launcher,
+        ),
+    )
+)
+"""Of a launcher that has one to set up, in the order in which they import each other."""
 _BOOTSTRAP = (
     "import marshal, posix, sys\n"
     "os = sys.modules['os'] = type(sys)('os'); os.__dict__.update(posix.__dict__)\n"
@@ -83,9 +97,9 @@ _BOOTSTRAP = (
 """marshal, not JSON: it is built in, takes bytes and code, and writer and reader are the same Python. What
 `os` adds to `posix` takes a tenth of the start-up to load, and the launcher needs four functions of it.
 """
+_RUN_LAUNCHER = ("-I", "-S", "-c", _BOOTSTRAP)
 _LAUNCHER_DESCRIPTORS = (3, 4)
 """Its orders, and its end of the pipe for reports."""
-_ABOVE_THOSE = 10
 _RESTORED_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 """To their default action: Python ignores SIGPIPE, and ignored signals would be inherited."""
 _STDIN = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
@@ -147,21 +161,26 @@ def read_report(child: Child) -> SpawnError | None:
 
 
 def _spawn_directly(launch: Launch, hand_over: bool) -> Child:
-    if launch.output is not None:
-        to = ((launch.output, 1), (launch.output, 2))
+    with _outputs(launch) as (stdout, stderr):
+        to = ((stdout, 1), (stderr, 2))
         pid = _posix_spawn(launch, launch.file, launch.argv, launch.environment, to, launch.cwd)
-        return Child(pid, _birth(pid, launch), launch)
+    if hand_over and launch.output is None:
+        os.sched_yield()
+    return Child(pid, _birth(pid, launch), launch)
+
+
+@contextmanager
+def _outputs(launch: Launch) -> Iterator[tuple[int, int]]:
+    """What its output goes to, and its errors."""
+    if launch.output is not None:
+        yield launch.output, launch.output
+        return
     stdout, stderr = _open_logs(launch)
     try:
-        pid = _posix_spawn(
-            launch, launch.file, launch.argv, launch.environment, ((stdout, 1), (stderr, 2)), launch.cwd
-        )
+        yield stdout, stderr
     finally:
         for log in {stdout, stderr}:
             os.close(log)
-    if hand_over:
-        os.sched_yield()
-    return Child(pid, _birth(pid, launch), launch)
 
 
 def _open_logs(launch: Launch) -> tuple[int, int]:
@@ -177,7 +196,7 @@ def _open_logs(launch: Launch) -> tuple[int, int]:
 
 def _open_log(launch: Launch, path: str, stage: str) -> int:
     try:
-        return open_log(path, launch.new_log, launch.access_to(path), ActingAs)
+        return open_log(path, launch.new_log, launch.access_to(path))
     except StrangerError as error:
         raise explain(launch.attempt, stage, errno.EPERM, error.strerror or "") from None
     except OSError as error:
@@ -185,26 +204,29 @@ def _open_log(launch: Launch, path: str, stage: str) -> int:
 
 
 def _spawn_launcher(launch: Launch) -> Child:
+    compiled = None if launch.sandbox.wanted else compiled_launcher.program()
     with ExitStack() as opened:
+        stdout, stderr = opened.enter_context(_outputs(launch))
         try:
-            orders = _write_orders(launch)
+            orders = _in_memory(
+                _orders_of(launch) if compiled is None else compiled_launcher.orders_of(launch)
+            )
             opened.callback(os.close, orders)
             report, pipe_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             on_failure = opened.enter_context(ExitStack())
             on_failure.callback(os.close, report)
             write_end = _moved_up(pipe_end)
             opened.callback(os.close, write_end)
-            output = launch.output
-            if output is None:
-                output = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-                opened.callback(os.close, output)
         except OSError as error:
             raise explain(launch.attempt, "exec", error.errno or errno.EIO) from None
-        argv = (sys.executable, "-I", "-S", "-c", _BOOTSTRAP, *map(str, _LAUNCHER_DESCRIPTORS))
-        # With the marker at once, so that it is never an unknown process.
+        except ValueError:  # a NUL, or half a surrogate pair
+            raise explain(launch.attempt, "exec", errno.EINVAL) from None
+        file = compiled or sys.executable
+        argv = (file, *(() if compiled else _RUN_LAUNCHER), *map(str, _LAUNCHER_DESCRIPTORS))
+        # With the marker at once, so that it is never an unknown process; no other word of its owner's.
         environment = {MARKER: launch.environment[MARKER]}
-        handed = zip((output, output, orders, write_end), (1, 2, *_LAUNCHER_DESCRIPTORS), strict=True)
-        pid = _posix_spawn(launch, sys.executable, argv, environment, tuple(handed), "/")
+        handed = tuple(zip((stdout, stderr, orders, write_end), (1, 2, *_LAUNCHER_DESCRIPTORS), strict=True))
+        pid = _posix_spawn(launch, file, argv, environment, handed, "/")
         birth = _birth(pid, launch)
         on_failure.pop_all()
     return Child(pid, birth, launch, report)
@@ -220,18 +242,14 @@ def _birth(pid: int, launch: Launch) -> int:
         raise explain(launch.attempt, "exec", error.errno or errno.EIO) from None
 
 
-def _write_orders(launch: Launch) -> int:
-    """A file in memory: unlike a pipe it takes an environment of any size without waiting."""
-    user, new = launch.user, launch.new_log
+def _orders_of(launch: Launch) -> bytes:
+    """What `launcher.py` is told, and its code."""
+    user = launch.user
     orders = {
         "file": os.fsencode(launch.file),
         "argv": [os.fsencode(word) for word in launch.argv],
         "cwd": os.fsencode(launch.cwd),
         "environment": {os.fsencode(name): os.fsencode(value) for name, value in launch.environment.items()},
-        "logs": launch.output is None,
-        "stdout": (os.fsencode(launch.stdout), launch.access_to(launch.stdout).encode()),
-        "stderr": (os.fsencode(launch.stderr), launch.access_to(launch.stderr).encode()),
-        "new_log": (new.file_mode, new.folder_mode, new.owner),
         "user": (user.uid, user.gid, user.groups) if user else None,
         "umask": launch.umask,
         "trusted": launch.trusted,
@@ -241,10 +259,14 @@ def _write_orders(launch: Launch) -> int:
         "group": os.fsencode(launch.group),
         "sandbox": launch.sandbox_orders,
     }
-    modules = (*_OF_A_SANDBOX, *MODULES) if launch.sandbox.wanted else MODULES
+    return marshal.dumps((_OF_A_SANDBOX if launch.sandbox.wanted else MODULES, orders))
+
+
+def _in_memory(content: bytes) -> int:
+    """A file in memory: unlike a pipe it takes an environment of any size without waiting."""
     descriptor = os.memfd_create("orders", os.MFD_CLOEXEC)
     with open(descriptor, "wb", closefd=False) as file:
-        file.write(marshal.dumps((modules, orders)))
+        file.write(content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return _moved_up(descriptor)
 
@@ -252,7 +274,7 @@ def _write_orders(launch: Launch) -> int:
 def _moved_up(descriptor: int) -> int:
     """The same under a number that no child gets something else under."""
     try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _ABOVE_THOSE)
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, compiled_launcher.LOWEST)
     finally:
         os.close(descriptor)
 

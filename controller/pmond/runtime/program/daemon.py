@@ -26,7 +26,7 @@ from pmond.runtime.files.moving_aside import move_folder_aside
 from pmond.runtime.files.watch import Watcher
 from pmond.runtime.http.listener import socket_name
 from pmond.runtime.http.resources.pmond import Services
-from pmond.runtime.processes import descendants
+from pmond.runtime.processes import compiled_launcher, descendants
 from pmond.runtime.processes.spawn import seal_descriptors
 from pmond.runtime.program import preload
 from pmond.runtime.program.adoption_sequence import AdoptionSequence
@@ -157,6 +157,7 @@ class Daemon:
 
     def _seal_and_raise_limits(self) -> None:
         seal_descriptors()
+        compiled_launcher.program()  # the one of this version, whatever is installed later
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(ValueError, OSError):  # it stays as it is
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -18,6 +18,7 @@ from pmon3_schema.answers import Check
 from pmon3_schema.group_limits import ALL
 from pmond.runtime.files import inotify
 from pmond.runtime.files.hole_punching import mechanism
+from pmond.runtime.processes import compiled_launcher
 from pmond.runtime.processes.adopted_exits import tells_exits
 from pmond.runtime.processes.identity import open_pidfd, pidfd_inode
 from pmond.runtime.program.bounds_checks import sandbox_mechanisms, this_host
@@ -75,6 +76,7 @@ def examine(around: Surroundings) -> list[Check]:
             _watching(),
             _descriptors(around),
             _privileges(),
+            _launcher(),
             _resources(around.no_controllers),
             _sandbox(),
         )
@@ -178,6 +180,13 @@ def _privileges() -> HostCheck:
     if os.geteuid() == 0:
         return HostCheck("privileges", OK, "root", "processes may run as any user")
     return HostCheck("privileges", OK, f"user id {os.geteuid()}", "processes run as this user")
+
+
+def _launcher() -> HostCheck:
+    if compiled_launcher.program() is not None:
+        return HostCheck("launcher", OK, "compiled")
+    message = "a start with a user, limits, a umask or a priority takes longer (install pmon3 where cc is)"
+    return HostCheck("launcher", LIMITED, "Python", message)
 
 
 def _resources(missing: Mapping[str, str]) -> HostCheck:
