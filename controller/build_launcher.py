@@ -51,7 +51,7 @@ def compile_launcher(source: Path, program: Path) -> bool:
     made = program.with_suffix(".new")
     program.unlink(missing_ok=True)
     for linking in (["-static"], []):
-        words = [*compiler, "-O2", "-Wall", "-Wextra", *linking, "-o", str(made), str(source)]
+        words = [*compiler, "-O2", "-s", "-Wall", "-Wextra", *linking, "-o", str(made), str(source)]
         try:
             done = subprocess.run(words, capture_output=True, check=False)
         except OSError:

@@ -13,6 +13,7 @@ OWN = ("pmond", "pmon3_schema")
 ELSEWHERE = {
     "pmond.runtime.files.watch_polling": "it imports a library for systems whose watches are used up",
     "pmon3_schema.formats.source": "every reader of a format imports it",
+    "pmond.runtime.base.path_access": "a launcher of a sandbox; pmond has it anyway",
 }
 
 
