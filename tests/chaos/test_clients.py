@@ -61,12 +61,27 @@ def serves(machine: ChaosMachine) -> None:
     assert time.monotonic() - began < SERVED
 
 
+def settled(machine: ChaosMachine) -> int:
+    """How many descriptors pmond has open, once it also watches its files."""
+    links = Path(f"/proc/{machine.pid}/fd")
+
+    def watches() -> bool:
+        for link in links.iterdir():
+            with suppress(FileNotFoundError):  # one that was closed just now
+                if "inotify" in str(link.readlink()):
+                    return True
+        return False
+
+    until(watches, "it watches its files", PATIENCE)
+    return machine.descriptors()
+
+
 @pytest.mark.parametrize(
     "said", [GARBAGE, HALF, HUGE, SLOW, b"\r\n" * 20_000], ids=lambda said: f"{len(said)}"
 )
 def test_53_hostile_clients_keep_nobody_from_being_served(machine: ChaosMachine, said: bytes) -> None:
     before = fleet(machine)
-    grown, descriptors = memory(machine), machine.descriptors()
+    grown, descriptors = memory(machine), settled(machine)
     with clients(machine, 100, said):
         for _ in range(5):
             serves(machine)
@@ -85,7 +100,7 @@ def test_53_hundreds_that_say_nothing_to_the_end(machine: ChaosMachine) -> None:
 
 def test_53_clients_that_are_killed_in_the_middle_of_their_answer(machine: ChaosMachine) -> None:
     before = fleet(machine)
-    descriptors = machine.descriptors()
+    descriptors = settled(machine)
     for _ in range(200):
         with clients(machine, 1, WHOLE) as (client,):
             # Closed with the answer unread, as by a kill.

@@ -6,6 +6,8 @@ history cut down to the steps it needs; `live(generate(SEED))` runs it again.
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ from pmond.core.model import NOTHING_SEEN, Ending, ExitStatus, FlapPolicy, Inten
 from pmond.core.plan import plan
 from pmond.core.report import report
 
-HISTORIES = 2_000
+HISTORIES = 1_000 if os.environ.get("CI") else 2_000
 _BATCH = 250
 
 
