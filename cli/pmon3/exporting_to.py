@@ -23,8 +23,9 @@ def export_to(client: Client, target: str, query: Query, into: str | None, stric
     handed = hand_over([Leaving(spec) for spec in specs], target)
     if handed.losses:  # only now: asking where things are declared takes a request for each process
         handed = hand_over([Leaving(spec, _places(client, spec.name)) for spec in specs], target)
-    if into is None and len(handed.files) > 1 and not strict:
-        why = f"cannot print {len(handed.files)} files one after the other"
+    printed = handed.files.keys() - handed.beside
+    if into is None and len(printed) > 1 and not strict:
+        why = f"cannot print {len(printed)} files one after the other"
         raise PmonError(ErrorCode.BAD_REQUEST, why, "name a folder with --into FOLDER")
     return _delivered(handed, into, strict)
 
@@ -35,8 +36,9 @@ def _delivered(handed: Handed, into: str | None, strict: bool) -> int:
     if strict and handed.losses:
         return exit_codes.NEGATIVE
     if into is None:
-        for text in handed.files.values():
-            output.write(text)
+        for name, text in handed.files.items():
+            if name not in handed.beside:
+                output.write(text)
         return exit_codes.DONE
     folder = Path(into)
     folder.mkdir(parents=True, exist_ok=True)

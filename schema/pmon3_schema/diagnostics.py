@@ -45,6 +45,7 @@ CODES: dict[str, str] = {
     "PM040": "a name of digits only, which looks like an id",
     "PM041": "a setting that has no effect beside another",
     "PM042": "a setting out of range, replaced by its default",
+    "PM050": "a field that a cluster cannot be told",
 }
 """Every stable code and its meaning in one line. Codes are never reused."""
 UNREADABLE = "PM006"

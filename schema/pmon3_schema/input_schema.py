@@ -56,6 +56,7 @@ OWN_NAME = text(rf"(?![^@]*(?:@[^@]*)*@[0-9]+$){_NAME}", f"{_A_NAME}, no @NUMBER
 }
 NAMES = {"type": "array", "items": NAME}
 EXIT_CODES = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": LARGEST_EXIT_CODE}}
+PORTS = {"type": "array", "uniqueItems": True, "items": {"type": "integer", "minimum": 1, "maximum": 65535}}
 # `$comment` is what `explain` calls such a value.
 DURATION = {
     "$comment": "duration",

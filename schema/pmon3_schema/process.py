@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from msgspec.structs import replace
 
 from pmon3_schema.bounds import ResourcesSpec, SandboxSpec, is_temporary
+from pmon3_schema.container import ContainerSpec
 from pmon3_schema.effect import Effect
 from pmon3_schema.field_types import (
     Duration,
@@ -103,6 +104,9 @@ class ProcessSpec(Part, frozen=True):
         ge=0,
         le=MOST_REPLICAS,
         description="so many of it run, called NAME@0, NAME@1, …; left out: one, called NAME",
+    )
+    container: ContainerSpec = field(
+        ContainerSpec(), effect=Effect.NONE, description="what a cluster needs to know; unused on one host"
     )
     rollout: RolloutSpec = field(
         RolloutSpec(), effect=Effect.NONE, description="how its replicas are replaced when it changes"

@@ -40,6 +40,7 @@ FULL: dict[str, Any] = {
     "hooks": {"pre_start": [["/bin/true"]], "post_stop": ["/bin/true"], "timeout": "5s"},
     "max_runtime": "1h",
     "rollout": {"on_failure": "continue"},
+    "container": {"image": "shop/web:1", "ports": [8080], "pull_policy": "always"},
     "autostart": True,
     "restart": {"policy": "on-failure", "delay": "250ms", "max_failures": 3, "success_exit_codes": [0, 3]},
     "stop": {"signal": "INT", "timeout": "2s"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,7 @@ def test_objects_of_kubernetes_are_what_its_server_takes() -> None:
         "ready": {"http": "http://127.0.0.1:8080/h?x=1", "interval": "500ms"}, "live": {"tcp": "6379"},
     }  # fmt: skip
     out = hand_over([Leaving(read_value(ProcessSpec, spec))], "kubernetes")
-    found = yaml.safe_load(out.files["kubernetes.yaml"])
+    secret, found = yaml.safe_load_all(out.files["kubernetes.yaml"])
     pod = found["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert (found["kind"], found["metadata"]["name"], found["spec"]["strategy"]) == (
@@ -179,16 +180,17 @@ def test_objects_of_kubernetes_are_what_its_server_takes() -> None:
     assert (pod["restartPolicy"], pod["terminationGracePeriodSeconds"]) == ("Always", 7)
     assert pod["securityContext"] == {"runAsUser": 1000}
     assert container["command"] == ["/bin/sleep"] and container["args"][3] == "$X"
-    assert {"name": "A", "value": "x y"} in container["env"]
+    assert "env" not in container
+    assert container["envFrom"] == [{"secretRef": {"name": secret["metadata"]["name"]}}]
+    assert b64decode(secret["data"]["A"]) == b"x y"
     assert container["readinessProbe"]["httpGet"] == {"path": "/h?x=1", "port": 8080}
     assert (
         container["readinessProbe"]["periodSeconds"] == 1
         and container["startupProbe"]["failureThreshold"] == 60
     )
     assert container["livenessProbe"]["tcpSocket"] == {"port": 6379}
-    assert found["metadata"]["labels"]["team"] == "shop" and found["metadata"]["annotations"] == {
-        "note": "two words"
-    }
+    assert found["metadata"]["labels"]["team"] == "shop"
+    assert found["metadata"]["annotations"] == {"note": "two words", "pmon3/name": "My_Web"}
     told = "\n".join(out.losses)
     for word in (
         "stop.signal",

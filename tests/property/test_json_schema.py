@@ -158,7 +158,7 @@ GOOD = {
     "restart.delay": "1s", "stop.signal": "HUP", "limits.nofile": "64", "stop.kill_group": "TRUE",
     "max_runtime": "1s", "type": "oneshot", "resources.cpu": "0.5", "sandbox.network": "none",
     "sandbox.private_tmp": "true", "replicas": "3", "rollout.max_parallel": "2",
-    "rollout.on_failure": "stop",
+    "rollout.on_failure": "stop", "container.pull_policy": "never",
 }  # fmt: skip
 """A value by field, as text; any other text will do for the others."""
 

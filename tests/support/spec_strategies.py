@@ -71,6 +71,8 @@ _SAMPLES: dict[str, Values] = {
     "schedule.timezone": st.sampled_from(["", "UTC", "Europe/Berlin"]),
     "replicas": st.integers(0, 3),
     "rollout.max_parallel": st.integers(1, 1000),
+    "container.image": st.sampled_from(["", "shop/web:1.2"]),
+    "container.ports": st.lists(st.integers(1, 65535), max_size=2, unique=True),
     "ready.log": st.sampled_from(["ready", "listening on \\d+"]),
 }
 """Values of fields whose types are theirs alone."""

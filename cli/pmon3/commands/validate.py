@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import chain
 from typing import Annotated
@@ -28,11 +28,21 @@ class Form(StrEnum):
     JUNIT = "junit"
 
 
+class EngineName(StrEnum):
+    """What else than pmond could run a manifest."""
+
+    KUBERNETES = "kubernetes"
+
+
 class FailureThreshold(StrEnum):
     """From which severity on a finding is a failure."""
 
     ERROR = "error"
     WARNING = "warning"
+
+
+Check = Callable[[list[manifest.ManifestFile], manifest.Reading], manifest.Reading]
+"""What is looked at besides: a reading with what it found."""
 
 
 def command(
@@ -45,6 +55,10 @@ def command(
     host: Annotated[
         bool, typer.Option("--host", help="Check users, programs and folders on this host too.")
     ] = False,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option("--engine", help="Say what this cluster could not be told; none is asked."),
+    ] = None,
     fail_on: Annotated[
         FailureThreshold, typer.Option("--fail-on", help="From which severity on the exit code is 1.")
     ] = FailureThreshold.WARNING,
@@ -65,7 +79,10 @@ def command(
     """
     given = [_documents(path, stdin_name) for path in paths]
     found = list(chain.from_iterable(given))
-    readings = [_read_in_all_profiles(one, host, profiles, variables) for one in (given if each else [found])]
+    checks = [*([_on_this_host] if host else []), *([_on_a_cluster] if engine else [])]
+    readings = [
+        _read_in_all_profiles(one, checks, profiles, variables) for one in (given if each else [found])
+    ]
     checked = reports.Checked(
         found,
         tuple(chain.from_iterable(reading.entries for reading in readings)),
@@ -84,19 +101,22 @@ def _documents(path: str, stdin_name: str) -> list[manifest.ManifestFile]:
 
 
 def _read_in_all_profiles(
-    found: list[manifest.ManifestFile], host: bool, profiles: list[str] | None, variables: list[str] | None
+    found: list[manifest.ManifestFile],
+    checks: Sequence[Check],
+    profiles: list[str] | None,
+    variables: list[str] | None,
 ) -> manifest.Reading:
     """What they say as they are chosen; without a choice also what is wrong only in some profile."""
     from pmon3_schema.profiles import profile_names
 
     chosen = options.choice(profiles, variables)
-    reading = _read(_with(found, chosen), host)
+    reading = _read(_with(found, chosen), checks)
     if profiles is not None:
         return reading
     diagnostics = dict.fromkeys(reading.diagnostics)
     for name in profile_names(found):
         choice = options.choice([name], variables)
-        diagnostics |= dict.fromkeys(_read(_with(found, choice), host).diagnostics)
+        diagnostics |= dict.fromkeys(_read(_with(found, choice), checks).diagnostics)
     order = {document.path: place for place, document in enumerate(found)}
     in_order = sorted(diagnostics, key=lambda one: (order.get(one.file, -1), one.line, one.column))
     return manifest.Reading(reading.entries, tuple(in_order))
@@ -106,12 +126,23 @@ def _with(found: list[manifest.ManifestFile], choice: dict[str, str] | None) -> 
     return [*found, manifest.ManifestFile(choice["path"], choice["text"].encode())] if choice else found
 
 
-def _read(found: list[manifest.ManifestFile], host: bool) -> manifest.Reading:
-    if not host:
-        return manifest.read(found)
+def _read(found: list[manifest.ManifestFile], checks: Sequence[Check]) -> manifest.Reading:
+    reading = manifest.read(found)
+    for check in checks:
+        reading = check(found, reading)
+    return reading
+
+
+def _on_this_host(found: list[manifest.ManifestFile], _: manifest.Reading) -> manifest.Reading:
     from pmon3.host import check, search_path, user_exists
 
     reading = manifest.read(found, search_path=search_path(), user_exists=user_exists)
+    return manifest.Reading(reading.entries, (*reading.diagnostics, *check(found, reading)))
+
+
+def _on_a_cluster(found: list[manifest.ManifestFile], reading: manifest.Reading) -> manifest.Reading:
+    from pmon3.engines.kubernetes.checking import check
+
     return manifest.Reading(reading.entries, (*reading.diagnostics, *check(found, reading)))
 
 

@@ -26,12 +26,16 @@ class Handed(Struct, frozen=True):
 
     files: Mapping[str, str]
     losses: tuple[str, ...]
+    beside: frozenset[str] = frozenset()
+    """Names of files that mean something only in a folder with the others."""
 
 
 def hand_over(processes: Sequence[Leaving], target: str) -> Handed:
     """The files of a tool; each module is loaded when it is asked for."""
     from importlib import import_module
 
-    render: Render = import_module(f"pmon3.export_targets.{target}").render
+    module = import_module(f"pmon3.export_targets.{target}")
+    render: Render = module.render
+    beside: frozenset[str] = getattr(module, "BESIDE", frozenset())
     files = render(processes)
-    return Handed(files, tuple(loss for process in processes for loss in process.losses))
+    return Handed(files, tuple(loss for process in processes for loss in process.losses), beside)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import ProcessSpec
 
@@ -15,13 +17,21 @@ _OF_MANIFESTS = {
 }
 
 
+class Unsaid(Struct, frozen=True):
+    """What one field says and the other tool cannot, and why."""
+
+    field: str
+    reason: str
+    advice: str
+
+
 class Leaving:
     """The fields of one spec that are not the default, by their dotted names."""
 
     def __init__(self, spec: ProcessSpec, places: Mapping[str, str] | None = None) -> None:
         """`places`: file and line of fields that a manifest declares."""
         self.spec = spec
-        self.losses: list[str] = []
+        self.told: list[Unsaid] = []
         self._places = places or {}
         self._fields = dict(_leaves(spec))
         self._taken: set[str] = {"name"}
@@ -29,6 +39,12 @@ class Leaving:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def losses(self) -> list[str]:
+        """What was told, a line each."""
+        lines = ((one, f" ({one.advice})" if one.advice else "") for one in self.told)
+        return [f"{self._place(one.field)}: {one.field}: {one.reason}{hint}" for one, hint in lines]
 
     def __contains__(self, field: str) -> bool:
         return field in self._fields
@@ -47,8 +63,7 @@ class Leaving:
     def lose(self, field: str, reason: str, advice: str = "") -> None:
         """Tell that what a field says is not carried."""
         self._taken.add(field)
-        hint = f" ({advice})" if advice else ""
-        self.losses.append(f"{self._place(field)}: {field}: {reason}{hint}")
+        self.told.append(Unsaid(field, reason, advice))
 
     def lose_if_said(self, reason: str, *fields: str, advice: str = "") -> None:
         """Tell those of the fields that are said."""

@@ -157,6 +157,7 @@ COUNT_BY_THEMSELVES = """
     sandbox.no_new_privileges sandbox.capabilities sandbox.private_tmp sandbox.read_only sandbox.hidden
     sandbox.network
     type max_runtime hooks.pre_start hooks.post_stop hooks.on_failure replicas rollout.on_failure
+    container.image container.ports container.pull_policy
 """
 """Fields that no other setting can take the effect of."""
 

@@ -7,6 +7,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from pmon3.engines.kubernetes.words import escaped
 from pmon3.export_targets.leaving import Leaving
 from pmon3_schema.probes import LiveSpec, ReadySpec, parse_address
 
@@ -57,7 +58,7 @@ def _probe(process: Leaving, section: str, probe: ReadySpec | LiveSpec) -> dict[
 def _handler(process: Leaving, section: str, probe: ReadySpec | LiveSpec) -> dict[str, Any]:
     if probe.exec:
         process.take(f"{section}.exec")
-        return {"exec": {"command": list(probe.exec)}}
+        return {"exec": {"command": list(map(escaped, probe.exec))}}
     if probe.tcp:
         process.take(f"{section}.tcp")
         host, port = parse_address(probe.tcp)
