@@ -20,6 +20,7 @@ from pmon3_schema.reading import read_value
 from pmond.core.compare import compare
 from pmond.core.model import Desired, Intent, Policy, SourceLocation
 from pmond.core.plan import plan
+from pmond.core.replicas import expand
 from pmond.core.step import CompareOptions, Existing
 from pmond.runtime.access import users
 from pmond.runtime.access.authority import Authority
@@ -82,6 +83,31 @@ def in_process(size: int) -> dict[str, tuple[float, float]]:
     }
 
 
+def of_replicas(count: int = 1_000) -> tuple[float, float]:
+    """The plan when one entry changes that stands for so many: milliseconds, as `in_process` says them."""
+    path, options = "/srv/processes.yaml", CompareOptions(_OWNER, prune=True)
+    documents = [[ManifestFile(path, _replicated(count, word).encode())] for word in ("declared", "edited")]
+    old, new = ([*map(_owned, read(files).entries)] for files in documents)
+    expanded = expand([entry.spec for entry in old], {}, _OWNER)
+    before = {
+        spec.name: replace(_declared(number, old[0]), spec=spec, replica=expanded.replicas[spec.name])
+        for number, spec in enumerate(expanded.specs, 1)
+    }
+    seen = CurrentState(0, before, {}, {}, None, {})
+    request = ApplyRequest(documents[1], Reading(tuple(new), ()), ApplyOrder(options))
+    planner = ApplyPlanner(lambda: Authority(0))
+    assert len(planner.compared(seen, request).plan["actions"]) == count
+    return _least(lambda: planner.compared(seen, request))
+
+
+def _replicated(count: int, word: str) -> str:
+    return (
+        f"processes:\n  - {{name: web, file: /bin/sh, args: [-c, 'echo {word} ${{REPLICA+8000}}'], "
+        f"env_vars: {{PORT: '${{REPLICA+8000}}', MODE: {word}}}, ready: {{tcp: '${{REPLICA+8000}}'}}, "
+        f"replicas: {count}}}\n"
+    )
+
+
 def _owned(entry: Entry) -> Entry:
     """As it is kept: with the user that it runs as."""
     return replace(entry, spec=replace(entry.spec, user=users.name_of(0)))
@@ -119,7 +145,8 @@ def main() -> None:
     size = parser.parse_args().size
     print(f"{size} processes; milliseconds, the least of {_REPEAT}\n")
     print("| step in this process | elapsed | processor |\n|---|---:|---:|")
-    for name, (elapsed, used) in in_process(size).items():
+    rows = {**in_process(size), "plan, 1,000 replicas that all change": of_replicas()}
+    for name, (elapsed, used) in rows.items():
         print(f"| {name} | {elapsed:.2f} | {used:.2f} |")
 
 

@@ -10,11 +10,20 @@ such as what `export` printed, is the same value afterwards: no difference, no r
 from __future__ import annotations
 
 import posixpath
+from itertools import compress
+from operator import attrgetter, ne
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pmon3_schema.process import ProcessSpec
+
+SAID_IN_SEVERAL_WAYS = (
+    "user", "log", "log_dir", "no_auto_restart", "groups", "cwd", "argv0", "stderr_log", "restart",
+    "profiles",
+)  # fmt: skip
+"""The fields that `meaning` writes out. Any other one with another value means something else."""
+_values = attrgetter(*SAID_IN_SEVERAL_WAYS)
 
 
 class ImpliedValues(Struct, frozen=True):
@@ -54,9 +63,12 @@ def put_like(spec: ProcessSpec, present: ProcessSpec, implied: ImpliedValues) ->
     """The spec in the words of the present one, where both mean the same; the present one if all does."""
     if spec is present or spec == present:
         return present
+    differing = [*compress(SAID_IN_SEVERAL_WAYS, map(ne, _values(spec), _values(present)))]
+    if not differing:  # of a thousand replicas of a changed entry, this is what all of them are
+        return spec
     meant = meaning(spec, implied)
     # Twice: what one field says may be said by another one that comes later (no_auto_restart, restart).
-    for name in spec.__struct_fields__ * 2:
+    for name in differing * 2:
         value = getattr(present, name)
         if getattr(spec, name) != value:
             reworded = replace(spec, **{name: value})

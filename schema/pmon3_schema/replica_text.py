@@ -7,8 +7,8 @@ are checked with the first number in its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
@@ -18,11 +18,13 @@ _START = "${REPLICA"
 REFERENCE = re.compile(r"(\$?)\$\{REPLICA(?:\+([0-9]{1,9}))?\}")
 
 
+Template: TypeAlias = Callable[[int], Any]
+"""What a value is for the replica of a number."""
+
+
 def filled(text: str, index: int) -> str:
     """The text for the replica of that number."""
-    if _START not in text:
-        return text
-    return REFERENCE.sub(lambda found: found[0][1:] if found[1] else str(index + int(found[2] or 0)), text)
+    return _text_template(text)(index) if _START in text else text
 
 
 def refers(text: str) -> bool:
@@ -48,17 +50,35 @@ def mentions(value: Any) -> bool:
 
 def filled_in(value: Any, index: int) -> Any:
     """The value with all its texts for the replica of that number."""
+    return template(value)(index)
+
+
+def template(value: Any) -> Template:
+    """The same for any number: where the references are is looked for once, for a thousand replicas."""
+    if not mentions(value):
+        return lambda index: value
     if isinstance(value, str):
-        return filled(value, index)
+        return _text_template(value)
     if isinstance(value, tuple):
-        return tuple(filled_in(item, index) for item in value)
+        items = [template(item) for item in value]
+        return lambda index: tuple([item(index) for item in items])
+    parts = value if isinstance(value, Mapping) else {name: getattr(value, name) for name in value.declared}
+    varying = {name: template(part) for name, part in parts.items() if mentions(part)}
     if isinstance(value, Mapping):
-        return {key: filled_in(item, index) for key, item in value.items()}
-    if isinstance(value, FieldStruct):
-        inner = {name: getattr(value, name) for name in value.declared}
-        changed = {name: filled_in(item, index) for name, item in inner.items() if mentions(item)}
-        return replace(value, **changed) if changed else value
-    return value
+        return lambda index: {**value, **{name: part(index) for name, part in varying.items()}}
+    return lambda index: replace(value, **{name: part(index) for name, part in varying.items()})
+
+
+def _text_template(text: str) -> Template:
+    pieces: list[str | int] = []
+    """Text, and what is to be added to the number in that place."""
+    at = 0
+    for found in REFERENCE.finditer(text):
+        pieces.append(text[at : found.start()])
+        pieces.append(found[0][1:] if found[1] else int(found[2] or 0))
+        at = found.end()
+    pieces.append(text[at:])
+    return lambda index: "".join([part if type(part) is str else str(index + int(part)) for part in pieces])
 
 
 def as_text_itself(value: Any) -> Any:

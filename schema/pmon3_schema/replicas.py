@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from pmon3_schema.process import REPLICA_FIELDS, ProcessSpec
-from pmon3_schema.replica_text import filled_in, mentions
+from pmon3_schema.replica_text import mentions, template
 
 
 def name_of(entry: str, index: int) -> str:
@@ -31,7 +31,9 @@ class Expansion:
 
     def __init__(self, entry: ProcessSpec) -> None:
         self._entry = entry
-        self._differing = [name for name in REPLICA_FIELDS if mentions(getattr(entry, name))]
+        self._differing = {
+            name: template(value) for name in REPLICA_FIELDS if mentions(value := getattr(entry, name))
+        }
 
     def replica(self, index: int) -> ProcessSpec:
         """One of them."""
@@ -42,7 +44,7 @@ class Expansion:
         return self._filled(self._entry.name, 0)
 
     def _filled(self, name: str, index: int) -> ProcessSpec:
-        values = {field: filled_in(getattr(self._entry, field), index) for field in self._differing}
+        values = {field: value(index) for field, value in self._differing.items()}
         return replace(self._entry, name=name, replicas=None, **values)
 
 

@@ -8,9 +8,11 @@ nothing. `changes` compares leaf by leaf, list items and map entries one by one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
+from itertools import compress
+from operator import attrgetter, ne
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -50,15 +52,27 @@ class _Leaf(Struct, frozen=True):
     effect: Effect
 
 
+class _TopFields(Struct, frozen=True):
+    """The fields of a class as wholes: most are equal, or the default, and nothing in them is looked at."""
+
+    read: Callable[[Any], tuple[Any, ...]]
+    """All of a value at once."""
+    defaults: tuple[Any, ...]
+    """What each is where all its leaves have their defaults; `...`: that is not known."""
+    leaves: tuple[tuple[_Leaf, ...], ...]
+
+
 def revision(spec: ProcessSpec, extra: Mapping[str, str] = _NO_EXTRA) -> str:
     """``h1:`` and a hash of the restart-relevant effective values of a spec.
 
     `extra` holds other things whose change needs a restart, such as digests of environment files.
     """
     values: dict[str, Any] = {}
-    for leaf in _restart_leaves():
-        if (value := _value(spec, leaf.path)) != leaf.default:
-            values["/".join(leaf.path)] = value
+    fields = _restart_fields()
+    for leaves in compress(fields.leaves, map(ne, fields.read(spec), fields.defaults)):
+        for leaf in leaves:
+            if (value := _value(spec, leaf.path)) != leaf.default:
+                values["/".join(leaf.path)] = value
     if extra:
         values["extra/"] = dict(extra)
     text = _ENCODER.encode(values)
@@ -70,20 +84,16 @@ def changes(before: FieldStruct, after: FieldStruct) -> list[SpecChange]:
     if before is after or before == after:
         return []
     found: list[SpecChange] = []
-    for leaf in _leaves(type(before)):
-        old, new = _value(before, leaf.path), _value(after, leaf.path)
-        if old != new:
-            pointer = _pointer(leaf.path)
-            found.extend(SpecChange(pointer + p, o, n, leaf.effect) for p, o, n in _differences(old, new))
+    for leaf, old, new in _leaves_that_differ(before, after):
+        pointer = _pointer(leaf.path)
+        found.extend(SpecChange(pointer + p, o, n, leaf.effect) for p, o, n in _differences(old, new))
     return found
 
 
 def fields_that_differ(before: FieldStruct, after: FieldStruct) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
     """Path, old and new value of each field that differs; lists and maps as a whole."""
-    for leaf in _leaves(type(before)):
-        old, new = _value(before, leaf.path), _value(after, leaf.path)
-        if old != new:
-            yield leaf.path, old, new
+    for leaf, old, new in _leaves_that_differ(before, after):
+        yield leaf.path, old, new
 
 
 def mask(change: SpecChange) -> SpecChange:
@@ -98,6 +108,15 @@ def mask(change: SpecChange) -> SpecChange:
 def strongest(found: Sequence[SpecChange]) -> Effect:
     """The most expensive effect among the changes; NONE when there are none."""
     return max((change.effect for change in found), key=_STRENGTH.__getitem__, default=Effect.NONE)
+
+
+def _leaves_that_differ(before: FieldStruct, after: FieldStruct) -> Iterator[tuple[_Leaf, Any, Any]]:
+    fields = _top_fields(type(before))
+    for leaves in compress(fields.leaves, map(ne, fields.read(before), fields.read(after))):
+        for leaf in leaves:
+            old, new = _value(before, leaf.path), _value(after, leaf.path)
+            if old != new:
+                yield leaf, old, new
 
 
 def _differences(old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -132,8 +151,31 @@ def _leaves(declared: type[FieldStruct]) -> tuple[_Leaf, ...]:
 
 
 @cache
-def _restart_leaves() -> tuple[_Leaf, ...]:
-    return tuple(leaf for leaf in _leaves(ProcessSpec) if leaf.effect is Effect.RESTART)
+def _top_fields(declared: type[FieldStruct]) -> _TopFields:
+    """All fields."""
+    return _grouped(declared, _leaves(declared))
+
+
+@cache
+def _restart_fields() -> _TopFields:
+    """What a running process depends on, with those leaves alone."""
+    leaves = tuple(leaf for leaf in _leaves(ProcessSpec) if leaf.effect is Effect.RESTART)
+    return _grouped(ProcessSpec, leaves)
+
+
+def _grouped(declared: type[FieldStruct], leaves: tuple[_Leaf, ...]) -> _TopFields:
+    by_name: dict[str, list[_Leaf]] = {}
+    for leaf in leaves:
+        by_name.setdefault(leaf.path[0], []).append(leaf)
+    defaults = (_whole_default(declared, name, of) for name, of in by_name.items())
+    # Of one name alone it would read no tuple.
+    return _TopFields(attrgetter(*by_name, *by_name), tuple(defaults), tuple(map(tuple, by_name.values())))
+
+
+def _whole_default(declared: type[FieldStruct], name: str, leaves: Sequence[_Leaf]) -> Any:
+    default = declared.declared[name].default
+    plain = all(_value(default, leaf.path[1:]) == leaf.default for leaf in leaves)
+    return default if plain else ...
 
 
 def _value(declared: FieldStruct, path: tuple[str, ...]) -> Any:

@@ -20,6 +20,7 @@ from pmond.core.step import CREATE, CompareOptions, Existing, Step
 from pmond.runtime.access.masking import masked
 
 PLAN_FORMAT = "pmon3.plan/1.0"
+_ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 
 
 def summary_of(comparison: Comparison) -> dict[str, int]:
@@ -67,7 +68,7 @@ def plan_digest(comparison: Comparison, options: CompareOptions, version: int) -
 
 
 def _text(value: list[Any]) -> bytes:
-    return json.dumps(value, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
+    return _ENCODER.encode(value).encode("utf-8", "surrogatepass")
 
 
 def with_entries(plan: Plan, comparison: Comparison, existing: Mapping[str, Existing]) -> Plan:
