@@ -24,6 +24,8 @@ def folders(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         # A system pmond of the machine that runs the tests must not be asked.
         monkeypatch.setattr("pmon3_schema.paths.SYSTEM_RUNTIME", f"{name}/system")
         monkeypatch.setattr("pmon3_schema.paths.SYSTEM_CONFIG", f"{name}/system/config.yml")
+        # Nor by what a test starts: there nothing is patched.
+        monkeypatch.setenv("PMON3_MESSAGEQUEUE_DIRECTORY", f"{name}/pmon3")
         monkeypatch.setenv("TZ", "UTC")
         time.tzset()
         (Path(name) / "pmon3").mkdir()
