@@ -7,10 +7,10 @@ the patience of a person who pressed Tab. Nothing heavy is imported: this is on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pmon3 import address
-from pmon3.verbs import GROUP, GROUPS, PROCESS, PROCESSES
+from pmon3.verbs import GROUP, GROUPS, PROCESS, PROCESSES, SCALED
 
 _PATIENCE = 2.0
 """Seconds to wait for pmond."""
@@ -45,13 +45,46 @@ def of_kind(kind: str, typed: str, given: list[str]) -> Iterator[Candidate]:
         yield from matching(typed, (field._replace(word=f"{field.word}=") for field in _fields()))
     else:
         known = _KNOWN[kind]() if kind in _KNOWN else ()
-        yield from matching(typed, (found for found in known if found.word not in given))
+        # An assignment given already begins so, whatever its number was.
+        taken = {word.rpartition("=")[0] + "=" for word in given} if kind == SCALED else {*given}
+        yield from matching(typed, (found for found in known if found.word not in taken))
 
 
 def _processes() -> Iterator[Candidate]:
+    """All names that mean processes: where there are replicas, that of all of them before each one's."""
+    told = set()
+    for process in _rows():
+        entry, status = _entry_of(process)
+        if entry != process["name"] and entry not in told:
+            told.add(entry)
+            yield Candidate(entry, status)
+        yield Candidate(process["name"], process["status"])
+
+
+def _scalable() -> Iterator[Candidate]:
+    """What there can be more or fewer of, and how many there are now."""
+    told = set()
+    for process in _rows():
+        entry, text = _entry_of(process)
+        if entry not in told:
+            told.add(entry)
+            yield Candidate(f"{entry}=", text)
+
+
+def _rows() -> Any:
     client = address.connect()
     client.timeout = _PATIENCE
-    return (Candidate(process["name"], process["status"]) for process in client.get("/v1/processes"))
+    return client.get("/v1/processes")
+
+
+def _entry_of(process: dict[str, Any]) -> tuple[str, str]:
+    """The name that it was declared under, and how many there are of it."""
+    replica = process.get("replica")
+    return (replica["of"], _counted(replica["count"])) if replica else (process["name"], "1 process")
+
+
+def _counted(count: int) -> str:
+    return f"{count} replica{'' if count == 1 else 's'}"
 
 
 def _groups() -> Iterator[Candidate]:
@@ -127,5 +160,5 @@ def _signals() -> Iterator[Candidate]:
     return (Candidate(one.name) for one in signal.Signals)
 
 
-_KNOWN = {PROCESS: _processes, GROUP: _groups, "user": _users, "signal": _signals,
+_KNOWN = {PROCESS: _processes, SCALED: _scalable, GROUP: _groups, "user": _users, "signal": _signals,
           "set": _sets, "condition": _conditions, "field": _fields}  # fmt: skip

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from pmon3 import examples, typer_verbs
 from pmon3.examples import Example
-from pmon3.verbs import ALIASES, GROUP, GROUPS, PROCESS, PROCESSES
+from pmon3.verbs import ALIASES, GROUP, GROUPS, PROCESS, PROCESSES, SCALED
 
-KNOWN_TO_PMOND = (PROCESS, PROCESSES, GROUP, GROUPS)
+KNOWN_TO_PMOND = (PROCESS, PROCESSES, GROUP, GROUPS, SCALED)
 CHOICE, FILE, FOLDER, USER, SIGNAL, TEXT = "choice", "file", "folder", "user", "signal", "text"
 PROGRAM, SET, PROFILE, CONDITION, FIELD, ASSIGNMENT = (
     "program", "set", "profile", "condition", "field", "assignment",
@@ -27,7 +27,7 @@ _KINDS = {
     "FILE": FILE, "FILE|KEY=VALUE": FILE, "PATH": FILE, "PATH...": FILE, "FOLDER": FOLDER,
     "USER": USER, "SIGNAL": SIGNAL, "SET": SET, "[SET]": SET, "[SET]...": SET,
     "PROFILE": PROFILE, "CONDITION": CONDITION, "[FIELD]": FIELD, "FIELD=VALUE...": ASSIGNMENT,
-    "PROCESS": PROCESS,
+    "PROCESS": PROCESS, "PROCESS=NUMBER...": SCALED,
 }  # fmt: skip
 """What the word that help shows for a value stands for; anything else is free text."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pmon3 import output
 from pmon3.candidates import Candidate, matching, of_kind
 from pmon3.table import visible
-from pmon3.verbs import ALIASES, POSITIONALS, PROCESS, SUBCOMMAND_OF, VERB_OF
+from pmon3.verbs import ALIASES, POSITIONALS, PROCESS, SCALED, SUBCOMMAND_OF, VERB_OF
 from pmon3_schema.errors import PmonError
 
 
@@ -60,8 +60,9 @@ def complete(words: list[str]) -> Iterator[Candidate]:
         from pmon3 import completing_flags
 
         return completing_flags.complete(verb, before[1:], typed)
-    given = before[1:] if kinds == (PROCESS,) else []
-    place = 0 if kinds == (PROCESS,) else len(before) - 2
+    repeated = kinds in ((PROCESS,), (SCALED,))
+    given = before[1:] if repeated else []
+    place = 0 if repeated else len(before) - 2
     return of_kind(kinds[place], typed, given) if place < len(kinds) else iter(())
 
 

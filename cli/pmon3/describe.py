@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from pmon3.listing import override
 from pmon3.render import memory
 from pmon3.render_plan import from_to
 from pmon3.times import in_local_times, local_time, uptime
@@ -34,6 +35,22 @@ def properties(
         *_origins(process), *_conditions(process), *_pending(process), *_events(process),
         *(("log line", line) for line in log_lines),
     ]  # fmt: skip
+
+
+def wholes(processes: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """By the name of its first replica, a line about each entry of which all several are shown."""
+    of: dict[str, list[dict[str, Any]]] = {}
+    for process in processes:
+        if process.get("replica"):
+            of.setdefault(process["replica"]["of"], []).append(process)
+    lines = {}
+    for name, members in of.items():
+        replica = members[0]["replica"]
+        if len(members) == replica["count"] > 1:
+            ready = sum(one["status"] == "running" and one["ready"] for one in members)
+            scaled = f"; {override(replica)}" if replica["declared"] != replica["count"] else ""
+            lines[members[0]["name"]] = f"{name}: {ready} of {len(members)} ready{scaled}"
+    return lines
 
 
 def _origins(process: dict[str, Any]) -> list[tuple[str, str]]:

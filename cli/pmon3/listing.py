@@ -37,6 +37,23 @@ def folded(processes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [rows[id(process)] for process in processes if id(process) in rows]
 
 
+def overrides(processes: Sequence[dict[str, Any]]) -> list[str]:
+    """Of which entries there are more or fewer than their manifests say, a line for each."""
+    lines: dict[tuple[str, str], str] = {}
+    for process in processes:
+        replica = process.get("replica")
+        if replica and replica["declared"] != replica["count"]:
+            of, host = replica["of"], process.get("host", "")
+            lines[host, of] = f"{f'{host} ' if host else ''}{of}: {override(replica)}"
+    return list(lines.values())
+
+
+def override(replica: dict[str, Any]) -> str:
+    """What the manifest says of one that is scaled, and how that comes back."""
+    said = "one" if replica["declared"] is None else replica["declared"]
+    return f"its manifest says {said}; pmon3 unhold {replica['of']} goes back to that"
+
+
 def _together(replicas: Sequence[dict[str, Any]]) -> dict[str, Any]:
     first = replicas[0]
     count = first["replica"]["count"]

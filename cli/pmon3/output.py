@@ -150,10 +150,13 @@ def text_of(value: Any, shape: str, as_table: Callable[[Style], str]) -> str:
 
 
 def emit_processes(processes: Sequence[dict[str, Any]], shape: str) -> None:
-    """Print processes as `ls` does."""
+    """Print processes as `ls` does; people are told of what is scaled."""
+    from pmon3.listing import overrides
     from pmon3.render import process_table
 
     emit(list(processes), shape, lambda style: process_table(processes, style, shape == WIDE))
+    for line in overrides(processes) if shape in (TABLE, WIDE) else ():
+        note(line)
 
 
 def json_text(value: Any) -> str:

@@ -91,8 +91,8 @@ MODULES = {"del": "delete", "dial-stdio": "dial_stdio"}
 
 VERB_OF = {alias: verb for verb, others in ALIASES.items() for alias in (verb, *others)}
 
-PROCESS, GROUP, PROCESSES, GROUPS = "process", "group", "processes", "groups"
-"""Kinds of words that pmond knows: one name, or several with commas between them."""
+PROCESS, GROUP, PROCESSES, GROUPS, SCALED = "process", "group", "processes", "groups", "scaled"
+"""Kinds of words that pmond knows: one name, several with commas between them, or NAME=NUMBER."""
 
 POSITIONALS: dict[str, tuple[str, ...]] = {
     "desc": (PROCESS,),
@@ -114,6 +114,7 @@ POSITIONALS: dict[str, tuple[str, ...]] = {
     "logf": (PROCESS,),
     "events": (PROCESS,),
     "wait": (PROCESS,),
+    "scale": (SCALED,),
     "group del": (GROUP,),
     "group desc": (GROUP,),
     "group stop": (GROUP,),
@@ -122,7 +123,7 @@ POSITIONALS: dict[str, tuple[str, ...]] = {
     "group assign": (GROUPS, PROCESSES),
     "group remove": (GROUPS, PROCESSES),
 }
-"""What the words after a verb are, where that is something pmond knows; PROCESS may be repeated."""
+"""What the words after a verb are, where pmond knows; PROCESS and SCALED may be repeated."""
 
 SUBCOMMAND_OF = {"list": "ls", "delete": "del", "show": "desc", "start": "restart"}
 """Other names of subcommands of `group`."""

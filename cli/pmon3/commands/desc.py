@@ -8,10 +8,10 @@ from typing import Any
 from pmon3 import options, output
 from pmon3.address import connect
 from pmon3.client import Client, path_segment
-from pmon3.describe import properties
+from pmon3.describe import properties, wholes
 from pmon3.names import resolve
 from pmon3.render import property_table
-from pmon3.table import Style
+from pmon3.table import Style, visible
 from pmon3_schema.errors import PmonError
 
 _LOG_LINES = 3
@@ -34,13 +34,14 @@ def command(
 
 
 def _tables(client: Client, processes: list[dict[str, Any]], style: Style) -> str:
-    now = time.time()
-    return "".join(
-        property_table(
-            [*properties(process, _last_lines(client, process), now), *_of_stderr(client, process)], style
-        )
-        for process in processes
-    )
+    now, heads = time.time(), wholes(processes)
+    text = ""
+    for process in processes:
+        if head := heads.get(process["name"]):
+            text += f"{visible(head)}\n"
+        rows = [*properties(process, _last_lines(client, process), now), *_of_stderr(client, process)]
+        text += property_table(rows, style)
+    return text
 
 
 def _of_stderr(client: Client, process: dict[str, Any]) -> list[tuple[str, str]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pmon3 import field_edits, options, waiting
 from pmon3.address import connect
 from pmon3.client import Client
-from pmon3.output import note
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.scalars import MOST_REPLICAS
 
@@ -44,7 +43,6 @@ def command(
     settled.check()
     settled = waiting.wait(client, answer["targets"], waiting.READY, wait_options)
     rows = client.get("/v1/processes", [*(("ref", name) for name in counts), ("usage", "1")])
-    _tell_overrides(rows)
     waiting.show_touched(settled._replace(processes=rows), output.value)
 
 
@@ -66,16 +64,3 @@ def _counts(words: list[str]) -> dict[str, int]:
 
 def _edit(client: Client, name: str, count: int) -> field_edits.Edited:
     return field_edits.edited(name, field_edits.declared_in(client, name), [(["replicas"], count)])
-
-
-def _tell_overrides(rows: list[dict[str, Any]]) -> None:
-    """For what is declared in a file, that the file says something else."""
-    told = set()
-    for row in rows:
-        replica = row.get("replica")
-        if replica is None or replica["declared"] == replica["count"] or replica["of"] in told:
-            continue
-        told.add(replica["of"])
-        said = "one" if replica["declared"] is None else replica["declared"]
-        name = replica["of"]
-        note(f"{name}: its manifest says {said}; pmon3 unhold {name} goes back to that")

@@ -11,7 +11,7 @@ from tests.support.fake_daemon import CannedAnswer, FakeDaemon, process
 
 from pmon3 import command_tree, completing
 from pmon3.main import main
-from pmon3.verbs import ALIASES, POSITIONALS, PROCESS, SUBCOMMAND_OF
+from pmon3.verbs import ALIASES, POSITIONALS, PROCESS, SCALED, SUBCOMMAND_OF
 
 
 def words(*typed: str) -> list[str]:
@@ -85,6 +85,28 @@ def test_candidates(daemon: FakeDaemon, typed: str, expected: list[str], manifes
     assert [word for word in found if word in expected or "env" not in typed] == expected
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("stop|", ["db", "web", "web@0", "web@1"]),
+        ("stop|web|web@", ["web@0", "web@1"]),
+        ("signal|w", ["web", "web@0", "web@1"]),
+        ("group|assign|front|db,web", ["db,web", "db,web@0", "db,web@1"]),
+        ("scale|", ["db=", "web="]),
+        ("scale|web=3|", ["db="]),
+        ("scale|--write|w", ["web="]),
+        ("scale|web=", ["web="]),
+    ],
+)
+def test_the_name_of_an_entry_stands_for_all_its_replicas(
+    daemon: FakeDaemon, typed: str, expected: list[str]
+) -> None:
+    place = {"of": "web", "count": 2, "declared": 2}
+    replicas = [process(n + 2, f"web@{n}", replica={**place, "index": n}) for n in (0, 1)]
+    daemon.answers["GET", "/v1/processes"] = CannedAnswer([process(1, "db"), *replicas])
+    assert words(*typed.split("|")) == expected
+
+
 def test_the_tables_agree_with_the_command_tree() -> None:
     for verb in ALIASES:
         command = command_tree.command(verb)
@@ -94,7 +116,7 @@ def test_the_tables_agree_with_the_command_tree() -> None:
             known = tuple(a.value.kind for a in one.arguments if a.value.kind in command_tree.KNOWN_TO_PMOND)
             if name in POSITIONALS:
                 assert POSITIONALS[name] == known, name
-                assert one.arguments[-1].repeated == (POSITIONALS[name] == (PROCESS,)), name
+                assert one.arguments[-1].repeated == (POSITIONALS[name] in ((PROCESS,), (SCALED,))), name
             else:
                 assert not known or verb in ("export", "set", "signal", "shell", "runs"), name
             for other in one.aliases if command.commands else ():

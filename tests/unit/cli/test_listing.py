@@ -15,6 +15,7 @@ from tests.support.fake_daemon import CannedAnswer, Chunks, FakeDaemon, Received
 from tests.support.terminal import Terminal
 from tests.support.waiting import until
 
+from pmon3.describe import wholes
 from pmon3.listing import ORDERS, folded, in_order, is_unwell
 
 PROCESSES = [
@@ -160,3 +161,22 @@ def test_ls_folds_for_people_and_not_for_programs(daemon: FakeDaemon, run: Run) 
     daemon.answers["GET", "/v1/processes"] = CannedAnswer([replica(n, n - 1) for n in (1, 2, 3)])
     assert "3/3 running" in run("ls", "--fold").out and "many@0" not in run("ls", "--fold").out
     assert len(json.loads(run("ls", "--fold", "-o", "json").out)) == 3
+
+
+def test_what_is_scaled_is_said_once_and_to_people(daemon: FakeDaemon, run: Run) -> None:
+    place = {"of": "many", "count": 2, "declared": None}
+    rows = [process(n, f"many@{n - 1}", replica={**place, "index": n - 1}) for n in (1, 2)]
+    daemon.answers["GET", "/v1/processes"] = CannedAnswer(rows)
+    for words in (["ls"], ["ls", "--fold"], ["ls", "-o", "wide"]):
+        assert run(*words).err == "pmon3: many: its manifest says one; pmon3 unhold many goes back to that\n"
+    assert run("ls", "-o", "json").err == run("ls", "-o", "name").err == ""
+
+
+def test_desc_has_a_line_for_all_where_all_are_shown() -> None:
+    scaled = {"of": "many", "count": 3, "declared": 2}
+    ready, unwell = replica(1, 0), replica(2, 1, ready=False)
+    third = replica(3, 2)
+    assert wholes([PROCESSES[0], ready, unwell, third]) == {"many@0": "many: 2 of 3 ready"}
+    assert wholes([ready, unwell]) == {}
+    over = [{**one, "replica": {**scaled, "index": n}} for n, one in enumerate((ready, unwell, third))]
+    assert wholes(over)["many@0"].endswith("ready; its manifest says 2; pmon3 unhold many goes back to that")

@@ -54,7 +54,7 @@ def check_replicas(
     count = sum(entry.replicas or 0 for entry in several)
     if count > max(quota.processes, len(had)):
         raise _refused(principal, f"{count} replicas", f"{quota.processes} processes")
-    size = sum((entry.replicas or 0) * size_of(Intent(entry)) for entry in several)
+    size = sum(((entry.replicas or 0) + 1) * size_of(Intent(entry)) for entry in several)
     if size > max(quota.bytes, _size(had)):
         raise _refused(principal, f"replicas with specs of {size} bytes", f"{quota.bytes}")
 
@@ -90,7 +90,14 @@ def _probes(intents: Iterable[Intent]) -> float:
 
 
 def _size(intents: Iterable[Intent]) -> int:
-    return sum(size_of(one) for one in intents)
+    """All that is kept of them: each spec, and what several have in common, as it was written, once."""
+    entries: dict[str, ProcessSpec] = {}
+    size = 0
+    for one in intents:
+        size += size_of(one)
+        if one.replica is not None:
+            entries[one.entry_name] = one.replica.entry
+    return size + sum(len(encode(entry.to_record())) for entry in entries.values())
 
 
 def size_of(intent: Intent) -> int:
