@@ -134,6 +134,7 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
     "release": (("pmon3 release web", "it goes on, and its manifest declares it no more"),),
     "approve": (("pmon3 approve old-db", "delete what `prune: confirm` protects"),),
     "top": (("pmon3 top --sort memory", "the largest first; keys change the order"),),
+    "ui": (("pmon3 ui", "? lists the keys, q leaves"),),
     "topn": (("pmon3 topn --seconds 5", "a new picture every 5 seconds"),),
     "runs": (
         ("pmon3 runs backup", "when it ran, how that ended, and who asked for it"),

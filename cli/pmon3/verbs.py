@@ -55,6 +55,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Look": {
         "top": "Show processes live, with what their whole trees use.",
+        "ui": "Show processes on the whole screen, and act on them.",
         "topn": "Show pmond and its processes with the system's top.",
         "events": "Show what has happened to processes, oldest first.",
         "runs": "Show the runs of a process, oldest first.",
