@@ -174,13 +174,7 @@ class ProbeSpec(Part, frozen=True):
 
         Asked several times in every decision, mostly where there is none: so it goes through no table.
         """
-        if self.exec:
-            return "exec"
-        if self.http.url:
-            return "http"
-        if self.tcp:
-            return "tcp"
-        return "notify" if self.notify else ""
+        return _common_kind(self)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -202,6 +196,16 @@ class ProbeSpec(Part, frozen=True):
         if len(kinds) != 1:
             found = f", not {' and '.join(kinds)}" if kinds else ""
             raise mistake("probe", f"a probe has exactly one of {', '.join(self.needs_one_of)}{found}")
+
+
+def _common_kind(probe: ProbeSpec) -> str:
+    if probe.exec:
+        return "exec"
+    if probe.http.url:
+        return "http"
+    if probe.tcp:
+        return "tcp"
+    return "notify" if probe.notify else ""
 
 
 class ReadySpec(ProbeSpec, frozen=True):
@@ -238,7 +242,7 @@ class ReadySpec(ProbeSpec, frozen=True):
         """The same, of more kinds."""
         if self.log:
             return "log"
-        return "delay" if self.delay else ProbeSpec.kind.fget(self)  # type: ignore[attr-defined]
+        return "delay" if self.delay else _common_kind(self)
 
 
 class LiveSpec(ProbeSpec, frozen=True):

@@ -100,6 +100,8 @@ def condition_of(need: Dependency, spec: ProcessSpec) -> str:
 
 def runs_of(case: Case) -> Runs:
     """Which runs there are of the dependencies whose replacement replaces this process too."""
+    if not case.spec.dependencies:
+        return ()
     return tuple(
         (name, instance.number)
         for need in case.spec.dependencies
@@ -111,6 +113,8 @@ def runs_of(case: Case) -> Runs:
 
 def replaced(case: Case, instance: Instance) -> str:
     """The first of those dependencies of which there is another run now, and back; empty: none."""
+    if not instance.needs:
+        return ""
     known = dict(instance.needs)
     return next((name for name in known if _is_back(case, name, known[name])), "")
 

@@ -18,6 +18,7 @@ took them over. A try whose result is overdue counts as lost and is made again: 
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from math import ceil
 from zlib import crc32
 
@@ -32,6 +33,8 @@ _OVERDUE_AFTER = 1.0
 """Seconds after which a try is one that nobody had reason to make in time; turns of the loop are shorter."""
 _SLOTS = 50
 """Parts of an interval; tries that fall into the same one are made in one turn."""
+_MOST_SHARES = 20_000
+"""That are remembered: two of each of ten thousand processes."""
 _WATCHDOG = "notify"
 _ASKED_AGAIN = frozenset({"exec", "http", "tcp"})
 """Kinds that are tried again and again; others say by themselves when something happens."""
@@ -176,6 +179,7 @@ def _next_try(probing: Probing, first: float, interval: float, timeout: float) -
     return max(again, probing.begun_at + timeout + _LOST_AFTER) if probing.under_way else max(again, first)
 
 
+@lru_cache(_MOST_SHARES)
 def _share(name: str, aspect: Aspect) -> float:
     """A number from 0 to 1 that depends on the name alone: the same history gives the same times."""
     return crc32(f"{name} {aspect}".encode("utf-8", "replace")) / 2**32

@@ -229,7 +229,7 @@ def _running(case: Case, instance: Instance) -> Decision | None:
 def _decision(case: Case, rule: Rule, reason: str, due: RunProbe | None, at: float | None) -> Decision:
     """What is due, or when to look again; a time that an edit has moved into the past has come now."""
     if due is None and case.state.instance is not None:
-        at = _earliest(at, _run_ends_at(case, case.state.instance), _next_run_at(case))
+        at = _earliest(_earliest(at, _run_ends_at(case, case.state.instance)), _next_run_at(case))
     if due is None and at is not None and at <= case.now:
         return Decision(rule, reason, PassDeadline(case.name))
     return Decision(rule, reason, due, None if due is not None else at)
@@ -237,19 +237,19 @@ def _decision(case: Case, rule: Rule, reason: str, due: RunProbe | None, at: flo
 
 def _next_probe(case: Case, instance: Instance) -> tuple[RunProbe | None, float | None]:
     """The probe that is due, and when to look again whether one is."""
-    spec, times = case.spec, list[float | None]()
+    spec, earliest = case.spec, None
     if not (spec.ready.kind or spec.live.kind):
         return None, None  # of most processes nothing is asked, and that costs nothing
     for aspect, at in tries.next_tries(spec, instance, case.name):
-        if at > case.now or aspect in tries.put_off(spec, instance, case.name, case.now):
-            times.append(at)
+        if at > case.now or tries.is_put_off(instance, aspect, at, case.now):
+            earliest = _earliest(earliest, at)
         else:
             attempt = tries.probing_of(instance, aspect).attempt + 1
             return RunProbe(case.name, instance.number, aspect, attempt), None
-    if instance.phase is Phase.RUNNING:
+    if instance.phase is Phase.RUNNING and spec.live.notify:
         counts_from = tries.serves_since(instance) + spec.live.start_period
-        times.append(probing.watchdog_due(spec.live, instance.live, counts_from))
-    return None, _earliest(*times)
+        earliest = _earliest(earliest, probing.watchdog_due(spec.live, instance.live, counts_from))
+    return None, earliest
 
 
 def _ready_limit(case: Case, instance: Instance, *, adopted: bool = False) -> float | None:
@@ -265,8 +265,10 @@ def _ready_limit(case: Case, instance: Instance, *, adopted: bool = False) -> fl
     return max(instance.started_at + ready.deadline, instance.extended_until or 0.0)
 
 
-def _earliest(*times: float | None) -> float | None:
-    return min((at for at in times if at is not None), default=None)
+def _earliest(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)
 
 
 RULES = (

@@ -15,14 +15,14 @@ import pytest
 from tests.support.waiting import until
 
 from pmond.runtime.supervise.probes.lookups import Lookups
-from pmond.runtime.supervise.probes.network import try_tcp
+from pmond.runtime.supervise.probes.network import begin_tcp
 
 WITHIN = 30.0
 """Seconds after which a story has failed."""
 
 _AN_END_WHILE_A_LOOKUP_HANGS = """
 import asyncio, socket, threading
-from pmond.runtime.supervise.probes.network import try_tcp
+from pmond.runtime.supervise.probes.network import begin_tcp
 
 begun = threading.Event()
 
@@ -33,7 +33,7 @@ def hang(*_, **__):
 socket.getaddrinfo = hang
 
 async def main():
-    trying = asyncio.create_task(try_tcp("silent.example:80"))
+    trying = begin_tcp("silent.example:80", "", print)
     await asyncio.to_thread(begun.wait)
     trying.cancel()
 
@@ -156,7 +156,10 @@ def test_a_name_without_an_address_is_a_failure_of_each_probe_that_asked(
 ) -> None:
     async def story() -> None:
         names.answering.set()
-        for found in await asyncio.gather(*(try_tcp(f"{host}:80") for _ in range(3))):
+        tries = [asyncio.get_running_loop().create_future() for _ in range(3)]
+        for one in tries:
+            begin_tcp(f"{host}:80", "", one.set_result)
+        for found in await asyncio.wait_for(asyncio.gather(*tries), WITHIN):
             assert not found.passed
             assert why in found.message
 

@@ -12,9 +12,25 @@ from urllib.parse import quote
 import pytest
 
 from pmon3_schema.probes import HttpProbeSpec
-from pmond.runtime.supervise.probes.network import try_http, try_tcp
+from pmond.runtime.supervise.probes.network import Ongoing, begin_http, begin_tcp
+from pmond.runtime.supervise.probes.result import ProbeResult
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def found_by(begin: Callable[[Callable[[ProbeResult], None]], Ongoing]) -> ProbeResult:
+    """What a try finds."""
+    found = asyncio.get_running_loop().create_future()
+    begin(found.set_result)
+    return await asyncio.wait_for(found, 30.0)
+
+
+async def try_http(probe: HttpProbeSpec) -> ProbeResult:
+    return await found_by(lambda tell: begin_http(probe, "", tell))
+
+
+async def try_tcp(address: str) -> ProbeResult:
+    return await found_by(lambda tell: begin_tcp(address, "", tell))
 
 
 @asynccontextmanager
@@ -49,6 +65,11 @@ def answered(status: str, body: bytes = b"fine") -> bytes:
         (b"", {}, False, "the connection was closed without an answer"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + answered("200 OK"), {}, True, "HTTP 200"),
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 30_000, {}, False, "the answer is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n", {}, False, "the answer is not HTTP"),
+        (b"HTTP/1.1 0200 OK\r\n\r\n", {}, False, "the answer is not HTTP"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", {}, False, "without an answer"),
+        (answered("200 OK", b"x" * 70_000 + b"fine"), {"body": "fine"}, False, "does not match fine"),
+        (b"HTTP/1.0 200\n\nfine", {"body": "fine"}, True, "HTTP 200"),
     ],
 )  # fmt: skip
 def test_what_an_answer_means(answer: bytes, more: dict[str, Any], passed: bool, message: str) -> None:
@@ -68,6 +89,10 @@ def test_nobody_listens() -> None:
         assert not found.passed and found.message.startswith("no connection to")
         found = await try_http(HttpProbeSpec(url=f"http://127.0.0.1:{port}/"))
         assert not found.passed and "no connection to" in found.message
+        found = await try_http(HttpProbeSpec(url="http+unix://%2Frun%2F%00"))
+        assert not found.passed and "no connection to" in found.message
+        found = await try_http(HttpProbeSpec(f"http://127.0.0.1:{port}/", headers={"A": "\udc80"}))
+        assert not found.passed and "not HTTP" in found.message
 
     asyncio.run(story())
 

@@ -25,6 +25,7 @@ from pmond.core.evolve import evolve
 from pmond.core.facts import DeadlinePassed, Fact
 from pmond.core.model import NOTHING_SEEN, Desired, Intent, Policy, State
 from pmond.core.plan import neighbours, plan
+from pmond.core.routine import is_routine
 from pmond.runtime.base.clock import Clock
 from pmond.runtime.base.journal import Journal
 from pmond.runtime.supervise.listeners import Executor, TurnObserver
@@ -103,6 +104,9 @@ class Loop:
         if after is before:
             return
         self.observed[name] = after
+        if is_routine(fact, before, after):
+            self.touch((name,))
+            return
         self._before.setdefault(name, before)
         self._steps.append((name, before, after))
         self.touch(neighbours(self.desired, name))
@@ -114,7 +118,8 @@ class Loop:
 
     def touch(self, names: Iterable[str]) -> None:
         """Look at these processes in the next turn."""
-        self._touched.update(dict.fromkeys(names))
+        for name in names:
+            self._touched[name] = None
         if (self._touched or self._noted) and self._turn is None and not self._paused:
             self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
 

@@ -81,17 +81,6 @@ async def connect(host: str, port: int, of: str = "") -> socket.socket:
     raise failure or OSError(f"{host} has no address")
 
 
-async def connect_unix(path: str) -> socket.socket:
-    """A connection to a socket of the file system. Raises OSError."""
-    connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        await asyncio.get_running_loop().sock_connect(connecting, path)
-    except BaseException:
-        connecting.close()
-        raise
-    return connecting
-
-
 async def secured(connected: socket.socket, host: str, insecure: bool) -> Channel:
     """TLS over it, the certificate checked against the name. Raises OSError (ssl.SSLError is one)."""
     try:
@@ -115,14 +104,18 @@ async def _connect(address: str, port: int) -> socket.socket:
     return connecting
 
 
-async def _addresses_of(host: str, of: str) -> Sequence[str]:
+def numeric_addresses(host: str) -> Sequence[str]:
+    """The addresses of a host that nobody must be asked for; none: it is a name."""
     if host in _LOOPBACK:
         return _LOOPBACK[host]
     try:
         return (str(ipaddress.ip_address(host)),)
     except ValueError:
-        pass
-    return await _lookups(asyncio.get_running_loop(), of).addresses_of(host)
+        return ()
+
+
+async def _addresses_of(host: str, of: str) -> Sequence[str]:
+    return numeric_addresses(host) or await _lookups(asyncio.get_running_loop(), of).addresses_of(host)
 
 
 @cache

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -29,7 +29,7 @@ from pmond.runtime.processes.launch import SpawnContext, prepare
 from pmond.runtime.supervise.loop import Loop
 from pmond.runtime.supervise.probes.command import PROBE, ProbeCommand, command_of
 from pmond.runtime.supervise.probes.log_listener import LogListener
-from pmond.runtime.supervise.probes.network import try_http, try_tcp
+from pmond.runtime.supervise.probes.network import Ongoing, begin_http, begin_tcp
 from pmond.runtime.supervise.probes.result import ProbeResult
 
 _AS_PMOND = "a socket would see pmond, not the user of the process (ask it by exec: curl --unix-socket)"
@@ -50,7 +50,7 @@ class _Try(Struct):
     limit: float
     of: str = ""
     """The user of a process that root did not declare; empty for all others."""
-    task: asyncio.Task[None] | None = None
+    ongoing: Ongoing | None = None
     command: ProbeCommand | None = None
     timer: asyncio.TimerHandle | None = None
     unwanted: bool = False
@@ -85,9 +85,9 @@ class Prober:
             case "http" if probe.http.is_local and users.uid_of(intent.spec.user) != os.geteuid():
                 self._finish(one, ProbeResult(False, _AS_PMOND))
             case "http":
-                one.task = self._in_loop(one, try_http(probe.http, one.of))
+                self._note(one, begin_http(probe.http, one.of, partial(self._finish, one)))
             case "tcp":
-                one.task = self._in_loop(one, try_tcp(probe.tcp, one.of))
+                self._note(one, begin_tcp(probe.tcp, one.of, partial(self._finish, one)))
             case _:
                 self._finish(one, ProbeResult(False, "there is no such probe any more"))
 
@@ -125,8 +125,10 @@ class Prober:
 
     def _drop(self, one: _Try) -> None:
         one.unwanted = True
-        if one.task is not None:
-            one.task.cancel()
+        if one.ongoing is not None:
+            one.ongoing.cancel()
+        if one.timer is not None and one.command is None:
+            one.timer.cancel()
         if one.command is not None:
             one.command.end("its process has ended")
 
@@ -171,18 +173,16 @@ class Prober:
         late = f"took longer than {format_duration(one.limit)}"
         one.timer = asyncio.get_running_loop().call_later(one.limit, one.command.end, late)
 
-    def _in_loop(self, one: _Try, work: Coroutine[Any, Any, ProbeResult]) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(self._limited(one, work))
+    def _note(self, one: _Try, ongoing: Ongoing) -> None:
+        """It goes on by itself, unless it has its result already, or takes too long."""
+        if self._tries.get(one.key) is one:
+            one.ongoing = ongoing
+            one.timer = asyncio.get_running_loop().call_later(one.limit, self._be_late, one)
 
-    async def _limited(self, one: _Try, work: Coroutine[Any, Any, ProbeResult]) -> None:
-        try:
-            async with asyncio.timeout(one.limit):
-                result = await work
-        except TimeoutError:
-            result = ProbeResult(False, f"no answer within {format_duration(one.limit)}")
-        except Exception as error:  # of one probe: it has failed, whatever it is
-            result = ProbeResult(False, f"{type(error).__name__}: {error}")
-        self._finish(one, result)
+    def _be_late(self, one: _Try) -> None:
+        if one.ongoing is not None:
+            one.ongoing.cancel()
+        self._finish(one, ProbeResult(False, f"no answer within {format_duration(one.limit)}"))
 
     def _finish(self, one: _Try, result: ProbeResult) -> None:
         if one.timer is not None:
