@@ -136,6 +136,11 @@ _TEXTS: dict[str, tuple[tuple[str, str], ...]] = {
     "top": (("pmon3 top --sort memory", "the largest first; keys change the order"),),
     "ui": (("pmon3 ui", "? lists the keys, q leaves"),),
     "topn": (("pmon3 topn --seconds 5", "a new picture every 5 seconds"),),
+    "web": (
+        ("pmon3 web", "prints an address to open; Ctrl-C ends it"),
+        ("pmon3 web token create --role operator --name alice", "for somebody who may start and stop"),
+        ("pmon3 web --listen 0.0.0.0:9615 --cert web.pem --key web.key", "for others, over TLS"),
+    ),
     "runs": (
         ("pmon3 runs backup", "when it ran, how that ended, and who asked for it"),
         ("pmon3 runs backup -n 1 -o json", "the last run, for a script"),

@@ -64,6 +64,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "cat": "Print what declares a process, and where each value is written.",
         "shell": "Run a shell, or a command, in the surroundings of a process.",
         "dgraph": "Show the order in which processes start.",
+        "web": "Show pmond in a browser.",
         "metrics": "Print figures for Prometheus and its like.",
         "doctor": "Show which mechanisms pmond found and uses here.",
         "version": "Show the versions of pmon3 and of pmond.",

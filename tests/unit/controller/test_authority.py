@@ -14,12 +14,12 @@ from tests.support.fake_daemon import process
 
 from pmon3_schema.answers import Change, PlannedAction
 from pmon3_schema.errors import PmonError
+from pmon3_schema.masking import masked, masked_action, masked_row
+from pmon3_schema.program_words import without_words
 from pmon3_schema.settings import AccessSettings
 from pmon3_schema.status import ProcessStatus
-from pmond.core.program_words import without_words
 from pmond.runtime.access import users
 from pmond.runtime.access.authority import RIGHTS, AccessRules, Authority, Right, Role
-from pmond.runtime.access.masking import masked, masked_action, masked_row
 from pmond.runtime.access.principal import Principal, principal_of
 from pmond.runtime.access.rules import rules_of
 

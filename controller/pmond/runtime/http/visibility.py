@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pmon3_schema.answers import Description, Event, Plan, WaitFailure
-from pmon3_schema.status import ProcessStatus, Status
-from pmond.core.program_words import without_words
-from pmond.runtime.access.authority import Authority, Right
-from pmond.runtime.access.masking import (
+from pmon3_schema.masking import (
     masked,
     masked_action,
-    masked_change,
     masked_condition,
+    masked_description,
     masked_event,
     masked_row,
 )
+from pmon3_schema.program_words import without_words
+from pmon3_schema.status import ProcessStatus, Status
+from pmond.runtime.access.authority import Authority, Right
 from pmond.runtime.access.principal import Principal
 from pmond.runtime.base.long_work import cooperative_map, release
 
@@ -45,14 +45,7 @@ class Visibility:
                 return found
             conditions = [masked_condition(condition, _own(found)) for condition in found["conditions"]]
             return {**found, **_own(found), "conditions": conditions}
-        row = masked_row(found)
-        pending = [masked_change(change) for change in found["pending"]]
-        events = [masked_event(event) for event in found["events"]]
-        conditions = [masked_condition(condition, row) for condition in found["conditions"]]
-        return {
-            **found, **row, "spec": masked(found["spec"]), "pending": pending, "events": events,
-            "conditions": conditions, "tree": [],
-        }  # fmt: skip
+        return masked_description(found)
 
     def events(self, peer: Principal, user_of: Callable[[str], str | None]) -> Callable[[Event], Event]:
         """The same of lines of history. `user_of`: as whom a process of that name runs, if there is one."""

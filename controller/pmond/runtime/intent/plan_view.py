@@ -12,12 +12,12 @@ from pmon3_schema.diagnostics import Diagnostic
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.formats.export import plain
 from pmon3_schema.manifest import Reading
+from pmon3_schema.masking import masked
 from pmon3_schema.process import ProcessSpec
 from pmon3_schema.revision import mask
 from pmond.core.compare import Comparison
 from pmond.core.model import CLI
 from pmond.core.step import CREATE, CompareOptions, Existing, Step
-from pmond.runtime.access.masking import masked
 
 PLAN_FORMAT = "pmon3.plan/1.0"
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pmon3_schema.answers import Graph
 from pmon3_schema.protocol import Selection
+from pmond.core.replicas import names_by_entry
 from pmond.runtime.base.long_work import in_thread_or_here
 from pmond.runtime.http.call import Call
 from pmond.runtime.intent.registry import Registry
@@ -20,7 +21,8 @@ class GraphResource:
 
     async def graph(self, call: Call[None]) -> Graph:
         if call.query.flag("process_config_only"):
-            specs = await self._sources.declared()
+            specs, by_entry = await self._sources.declared(), {}
         else:
-            specs = [one.spec for one in self._registry.select(Selection())]
-        return await in_thread_or_here(graph_json, specs)
+            chosen = self._registry.select(Selection())
+            specs, by_entry = [one.spec for one in chosen], names_by_entry(chosen)
+        return await in_thread_or_here(graph_json, specs, by_entry)

@@ -1,13 +1,16 @@
-"""What others than its user and the administrators see of a process: no values that may be secret."""
+"""What others than its user and the administrators see of a process: no values that may be secret.
+
+pmond masks by who calls, the page by the role of who looks at it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pmon3_schema.answers import Change, Event, PlannedAction
+from pmon3_schema.answers import Change, Description, Event, PlannedAction
+from pmon3_schema.program_words import MASK, without_words
 from pmon3_schema.status import Condition, ProbeStatus, ProcessStatus
-from pmond.core.program_words import MASK, without_words
 
 _SECRET_FIELDS = ("args", "env_vars", "reload", "ready", "live", "hooks")
 """Fields that may carry secrets: variables, and whatever becomes a command line or a request."""
@@ -27,6 +30,20 @@ def masked_row(row: ProcessStatus) -> ProcessStatus:
     if row["ready"] and any(probe["kind"] == "notify" for probe in probes.values()):
         said = said and MASK  # a status in its own words is all that there is to say
     return {**row, "args": args, "probe": probes, "reason": without_words(said)}
+
+
+def masked_description(found: Description) -> Description:
+    """The same of all that is known of a process."""
+    row = masked_row(found)
+    return {
+        **found,
+        **row,
+        "spec": masked(found["spec"]),
+        "pending": [masked_change(change) for change in found["pending"]],
+        "events": [masked_event(event) for event in found["events"]],
+        "conditions": [masked_condition(condition, row) for condition in found["conditions"]],
+        "tree": [],
+    }
 
 
 def masked_condition(condition: Condition, row: ProcessStatus) -> Condition:

@@ -1,0 +1,219 @@
+"""What the page answers to its own scripts: a route each, with the least role that it takes.
+
+What is not in `ROUTES` cannot be had through the page, whatever pmond offers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from pmon3.client import path_segment
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.masking import masked_action, masked_description, masked_event
+from pmon3_web.access import Role
+from pmon3_web.asking import Asked, PageRoute
+from pmon3_web.hub import shown
+
+_VERBS = ("start", "stop", "restart", "reset")
+_STILL = 20.0
+"""Seconds without a message after which one that says nothing is sent: dead connections are noticed."""
+_MOST_LINES = 5000
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+async def me(asked: Asked) -> Response:
+    """Who looks, and at which pmond."""
+    try:
+        version = await asked.get("/v1/version")
+        pmond = {key: version[key] for key in ("version", "host", "started_at")}
+    except PmonError as error:
+        pmond = {"error": str(error)}
+    csrf = asked.session.csrf if asked.session else ""
+    return JSONResponse({"role": asked.role.word, "csrf": csrf, "pmond": pmond})
+
+
+async def processes(asked: Asked) -> Response:
+    rows = asked.page.hub.usage.added_to(await asked.get("/v1/processes"))
+    return JSONResponse([shown(row, asked.role) for row in rows])
+
+
+async def process(asked: Asked) -> Response:
+    found = await asked.get(f"/v1/processes/{_name(asked)}")
+    return JSONResponse(found if asked.role.sees_secrets else masked_description(found))
+
+
+async def usage(asked: Asked) -> Response:
+    return JSONResponse(asked.page.hub.usage.of(asked.variable("name")))
+
+
+async def runs(asked: Asked) -> Response:
+    return JSONResponse(await asked.get("/v1/runs", [("ref", asked.variable("name")), ("limit", "50")]))
+
+
+async def events(asked: Asked) -> Response:
+    query = [("limit", "500")]
+    if name := asked.request.query_params.get("name"):
+        query.append(("ref", name))
+    found = await asked.get("/v1/events", query)
+    return JSONResponse(found if asked.role.sees_secrets else [masked_event(event) for event in found])
+
+
+async def graph(asked: Asked) -> Response:
+    return JSONResponse(await asked.get("/v1/graph"))
+
+
+async def sets(asked: Asked) -> Response:
+    return JSONResponse(await asked.get("/v1/sets"))
+
+
+async def history(asked: Asked) -> Response:
+    query = [("set", asked.request.query_params.get("set", "")), ("limit", "100")]
+    return JSONResponse(await asked.get("/v1/history", query))
+
+
+async def act(asked: Asked) -> Response:
+    verb, name = asked.variable("verb"), asked.text("name")
+    if verb not in _VERBS:
+        raise PmonError(ErrorCode.NOT_FOUND, f"cannot {verb}: the page does not do that")
+    return JSONResponse(await asked.post(f"/v1/actions/{verb}", {"refs": [_one(name)]}))
+
+
+async def source(asked: Asked) -> Response:
+    """The processes of a set as manifest data, to be edited."""
+    wanted = asked.request.query_params.get("set", "")
+    found = [one for one in await asked.get("/v1/sets") if one["name"] == wanted]
+    if not found:
+        raise PmonError(ErrorCode.NOT_FOUND, f"cannot find set {wanted!r}: there is none")
+    names = [member["name"] for member in found[0]["inventory"]]
+    exported = (
+        await asked.get("/v1/export", [("ref", name) for name in names]) if names else {"processes": []}
+    )
+    return JSONResponse(exported)
+
+
+async def plan(asked: Asked) -> Response:
+    made = await asked.post("/v1/plan", _manifest(asked), None)
+    if not asked.role.sees_secrets:
+        made["actions"] = [masked_action(action) for action in made["actions"]]
+    return JSONResponse(made)
+
+
+async def apply(asked: Asked) -> Response:
+    body = {**_manifest(asked), "plan_digest": asked.text("plan_digest"), "message": "by the page"}
+    return JSONResponse(await asked.post("/v1/apply", body, None))
+
+
+async def rollback(asked: Asked) -> Response:
+    to = asked.body.get("to") if isinstance(asked.body, dict) else None
+    if not isinstance(to, int):
+        raise PmonError(ErrorCode.BAD_REQUEST, "cannot roll back: 'to' must be the number of a revision")
+    body = {"set": asked.text("set"), "to": to, "dry_run": asked.body.get("dry_run") is True}
+    return JSONResponse(await asked.post("/v1/rollback", body, None))
+
+
+async def stream(asked: Asked) -> Response:
+    """What changes, as server-sent events, until somebody looks away."""
+    hub, look = asked.page.hub, asked.page.hub.look(asked.role)
+    if look is None:
+        raise PmonError(
+            ErrorCode.UNREACHABLE, "cannot show what changes: too many look at once", "try again later"
+        )
+
+    async def messages() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                try:
+                    message = await asyncio.wait_for(look.messages.get(), _STILL)
+                except TimeoutError:
+                    if asked.session is not None and asked.page.token_of(asked.session) is None:
+                        return  # its token was revoked, or its time is over
+                    message = b": still here\n\n"
+                if message is None:
+                    return
+                yield message
+        finally:
+            hub.leave(look)
+
+    return StreamingResponse(messages(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+async def log(asked: Asked) -> Response:
+    """The last lines of a log, and then what is written, until somebody looks away."""
+    params = asked.request.query_params
+    lines = params.get("lines", "1000")
+    if not lines.isdecimal() or int(lines) > _MOST_LINES:
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot show the log: lines must be 0 to {_MOST_LINES}")
+    query = [("lines", lines), ("follow", "1"), ("stderr", "1" if params.get("stderr") == "1" else "0")]
+    opened = await asyncio.to_thread(lambda: asked.page.client().stream(f"/v1/logs/{_name(asked)}", query))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        # Waits in the loop, not in a thread: hundreds may look at logs that say nothing.
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        number = opened.fileno()
+        loop.add_reader(number, readable.set)
+        try:
+            while True:
+                if not opened.is_ahead:
+                    await readable.wait()
+                    readable.clear()
+                piece = opened.receive()
+                if piece is None:
+                    return
+                if piece:
+                    yield piece
+        finally:
+            loop.remove_reader(number)
+            opened.close()
+
+    headers = {"x-accel-buffering": "no"}
+    return StreamingResponse(pieces(), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def metrics(asked: Asked) -> Response:
+    def whole() -> bytes:
+        return b"".join(asked.page.client().stream("/metrics", [("format", "openmetrics")]))
+
+    return Response(await asyncio.to_thread(whole), media_type=_OPENMETRICS)
+
+
+def _name(asked: Asked) -> str:
+    return path_segment(_one(asked.variable("name")))
+
+
+def _one(name: str) -> str:
+    """The name of one process: no pattern that means several."""
+    if not name or any(letter in name for letter in "*?["):
+        raise PmonError(ErrorCode.BAD_REQUEST, f"cannot use {name!r}: the page names one process at a time")
+    return name
+
+
+def _manifest(asked: Asked) -> dict[str, object]:
+    """A manifest that somebody has edited in the page, for pmond; what is no longer in it is pruned."""
+    documents = [{"path": "/page.yaml", "text": asked.text("text")}]
+    return {"set": asked.text("set"), "documents": documents, "prune": True}
+
+
+VIEWER, OPERATOR, ADMINISTRATOR = Role.VIEWER, Role.OPERATOR, Role.ADMINISTRATOR
+
+ROUTES: tuple[PageRoute, ...] = (
+    PageRoute("GET", "/api/me", VIEWER, me),
+    PageRoute("GET", "/api/stream", VIEWER, stream),
+    PageRoute("GET", "/api/processes", VIEWER, processes),
+    PageRoute("GET", "/api/processes/{name}", VIEWER, process),
+    PageRoute("GET", "/api/processes/{name}/usage", VIEWER, usage),
+    PageRoute("GET", "/api/processes/{name}/runs", VIEWER, runs),
+    PageRoute("GET", "/api/processes/{name}/log", ADMINISTRATOR, log),
+    PageRoute("GET", "/api/events", VIEWER, events),
+    PageRoute("GET", "/api/graph", VIEWER, graph),
+    PageRoute("GET", "/api/sets", VIEWER, sets),
+    PageRoute("GET", "/api/history", VIEWER, history),
+    PageRoute("GET", "/api/source", ADMINISTRATOR, source),
+    PageRoute("POST", "/api/actions/{verb}", OPERATOR, act),
+    PageRoute("POST", "/api/plan", ADMINISTRATOR, plan),
+    PageRoute("POST", "/api/apply", ADMINISTRATOR, apply),
+    PageRoute("POST", "/api/rollback", ADMINISTRATOR, rollback),
+)

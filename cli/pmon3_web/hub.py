@@ -1,0 +1,198 @@
+"""One look at pmond for all who look at the page.
+
+Theory of operation: a thread follows the events of pmond, the only connection that stays open. A process that
+an event names is asked for once, a moment later, so that many events about it are one question; what comes is
+put into the queue of everybody who looks, in the form that the role allows. A queue that nobody empties is
+given up. When pmond goes away everybody is told, and again when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pmon3.client import Client
+from pmon3_schema.answers import Event
+from pmon3_schema.errors import ErrorCode, PmonError
+from pmon3_schema.masking import masked_event, masked_row
+from pmon3_schema.status import ProcessStatus
+from pmon3_web.access import Role
+from pmon3_web.usage import EVERY, Usage
+
+MOST_STREAMS = 1000
+"""Who look at once; more are refused."""
+_MOST_WAITING = 2000
+"""Messages that somebody may be behind."""
+_MOMENT = 0.05
+"""Seconds between an event and the question for what it names."""
+_ONE_BY_ONE = 20
+"""Changed processes beyond which all are asked for at once."""
+_AGAIN = 1.0
+"""Seconds before a pmond that does not answer is tried again."""
+
+
+class Look:
+    """Somebody who looks: messages for him, until `None`."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.messages: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
+
+    def put(self, message: bytes | None) -> bool:
+        """Whether there was room for it."""
+        try:
+            self.messages.put_nowait(message)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+
+class Hub:
+    """Tells everybody who looks what changes. `client`: makes connections to pmond."""
+
+    def __init__(self, client: Callable[[], Client]) -> None:
+        self._client = client
+        self._looks: set[Look] = set()
+        self._changed: set[str] = set()
+        self._asking: asyncio.Task[None] | None = None
+        self._ended = False
+        self.is_connected = False
+        self.usage = Usage()
+
+    async def run(self) -> None:
+        """Follow pmond and take samples until cancelled."""
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._follow, args=(loop,), daemon=True, name="events")
+        thread.start()
+        try:
+            while True:
+                await self._sample()
+                await asyncio.sleep(EVERY)
+        finally:
+            self._ended = True
+
+    def look(self, role: Role) -> Look | None:
+        """Begin to look; None: too many do."""
+        if len(self._looks) >= MOST_STREAMS:
+            return None
+        look = Look(role)
+        self._looks.add(look)
+        look.put(_message("hello", {"connected": self.is_connected}))
+        return look
+
+    def leave(self, look: Look) -> None:
+        """Look no more."""
+        self._looks.discard(look)
+
+    def close(self) -> None:
+        """Send everybody away: the page ends."""
+        for look in self._looks:
+            look.put(None)
+
+    # From the thread that follows.
+
+    def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        last = 0
+        while not self._ended:
+            try:
+                query = [("follow", "1"), ("limit", "0" if last == 0 else "1000"), ("since", str(last))]
+                stream = self._client().stream("/v1/events", query)
+                loop.call_soon_threadsafe(self._connection, True)
+                for event in events_of(stream):
+                    last = event["id"]
+                    loop.call_soon_threadsafe(self._happened, event)
+            except (PmonError, OSError):
+                pass  # it is told below, and tried again
+            except RuntimeError:
+                return  # the loop has ended
+            if not self._ended:
+                try:
+                    loop.call_soon_threadsafe(self._connection, False)
+                except RuntimeError:
+                    return
+                time.sleep(_AGAIN)
+
+    # In the loop.
+
+    def _connection(self, connected: bool) -> None:
+        if connected != self.is_connected:
+            self.is_connected = connected
+            self._tell("pmond", lambda role: {"connected": connected})
+
+    def _happened(self, event: Event) -> None:
+        self._tell("event", lambda role: event if role.sees_secrets else masked_event(event))
+        if event["name"]:
+            self._changed.add(event["name"])
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.get_running_loop().create_task(self._ask())
+
+    async def _ask(self) -> None:
+        while self._changed:
+            await asyncio.sleep(_MOMENT)
+            names, self._changed = sorted(self._changed), set()
+            try:
+                rows, gone = await asyncio.to_thread(self._rows_of, names)
+            except PmonError:
+                return  # pmond has gone; who looks asks for everything when it is back
+            for row in rows:
+                self._tell("row", lambda role, row=row: shown(row, role))  # type: ignore[misc]
+            if gone:
+                self._tell("gone", lambda role: {"names": gone})  # noqa: B023 - called at once
+
+    def _rows_of(self, names: list[str]) -> tuple[list[ProcessStatus], list[str]]:
+        client = self._client()
+        if len(names) > _ONE_BY_ONE:
+            every = {row["name"]: row for row in client.get("/v1/processes")}
+            return [every[name] for name in names if name in every], [n for n in names if n not in every]
+        rows, gone = [], []
+        for name in names:
+            try:
+                rows += [row for row in client.get("/v1/processes", [("ref", name)]) if row["name"] == name]
+            except PmonError as error:
+                if error.code is not ErrorCode.NOT_FOUND:
+                    raise
+                gone.append(name)
+        return rows, gone
+
+    async def _sample(self) -> None:
+        try:
+            rows = await asyncio.to_thread(lambda: self._client().get("/v1/processes", [("usage", "1")]))
+        except PmonError:
+            return
+        changed = self.usage.take(rows, time.time())
+        if changed:
+            self._tell("usage", lambda role: changed)
+
+    def _tell(self, kind: str, what: Callable[[Role], Any]) -> None:
+        made: dict[Role, bytes] = {}
+        for look in list(self._looks):
+            if look.role not in made:
+                made[look.role] = _message(kind, what(look.role))
+            if not look.put(made[look.role]):
+                self._looks.discard(look)
+                look.messages = asyncio.Queue(1)  # what it has not taken is for nobody
+                look.put(None)
+
+
+def shown(row: ProcessStatus, role: Role) -> ProcessStatus:
+    """A row as this role may see it."""
+    return row if role.sees_secrets else masked_row(row)
+
+
+def events_of(stream: Iterable[bytes]) -> Iterator[Event]:
+    """The events of pmond's answer, as they come."""
+    rest = b""
+    for piece in stream:
+        *whole, rest = (rest + piece).split(b"\n\n")
+        for block in whole:
+            for line in block.split(b"\n"):
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+
+
+def _message(kind: str, data: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
