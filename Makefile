@@ -5,7 +5,7 @@ PYTHON = .venv/bin/python
 MANIFEST = manifests/quickstart.yaml
 
 .DEFAULT_GOAL := check
-.PHONY: help check format lint types imports docs reference fast test chaos up down bench clean
+.PHONY: help check format lint types imports docs reference fast test web chaos up down bench clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -49,6 +49,10 @@ up: .venv/installed ## run the quickstart: pmond, and the processes of manifests
 
 down: .venv/installed ## stop them, and pmond
 	$(PYTHON) -m pmon3 down
+
+web: .venv/tools ## the quickstart, and the page that shows it; Ctrl-C ends the page
+	PMON3_PROCESS_CONF="$(CURDIR)/$(MANIFEST)" $(PYTHON) -m pmon3 up -f $(MANIFEST)
+	$(PYTHON) -m pmon3 web
 
 chaos: .venv/tools ## kill pmond two thousand times, and count what was lost
 	$(PYTHON) -m tests.chaos.long 2000

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -20,6 +21,8 @@ from pmon3_web.hub import shown
 _VERBS = ("start", "stop", "restart", "reset")
 _STILL = 20.0
 """Seconds without a message after which one that says nothing is sent: dead connections are noticed."""
+_AGAIN = 2.0
+"""Seconds after which it is looked at again whether a token was revoked."""
 _MOST_LINES = 5000
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -123,13 +126,12 @@ async def stream(asked: Asked) -> Response:
         )
 
     async def messages() -> AsyncIterator[bytes]:
+        allowed = _Allowance(asked)
         try:
-            while True:
+            while allowed.is_valid():
                 try:
                     message = await asyncio.wait_for(look.messages.get(), _STILL)
                 except TimeoutError:
-                    if asked.session is not None and asked.page.token_of(asked.session) is None:
-                        return  # its token was revoked, or its time is over
                     message = b": still here\n\n"
                 if message is None:
                     return
@@ -151,16 +153,29 @@ async def log(asked: Asked) -> Response:
 
     async def pieces() -> AsyncIterator[bytes]:
         # Waits in the loop, not in a thread: hundreds may look at logs that say nothing.
-        loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        number = opened.fileno()
-        loop.add_reader(number, readable.set)
+        loop, readable, number = asyncio.get_running_loop(), asyncio.Event(), opened.fileno()
+        allowed = _Allowance(asked)
+
+        def arrived() -> None:
+            # Once for each wait: the loop tells again of what is just being read, and reading that waits.
+            loop.remove_reader(number)
+            readable.set()
+
         try:
-            while True:
+            while allowed.is_valid() and not asked.page.hub.is_closed:
                 if not opened.is_ahead:
-                    await readable.wait()
+                    loop.add_reader(number, arrived)
+                    with asked.page.hub.woken_at_the_end(readable.set), suppress(TimeoutError):
+                        await asyncio.wait_for(readable.wait(), _STILL)
+                    if not readable.is_set():
+                        continue
                     readable.clear()
-                piece = opened.receive()
+                    if asked.page.hub.is_closed:
+                        return
+                try:
+                    piece = opened.receive()
+                except PmonError:
+                    return  # pmond has gone; the page is told so, and asks again when it is back
                 if piece is None:
                     return
                 if piece:
@@ -178,6 +193,24 @@ async def metrics(asked: Asked) -> Response:
         return b"".join(asked.page.client().stream("/metrics", [("format", "openmetrics")]))
 
     return Response(await asyncio.to_thread(whole), media_type=_OPENMETRICS)
+
+
+class _Allowance:
+    """Whether a token is still good, looked at again and again while an answer goes on."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._looked_at = asked.page.clock()
+
+    def is_valid(self) -> bool:
+        now = self._asked.page.clock()
+        if now - self._looked_at < _AGAIN:
+            return True
+        self._looked_at = now
+        try:
+            return self._asked.is_still_allowed()
+        except PmonError:
+            return False
 
 
 def _name(asked: Asked) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -21,17 +21,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_web import answers
 from pmon3_web.access import Role
-from pmon3_web.asking import COOKIE, Asked, Door, Page, PageRoute, address_of, check, problem
+from pmon3_web.asking import (
+    COOKIE,
+    Asked,
+    Door,
+    Page,
+    PageRoute,
+    TooManyAttemptsError,
+    address_of,
+    check,
+    problem,
+    read,
+)
 from pmon3_web.sessions import LONGEST
+from pmon3_web.tokens import Token
 
 STATIC = Path(__file__).with_name("static")
 _LONGEST_FORM = 4096
+_OF_SCRAPERS = Token("", Role.VIEWER.word, "", "whoever scrapes", 0.0, None)
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -70,7 +83,6 @@ def create(page: Page) -> Starlette:
     async def lifespan(application: Starlette) -> AsyncIterator[None]:
         following = asyncio.create_task(page.hub.run())
         yield
-        page.hub.close()
         following.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await following
@@ -99,16 +111,16 @@ class Form:
 
     async def enter(self, request: Request) -> Response:
         """A session for a valid token. The form needs no secret of ours: a token is one."""
-        content = b""
-        async for piece in request.stream():
-            content += piece
-            if len(content) > _LONGEST_FORM:
-                return RedirectResponse("/login#wrong", 303)
-        shown = parse_qs(content.decode("latin-1")).get("token", [""])[0].strip()
+        if _comes_from_elsewhere(request):
+            return RedirectResponse("/login", 303)
         try:
+            content = await read(request, _LONGEST_FORM)
+            shown = parse_qs(content.decode("latin-1")).get("token", [""])[0].strip()
             token = check(self._page, shown, address_of(request))
-        except PmonError:
+        except TooManyAttemptsError:
             return RedirectResponse("/login#wait", 303)
+        except PmonError as error:
+            return problem(error)
         if token is None:
             return RedirectResponse("/login#wrong", 303)
         self._page.sessions.end(request.cookies.get(COOKIE, ""))
@@ -143,7 +155,7 @@ class _Metrics:
 
     async def _open(self, request: Request) -> Response:
         try:
-            return await answers.metrics(Asked(request, self._page, Role.VIEWER, None))
+            return await answers.metrics(Asked(request, self._page, _OF_SCRAPERS, None))
         except PmonError as error:
             return problem(error)
 
@@ -154,6 +166,12 @@ class _Metrics:
             and is_loopback(address_of(request))
             and is_loopback(request.url.hostname or "")
         )
+
+
+def _comes_from_elsewhere(request: Request) -> bool:
+    """Whether another site has sent the form: nobody is to look at the page as somebody else."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def is_loopback(host: str) -> bool:

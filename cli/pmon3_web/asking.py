@@ -7,6 +7,7 @@ something and comes with a cookie also needs the session's own text in a header,
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import time
@@ -30,6 +31,8 @@ COOKIE = "pmon3_session"
 CSRF_HEADER = "x-pmon3-csrf"
 MOST_BODY = 1 << 20
 """Bytes of a request."""
+PATIENCE = 10.0
+"""Seconds in which the head of a request must have come, and then its body."""
 _STATUS_OF = {
     ErrorCode.NOT_FOUND: 404, ErrorCode.CONFLICT: 409, ErrorCode.REFUSED: 403, ErrorCode.FORBIDDEN: 403,
     ErrorCode.UNREACHABLE: 503, ErrorCode.TIMEOUT: 504, ErrorCode.INTERNAL: 500,
@@ -57,9 +60,12 @@ class Page:
 
     def token_of(self, session: Session) -> Token | None:
         """The token that a session was begun with, if it is still valid."""
+        return self.valid(session.token)
+
+    def valid(self, ident: str) -> Token | None:
+        """The token of that id, if there is one that is valid."""
         now = self.clock()
-        valid = (token for token in self.all_tokens() if token.id == session.token and token.is_valid(now))
-        return next(valid, None)
+        return next((one for one in self.all_tokens() if one.id == ident and one.is_valid(now)), None)
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,20 @@ class Asked:
 
     request: Request
     page: Page
-    role: Role
+    token: Token
     session: Session | None
     body: Any = None
+
+    @property
+    def role(self) -> Role:
+        return self.token.rank
+
+    def is_still_allowed(self) -> bool:
+        """Whether the token is valid, and the session goes on. Raises PmonError."""
+        page, now = self.page, self.page.clock()
+        name = self.request.cookies.get(COOKIE, "")
+        goes_on = self.session is None or page.sessions.find(name, now) is self.session
+        return goes_on and page.valid(self.token.id) is not None
 
     def variable(self, name: str) -> str:
         return str(self.request.path_params[name])
@@ -132,7 +149,7 @@ class Door:
             if route.method != "GET":
                 self._check_origin(request, session)
                 body = await _body_of(request)
-            return await route.handler(Asked(request, page, token.rank, session, body))
+            return await route.handler(Asked(request, page, token, session, body))
         except PmonError as error:
             return problem(error)
 
@@ -164,15 +181,16 @@ class Door:
 def check(page: Page, shown: str, address: str) -> Token | None:
     """The token that is shown, if it is a valid one. Raises PmonError for who has guessed too often."""
     now = page.clock()
+    found = tokens.matching(page.all_tokens(), shown, now)
+    if found is not None:
+        return found  # first, so that somebody's guesses keep nobody else out
     wait = page.attempts.wait(address, now)
     if wait:
         raise TooManyAttemptsError(
             ErrorCode.REFUSED, "cannot look at a token: too many wrong ones came", f"again in {wait:.0f} s"
         )
-    found = tokens.matching(page.all_tokens(), shown, now)
-    if found is None:
-        page.attempts.failed(address, now)
-    return found
+    page.attempts.failed(address, now)
+    return None
 
 
 def address_of(request: Request) -> str:
@@ -186,16 +204,25 @@ def problem(error: PmonError, status: int = 0) -> JSONResponse:
     return JSONResponse(error.to_json(), status or known)
 
 
-async def _body_of(request: Request) -> Any:
+async def read(request: Request, most: int) -> bytes:
+    """All of a body. Raises PmonError where it is too long, or does not come."""
     content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > MOST_BODY:
-            raise PmonError(ErrorCode.BAD_REQUEST, f"cannot take more than {MOST_BODY >> 20} MiB")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for piece in request.stream():
+                content += piece
+                if len(content) > most:
+                    raise PmonError(ErrorCode.BAD_REQUEST, f"cannot take more than {most} bytes")
+    except TimeoutError:
+        raise PmonError(ErrorCode.TIMEOUT, "cannot take the request: it did not come in time") from None
+    return bytes(content)
+
+
+async def _body_of(request: Request) -> Any:
+    content = await read(request, MOST_BODY)
     if not content:
         return {}
     try:
-        found = json.loads(content)
+        return json.loads(content)
     except (ValueError, RecursionError):
         raise PmonError(ErrorCode.BAD_REQUEST, "cannot read the request: it is not JSON") from None
-    return found

@@ -13,6 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pmon3.client import Client
@@ -61,6 +62,8 @@ class Hub:
         self._asking: asyncio.Task[None] | None = None
         self._ended = False
         self.is_connected = False
+        self.is_closed = False
+        self._to_wake: set[Callable[[], None]] = set()
         self.usage = Usage()
 
     async def run(self) -> None:
@@ -88,10 +91,22 @@ class Hub:
         """Look no more."""
         self._looks.discard(look)
 
+    @contextmanager
+    def woken_at_the_end(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake` if the page ends meanwhile, for who waits for something else."""
+        self._to_wake.add(wake)
+        try:
+            yield
+        finally:
+            self._to_wake.discard(wake)
+
     def close(self) -> None:
         """Send everybody away: the page ends."""
+        self.is_closed = self._ended = True
         for look in self._looks:
             look.put(None)
+        for wake in self._to_wake:
+            wake()
 
     # From the thread that follows.
 

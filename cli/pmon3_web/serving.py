@@ -13,13 +13,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pmon3.address import connect
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_web import application
-from pmon3_web.asking import Page
+from pmon3_web.asking import PATIENCE, Page
 from pmon3_web.hub import MOST_STREAMS, Hub
 from pmon3_web.sessions import Attempts, Sessions
 from pmon3_web.tokens import Token, TokenFile
 
-_PATIENCE = 10.0
-"""Seconds in which the head of a request must have come."""
 _FAREWELL = 2
 """Seconds that open answers have when the page ends."""
 
@@ -62,7 +60,7 @@ class PatientProtocol(H11Protocol):
 
     def _wait(self) -> None:
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-            self._deadline = self.loop.call_later(_PATIENCE, self.transport.abort)
+            self._deadline = self.loop.call_later(PATIENCE, self.transport.abort)
 
     def _wait_no_more(self) -> None:
         if self._deadline is not None:
@@ -70,20 +68,19 @@ class PatientProtocol(H11Protocol):
             self._deadline = None
 
 
-def bind(listening: Listening) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """A socket that listens there. Raises PmonError."""
-    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((listening.host, listening.port))
+        made.bind((host, port))
         made.listen(1024)
     except OSError as error:
         made.close()
-        what = f"{listening.host}:{listening.port}"
         why = (error.strerror or str(error)).lower()
         raise PmonError(
-            ErrorCode.CONFLICT, f"cannot listen at {what}: {why}", "choose another: --listen"
+            ErrorCode.CONFLICT, f"cannot listen at {host}:{port}: {why}", "choose another: --listen"
         ) from None
     return made
 
@@ -98,7 +95,7 @@ def serve(
     )  # fmt: skip
     try:
         config = uvicorn.Config(
-            application.create(page), http=PatientProtocol, ws="none", log_level="warning", access_log=False,
+            application.create(page), http=PatientProtocol, ws="none", log_level="error", access_log=False,
             server_header=False, proxy_headers=False, timeout_keep_alive=30,
             limit_concurrency=MOST_STREAMS + 200, timeout_graceful_shutdown=_FAREWELL,
             ssl_certfile=listening.certificate or None, ssl_keyfile=listening.key or None,
@@ -109,4 +106,16 @@ def serve(
         raise PmonError(
             ErrorCode.INVALID, f"cannot serve with this certificate: {why}", "--cert and --key"
         ) from None
-    uvicorn.Server(config).run([listener])
+    Serving(config, page.hub).run([listener])
+
+
+class Serving(uvicorn.Server):
+    """Of uvicorn, which waits for open answers when it is to end: those that would not end are ended."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.close()
+        await super().shutdown(sockets)

@@ -85,27 +85,27 @@ def _serve(listen: str, cert: str, key: str, metrics_open: bool) -> None:
     host, port = _address(listen)
     if bool(cert) != bool(key):
         raise PmonError(ErrorCode.BAD_REQUEST, "cannot serve over TLS: --cert and --key go together")
-    listening = serving.Listening(host, port, cert, key, metrics_open)
-    file, fleeting, link = _tokens(), [], listening.address
-    now = time.time()
+    file, now = _tokens(), time.time()
+    fleeting: tuple[Token, ...] = ()
+    shown = ""
     if not any(token.is_valid(now) for token in file.tokens()):
         if not application.is_loopback(host):
             why = f"cannot listen at {host}: others reach it, and there is no token"
             raise PmonError(ErrorCode.REFUSED, why, "pmon3 web token create --role viewer")
         made, text = tokens.create("administrator", "until the page ends", now, None)
-        fleeting.append(made)
         # Behind the #, which browsers keep to themselves.
-        link = f"{link}/login#{text}"
+        fleeting, shown = (made,), f"/login#{text}"
     if not application.is_loopback(host) and not cert:
         output.note(f"{host} is reached by others, and tokens are sent in clear: use --cert and --key")
-    listener = serving.bind(listening)
-    output.write_now(f"{link}\n")
-    serving.serve(listening, listener, file, tuple(fleeting))
+    listener = serving.bind(host, port)
+    listening = serving.Listening(host, listener.getsockname()[1], cert, key, metrics_open)
+    output.write_now(f"{listening.address}{shown}\n")
+    serving.serve(listening, listener, file, fleeting)
 
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not colon or not port.isdecimal() or int(port) > 65535:
         raise PmonError(
             ErrorCode.BAD_REQUEST, f"cannot listen at {text!r}: it is not HOST:PORT", _DEFAULT_LISTEN
         )

@@ -54,8 +54,15 @@ export function listen(listener) {
 
 export function connect() {
   const source = new EventSource("/api/stream");
+  // What a view shows is as new as its own question; after a break it is not.
+  let first = true;
+  source.addEventListener("hello", (message) => {
+    const { connected } = JSON.parse(message.data);
+    tell(first ? "pmond-is" : "hello", { connected });
+    first = false;
+  });
   const tell = (kind, data) => { for (const listener of [...listeners]) listener(kind, data); };
-  for (const kind of ["hello", "pmond", "row", "gone", "usage", "event"]) {
+  for (const kind of ["pmond", "row", "gone", "usage", "event"]) {
     source.addEventListener(kind, (message) => tell(kind, JSON.parse(message.data)));
   }
   source.addEventListener("error", () => {

@@ -59,7 +59,7 @@ function told(text) {
 
 listen((kind, data) => {
   if (kind === "lost") told("The page does not answer; trying again …");
-  if (kind === "hello" || kind === "pmond") told(data.connected ? "" : "pmond does not answer; what is shown is what was last known.");
+  if (["hello", "pmond", "pmond-is"].includes(kind)) told(data.connected ? "" : "pmond does not answer; what is shown is what was last known.");
 });
 
 try {

@@ -36,10 +36,13 @@ export async function showOne(content) {
     may("administrator") ? editor(name, one, planned) : null,
     planned,
     element("h2", {}, "History"),
-    table(["Revision", "When", "By", "Message", "Commit", "Outcome", ""], revisions.map((revision, index) => element("tr", {},
+    table(["Revision", "When", "By", "Message", "Commit", "Outcome", "Actions"], revisions.map((revision, index) => element("tr", {},
       element("th", { scope: "row" }, String(revision.revision)), element("td", { class: "muted" }, time(revision.time)), element("td", {}, visible(revision.by)), element("td", {}, visible(revision.message)), element("td", {}, visible(revision.commit.slice(0, 12))), element("td", {}, revision.outcome),
       element("td", {}, index && may("administrator") ? element("button", { class: "small", onclick: () => goBack(name, revision.revision, planned) }, "Roll back") : ""))), { caption: "Revisions" }));
 }
+
+// The view anew, with what has become history.
+const again = () => window.dispatchEvent(new PopStateEvent("popstate"));
 
 async function goBack(name, revision, planned) {
   try {
@@ -49,7 +52,7 @@ async function goBack(name, revision, planned) {
     if (!(await confirmed(`Back to revision ${revision}?`, count ? `${count} changes, shown on the page.` : "Nothing would change.", "Roll back"))) return;
     await post("/api/rollback", { set: name, to: revision, dry_run: false });
     say(`Going back to revision ${revision}.`);
-    planned.replaceChildren();
+    again();
   } catch (error) {
     say(error);
   }
@@ -79,7 +82,7 @@ function editor(name, one, planned) {
         try {
           const applied = await post("/api/apply", { set: name, text: edited, plan_digest: made.plan_digest });
           say(`Applied: revision ${applied.revision}.`);
-          planned.replaceChildren();
+          again();
         } catch (error) {
           say(error);
         }
