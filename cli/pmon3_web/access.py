@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Role(IntEnum):
+class PageRole(IntEnum):
     """Each may do what those before it may."""
 
     VIEWER = 1
@@ -21,7 +21,7 @@ class Role(IntEnum):
 
     @property
     def sees_secrets(self) -> bool:
-        return self is Role.ADMINISTRATOR
+        return self is PageRole.ADMINISTRATOR
 
 
-ROLES = {role.word: role for role in Role}
+ROLES = {role.word: role for role in PageRole}

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from pmon3.client import path_segment
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.masking import masked_action, masked_description, masked_event
-from pmon3_web.access import Role
-from pmon3_web.asking import Asked, PageRoute
+from pmon3_web.access import PageRole
+from pmon3_web.asking import PageRequest, PageRoute
 from pmon3_web.hub import shown
 
 _VERBS = ("start", "stop", "restart", "reset")
@@ -27,7 +27,7 @@ _MOST_LINES = 5000
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-async def me(asked: Asked) -> Response:
+async def me(asked: PageRequest) -> Response:
     """Who looks, and at which pmond."""
     try:
         version = await asked.get("/v1/version")
@@ -38,25 +38,25 @@ async def me(asked: Asked) -> Response:
     return JSONResponse({"role": asked.role.word, "csrf": csrf, "pmond": pmond})
 
 
-async def processes(asked: Asked) -> Response:
+async def processes(asked: PageRequest) -> Response:
     rows = asked.page.hub.usage.added_to(await asked.get("/v1/processes"))
     return JSONResponse([shown(row, asked.role) for row in rows])
 
 
-async def process(asked: Asked) -> Response:
+async def process(asked: PageRequest) -> Response:
     found = await asked.get(f"/v1/processes/{_name(asked)}")
     return JSONResponse(found if asked.role.sees_secrets else masked_description(found))
 
 
-async def usage(asked: Asked) -> Response:
+async def usage(asked: PageRequest) -> Response:
     return JSONResponse(asked.page.hub.usage.of(asked.variable("name")))
 
 
-async def runs(asked: Asked) -> Response:
+async def runs(asked: PageRequest) -> Response:
     return JSONResponse(await asked.get("/v1/runs", [("ref", asked.variable("name")), ("limit", "50")]))
 
 
-async def events(asked: Asked) -> Response:
+async def events(asked: PageRequest) -> Response:
     query = [("limit", "500")]
     if name := asked.request.query_params.get("name"):
         query.append(("ref", name))
@@ -64,27 +64,27 @@ async def events(asked: Asked) -> Response:
     return JSONResponse(found if asked.role.sees_secrets else [masked_event(event) for event in found])
 
 
-async def graph(asked: Asked) -> Response:
+async def graph(asked: PageRequest) -> Response:
     return JSONResponse(await asked.get("/v1/graph"))
 
 
-async def sets(asked: Asked) -> Response:
+async def sets(asked: PageRequest) -> Response:
     return JSONResponse(await asked.get("/v1/sets"))
 
 
-async def history(asked: Asked) -> Response:
+async def history(asked: PageRequest) -> Response:
     query = [("set", asked.request.query_params.get("set", "")), ("limit", "100")]
     return JSONResponse(await asked.get("/v1/history", query))
 
 
-async def act(asked: Asked) -> Response:
+async def act(asked: PageRequest) -> Response:
     verb, name = asked.variable("verb"), asked.text("name")
     if verb not in _VERBS:
         raise PmonError(ErrorCode.NOT_FOUND, f"cannot {verb}: the page does not do that")
     return JSONResponse(await asked.post(f"/v1/actions/{verb}", {"refs": [_one(name)]}))
 
 
-async def source(asked: Asked) -> Response:
+async def source(asked: PageRequest) -> Response:
     """The processes of a set as manifest data, to be edited."""
     wanted = asked.request.query_params.get("set", "")
     found = [one for one in await asked.get("/v1/sets") if one["name"] == wanted]
@@ -97,19 +97,19 @@ async def source(asked: Asked) -> Response:
     return JSONResponse(exported)
 
 
-async def plan(asked: Asked) -> Response:
+async def plan(asked: PageRequest) -> Response:
     made = await asked.post("/v1/plan", _manifest(asked), None)
     if not asked.role.sees_secrets:
         made["actions"] = [masked_action(action) for action in made["actions"]]
     return JSONResponse(made)
 
 
-async def apply(asked: Asked) -> Response:
+async def apply(asked: PageRequest) -> Response:
     body = {**_manifest(asked), "plan_digest": asked.text("plan_digest"), "message": "by the page"}
     return JSONResponse(await asked.post("/v1/apply", body, None))
 
 
-async def rollback(asked: Asked) -> Response:
+async def rollback(asked: PageRequest) -> Response:
     to = asked.body.get("to") if isinstance(asked.body, dict) else None
     if not isinstance(to, int):
         raise PmonError(ErrorCode.BAD_REQUEST, "cannot roll back: 'to' must be the number of a revision")
@@ -117,7 +117,7 @@ async def rollback(asked: Asked) -> Response:
     return JSONResponse(await asked.post("/v1/rollback", body, None))
 
 
-async def stream(asked: Asked) -> Response:
+async def stream(asked: PageRequest) -> Response:
     """What changes, as server-sent events, until somebody looks away."""
     hub, look = asked.page.hub, asked.page.hub.look(asked.role)
     if look is None:
@@ -142,7 +142,7 @@ async def stream(asked: Asked) -> Response:
     return StreamingResponse(messages(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
-async def log(asked: Asked) -> Response:
+async def log(asked: PageRequest) -> Response:
     """The last lines of a log, and then what is written, until somebody looks away."""
     params = asked.request.query_params
     lines = params.get("lines", "1000")
@@ -188,7 +188,7 @@ async def log(asked: Asked) -> Response:
     return StreamingResponse(pieces(), media_type="text/plain; charset=utf-8", headers=headers)
 
 
-async def metrics(asked: Asked) -> Response:
+async def metrics(asked: PageRequest) -> Response:
     def whole() -> bytes:
         return b"".join(asked.page.client().stream("/metrics", [("format", "openmetrics")]))
 
@@ -198,7 +198,7 @@ async def metrics(asked: Asked) -> Response:
 class _Allowance:
     """Whether a token is still good, looked at again and again while an answer goes on."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: PageRequest) -> None:
         self._asked = asked
         self._looked_at = asked.page.clock()
 
@@ -213,7 +213,7 @@ class _Allowance:
             return False
 
 
-def _name(asked: Asked) -> str:
+def _name(asked: PageRequest) -> str:
     return path_segment(_one(asked.variable("name")))
 
 
@@ -224,13 +224,13 @@ def _one(name: str) -> str:
     return name
 
 
-def _manifest(asked: Asked) -> dict[str, object]:
+def _manifest(asked: PageRequest) -> dict[str, object]:
     """A manifest that somebody has edited in the page, for pmond; what is no longer in it is pruned."""
     documents = [{"path": "/page.yaml", "text": asked.text("text")}]
     return {"set": asked.text("set"), "documents": documents, "prune": True}
 
 
-VIEWER, OPERATOR, ADMINISTRATOR = Role.VIEWER, Role.OPERATOR, Role.ADMINISTRATOR
+VIEWER, OPERATOR, ADMINISTRATOR = PageRole.VIEWER, PageRole.OPERATOR, PageRole.ADMINISTRATOR
 
 ROUTES: tuple[PageRoute, ...] = (
     PageRoute("GET", "/api/me", VIEWER, me),

@@ -20,12 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_web import answers
-from pmon3_web.access import Role
+from pmon3_web.access import PageRole
 from pmon3_web.asking import (
     COOKIE,
-    Asked,
     Door,
     Page,
+    PageRequest,
     PageRoute,
     TooManyAttemptsError,
     address_of,
@@ -38,7 +38,7 @@ from pmon3_web.tokens import Token
 
 STATIC = Path(__file__).with_name("static")
 _LONGEST_FORM = 4096
-_OF_SCRAPERS = Token("", Role.VIEWER.word, "", "whoever scrapes", 0.0, None)
+_OF_SCRAPERS = Token("", PageRole.VIEWER.word, "", "whoever scrapes", 0.0, None)
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -53,20 +53,20 @@ HEADERS = {
 """Of every answer: nothing of others is loaded, nobody frames the page, nothing stays in a cache."""
 
 
-async def view(asked: Asked) -> Response:
+async def view(asked: PageRequest) -> Response:
     """A page for people: the same document, whose scripts look at the address."""
     return FileResponse(STATIC / "index.html")
 
 
 VIEWS = tuple(
-    PageRoute("GET", path, Role.VIEWER, view, is_view=True)
+    PageRoute("GET", path, PageRole.VIEWER, view, is_view=True)
     for path in ("/", "/process/{name}", "/graph", "/sets", "/set", "/events")
 )
 
 
 def create(page: Page) -> Starlette:
     """The application."""
-    form = Form(page)
+    form = LoginForm(page)
     routes = [
         *(
             Route(one.path, Door(page, one).__call__, methods=[one.method])
@@ -100,7 +100,7 @@ def create(page: Page) -> Starlette:
     return application
 
 
-class Form:
+class LoginForm:
     """Where a token is shown to begin a session."""
 
     def __init__(self, page: Page) -> None:
@@ -144,7 +144,7 @@ class _Metrics:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._route = PageRoute("GET", "/metrics", Role.VIEWER, answers.metrics)
+        self._route = PageRoute("GET", "/metrics", PageRole.VIEWER, answers.metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -155,7 +155,7 @@ class _Metrics:
 
     async def _open(self, request: Request) -> Response:
         try:
-            return await answers.metrics(Asked(request, self._page, _OF_SCRAPERS, None))
+            return await answers.metrics(PageRequest(request, self._page, _OF_SCRAPERS, None))
         except PmonError as error:
             return problem(error)
 

@@ -22,9 +22,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from pmon3.client import Client
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_web import tokens
-from pmon3_web.access import Role
+from pmon3_web.access import PageRole
 from pmon3_web.hub import Hub
-from pmon3_web.sessions import Attempts, Session, Sessions
+from pmon3_web.sessions import Attempts, BrowserSession, Sessions
 from pmon3_web.tokens import Token, TokenFile
 
 COOKIE = "pmon3_session"
@@ -58,7 +58,7 @@ class Page:
     def all_tokens(self) -> tuple[Token, ...]:
         return (*self.fleeting, *self.file.tokens())
 
-    def token_of(self, session: Session) -> Token | None:
+    def token_of(self, session: BrowserSession) -> Token | None:
         """The token that a session was begun with, if it is still valid."""
         return self.valid(session.token)
 
@@ -69,17 +69,17 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PageRequest:
     """A request, and who has made it."""
 
     request: Request
     page: Page
     token: Token
-    session: Session | None
+    session: BrowserSession | None
     body: Any = None
 
     @property
-    def role(self) -> Role:
+    def role(self) -> PageRole:
         return self.token.rank
 
     def is_still_allowed(self) -> bool:
@@ -112,7 +112,7 @@ class TooManyAttemptsError(PmonError):
     """Somebody guesses tokens."""
 
 
-Handler = Callable[[Asked], Awaitable[Response]]
+Handler = Callable[[PageRequest], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class PageRoute:
 
     method: str
     path: str
-    role: Role
+    role: PageRole
     handler: Handler
     is_view: bool = False
     """A page for people: without a session they are led to the form."""
@@ -149,11 +149,11 @@ class Door:
             if route.method != "GET":
                 self._check_origin(request, session)
                 body = await _body_of(request)
-            return await route.handler(Asked(request, page, token, session, body))
+            return await route.handler(PageRequest(request, page, token, session, body))
         except PmonError as error:
             return problem(error)
 
-    def _who(self, request: Request) -> tuple[Token | None, Session | None]:
+    def _who(self, request: Request) -> tuple[Token | None, BrowserSession | None]:
         page, now = self._page, self._page.clock()
         kind, _, shown = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
@@ -171,7 +171,7 @@ class Door:
         answer.headers["www-authenticate"] = "Bearer"
         return answer
 
-    def _check_origin(self, request: Request, session: Session | None) -> None:
+    def _check_origin(self, request: Request, session: BrowserSession | None) -> None:
         said = request.headers.get(CSRF_HEADER, "")
         if session is not None and not hmac.compare_digest(said.encode(), session.csrf.encode()):
             why = "cannot do this: the request does not come from this page (reload it)"

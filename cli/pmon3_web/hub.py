@@ -21,12 +21,12 @@ from pmon3_schema.answers import Event
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.masking import masked_event, masked_row
 from pmon3_schema.status import ProcessStatus
-from pmon3_web.access import Role
-from pmon3_web.usage import EVERY, Usage
+from pmon3_web.access import PageRole
+from pmon3_web.usage import EVERY, UsageHistory
 
 MOST_STREAMS = 1000
 """Who look at once; more are refused."""
-_MOST_WAITING = 2000
+MOST_WAITING = 2000
 """Messages that somebody may be behind."""
 _MOMENT = 0.05
 """Seconds between an event and the question for what it names."""
@@ -39,9 +39,9 @@ _AGAIN = 1.0
 class Look:
     """Somebody who looks: messages for him, until `None`."""
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: PageRole) -> None:
         self.role = role
-        self.messages: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
+        self.messages: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_WAITING)
 
     def put(self, message: bytes | None) -> bool:
         """Whether there was room for it."""
@@ -64,7 +64,7 @@ class Hub:
         self.is_connected = False
         self.is_closed = False
         self._to_wake: set[Callable[[], None]] = set()
-        self.usage = Usage()
+        self.usage = UsageHistory()
 
     async def run(self) -> None:
         """Follow pmond and take samples until cancelled."""
@@ -78,7 +78,7 @@ class Hub:
         finally:
             self._ended = True
 
-    def look(self, role: Role) -> Look | None:
+    def look(self, role: PageRole) -> Look | None:
         """Begin to look; None: too many do."""
         if len(self._looks) >= MOST_STREAMS:
             return None
@@ -136,10 +136,10 @@ class Hub:
     def _connection(self, connected: bool) -> None:
         if connected != self.is_connected:
             self.is_connected = connected
-            self._tell("pmond", lambda role: {"connected": connected})
+            self.tell("pmond", lambda role: {"connected": connected})
 
     def _happened(self, event: Event) -> None:
-        self._tell("event", lambda role: event if role.sees_secrets else masked_event(event))
+        self.tell("event", lambda role: event if role.sees_secrets else masked_event(event))
         if event["name"]:
             self._changed.add(event["name"])
             if self._asking is None or self._asking.done():
@@ -154,9 +154,9 @@ class Hub:
             except PmonError:
                 return  # pmond has gone; who looks asks for everything when it is back
             for row in rows:
-                self._tell("row", lambda role, row=row: shown(row, role))  # type: ignore[misc]
+                self.tell("row", lambda role, row=row: shown(row, role))  # type: ignore[misc]
             if gone:
-                self._tell("gone", lambda role: {"names": gone})  # noqa: B023 - called at once
+                self.tell("gone", lambda role: {"names": gone})  # noqa: B023 - called at once
 
     def _rows_of(self, names: list[str]) -> tuple[list[ProcessStatus], list[str]]:
         client = self._client()
@@ -180,10 +180,16 @@ class Hub:
             return
         changed = self.usage.take(rows, time.time())
         if changed:
-            self._tell("usage", lambda role: changed)
+            self.tell("usage", lambda role: changed)
 
-    def _tell(self, kind: str, what: Callable[[Role], Any]) -> None:
-        made: dict[Role, bytes] = {}
+    @property
+    def looking(self) -> int:
+        """How many look."""
+        return len(self._looks)
+
+    def tell(self, kind: str, what: Callable[[PageRole], Any]) -> None:
+        """Put a message into every queue; `what` gives what a role may see of it."""
+        made: dict[PageRole, bytes] = {}
         for look in list(self._looks):
             if look.role not in made:
                 made[look.role] = _message(kind, what(look.role))
@@ -193,7 +199,7 @@ class Hub:
                 look.put(None)
 
 
-def shown(row: ProcessStatus, role: Role) -> ProcessStatus:
+def shown(row: ProcessStatus, role: PageRole) -> ProcessStatus:
     """A row as this role may see it."""
     return row if role.sees_secrets else masked_row(row)
 

@@ -21,7 +21,7 @@ _MOST_ADDRESSES = 10_000
 
 
 @dataclass(frozen=True)
-class Session:
+class BrowserSession:
     """Who looks at the page. `token`: the id of what was shown."""
 
     token: str
@@ -33,18 +33,18 @@ class Sessions:
     """Those that there are, by the name in their cookie."""
 
     def __init__(self) -> None:
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: OrderedDict[str, BrowserSession] = OrderedDict()
 
-    def begin(self, token: str, now: float) -> tuple[str, Session]:
+    def begin(self, token: str, now: float) -> tuple[str, BrowserSession]:
         """A new one and its name."""
         while len(self._sessions) >= MOST_SESSIONS:
             self._sessions.popitem(last=False)
         name = secrets.token_urlsafe(32)
-        session = Session(token, secrets.token_urlsafe(32), now)
+        session = BrowserSession(token, secrets.token_urlsafe(32), now)
         self._sessions[name] = session
         return name, session
 
-    def find(self, name: str, now: float) -> Session | None:
+    def find(self, name: str, now: float) -> BrowserSession | None:
         """The session of that name, unless it is over."""
         session = self._sessions.get(name)
         if session is not None and now - session.begun > LONGEST:

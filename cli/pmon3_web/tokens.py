@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_web.access import ROLES, Role
+from pmon3_web.access import ROLES, PageRole
 
 _PREFIX = "pmon3"
 FILE_NAME = "web-tokens.json"
@@ -34,7 +34,7 @@ class Token:
     expires_at: float | None
 
     @property
-    def rank(self) -> Role:
+    def rank(self) -> PageRole:
         return ROLES[self.role]
 
     def is_valid(self, now: float) -> bool:

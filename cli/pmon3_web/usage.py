@@ -12,7 +12,7 @@ EVERY = 10.0
 KEPT = 360
 
 
-class Usage:
+class UsageHistory:
     """The samples, by process; what no longer exists is forgotten."""
 
     def __init__(self) -> None:

@@ -55,9 +55,9 @@ def command(
     ] = "30d",
     shape: options.Output = options.OutputFormat.TABLE,
 ) -> None:
-    """Show pmond in a browser, or make the tokens for it.
+    """Show pmond in a browser.
 
-    A program of its own, with your rights and never more than the token's role allows: it can be
+    Serves a page, or makes the tokens that it is shown. A program of its own, with your rights and never more than the token's role allows: it can be
     a process of pmond, too. Where there is no token, it prints an address with one that ends with it.
     """
     if not words:

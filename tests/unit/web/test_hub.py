@@ -17,9 +17,9 @@ pytest.importorskip("starlette")
 from pmon3.client import Client
 from pmon3_schema.status import ProcessStatus
 from pmon3_web import hub as hub_module
-from pmon3_web.access import Role
+from pmon3_web.access import PageRole
 from pmon3_web.hub import MOST_STREAMS, Hub, Look, events_of
-from pmon3_web.usage import KEPT, Usage
+from pmon3_web.usage import KEPT, UsageHistory
 
 
 def event(number: int, name: str, message: str = "") -> bytes:
@@ -64,8 +64,8 @@ def test_a_changed_process_is_asked_for_once_and_told_to_all_as_they_may_see_it(
 
         async def story() -> None:
             hub = Hub(lambda: Client(daemon.path))
-            viewer, another = hub.look(Role.VIEWER), hub.look(Role.VIEWER)
-            administrator = hub.look(Role.ADMINISTRATOR)
+            viewer, another = hub.look(PageRole.VIEWER), hub.look(PageRole.VIEWER)
+            administrator = hub.look(PageRole.ADMINISTRATOR)
             assert viewer is not None and another is not None and administrator is not None
             async with running(hub):
                 assert (await until_message(administrator, "row"))["args"] == ["-p", "80 81"]
@@ -80,16 +80,16 @@ def test_a_changed_process_is_asked_for_once_and_told_to_all_as_they_may_see_it(
 
 
 def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "_MOST_WAITING", 3)
+    monkeypatch.setattr(hub_module, "MOST_WAITING", 3)
 
     async def story() -> None:
         hub = Hub(lambda: Client("/none"))
-        slow = hub.look(Role.VIEWER)
+        slow = hub.look(PageRole.VIEWER)
         assert slow is not None
         for percent in range(5):
-            hub._tell("usage", lambda role, percent=percent: {"web": [percent, 0]})  # type: ignore[misc]
+            hub.tell("usage", lambda role, percent=percent: {"web": [percent, 0]})  # type: ignore[misc]
         assert slow.messages.get_nowait() is None
-        assert not hub._looks
+        assert hub.looking == 0
 
     asyncio.run(story())
 
@@ -97,11 +97,11 @@ def test_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_more_look_than_there_is_room_for() -> None:
     async def story() -> None:
         hub = Hub(lambda: Client("/none"))
-        looks = [hub.look(Role.VIEWER) for _ in range(MOST_STREAMS)]
-        assert all(looks) and hub.look(Role.VIEWER) is None
+        looks = [hub.look(PageRole.VIEWER) for _ in range(MOST_STREAMS)]
+        assert all(looks) and hub.look(PageRole.VIEWER) is None
         assert looks[0] is not None
         hub.leave(looks[0])
-        assert hub.look(Role.VIEWER) is not None
+        assert hub.look(PageRole.VIEWER) is not None
 
     asyncio.run(story())
 
@@ -114,7 +114,7 @@ def test_events_may_come_in_any_pieces() -> None:
 
 
 def test_an_hour_is_kept_of_what_there_is() -> None:
-    usage = Usage()
+    usage = UsageHistory()
     row: ProcessStatus = process(1, "web", cpu_percent=1.26, memory_bytes=5)  # type: ignore[assignment]
     assert usage.take([row], 0.0) == {"web": (1.3, 5)}
     assert usage.take([row], 10.0) == {}, "nothing new to tell"

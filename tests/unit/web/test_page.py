@@ -17,7 +17,7 @@ from tests.support.fake_daemon import CannedAnswer, Chunks, FakeDaemon, detailed
 from pmon3.client import Client
 from pmon3_schema.errors import PmonError
 from pmon3_web import answers, tokens
-from pmon3_web.access import ROLES, Role
+from pmon3_web.access import ROLES, PageRole
 from pmon3_web.application import HEADERS, VIEWS, create
 from pmon3_web.asking import COOKIE, CSRF_HEADER, Page, PageRoute
 from pmon3_web.hub import Hub
@@ -40,7 +40,7 @@ class House:
         self.daemon = daemon
         self.now = 1000.0
         self.file = TokenFile(folder / "tokens" / "web-tokens.json")
-        self.texts = {role: self.token(role.word) for role in Role}
+        self.texts = {role: self.token(role.word) for role in PageRole}
         self.page = Page(
             lambda: Client(daemon.path), self.file, Hub(lambda: Client(daemon.path)), Sessions(), Attempts(),
             clock=lambda: self.now,
@@ -54,10 +54,10 @@ class House:
     def browser(self, **more: object) -> TestClient:
         return TestClient(create(self.page), base_url="http://127.0.0.1", follow_redirects=False, **more)  # type: ignore[arg-type]
 
-    def bearer(self, role: Role) -> TestClient:
+    def bearer(self, role: PageRole) -> TestClient:
         return self.browser(headers={"authorization": f"Bearer {self.texts[role]}"})
 
-    def logged_in(self, role: Role) -> TestClient:
+    def logged_in(self, role: PageRole) -> TestClient:
         browser = self.browser()
         answer = browser.post("/login", data={"token": self.texts[role]})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
@@ -86,7 +86,7 @@ def test_each_address_is_for_its_role_and_those_above(house: House, route: PageR
     assert ask(house.browser(), route) == 401
     assert ask(house.browser(headers={"authorization": "Bearer pmon3_0_guess"}), route) == 401
     asked = len(house.daemon.requests)
-    for role in Role:
+    for role in PageRole:
         if role < route.role:
             assert ask(house.bearer(role), route) == 403
             assert len(house.daemon.requests) == asked, "pmond is not even asked"
@@ -99,22 +99,22 @@ def test_who_has_not_logged_in_is_led_to_the_form(house: House, route: PageRoute
     path = route.path.replace("{name}", "web")
     answer = house.browser().get(path)
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
-    assert house.logged_in(Role.VIEWER).get(path).status_code == 200
+    assert house.logged_in(PageRole.VIEWER).get(path).status_code == 200
 
 
 def test_only_administrators_see_what_may_be_secret(house: House) -> None:
     house.daemon.answers["GET", "/v1/processes/web"] = CannedAnswer(
         detailed(1, "web", args=["--password", "hunter2"], spec={"name": "web", "env_vars": {"A": "hunter2"}})
     )
-    for role in (Role.VIEWER, Role.OPERATOR):
+    for role in (PageRole.VIEWER, PageRole.OPERATOR):
         assert "hunter2" not in house.bearer(role).get("/api/processes/web").text
         assert "80 81" not in house.bearer(role).get("/api/processes").text
-    assert "hunter2" in house.bearer(Role.ADMINISTRATOR).get("/api/processes/web").text
+    assert "hunter2" in house.bearer(PageRole.ADMINISTRATOR).get("/api/processes/web").text
 
 
 def test_a_session_begins_with_a_token_and_under_a_name_that_nobody_chose(house: House) -> None:
     browser = house.browser(cookies={COOKIE: "chosen-by-somebody"})
-    answer = browser.post("/login", data={"token": house.texts[Role.VIEWER]})
+    answer = browser.post("/login", data={"token": house.texts[PageRole.VIEWER]})
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "chosen-by-somebody" not in cookie
     assert house.browser(cookies={COOKIE: "chosen-by-somebody"}).get("/api/me").status_code == 401
@@ -127,7 +127,7 @@ def test_a_session_begins_with_a_token_and_under_a_name_that_nobody_chose(house:
 
 
 def test_another_site_can_make_a_browser_do_nothing(house: House) -> None:
-    browser = house.logged_in(Role.OPERATOR)
+    browser = house.logged_in(PageRole.OPERATOR)
     route = next(one for one in answers.ROUTES if one.path == "/api/actions/{verb}")
     assert ask(browser, route) == 403
     assert ask(browser, route, {CSRF_HEADER: "guessed"}) == 403
@@ -142,10 +142,10 @@ def test_a_session_is_as_good_as_its_token_and_no_longer_than_a_day(house: House
     assert browser.get("/api/me").status_code == 200
     house.now += 60.0
     assert browser.get("/api/me").status_code == 401
-    revoked = house.logged_in(Role.VIEWER)
-    house.file.revoke(house.texts[Role.VIEWER].split("_")[1])
+    revoked = house.logged_in(PageRole.VIEWER)
+    house.file.revoke(house.texts[PageRole.VIEWER].split("_")[1])
     assert revoked.get("/api/me").status_code == 401
-    old = house.logged_in(Role.OPERATOR)
+    old = house.logged_in(PageRole.OPERATOR)
     house.now += LONGEST + 1
     assert old.get("/api/me").status_code == 401
 
@@ -157,13 +157,13 @@ def test_guessing_ends_soon_for_a_while_and_keeps_nobody_else_out(house: House) 
     assert browser.post("/login", data={"token": "pmon3_x_wrong"}).headers["location"] == "/login#wait"
     guess = house.browser(headers={"authorization": "Bearer pmon3_x_wrong"})
     assert guess.get("/api/me").status_code == 429
-    assert house.bearer(Role.VIEWER).get("/api/me").status_code == 200, "nobody else is kept out"
+    assert house.bearer(PageRole.VIEWER).get("/api/me").status_code == 200, "nobody else is kept out"
     house.now += FAILURE_PERIOD + 1
     assert guess.get("/api/me").status_code == 401
 
 
 def test_another_site_sends_no_form(house: House) -> None:
-    form = {"token": house.texts[Role.VIEWER]}
+    form = {"token": house.texts[PageRole.VIEWER]}
     for origin in ("http://attacker.example", "null", "http://127.0.0.1:81"):
         answer = house.browser().post("/login", data=form, headers={"origin": origin})
         assert (answer.headers["location"], answer.headers.get("set-cookie")) == ("/login", None)
@@ -179,13 +179,13 @@ def test_what_goes_on_ends_with_the_token_and_with_the_session(house: House, end
         for number in range(1000):
             house.now += 1.0
             if number == 10 and end == "revoked":
-                house.file.revoke(house.texts[Role.ADMINISTRATOR].split("_")[1])
+                house.file.revoke(house.texts[PageRole.ADMINISTRATOR].split("_")[1])
             if number == 10 and end == "logged out":
                 house.page.sessions.end(name)
             yield b"x" * 100
 
     house.daemon.answers["GET", "/v1/logs/web"] = lambda request: CannedAnswer(Chunks(lines()))
-    browser = house.logged_in(Role.ADMINISTRATOR)
+    browser = house.logged_in(PageRole.ADMINISTRATOR)
     name = str(browser.cookies[COOKIE])
     assert len(browser.get("/api/processes/web/log").content) < 50_000
 
@@ -206,7 +206,7 @@ def test_no_file_beside_the_page_is_served(house: House, path: str) -> None:
 
 
 def test_what_is_too_much_or_no_json_is_refused(house: House) -> None:
-    browser = house.bearer(Role.ADMINISTRATOR)
+    browser = house.bearer(PageRole.ADMINISTRATOR)
     assert browser.post("/api/plan", content=b"x" * (2 << 20)).status_code == 400
     assert browser.post("/api/plan", content=b"{").status_code == 400
     assert browser.post("/api/plan", content=b"[" * 100_000).status_code == 400
@@ -217,7 +217,7 @@ def test_what_is_too_much_or_no_json_is_refused(house: House) -> None:
 
 
 def test_an_action_is_for_one_process_and_of_a_few_kinds(house: House) -> None:
-    browser = house.bearer(Role.ADMINISTRATOR)
+    browser = house.bearer(PageRole.ADMINISTRATOR)
     assert browser.post("/api/actions/stop", json={"name": "*"}).status_code == 400
     assert browser.post("/api/actions/drop", json={"name": "web"}).status_code == 404
     assert not [one for one in house.daemon.requests if one.method == "POST"]
@@ -226,7 +226,7 @@ def test_an_action_is_for_one_process_and_of_a_few_kinds(house: House) -> None:
 def test_figures_are_for_who_shows_a_token_or_open_to_this_machine_alone(house: House) -> None:
     house.daemon.answers["GET", "/metrics"] = CannedAnswer(b"# EOF\n")
     assert house.browser().get("/metrics").status_code == 401
-    assert house.bearer(Role.VIEWER).get("/metrics").status_code == 200
+    assert house.bearer(PageRole.VIEWER).get("/metrics").status_code == 200
     house.page.metrics_open = True
     assert house.browser(client=("127.0.0.1", 5)).get("/metrics").status_code == 200
     assert house.browser(client=("192.0.2.7", 5)).get("/metrics").status_code == 401
@@ -245,12 +245,12 @@ def test_the_file_of_tokens_has_no_token_and_is_for_nobody_else(house: House) ->
     house.file.path.write_text(json.dumps({"tokens": [{"id": "x"}]}))
     with pytest.raises(PmonError, match="damaged"):
         house.file.tokens()
-    assert house.bearer(Role.VIEWER).get("/api/me").status_code == 403, "and nobody gets in"
+    assert house.bearer(PageRole.VIEWER).get("/api/me").status_code == 403, "and nobody gets in"
 
 
 def test_pmond_that_does_not_answer_is_said(house: House) -> None:
     house.daemon.path = "/no/such/socket"
-    answer = house.bearer(Role.VIEWER).get("/api/processes")
+    answer = house.bearer(PageRole.VIEWER).get("/api/processes")
     assert answer.status_code == 503 and answer.json()["error"]["code"] == "unreachable"
 
 
@@ -259,12 +259,12 @@ def test_every_role_has_its_word() -> None:
 
 
 def test_what_takes_more_than_looking() -> None:
-    assert {route.path: route.role for route in answers.ROUTES if route.role > Role.VIEWER} == {
-        "/api/actions/{verb}": Role.OPERATOR,
-        "/api/processes/{name}/log": Role.ADMINISTRATOR,
-        "/api/source": Role.ADMINISTRATOR,
-        "/api/plan": Role.ADMINISTRATOR,
-        "/api/apply": Role.ADMINISTRATOR,
-        "/api/rollback": Role.ADMINISTRATOR,
+    assert {route.path: route.role for route in answers.ROUTES if route.role > PageRole.VIEWER} == {
+        "/api/actions/{verb}": PageRole.OPERATOR,
+        "/api/processes/{name}/log": PageRole.ADMINISTRATOR,
+        "/api/source": PageRole.ADMINISTRATOR,
+        "/api/plan": PageRole.ADMINISTRATOR,
+        "/api/apply": PageRole.ADMINISTRATOR,
+        "/api/rollback": PageRole.ADMINISTRATOR,
     }
-    assert all(route.role > Role.VIEWER for route in answers.ROUTES if route.method != "GET")
+    assert all(route.role > PageRole.VIEWER for route in answers.ROUTES if route.method != "GET")
