@@ -57,8 +57,9 @@ def command(
 ) -> None:
     """Show pmond in a browser.
 
-    Serves a page, or makes the tokens that it is shown. A program of its own, with your rights and never more than the token's role allows: it can be
-    a process of pmond, too. Where there is no token, it prints an address with one that ends with it.
+    Serves a page, or makes the tokens that it is shown. A program of its own, with your rights and
+    never more than the token's role allows: it can be a process of pmond, too. Where there is no
+    token, it prints an address with one that ends with it.
     """
     if not words:
         _serve(listen, cert, key, metrics_open)
