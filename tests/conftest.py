@@ -26,7 +26,7 @@ def _import_all() -> None:
     Hypothesis draws the constants of the modules that are imported, too: which ones are must not depend on
     which tests this worker has run before.
     """
-    for package in map(importlib.import_module, ("pmon3_schema", "pmond", "pmon3", "pmon3_web")):
+    for package in map(importlib.import_module, ("pmon3_schema", "pmond", "pmon3", "pmon3_ui", "pmon3_web")):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
                 with contextlib.suppress(ImportError):  # of an extra that is not installed
