@@ -21,6 +21,12 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+WATCH_ROWS = """() => {
+  window.touched = new Set();
+  new MutationObserver((changes) => {
+    for (const change of changes) for (const row of change.addedNodes) window.touched.add(row.dataset.name);
+  }).observe(document.querySelector(".processes tbody"), { childList: true });
+}"""
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -110,10 +116,12 @@ def test_a_person_watches_a_crash_stops_starts_reads_edits_and_goes_back(pmond: 
 
         # A crash appears, without a reload.
         page.evaluate("window.here = true")
+        page.evaluate(WATCH_ROWS)
         before = pmond.row("db")["pid"]
         os.kill(before, signal.SIGKILL)
         sync_api.expect(visitor.row("db").locator("td").nth(4)).to_have_text("1")
         assert pmond.row("db")["pid"] != before
+        assert page.evaluate("[...window.touched]") == ["db"], "and no other row is drawn anew"
 
         page.get_by_role("button", name="Stop db").click()
         visitor.confirm("Cancel")
