@@ -37,11 +37,8 @@ reference: .venv/tools ## write the tables of the reference anew
 fast: .venv/tools ## tests that take less than a quarter of a second each
 	$(PYTHON) -m pytest -q -n auto -m "not slow"
 
-# Three for every two processors: tests of real processes also wait.
-WORKERS := $(shell expr \( $$(nproc) \* 3 + 1 \) / 2)
-
 test: .venv/tools ## all tests
-	$(PYTHON) -m pytest -q -n $(WORKERS)
+	$(PYTHON) -m pytest -q -n auto
 
 # pmond also follows the manifest, so that an edit of it is applied by itself.
 up: .venv/installed ## run the quickstart: pmond, and the processes of manifests/quickstart.yaml

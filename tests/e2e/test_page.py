@@ -94,6 +94,7 @@ class Visitor:
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as driver:
         # As root, Chromium has no sandbox of its own.
+        sync_api.expect.set_options(timeout=20_000)
         started = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         yield started
         started.close()

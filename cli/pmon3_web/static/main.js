@@ -20,8 +20,10 @@ const VIEWS = [
 const content = document.getElementById("content");
 const connection = document.getElementById("connection");
 let leave = () => {};
+let opened = 0;
 
 async function open() {
+  const mine = (opened += 1);
   leave();
   leave = () => {};
   const path = location.pathname;
@@ -33,11 +35,14 @@ async function open() {
   }
   const words = (pattern.exec(path) || []).slice(1).map(decodeURIComponent);
   document.title = `${words[0] || title} · pmon3`;
-  content.replaceChildren();
+  // A view that somebody has left before it was there goes on in a room that nobody sees, and ends.
+  const room = element("div");
+  content.replaceChildren(room);
   try {
-    leave = (await show(content, ...words)) || (() => {});
+    const end = (await show(room, ...words)) || (() => {});
+    if (mine === opened) leave = end; else end();
   } catch (error) {
-    content.replaceChildren(element("p", { class: "problem" }, error.message, error.hint ? ` (${error.hint})` : ""));
+    room.replaceChildren(element("p", { class: "problem" }, error.message, error.hint ? ` (${error.hint})` : ""));
   }
 }
 
