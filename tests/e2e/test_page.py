@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.support.pmond import Pmond
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -161,7 +163,7 @@ def test_a_person_watches_a_crash_stops_starts_reads_edits_and_goes_back(pmond: 
         page.get_by_role("link", name="app", exact=True).click()
         page.get_by_role("button", name="Edit").click()
         text = page.get_by_label("Manifest", exact=True)
-        sync_api.expect(text).to_have_value(lambda_contains("1000"))
+        sync_api.expect(text).to_have_value(re.compile("1000"))
         text.fill(json.dumps({"processes": fleet("2000")}))
         page.get_by_role("button", name="Plan").click()
         sync_api.expect(page.locator("ins").first).to_contain_text("2000")
@@ -169,6 +171,7 @@ def test_a_person_watches_a_crash_stops_starts_reads_edits_and_goes_back(pmond: 
         page.get_by_role("button", name="Apply", exact=True).click()
         visitor.confirm("Apply")
         pmond.until("web@2", "running", args=["2000"])
+        until(lambda: newest_revision(pmond)["outcome"] == "done", "the edit to be rolled out")
         page.reload()
         page.get_by_role("button", name="Roll back").first.click()
         visitor.confirm("Roll back")
@@ -184,10 +187,8 @@ def test_a_person_watches_a_crash_stops_starts_reads_edits_and_goes_back(pmond: 
         assert not [one for one in visitor.wrong if "503" not in one], visitor.wrong
 
 
-def lambda_contains(word: str) -> Any:
-    import re
-
-    return re.compile(word)
+def newest_revision(pmond: Pmond) -> Any:
+    return json.loads(pmond.ok("history", "--set", "app", "-o", "json"))[0]
 
 
 @needs_browser
