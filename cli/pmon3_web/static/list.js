@@ -63,7 +63,8 @@ export async function show(content) {
       if (!alone) wanted.push([`family:${name}`, () => familyRow(name, members)]);
       if (alone || open.has(name)) for (const row of members) wanted.push([row.name, () => processRow(row, !alone)]);
     }
-    for (const key of [...shownRows.keys()]) if (!wanted.some(([one]) => one === key)) { shownRows.get(key).remove(); shownRows.delete(key); }
+    const stays = new Set(wanted.map(([key]) => key));
+    for (const key of [...shownRows.keys()]) if (!stays.has(key)) { shownRows.get(key).remove(); shownRows.delete(key); }
     let before = body.firstElementChild;
     for (const [key, make] of wanted) {
       let made = shownRows.get(key);
