@@ -25,6 +25,9 @@ from pmon3_ui.upstream import Upstream
 _KEPT_LINES = 10_000
 """Of a log that is followed: what a person scrolls back through, in bounded memory."""
 
+_LONGEST_LINE = 16_384
+"""Characters of a line that has no end yet: more of it are shown as the next one."""
+
 HELP = """\
 Moving        Up Down j k, PgUp PgDn, Home End; the mouse too
 Filter        / or F4: words that are all in the name, the status, a group or
@@ -176,6 +179,9 @@ class LogScreen(Screen[None]):
         if position is not None:
             self._position = position + len(data)
         *lines, self._rest = (self._rest + self._text.feed(data)).split("\n")
+        if len(self._rest) > _LONGEST_LINE:
+            lines.append(self._rest)
+            self._rest = ""
         view = self.query_one(RichLog)
         for line in lines:
             view.write(Text.from_ansi(line))

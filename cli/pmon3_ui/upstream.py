@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from pmon3.client import Client, Query, ResponseStream, path_segment
+from pmon3.following import FollowedStream
 from pmon3.log_lines import FrameReader
-from pmon3_schema.errors import PmonError
 
 Process = dict[str, Any]
 
@@ -69,31 +69,9 @@ class Upstream:
 
 async def _pieces(stream: ResponseStream) -> AsyncIterator[bytes]:
     """What a stream brings, as it comes."""
+    followed = FollowedStream(stream)
     try:
-        while True:
-            if not stream.is_ahead:
-                await _readable(stream.fileno())
-            try:
-                data = stream.receive()
-            except PmonError:  # pmond was killed: for who follows, the same as an end
-                return
-            if data is None:
-                return
+        while (data := await followed.receive()) is not None:
             yield data
     finally:
-        stream.close()
-
-
-async def _readable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-
-    def tell() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(descriptor, tell)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(descriptor)
+        followed.close()

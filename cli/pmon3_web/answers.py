@@ -6,14 +6,15 @@ What is not in `ROUTES` cannot be had through the page, whatever pmond offers.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from pmon3.client import path_segment
+from pmon3.following import FollowedStream
 from pmon3_schema.errors import ErrorCode, PmonError
-from pmon3_schema.masking import masked_action, masked_description, masked_event
+from pmon3_schema.masking import masked_action, masked_description, masked_event, masked_set
 from pmon3_web.access import PageRole
 from pmon3_web.asking import PageRequest, PageRoute
 from pmon3_web.hub import shown
@@ -69,7 +70,8 @@ async def graph(asked: PageRequest) -> Response:
 
 
 async def sets(asked: PageRequest) -> Response:
-    return JSONResponse(await asked.get("/v1/sets"))
+    found = await asked.get("/v1/sets")
+    return JSONResponse(found if asked.role.sees_secrets else [masked_set(one) for one in found])
 
 
 async def history(asked: PageRequest) -> Response:
@@ -90,11 +92,10 @@ async def source(asked: PageRequest) -> Response:
     found = [one for one in await asked.get("/v1/sets") if one["name"] == wanted]
     if not found:
         raise PmonError(ErrorCode.NOT_FOUND, f"cannot find set {wanted!r}: there is none")
-    names = [member["name"] for member in found[0]["inventory"]]
-    exported = (
-        await asked.get("/v1/export", [("ref", name) for name in names]) if names else {"processes": []}
-    )
-    return JSONResponse(exported)
+    names = {member["name"] for member in found[0]["inventory"]}
+    names |= {name.rpartition("@")[0] for name in names}  # an entry stands for all its replicas
+    exported = await asked.get("/v1/export")
+    return JSONResponse({"processes": [one for one in exported["processes"] if one["name"] in names]})
 
 
 async def plan(asked: PageRequest) -> Response:
@@ -146,43 +147,30 @@ async def log(asked: PageRequest) -> Response:
     """The last lines of a log, and then what is written, until somebody looks away."""
     params = asked.request.query_params
     lines = params.get("lines", "1000")
-    if not lines.isdecimal() or int(lines) > _MOST_LINES:
+    if not re.fullmatch("[0-9]{1,4}", lines) or int(lines) > _MOST_LINES:
         raise PmonError(ErrorCode.BAD_REQUEST, f"cannot show the log: lines must be 0 to {_MOST_LINES}")
     query = [("lines", lines), ("follow", "1"), ("stderr", "1" if params.get("stderr") == "1" else "0")]
     opened = await asyncio.to_thread(lambda: asked.page.client().stream(f"/v1/logs/{_name(asked)}", query))
 
     async def pieces() -> AsyncIterator[bytes]:
-        # Waits in the loop, not in a thread: hundreds may look at logs that say nothing.
-        loop, readable, number = asyncio.get_running_loop(), asyncio.Event(), opened.fileno()
-        allowed = _Allowance(asked)
-
-        def arrived() -> None:
-            # Once for each wait: the loop tells again of what is just being read, and reading that waits.
-            loop.remove_reader(number)
-            readable.set()
-
+        hub, followed, allowed = asked.page.hub, FollowedStream(opened), _Allowance(asked)
+        reading: asyncio.Future[bytes | None] | None = None
         try:
-            while allowed.is_valid() and not asked.page.hub.is_closed:
-                if not opened.is_ahead:
-                    loop.add_reader(number, arrived)
-                    with asked.page.hub.woken_at_the_end(readable.set), suppress(TimeoutError):
-                        await asyncio.wait_for(readable.wait(), _STILL)
-                    if not readable.is_set():
-                        continue
-                    readable.clear()
-                    if asked.page.hub.is_closed:
-                        return
-                try:
-                    piece = opened.receive()
-                except PmonError:
-                    return  # pmond has gone; the page is told so, and asks again when it is back
+            while allowed.is_valid() and not hub.is_closed:
+                reading = asyncio.ensure_future(followed.receive())
+                with hub.woken_at_the_end(reading.cancel):
+                    await asyncio.wait({reading}, timeout=_STILL)
+                if not reading.done():
+                    reading.cancel()
+                    continue
+                piece = None if reading.cancelled() else reading.result()
                 if piece is None:
                     return
-                if piece:
-                    yield piece
+                yield piece
         finally:
-            loop.remove_reader(number)
-            opened.close()
+            if reading is not None:
+                reading.cancel()
+            followed.close()
 
     headers = {"x-accel-buffering": "no"}
     return StreamingResponse(pieces(), media_type="text/plain; charset=utf-8", headers=headers)

@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -164,14 +164,18 @@ class _Metrics:
         return (
             self._page.metrics_open
             and is_loopback(address_of(request))
-            and is_loopback(request.url.hostname or "")
+            and is_loopback(_without_port(request.headers.get("host", "")))
         )
 
 
 def _comes_from_elsewhere(request: Request) -> bool:
     """Whether another site has sent the form: nobody is to look at the page as somebody else."""
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    return origin is not None and origin.partition("://")[2] != request.headers.get("host")
+
+
+def _without_port(host: str) -> str:
+    return host.partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def is_loopback(host: str) -> bool:

@@ -1,6 +1,6 @@
 """One look at pmond for all who look at the page.
 
-Theory of operation: a thread follows the events of pmond, the only connection that stays open. A process that
+Theory of operation: it follows the events of pmond, by the only connection that stays open. A process that
 an event names is asked for once, a moment later, so that many events about it are one question; what comes is
 put into the queue of everybody who looks, in the form that the role allows. A queue that nobody empties is
 given up. When pmond goes away everybody is told, and again when it is back.
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pmon3.client import Client
+from pmon3.following import FollowedStream
 from pmon3_schema.answers import Event
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.masking import masked_event, masked_row
@@ -32,7 +32,7 @@ _MOMENT = 0.05
 """Seconds between an event and the question for what it names."""
 _ONE_BY_ONE = 20
 """Changed processes beyond which all are asked for at once."""
-_AGAIN = 1.0
+AGAIN = 1.0
 """Seconds before a pmond that does not answer is tried again."""
 
 
@@ -60,23 +60,16 @@ class Hub:
         self._looks: set[Look] = set()
         self._changed: set[str] = set()
         self._asking: asyncio.Task[None] | None = None
-        self._ended = False
         self.is_connected = False
         self.is_closed = False
-        self._to_wake: set[Callable[[], None]] = set()
+        self._to_wake: set[Callable[[], object]] = set()
         self.usage = UsageHistory()
 
     async def run(self) -> None:
         """Follow pmond and take samples until cancelled."""
-        loop = asyncio.get_running_loop()
-        thread = threading.Thread(target=self._follow, args=(loop,), daemon=True, name="events")
-        thread.start()
-        try:
-            while True:
-                await self._sample()
-                await asyncio.sleep(EVERY)
-        finally:
-            self._ended = True
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow())
+            tasks.create_task(self._measure())
 
     def look(self, role: PageRole) -> Look | None:
         """Begin to look; None: too many do."""
@@ -92,7 +85,7 @@ class Hub:
         self._looks.discard(look)
 
     @contextmanager
-    def woken_at_the_end(self, wake: Callable[[], None]) -> Iterator[None]:
+    def woken_at_the_end(self, wake: Callable[[], object]) -> Iterator[None]:
         """Call `wake` if the page ends meanwhile, for who waits for something else."""
         self._to_wake.add(wake)
         try:
@@ -102,36 +95,32 @@ class Hub:
 
     def close(self) -> None:
         """Send everybody away: the page ends."""
-        self.is_closed = self._ended = True
+        self.is_closed = True
         for look in self._looks:
             look.put(None)
         for wake in self._to_wake:
             wake()
 
-    # From the thread that follows.
-
-    def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
-        last = 0
-        while not self._ended:
-            try:
-                query = [("follow", "1"), ("limit", "0" if last == 0 else "1000"), ("since", str(last))]
-                stream = self._client().stream("/v1/events", query)
-                loop.call_soon_threadsafe(self._connection, True)
-                for event in events_of(stream):
-                    last = event["id"]
-                    loop.call_soon_threadsafe(self._happened, event)
-            except (PmonError, OSError):
-                pass  # it is told below, and tried again
-            except RuntimeError:
-                return  # the loop has ended
-            if not self._ended:
+    async def _follow(self) -> None:
+        # Always from now on: who looks asks for everything when pmond is back, and its ids may begin anew.
+        while True:
+            with suppress(PmonError):  # it is told below, and tried again
+                query = [("follow", "1"), ("limit", "0")]
+                opened = await asyncio.to_thread(self._client().stream, "/v1/events", query)
+                stream = FollowedStream(opened)
+                self._connection(True)
                 try:
-                    loop.call_soon_threadsafe(self._connection, False)
-                except RuntimeError:
-                    return
-                time.sleep(_AGAIN)
+                    await self._hear(stream)
+                finally:
+                    stream.close()
+            self._connection(False)
+            await asyncio.sleep(AGAIN)
 
-    # In the loop.
+    async def _hear(self, stream: FollowedStream) -> None:
+        events = EventReader()
+        while (data := await stream.receive()) is not None:
+            for event in events.feed(data):
+                self._happened(event)
 
     def _connection(self, connected: bool) -> None:
         if connected != self.is_connected:
@@ -152,7 +141,11 @@ class Hub:
             try:
                 rows, gone = await asyncio.to_thread(self._rows_of, names)
             except PmonError:
-                return  # pmond has gone; who looks asks for everything when it is back
+                if not self.is_connected:
+                    return  # who looks asks for everything when pmond is back
+                self._changed.update(names)
+                await asyncio.sleep(AGAIN)
+                continue
             for row in rows:
                 self.tell("row", lambda role, row=row: shown(row, role))  # type: ignore[misc]
             if gone:
@@ -173,11 +166,14 @@ class Hub:
                 gone.append(name)
         return rows, gone
 
+    async def _measure(self) -> None:
+        while True:
+            with suppress(PmonError):  # whoever follows says so
+                await self._sample()
+            await asyncio.sleep(EVERY)
+
     async def _sample(self) -> None:
-        try:
-            rows = await asyncio.to_thread(lambda: self._client().get("/v1/processes", [("usage", "1")]))
-        except PmonError:
-            return
+        rows = await asyncio.to_thread(lambda: self._client().get("/v1/processes", [("usage", "1")]))
         changed = self.usage.take(rows, time.time())
         if changed:
             self.tell("usage", lambda role: changed)
@@ -204,11 +200,15 @@ def shown(row: ProcessStatus, role: PageRole) -> ProcessStatus:
     return row if role.sees_secrets else masked_row(row)
 
 
-def events_of(stream: Iterable[bytes]) -> Iterator[Event]:
-    """The events of pmond's answer, as they come."""
-    rest = b""
-    for piece in stream:
-        *whole, rest = (rest + piece).split(b"\n\n")
+class EventReader:
+    """Makes events of what pmond sends, in whatever pieces it comes."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Those that are whole now."""
+        *whole, self._rest = (self._rest + data).split(b"\n\n")
         for block in whole:
             for line in block.split(b"\n"):
                 if line.startswith(b"data: "):

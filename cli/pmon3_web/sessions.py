@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 LONGEST = 12 * 3600.0
 """Seconds after which a session is over, used or not."""
-MOST_SESSIONS = 1000
-"""The oldest ends when there are more."""
+MOST_SESSIONS = 20
+"""Of one token: its oldest ends when there are more, and those of others go on."""
 MOST_FAILURES, FAILURE_PERIOD = 10, 60.0
 """So many wrong tokens from one address in so many seconds; then it is not listened to."""
 _MOST_ADDRESSES = 10_000
@@ -33,12 +33,13 @@ class Sessions:
     """Those that there are, by the name in their cookie."""
 
     def __init__(self) -> None:
-        self._sessions: OrderedDict[str, BrowserSession] = OrderedDict()
+        self._sessions: dict[str, BrowserSession] = {}
 
     def begin(self, token: str, now: float) -> tuple[str, BrowserSession]:
         """A new one and its name."""
-        while len(self._sessions) >= MOST_SESSIONS:
-            self._sessions.popitem(last=False)
+        own = [name for name, one in self._sessions.items() if one.token == token]
+        for oldest in own[: len(own) - MOST_SESSIONS + 1]:
+            del self._sessions[oldest]
         name = secrets.token_urlsafe(32)
         session = BrowserSession(token, secrets.token_urlsafe(32), now)
         self._sessions[name] = session

@@ -5,13 +5,15 @@ A token is `pmon3_ID_SECRET` with 256 random bits, so one plain hash keeps it: n
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -85,16 +87,18 @@ class TokenFile:
 
     def add(self, token: Token) -> None:
         """Keep one more. Raises PmonError."""
-        self._write((*self.tokens(), token))
+        with self._alone():
+            self._write((*self.tokens(), token))
 
     def revoke(self, ident: str) -> Token:
         """Forget one; its sessions end. Raises PmonError: there is none of that id."""
-        tokens = self.tokens()
-        found = next((token for token in tokens if token.id == ident), None)
-        if found is None:
-            hint = "pmon3 web token list shows them"
-            raise PmonError(ErrorCode.NOT_FOUND, f"cannot revoke {ident!r}: there is no such token", hint)
-        self._write(token for token in tokens if token is not found)
+        with self._alone():
+            tokens = self.tokens()
+            found = next((token for token in tokens if token.id == ident), None)
+            if found is None:
+                hint = "pmon3 web token list shows them"
+                raise PmonError(ErrorCode.NOT_FOUND, f"cannot revoke {ident!r}: there is no such token", hint)
+            self._write(token for token in tokens if token is not found)
         return found
 
     def _parsed(self, content: bytes) -> tuple[Token, ...]:
@@ -106,17 +110,34 @@ class TokenFile:
             raise self._problem("it names a role that does not exist", "remove it, and create new tokens")
         return found
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else changes the file meanwhile. Raises PmonError."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._problem((error.strerror or str(error)).lower(), "") from None
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
     def _write(self, tokens: Iterable[Token]) -> None:
         content = json.dumps({"tokens": [asdict(token) for token in tokens]}, indent=1)
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, new = tempfile.mkstemp(prefix=".tokens-", dir=self.path.parent)  # mode 600
+        except OSError as error:
+            raise self._problem((error.strerror or str(error)).lower(), "") from None
+        try:
             with open(descriptor, "w") as file:  # noqa: PTH123
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
             Path(new).replace(self.path)
         except OSError as error:
+            Path(new).unlink(missing_ok=True)
             raise self._problem((error.strerror or str(error)).lower(), "") from None
 
     def _problem(self, why: str, hint: str) -> PmonError:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pmon3_schema.answers import Change, Description, Event, PlannedAction
+from pmon3_schema.answers import Change, Description, Event, PlannedAction, Set
 from pmon3_schema.program_words import MASK, without_words
+from pmon3_schema.redaction import INVALID_MANIFEST, place_and_kind, withheld
 from pmon3_schema.status import Condition, ProbeStatus, ProcessStatus
 
 _SECRET_FIELDS = ("args", "env_vars", "reload", "ready", "live", "hooks")
@@ -55,6 +56,22 @@ def masked_condition(condition: Condition, row: ProcessStatus) -> Condition:
 def masked_event(event: Event) -> Event:
     """A line of history without what a program has said."""
     return {**event, "message": without_words(event["message"])}
+
+
+def masked_set(found: Set) -> Set:
+    """A set without what stands in a source that was rejected."""
+    if found["reason"] != INVALID_MANIFEST:
+        return found
+    said = found["message"]
+    message = place_and_kind(found["name"].removeprefix("file:"), said, found["diagnostics"])
+    return {
+        **found,
+        "message": message,
+        "diagnostics": [withheld(one) for one in found["diagnostics"]],
+        "conditions": [
+            {**one, "message": message} if one["message"] == said else one for one in found["conditions"]
+        ],
+    }
 
 
 def masked_action(action: PlannedAction) -> PlannedAction:

@@ -128,7 +128,7 @@ def _create(role: str, name: str, expires: str, shape: options.OutputFormat) -> 
 
     made, text = tokens.create(role, name, time.time(), _lifetime(expires))
     _tokens().add(made)
-    if shape is options.OutputFormat.JSON:
+    if shape in (options.OutputFormat.JSON, options.OutputFormat.YAML):
         output.emit({**_shown(made), "token": text}, shape.value, lambda style: "")
         return
     output.write(f"{text}\n")

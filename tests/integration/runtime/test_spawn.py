@@ -92,6 +92,17 @@ def test_no_signal_is_ignored_or_blocked(tmp_path: Path, way: dict[str, Any]) ->
     assert (blocked, ignored & ~INTERNAL) == (0, 0)
 
 
+def test_words_arrive_as_they_are(tmp_path: Path, way: dict[str, Any]) -> None:
+    """However a program is reached: empty ones, such as look like flags or assignments, lines, long ones."""
+    words = ["", "--", "-n", "a b", "A=1", "\n", "'\"\\$(x)", "ü€𝄞", "x" * 100_000]
+    variables = {"EMPTY": "", "EQUAL": "a=b=c", "LINES": "1\n2\n", "LD_PRELOAD": "", "ODD": "'\"\\$(x)ü€"}
+    code = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
+    given = ("-I", "-S", "-c", code, *words)
+    seen = json.loads(output(tmp_path, sys.executable, *given, env_vars=variables, **way))
+    assert seen[0] == words
+    assert seen[1].items() >= variables.items()
+
+
 def test_environment_is_layered(tmp_path: Path, way: dict[str, Any]) -> None:
     (tmp_path / "a.env").write_text("# a comment\nexport ONE=file\nTWO='from file'\nTHREE=file\n")
     given = context(tmp_path)

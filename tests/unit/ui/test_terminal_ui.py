@@ -153,6 +153,17 @@ def test_a_log_cannot_steer_the_terminal_and_other_screens_come_and_go(
     assert dict(again[0].query)["lines"] == "200"
 
 
+def test_a_line_that_never_ends_is_shown_and_not_kept(daemon: FakeDaemon, events: Events) -> None:
+    parts = [b"%d %d\n" % (at, 8192) + b"x" * 8192 for at in range(0, 40 * 8192, 8192)]
+    daemon.answers["GET", "/v1/logs/web"] = CannedAnswer(Chunks(parts))
+
+    async def story(pilot: Seat) -> None:
+        await pilot.press("l")
+        await shows(pilot, "x" * 40)
+
+    live(story)
+
+
 def test_a_pmond_that_goes_away_is_said_and_its_return_noticed(daemon: FakeDaemon, events: Events) -> None:
     async def story(pilot: Seat) -> None:
         answers = dict(daemon.answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,10 +16,11 @@ from tests.support.fake_daemon import CannedAnswer, Chunks, FakeDaemon, Received
 pytest.importorskip("starlette")
 
 from pmon3.client import Client
+from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.status import ProcessStatus
 from pmon3_web import hub as hub_module
 from pmon3_web.access import PageRole
-from pmon3_web.hub import MOST_STREAMS, Hub, Look, events_of
+from pmon3_web.hub import MOST_STREAMS, EventReader, Hub, Look
 from pmon3_web.usage import KEPT, UsageHistory
 
 
@@ -106,11 +108,78 @@ def test_no_more_look_than_there_is_room_for() -> None:
     asyncio.run(story())
 
 
+def read(pieces: list[bytes]) -> Iterator[Any]:
+    reader = EventReader()
+    return (one for piece in pieces for one in reader.feed(piece))
+
+
+def test_ids_that_begin_anew_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pmond that has lost its state counts its events from one on."""
+    monkeypatch.setattr(hub_module, "AGAIN", 0.01)
+    with FakeDaemon(tmp_path / "s") as daemon:
+        lives = iter([[event(900, "web")], [event(1, "db")]])
+
+        def events(request: ReceivedRequest) -> CannedAnswer:
+            since = int(dict(request.query).get("since", "0"))
+            told = [one for one in next(lives, []) if int(one[4:].split(b"\n")[0]) > since]
+            return CannedAnswer(Chunks(told))
+
+        daemon.answers["GET", "/v1/events"] = events
+
+        async def story() -> None:
+            hub = Hub(lambda: Client(daemon.path))
+            look = hub.look(PageRole.VIEWER)
+            assert look is not None
+            async with running(hub):
+                assert [(await until_message(look, "event"))["id"] for _ in range(2)] == [900, 1]
+
+        asyncio.run(story())
+
+
+def test_a_row_that_could_not_be_asked_for_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "AGAIN", 0.01)
+    with FakeDaemon(tmp_path / "s") as daemon:
+        listed = daemon.answers["GET", "/v1/processes"]
+        asked: list[ReceivedRequest] = []
+        ended = threading.Event()
+
+        def processes(request: ReceivedRequest) -> CannedAnswer:
+            if ("ref", "web") not in request.query:
+                return CannedAnswer([])
+            asked.append(request)
+            if len(asked) == 1:
+                return CannedAnswer(PmonError(ErrorCode.TIMEOUT, "cannot answer: busy").to_json(), 504)
+            assert callable(listed)
+            return listed(request)
+
+        def told() -> Iterator[bytes]:
+            yield event(1, "web")
+            ended.wait(20)
+
+        daemon.answers["GET", "/v1/events"] = lambda request: CannedAnswer(Chunks(told()))
+        daemon.answers["GET", "/v1/processes"] = processes
+
+        async def story() -> None:
+            hub = Hub(lambda: Client(daemon.path))
+            look = hub.look(PageRole.VIEWER)
+            assert look is not None
+            async with running(hub):
+                assert (await until_message(look, "row"))["name"] == "web"
+
+        try:
+            asyncio.run(story())
+        finally:
+            ended.set()
+        assert len(asked) == 2
+
+
 def test_events_may_come_in_any_pieces() -> None:
     whole = event(1, "a", "x") + event(2, "b", "ü")
     for size in range(1, len(whole)):
         pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
-        assert [one["name"] for one in events_of(pieces)] == ["a", "b"]
+        assert [one["name"] for one in read(pieces)] == ["a", "b"]
 
 
 def test_an_hour_is_kept_of_what_there_is() -> None:

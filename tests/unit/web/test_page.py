@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from pmon3_web.access import ROLES, PageRole
 from pmon3_web.application import HEADERS, VIEWS, create
 from pmon3_web.asking import COOKIE, CSRF_HEADER, Page, PageRoute
 from pmon3_web.hub import Hub
-from pmon3_web.sessions import FAILURE_PERIOD, LONGEST, MOST_FAILURES, Attempts, Sessions
+from pmon3_web.sessions import FAILURE_PERIOD, LONGEST, MOST_FAILURES, MOST_SESSIONS, Attempts, Sessions
 from pmon3_web.tokens import TokenFile
 
 BODIES = {
@@ -69,7 +70,9 @@ def house(tmp_path: Path) -> Iterator[House]:
     with FakeDaemon(tmp_path / "s") as daemon:
         daemon.answers["GET", "/v1/history"] = CannedAnswer([])
         daemon.answers["POST", "/v1/rollback"] = CannedAnswer({"plan": {}, "targets": [], "revision": 1})
-        daemon.answers["GET", "/v1/sets"] = CannedAnswer([{"name": "s", "inventory": [{"name": "web"}]}])
+        daemon.answers["GET", "/v1/sets"] = CannedAnswer(
+            [{"name": "s", "reason": "", "inventory": [{"name": "web"}]}]
+        )
         yield House(tmp_path, daemon)
 
 
@@ -110,6 +113,72 @@ def test_only_administrators_see_what_may_be_secret(house: House) -> None:
         assert "hunter2" not in house.bearer(role).get("/api/processes/web").text
         assert "80 81" not in house.bearer(role).get("/api/processes").text
     assert "hunter2" in house.bearer(PageRole.ADMINISTRATOR).get("/api/processes/web").text
+
+
+def test_what_a_rejected_manifest_says_is_for_administrators(house: House) -> None:
+    place = {"start": {"line": 3, "column": 5}, "end": {"line": 3, "column": 9}}
+    mistake = {
+        "severity": "error", "code": "PM010", "message": "hunter2 is no such field", "file": "/m.yaml",
+        "range": place, "path": "/hunter2", "hint": "hunter2",
+    }  # fmt: skip
+    message = "cannot apply /m.yaml: hunter2 is no such field"
+    conditions = [{"type": "Accepted", "message": message}, {"type": "Healthy", "message": "all run"}]
+    house.daemon.answers["GET", "/v1/sets"] = CannedAnswer(
+        [
+            {
+                "name": "file:/m.yaml", "reason": "InvalidManifest", "message": message,
+                "diagnostics": [mistake], "conditions": conditions,
+            }
+        ]
+    )  # fmt: skip
+    for role in (PageRole.VIEWER, PageRole.OPERATOR):
+        answer = house.bearer(role).get("/api/sets")
+        assert "hunter2" not in answer.text
+        assert "/m.yaml:3:5" in answer.text and "all run" in answer.text
+    assert "hunter2" in house.bearer(PageRole.ADMINISTRATOR).get("/api/sets").text
+
+
+def test_texts_that_are_no_addresses_or_numbers_are_refused(house: House) -> None:
+    browser = house.bearer(PageRole.ADMINISTRATOR)
+    assert browser.get(f"/api/processes/web/log?lines={'9' * 5000}").status_code == 400
+    form = {"token": house.texts[PageRole.VIEWER]}
+    answer = house.browser().post("/login", data=form, headers={"origin": "http://[::1"})
+    assert answer.headers["location"] == "/login"
+    house.page.metrics_open = True
+    odd = house.browser(client=("127.0.0.1", 5), headers={"host": "[nowhere"})
+    assert odd.get("/metrics").status_code == 401
+
+
+def test_two_who_make_tokens_at_once_lose_none(house: House) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        texts = list(pool.map(lambda _: another(house), range(40)))
+    kept = house.file.tokens()
+    assert all(tokens.matching(kept, text, house.now) for text in texts)
+
+
+def another(house: House) -> str:
+    """A token made by a command of its own, which has read nothing yet."""
+    made, text = tokens.create("viewer", "", house.now, None)
+    TokenFile(house.file.path).add(made)
+    return text
+
+
+def test_one_token_begins_no_more_sessions_than_others_have_room(house: House) -> None:
+    administrator = house.logged_in(PageRole.ADMINISTRATOR)
+    first = house.logged_in(PageRole.VIEWER)
+    for _ in range(MOST_SESSIONS):
+        house.logged_in(PageRole.VIEWER)
+    assert administrator.get("/api/me").status_code == 200
+    assert first.get("/api/me").status_code == 401, "the oldest of its own ended"
+
+
+def test_a_set_of_many_processes_is_edited_with_all_of_them_and_no_others(house: House) -> None:
+    members = [{"name": f"p{number}"} for number in range(500)] + [{"name": "web@0"}, {"name": "web@1"}]
+    house.daemon.answers["GET", "/v1/sets"] = CannedAnswer([{"name": "s", "inventory": members}])
+    exported = [{"name": name} for name in [*(f"p{number}" for number in range(500)), "web", "other"]]
+    house.daemon.answers["GET", "/v1/export"] = CannedAnswer({"processes": exported})
+    found = house.bearer(PageRole.ADMINISTRATOR).get("/api/source?set=s").json()["processes"]
+    assert [one["name"] for one in found] == [*(f"p{number}" for number in range(500)), "web"]
 
 
 def test_a_session_begins_with_a_token_and_under_a_name_that_nobody_chose(house: House) -> None:

@@ -21,6 +21,7 @@ from pmon3_schema.answers import Plan
 from pmon3_schema.errors import ErrorCode, PmonError
 from pmon3_schema.manifest import ManifestFile, Reading, read
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.redaction import INVALID_MANIFEST, place_and_kind
 from pmon3_schema.settings import Settings
 from pmon3_schema.work_tree import commit_of
 from pmond.core.compare import Comparison
@@ -32,7 +33,6 @@ from pmond.runtime.files.documents import read_documents
 from pmond.runtime.intent.applier import Applier
 from pmond.runtime.intent.apply_order import ApplyOrder
 from pmond.runtime.intent.plan_view import invalid, plan_json
-from pmond.runtime.intent.redaction import INVALID_MANIFEST, place_and_kind
 from pmond.runtime.intent.registry import Registry
 from pmond.runtime.intent.sets import SOURCE_MISSING, Sets, digest_of, suspension_words
 from pmond.runtime.state.records import SourceRecord

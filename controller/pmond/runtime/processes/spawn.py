@@ -65,23 +65,12 @@ def _code_of(module: ModuleType) -> tuple[str, CodeType]:
     return module.__name__, code
 
 
-MODULES = tuple(map(_code_of, (launcher,)))
+MODULES = (_code_of(launcher),)
 """Of the launcher."""
-_OF_A_SANDBOX = tuple(
-    map(
-        _code_of,
-        (
-            trust,
-            guarded,
-            path_access,
-            capability_names,
-            kernel_calls,
-            sandbox_mounts,
-            sandbox_setup,
-            launcher,
-        ),
-    )
-)
+_FOR_SANDBOXES = (
+    trust, guarded, path_access, capability_names, kernel_calls, sandbox_mounts, sandbox_setup,
+)  # fmt: skip
+_OF_A_SANDBOX = (*map(_code_of, _FOR_SANDBOXES), *MODULES)
 """Of a launcher that has one to set up, in the order in which they import each other."""
 _BOOTSTRAP = (
     "import marshal, posix, sys\n"
