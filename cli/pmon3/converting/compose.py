@@ -27,7 +27,6 @@ _TOP = {
     "networks": Left("programs use the network of this machine", "choose ports that are free"),
     "configs": Left("files are not put anywhere for a program", "write them where it reads them"),
     "secrets": Left("files are not put anywhere for a program", "see `env_file`"),
-    "version": Left("there is one version of manifests"),
     "name": Left("sets are named when they are applied", "see `apply --set`"),
     "include": Left("another file is not read", "convert that file too"),
 }
@@ -47,6 +46,7 @@ def convert(path: str, content: bytes, sources: InputFiles, books: Books) -> lis
     filled = _Filler(_dot_env(folder, path, sources), data, books).whole()
     top = filled.section((), books)
     services = mapping(top.value("services"))
+    top.note("version", "a manifest has none")
     for key in [key for key in top.keys if key.startswith("x-")]:
         top.take(key)
     top.close(_TOP | {key: _TOP.get(key, _OF_CONTAINERS) for key in top.keys})

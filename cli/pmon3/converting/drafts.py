@@ -33,6 +33,7 @@ class Need(Struct, frozen=True):
     restart: bool = False
     required: bool = True
     unknown: str = "it is no process of this input"
+    advice: str = "declare it, or start it otherwise"
     is_told: bool = True
     """What is not declared is told."""
 
@@ -94,6 +95,12 @@ class Draft:
         if is_declared(field):
             self.put(field, value, sources[0] if sources else None)
 
+    def put_list(self, field: str, value: Sequence[Any], sources: Sequence[Setting]) -> None:
+        """Set a field whose empty list says more than that nothing is said."""
+        self.put_all(field, value, sources)
+        if not value and is_declared(field):
+            self._values[field], self._sources[field] = [], sources[0]
+
     def carry(self, section: Section, table: Table) -> None:
         """Set the fields of a table from the settings of a section."""
         for key, (field, reader) in table.items():
@@ -122,7 +129,7 @@ class Draft:
         for need in self._needs:
             names = [name for name in known.get(need.name, ()) if name != self.name]
             if not names and need.is_told:
-                self.books.lose(need.source, need.unknown, "declare it, or start it otherwise", key=need.key)
+                self.books.lose(need.source, need.unknown, need.advice, key=need.key)
             for name in names:
                 value = need.value(name)
                 if value != name and not takes("dependencies", [value]):

@@ -36,7 +36,8 @@ _TOP = {
 }
 _MEANING = (
     "NODE_APP_INSTANCE is set where there are several copies; pm_id, PM2_HOME and others of pm2 are not",
-    "a restart is never given up, unless `max_restarts` is set; pm2 gives up after 16 short ones in a row",
+    "a program that ends by itself `max_failures` times within `restart.window` is given up, whenever that"
+    " is; pm2 counts short runs alone, and only in the first moments of an app",
     "logs have the names of pmond (`pmon3 log NAME`), not those below ~/.pm2/logs",
 )
 

@@ -8,54 +8,66 @@ from typing import Any
 from pmon3.converting import values
 from pmon3.converting.drafts import Draft
 from pmon3.converting.settings import NotCarried, Section
-from pmon3_schema.scalars import format_duration, parse_duration
+from pmon3_schema.scalars import LONGEST_DURATION, format_duration, parse_duration
 
 _BACKOFF_CAP, _BACKOFF_RESET = "15s", "30s"
+_AT_ONCE = "0s"
+_TIME = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|m|h|d)?\s*")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _UNSTABLE, _TRIES = 1.0, 16  # seconds; of `min_uptime` and `max_restarts`
 _TRUTH = values.truth()
 
 
 def milliseconds(value: Any) -> str:
-    """pm2's times: milliseconds, or text with s, m, h."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*(ms|s|m|h|d)?\s*", values.text(value))
+    """pm2's times: milliseconds, or text with a unit."""
+    return values.written_duration(_seconds(value))
+
+
+def _seconds(value: Any) -> float:
+    found = _TIME.fullmatch(values.text(value))
     if found is None:
         raise NotCarried(f"{value!r} is no time")
-    return f"{found[1]}{found[2]}" if found[2] else values.milliseconds(found[1])
+    return float(found[1]) * _UNITS[found[2] or "ms"]
 
 
 def carry_restarts(draft: Draft, section: Section) -> None:
-    """Policy, delays and limits."""
-    again = section.read("autorestart", _TRUTH, True)
-    if not again:
+    """Policy, delays and limits; what pm2 does where an app does not say is written out."""
+    if not section.read("autorestart", _TRUTH, True):
         draft.put("restart.policy", "never", section.take("autorestart"))
+        for key in ("restart_delay", "exp_backoff_restart_delay", "max_restarts", "min_uptime"):
+            section.lose(key, "nothing is started again", "remove it")
+        return
+    _delays(draft, section)
+    lasting, most = section.take("min_uptime"), section.take("max_restarts")
+    shortest = section.read("min_uptime", _seconds, _UNSTABLE)
+    if most is None and draft.has("restart.max_delay"):
+        if lasting is not None:  # so many do not come together in the time in which pm2 counts them
+            section.books.lose(lasting, "with a delay pm2 gives up by `max_restarts` alone", "remove it")
+        return
+    count = section.read("max_restarts", lambda value: values.whole(value, 1), _TRIES)
+    draft.put("restart.max_failures", count, most)
+    draft.put("restart.window", _window(draft, count, shortest), lasting or most)
+
+
+def _delays(draft: Draft, section: Section) -> None:
     delay, growing = section.take("restart_delay"), section.take("exp_backoff_restart_delay")
     if growing is not None:
-        draft.carry_one(growing, "restart.delay", milliseconds)
+        draft.put("restart.delay", section.read("exp_backoff_restart_delay", milliseconds, "100ms"), growing)
         draft.put("restart.max_delay", _BACKOFF_CAP)
         draft.put("restart.stable_after", _BACKOFF_RESET)
-    elif delay is not None and values.text(delay.value) not in ("0", ""):
-        draft.carry_one(delay, "restart.delay", milliseconds)
-        draft.put("restart.max_delay", draft.get("restart.delay"), delay)
+        if delay is not None:
+            section.books.lose(delay, "the growing delay counts", "remove one of them")
+        return
+    length = section.read("restart_delay", milliseconds, _AT_ONCE)
+    draft.put("restart.delay", length, delay)
+    if parse_duration(length):
+        draft.put("restart.max_delay", length, delay)
         draft.put("restart.jitter", 0)
-    if growing is not None and delay is not None:
-        section.books.lose(delay, "the growing delay counts", "remove one of them")
-    lasting = section.take("min_uptime")
-    most = section.take("max_restarts")
-    if lasting is not None and growing is None:
-        draft.carry_one(lasting, "restart.stable_after", milliseconds)
-    elif lasting is not None:
-        section.books.lose(lasting, "the growing delay has a time of its own", "see `restart.stable_after`")
-    if most is not None and again:
-        count = section.read("max_restarts", lambda value: values.whole(value, 0), _TRIES)
-        draft.put("restart.max_failures", count, most)
-        draft.put("restart.window", _window(draft, count), most)
-    elif most is not None:
-        section.books.lose(most, "nothing is started again", "remove it")
+        section.books.differs("pm2", "the first restart comes at once; pm2 waits restart_delay there too")
 
 
-def _window(draft: Draft, count: int) -> str:
-    """In which so many runs end that are too short: pm2 counts only those in a row."""
-    shortest = parse_duration(draft.get("restart.stable_after", _UNSTABLE))
-    pause = parse_duration(draft.get("restart.max_delay", 0) or 0)
-    return format_duration(max(count, 1) * (max(shortest, _UNSTABLE) + pause))
+def _window(draft: Draft, count: int, shortest: float) -> str:
+    """In which so many runs end that are too short, with the pauses between them."""
+    pause = parse_duration(draft.get("restart.max_delay", _AT_ONCE))
+    return format_duration(min(count * (max(shortest, _UNSTABLE) + pause), LONGEST_DURATION))

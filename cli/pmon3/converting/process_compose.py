@@ -15,7 +15,7 @@ from pmon3.converting.variables import environment
 _ABOUT_ITSELF = Left("it is about process-compose itself")
 _TOP = {
     **dict.fromkeys(
-        ("version", "log_level", "log_length", "log_format", "is_tui_disabled", "mcp_server", "name",
+        ("log_level", "log_length", "log_format", "is_tui_disabled", "mcp_server", "name",
         "is_strict",
          "disable_env_expansion", "log_location", "log_configuration", "theme", "is_dotenv_disabled"),
         _ABOUT_ITSELF,
@@ -41,6 +41,7 @@ def convert(path: str, content: bytes, sources: InputFiles, books: Books) -> lis
         raise CannotConvert("it has no mapping `processes`")
     top = data.section((), books)
     processes = mapping(top.value("processes"))
+    top.note("version", "a manifest has none")
     folder = posixpath.dirname(path)
     project = Project(
         folder=folder,

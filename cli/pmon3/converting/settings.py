@@ -152,6 +152,11 @@ class Section:
         for setting in self.every(key):
             self.books.lose(setting, reason, advice)
 
+    def note(self, key: str, text: str) -> None:
+        """Name a key by which nothing is lost."""
+        for setting in self.every(key):
+            self.books.note(f"{setting.place}: {key}: {text}")
+
     def abandon(self, reason: str, advice: str = "") -> None:
         """Tell the section as a whole, with all that stands in it."""
         self._taken |= self._settings.keys()

@@ -34,9 +34,11 @@ def _need(draft: Draft, key: str, name: str, setting: Setting, ordered: set[str]
     unknown = (
         "it is reached before pmond starts, or not waited for" if target else "it is no process of this input"
     )
+    advice = "start pmond after it where that matters" if target else "declare it, or start it otherwise"
     need = Need(
         name,
         setting,
+        advice=advice,
         restart=key in ("BindsTo", "PartOf"),
         required=name in needed or key == "PartOf",
         unknown=unknown,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pmon3.converting.drafts import Draft, is_declared
 from pmon3.converting.settings import NotCarried, Section, Setting
 from pmon3.converting.systemd_tables import TRUTH
@@ -10,14 +12,21 @@ _SYSTEM = {"yes": ["/usr", "/boot"], "full": ["/usr", "/boot", "/etc"], "strict"
 """Without /efi, which few hosts have: what is named in a `sandbox` has to exist."""
 _HOMES = ["/home", "/root", "/run/user"]
 _STRICT_WRITABLE = ["/dev", "/proc", "/sys"]
+_PATHS = {"InaccessiblePaths": "sandbox.hidden", "ReadWritePaths": "sandbox.writable"}
 
 
-def carry_sandbox(draft: Draft, service: Section) -> None:
+def carry_sandbox(draft: Draft, service: Section, *, is_root: bool) -> None:
     """Paths that may not be written or seen, and capabilities."""
     read_only: list[str] = []
     sources: list[Setting] = []
+    for key, field in _PATHS.items():
+        given = service.every(key)
+        for setting in given:
+            _tell_optional(service, setting)
+        draft.put_all(field, [path for one in given for path in _without_prefixes(one.value)], given)
     for setting in service.every("ReadOnlyPaths"):
-        read_only += [path.lstrip("-+") for path in setting.value.split()]
+        _tell_optional(service, setting)
+        read_only += _without_prefixes(setting.value)
         sources.append(setting)
     system = service.take("ProtectSystem")
     if system is not None:
@@ -33,7 +42,20 @@ def carry_sandbox(draft: Draft, service: Section) -> None:
     if home is not None:
         _homes(draft, service, home, read_only, sources)
     draft.put_all("sandbox.read_only", read_only, sources)
-    _capabilities(draft, service)
+    _capabilities(draft, service, is_root=is_root)
+
+
+def _without_prefixes(value: str) -> list[str]:
+    """The paths of a list, without their prefixes."""
+    return [path.lstrip("-+") for path in value.split()]
+
+
+def _tell_optional(service: Section, setting: Setting) -> None:
+    """Tell of the paths that need not be there, for here they have to."""
+    for path in setting.value.split():
+        if path.lstrip("+").startswith("-"):
+            why = "without it the process does not start here"
+            service.books.lose(setting, why, "create it, or leave it out", key=f"{setting.key} {path}")
 
 
 def _says_yes(setting: Setting) -> bool:
@@ -62,20 +84,32 @@ def _homes(
         service.books.lose(home, "nothing is laid over a folder", "see `sandbox.hidden`")
 
 
-def _capabilities(draft: Draft, service: Section) -> None:
-    """`sandbox.capabilities` is what a program has and may have: both settings have to say so."""
+def _capabilities(draft: Draft, service: Section, *, is_root: bool) -> None:
+    """`sandbox.capabilities` is what a program has, and all that it may ever have.
+
+    Root has what the bounding set leaves; another user has what is ambient, of that set.
+    """
     bounding, ambient = service.every("CapabilityBoundingSet"), service.every("AmbientCapabilities")
     settings = [*bounding, *ambient]
-    names = [name for setting in (ambient or bounding) for name in setting.value.split()]
-    if not names:
-        return
-    if any(name.startswith("~") for name in names):
+    if any("~" in setting.value for setting in settings):
         for setting in settings:
             service.books.lose(setting, "a list of what is taken away cannot be said", "list what it needs")
         return
-    if bounding and ambient and set(names) != {name for one in bounding for name in one.value.split()}:
+    allowed, given = _names(bounding), _names(ambient)
+    if is_root:
+        for setting in ambient:
+            service.books.lose(setting, "root has what it may have in any case", "remove it")
+        if bounding:
+            draft.put_list("sandbox.capabilities", allowed, bounding)
+        return
+    if bounding and set(allowed) - set(given):
         for setting in bounding:
-            service.books.lose(
-                setting, "a program has all the capabilities that it may have", "list the same in both"
-            )
-    draft.put_all("sandbox.capabilities", names, settings)
+            why = "what it may have it has: nothing that it executes gets more"
+            service.books.lose(setting, why, "name in AmbientCapabilities what it needs")
+    if settings:
+        had = [name for name in given if name in allowed] if bounding else given
+        draft.put_list("sandbox.capabilities", had, settings)
+
+
+def _names(settings: Sequence[Setting]) -> list[str]:
+    return list(dict.fromkeys(name for setting in settings for name in setting.value.split()))

@@ -61,7 +61,8 @@ class ServiceUnit:
         draft.carry(self._service, TABLE)
         if not draft.has("umask"):
             draft.put("umask", _USUAL_MASK)
-        carry_sandbox(draft, self._service)
+        is_root = not self._is_user and draft.get("user", "root") in ("root", "0")
+        carry_sandbox(draft, self._service, is_root=is_root)
         carry_restarts(draft, self._service, self._unit)
         carry_stops(draft, self._service)
         carry_order(draft, self._unit, self._install)

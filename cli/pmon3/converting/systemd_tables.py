@@ -79,10 +79,6 @@ def _cpu_seconds(value: Any) -> int:
     return int(-(-seconds // 1))
 
 
-def _paths(value: Any) -> list[str]:
-    return [path.lstrip("-+") for path in str(value).split()]
-
-
 def _network(value: Any) -> str | None:
     return "none" if TRUTH(value) else None
 
@@ -106,8 +102,6 @@ TABLE: Table = {
     "RuntimeMaxSec": ("max_runtime", duration),
     "NoNewPrivileges": ("sandbox.no_new_privileges", values.unless(False, TRUTH)),
     "PrivateTmp": ("sandbox.private_tmp", values.unless(False, TRUTH)),
-    "InaccessiblePaths": ("sandbox.hidden", _paths),
-    "ReadWritePaths": ("sandbox.writable", _paths),
     "PrivateNetwork": ("sandbox.network", _network),
 }
 """Keys of `[Service]` that are one field each."""

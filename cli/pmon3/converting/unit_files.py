@@ -18,6 +18,8 @@ Unit = dict[str, list[Setting]]
 """The settings of each section."""
 
 _SECTION = re.compile(r"\[([^\]]+)\]\Z")
+_EMPTY_IS_NONE = frozenset({"CapabilityBoundingSet"})
+"""Keys whose empty value says more than that nothing is said: here, no capability at all."""
 
 
 def read_unit(text: str, file: str) -> Unit:
@@ -94,6 +96,6 @@ def effective(settings: Sequence[Setting], lists: frozenset[str]) -> list[Settin
     for setting in settings:
         if not setting.value or setting.key not in lists:
             found = [one for one in found if one.key != setting.key]
-        if setting.value:
+        if setting.value or setting.key in _EMPTY_IS_NONE:
             found.append(setting)
     return found

@@ -44,7 +44,7 @@ def test_every_loss_says_where_what_and_why(run: Run, folders: Path) -> None:
     file = folders / "a.service"
     assert said.splitlines() == [
         f"pmon3: {file}:2: After network.target: it is reached before pmond starts, or not waited for"
-        " (declare it, or start it otherwise)",
+        " (start pmond after it where that matters)",
         f"pmon3: {file}:5: PrivateDevices: nothing isolates the process as this did (see `sandbox`)",
     ]
 

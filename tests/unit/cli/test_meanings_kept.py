@@ -362,3 +362,70 @@ def test_home_in_a_unit_of_the_system_is_that_of_root_whatever_user_says(convert
     text = "[Service]\nUser=daemon\nExecStart=/bin/sleep %h %u\n"
     made = spec(convert("web.service", text))
     assert (made.user, list(made.args)) == ("daemon", ["/root", "root"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "capabilities", "key"),
+    [
+        ("CapabilityBoundingSet=", (), ""),
+        ("CapabilityBoundingSet=CAP_CHOWN\nCapabilityBoundingSet=", (), ""),
+        ("CapabilityBoundingSet=CAP_CHOWN", ("CAP_CHOWN",), ""),
+        ("AmbientCapabilities=CAP_CHOWN", None, "AmbientCapabilities"),
+        ("User=daemon\nCapabilityBoundingSet=", (), ""),
+        ("User=daemon\nCapabilityBoundingSet=CAP_CHOWN", (), "CapabilityBoundingSet"),
+        ("User=daemon\nAmbientCapabilities=CAP_CHOWN", ("CAP_CHOWN",), ""),
+        ("User=daemon\nCapabilityBoundingSet=\nAmbientCapabilities=CAP_CHOWN", (), ""),
+        ("CapabilityBoundingSet=~CAP_CHOWN", None, "CapabilityBoundingSet"),
+    ],
+)
+def test_a_program_gets_no_capability_that_it_did_not_have(
+    convert: Any, lines: str, capabilities: tuple[str, ...] | None, key: str
+) -> None:
+    found = convert("a.service", f"[Service]\nExecStart=/a\n{lines}\n")
+    assert spec(found).sandbox.capabilities == capabilities
+    assert {loss.key for loss in found.losses} == ({key} if key else set())
+
+
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [("ReadOnlyPaths", "read_only"), ("ReadWritePaths", "writable"), ("InaccessiblePaths", "hidden")],
+)
+def test_a_path_that_need_not_be_there_is_told(convert: Any, key: str, field: str) -> None:
+    found = convert("a.service", f"[Service]\nExecStart=/a\n{key}=/b -/c\n")
+    assert getattr(spec(found).sandbox, field) == ("/b", "/c")
+    assert f"a.service:3: {key} -/c: without it the process does not start here" in told(found)
+
+
+@pytest.mark.parametrize(
+    ("app", "restart"),
+    [
+        ({}, (0, 16, 16)),
+        ({"max_restarts": 10}, (0, 10, 10)),
+        ({"min_uptime": "9s"}, (0, 16, 144)),
+        ({"restart_delay": 4000}, (4, 0, 60)),
+        ({"restart_delay": 4000, "max_restarts": 10}, (4, 10, 50)),
+        ({"exp_backoff_restart_delay": 100}, (15, 0, 60)),
+        ({"max_restarts": 10**6, "min_uptime": "9000h"}, (0, 10**6, 36500 * 86400)),
+    ],
+)
+def test_a_program_that_pm2_gives_up_is_given_up(
+    convert: Any, app: dict[str, Any], restart: tuple[float, ...]
+) -> None:
+    """Delays that grow would keep so many ends apart that they never lie within the window."""
+    found = convert("e.json", {"apps": [{"script": "a.js", **app}]})
+    said = spec(found).restart
+    assert (said.delay_after(20), said.max_failures, said.window) == restart
+    assert found.losses == ()
+
+
+@pytest.mark.parametrize("app", [{"max_restarts": 0}, {"restart_delay": "x"}, {"min_uptime": "1.2.3s"}])
+def test_a_brake_of_pm2_that_means_nothing_here_is_told(convert: Any, app: dict[str, Any]) -> None:
+    assert [loss.key for loss in convert("e.json", {"apps": [{"script": "a.js", **app}]}).losses] == [*app]
+
+
+@pytest.mark.parametrize("name", ["process-compose.yaml", "compose.yaml"])
+def test_the_version_of_a_format_is_nothing_that_could_be_lost(convert: Any, name: str) -> None:
+    section = "processes" if name.startswith("process") else "services"
+    found = convert(name, {"version": "0.5", section: {"a": {"command": "/bin/a"}}})
+    assert found.losses == ()
+    assert found.notes == (f"{name}:1: version: a manifest has none",)
