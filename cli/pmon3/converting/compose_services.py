@@ -21,6 +21,8 @@ _CONDITIONS = {
     "service_started": "started", "service_healthy": "ready", "service_completed_successfully": "completed",
 }  # fmt: skip
 _GRACE = "10s"
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""That of a container whose image says none."""
 _TRUTH = values.truth()
 _NETWORK = Left(
     "programs use the network of this machine", "let the program listen where it is to be reached"
@@ -88,11 +90,13 @@ class ContainerService(NestedEntry):
         source = entrypoint or command
         assert source is not None
         drafts = []
-        for number in range(count):
+        for number in range(max(count, 1)):
             told = len(self.books.losses)
-            draft = Draft(self.name if count == 1 else f"{self.name}-{number + 1}", self.books, source)
+            draft = Draft(self.name if count < 2 else f"{self.name}-{number + 1}", self.books, source)
             draft.aliases.append(self.name)
             self._fill(draft, words, source, deploy)
+            if not count:
+                draft.put("replicas", 0, section.take("scale") or source)
             drafts.append(draft)
             if number:
                 del self.books.losses[told:]
@@ -113,7 +117,7 @@ class ContainerService(NestedEntry):
 
     def _count(self, deploy: Section) -> int:
         def read(value: Any) -> int:
-            return values.whole(value, 1, 1000)
+            return values.whole(value, 0, 1000)
 
         replicas = deploy.read("deploy.replicas", read, 1)
         return self.section.read("scale", read, replicas)
@@ -129,10 +133,15 @@ class ContainerService(NestedEntry):
         )
         draft.put("args", words[1:], source)
         draft.put("cwd", cwd, folder)
-        draft.put(
-            "env_vars", environment(section.take("environment"), self.books), section.take("environment")
-        )
+        own = environment(section.take("environment"), self.books)
+        usual = {} if "PATH" in own else {"PATH": _USUAL_PATH}
+        draft.put("env_inherit", False)
+        draft.put("env_vars", usual | own, section.take("environment"))
         self._env_files(draft)
+        image = section.take("image")
+        if image is not None:
+            draft.carry_one(image, "container.image", values.text)  # for clusters alone
+            self.books.lose(image, _IMAGE.reason, _IMAGE.advice)
         draft.carry(section, _TABLE)
         labels = section.take("labels")
         draft.put("labels", environment(labels, self.books), labels)

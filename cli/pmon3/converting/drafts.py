@@ -6,10 +6,11 @@ tool may so name fields of a later version: until they are there, their keys are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pmon3.converting.settings import Books, NotCarried, Section, Setting
 from pmon3_schema.fields import FieldStruct
@@ -123,15 +124,18 @@ class Draft:
         """Have what the input calls so depend on this one."""
         self.before.append(need)
 
-    def link(self, known: Mapping[str, Sequence[str]]) -> None:
-        """Set its dependencies, by the names that the processes of the input have got."""
+    def link(self, known: Mapping[str, Sequence[str]], one_shots: Collection[str]) -> None:
+        """Set its dependencies, by the names that the processes of the input have got.
+
+        A one-shot that runs again replaces nothing, so nobody is restarted with it.
+        """
         wanted: dict[str, Any] = {}
         for need in self._needs:
             names = [name for name in known.get(need.name, ()) if name != self.name]
             if not names and need.is_told:
                 self.books.lose(need.source, need.unknown, need.advice, key=need.key)
             for name in names:
-                value = need.value(name)
+                value = (replace(need, restart=False) if name in one_shots else need).value(name)
                 if value != name and not takes("dependencies", [value]):
                     self.books.lose(
                         need.source,

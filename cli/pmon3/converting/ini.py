@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from pmon3.converting.settings import CannotConvert, Place, Setting
+from pmon3.converting.sources import lines_of
 
 _SECTION = re.compile(r"\[(?P<name>.+)\]")
 _OPTION = re.compile(r"(?P<key>.*?)\s*(?:(?P<sign>[=:])\s*(?P<value>.*))?$")
@@ -40,7 +41,7 @@ def read_ini(text: str, file: str, rules: IniRules) -> list[IniSection]:
     sections: list[tuple[str, Place, list[Setting]]] = []
     parts: list[str] = []  # of the value that is being read
     indent = 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         content = _without_comment(line, rules.inline_comments)
         if not content.strip():
             if not line.strip() and parts:

@@ -13,7 +13,7 @@ from pmon3_schema.scalars import LONGEST_DURATION, format_duration, parse_durati
 _BACKOFF_CAP, _BACKOFF_RESET = "15s", "30s"
 _AT_ONCE = "0s"
 _TIME = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|s|m|h|d)?\s*")
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 _UNSTABLE, _TRIES = 1.0, 16  # seconds; of `min_uptime` and `max_restarts`
 _TRUTH = values.truth()
@@ -28,7 +28,7 @@ def _seconds(value: Any) -> float:
     found = _TIME.fullmatch(values.text(value))
     if found is None:
         raise NotCarried(f"{value!r} is no time")
-    return float(found[1]) * _UNITS[found[2] or "ms"]
+    return float(found[1]) * _MILLISECONDS[found[2] or "ms"] / 1000
 
 
 def carry_restarts(draft: Draft, section: Section) -> None:

@@ -7,6 +7,7 @@ from pmon3.converting.data_files import mapping
 from pmon3.converting.drafts import Draft
 from pmon3.converting.nested import NestedEntry
 from pmon3.converting.settings import Left, Section
+from pmon3_schema.scalars import LONGEST_DURATION
 
 _PERIOD = 10.0
 _FAILURES = 3
@@ -34,9 +35,10 @@ def carry_probe(entry: NestedEntry, draft: Draft, key: str, field: str, shell: s
         draft.put("live.start_period", part.read(f"{key}.initial_delay_seconds", values.seconds, "0s"), first)
     else:
         # It is asked from the start here; one that does not get ready is stopped when it is there.
-        delay = part.read(f"{key}.initial_delay_seconds", values.number, 0.0)
-        period = part.read(f"{key}.period_seconds", values.number, _PERIOD)
-        draft.put("ready.deadline", values.written_duration(delay + failures * period), first)
+        delay = part.read(f"{key}.initial_delay_seconds", values.length, 0.0)
+        period = part.read(f"{key}.period_seconds", values.length, _PERIOD)
+        deadline = min(delay + failures * period, LONGEST_DURATION)
+        draft.put("ready.deadline", values.written_duration(deadline), first)
         entry.books.differs(
             "process-compose",
             "one whose readiness probe fails after it was ready is shown so, and not stopped",

@@ -207,8 +207,9 @@ def _link(drafts: Sequence[Draft]) -> None:
                 other.need(replace(need, name=draft.origin_name, required=False))
             if not found:
                 draft.books.lose(need.source, need.unknown, key=need.key)
+    one_shots = {draft.name for draft in drafts if draft.get("type") == "oneshot"}
     for draft in drafts:
-        draft.link(known)
+        draft.link(known, one_shots)
 
 
 def _profiles(drafts: Sequence[Draft]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import posixpath
+import re
 from pathlib import Path
 
 from pmon3.converting.settings import CannotConvert
@@ -60,3 +61,8 @@ def text(content: bytes) -> str:
         return decode(content).replace("\r\n", "\n")
     except Unreadable as unreadable:
         raise CannotConvert(unreadable.problem.message) from unreadable
+
+
+def lines_of(written: str) -> list[str]:
+    """Lines as files have them: not those that Python sees at other characters, such as U+2028, too."""
+    return re.split(r"\r\n|\r|\n", written)

@@ -53,6 +53,13 @@ def unescape(name: str) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
+def process_name(unit: str) -> str:
+    """The name of a service as people write it: `a\\x20b.service` is called `a b`; its dashes stay."""
+    stem = unit.removesuffix(".service")
+    parts = re.split(r"((?:\\x[0-9a-f]{2})+)", stem)
+    return "".join(unescape(part) if number % 2 else part for number, part in enumerate(parts))
+
+
 def _names(unit: str) -> Mapping[str, str]:
     stem = unit.rpartition(".")[0]
     prefix, _, instance = stem.partition("@")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,12 +20,16 @@ from pmon3.converting.supervisord_values import (
     partly_expanded,
     variables,
 )
+from pmon3_schema.process_parts import RestartSpec
+from pmon3_schema.scalars import LONGEST_DURATION
 
 _truth = values.truth(values.STRICT_YES, values.STRICT_NO)
 _LASTING, _RETRIES = 1, 3  # what supervisord takes where the file does not say; seconds, times
 _MOST_COPIES = 1000  # as many as a process can have replicas; of more, one is taken and that is told
 _MOST_FIRST = 10**9
 _FIRST_DELAY = 2  # seconds, so that as many tries take as long as there
+_LONGEST_DELAY = 60  # seconds, that of a manifest that says nothing
+_AS_GOOD_AS_ENDLESS = 365 * 86400  # seconds in which supervisord goes on trying
 _READY_DEADLINE = 60  # seconds, that of a manifest that says nothing
 
 
@@ -221,7 +226,7 @@ class _Copy:
         section = self._section
         policy = section.read("autorestart", _policy, "on-failure")
         draft.put("restart.policy", policy, section.take("autorestart"))
-        lasting = section.read("startsecs", values.number, float(_LASTING))
+        lasting = section.read("startsecs", values.length, float(_LASTING))
         retries = section.read("startretries", lambda value: values.whole(value, 0), _RETRIES)
         given = section.take("startsecs")
         if given is not None and lasting > 0:
@@ -235,13 +240,23 @@ class _Copy:
             section.lose("startretries", "with startsecs=0 every start is a success", "remove it")
             draft.put("restart.stable_after", "0s", given)
             return
-        # A start that does not last is tried again so many times, 1 s, 2 s, … apart; here 0 s, 2 s, 4 s, …
+        self._brake(draft, retries, lasting, given)
+
+    def _brake(self, draft: Draft, retries: int, lasting: float, given: Setting | None) -> None:
+        """A start that does not last is tried again so often, 1 s, 2 s, … apart; here 0 s, 2 s, 4 s, …"""
+        said = self._section.take("startretries")
+        longest = float(max(_FIRST_DELAY, min(retries, _LONGEST_DELAY)))
         draft.put("restart.delay", f"{_FIRST_DELAY}s")
-        draft.put("restart.max_delay", values.seconds(max(_FIRST_DELAY, retries)))
+        draft.put("restart.max_delay", values.seconds(longest))
         draft.put("restart.stable_after", values.seconds(lasting), given)
-        draft.put("restart.max_failures", retries + 1, section.take("startretries"))
-        window = retries * (retries + 1) / 2 + (retries + 1) * max(lasting, 1.0)
-        draft.put("restart.window", values.seconds(window), section.take("startretries"))
+        if retries * (retries + 1) / 2 > _AS_GOOD_AS_ENDLESS:
+            draft.put("restart.max_failures", 0, said)
+            return
+        here = RestartSpec(delay=float(_FIRST_DELAY), max_delay=longest)
+        pauses = sum(here.delay_after(streak) for streak in range(1, retries + 1)) * (1 + here.jitter)
+        window = math.ceil(pauses + (retries + 1) * max(lasting, 1.0))
+        draft.put("restart.max_failures", retries + 1, said)
+        draft.put("restart.window", values.seconds(min(window, LONGEST_DURATION)), said)
 
     def _stops(self, draft: Draft) -> None:
         section = self._section

@@ -87,8 +87,9 @@ def _service(path: str, sources: InputFiles, books: Books, content: bytes | None
         section: Section(section, Place(file, 1), effective(settings, LISTS), books)
         for section, settings in unit.items()
     }
-    draft = ServiceUnit(name, file, sections, books, sources, is_user).draft()
-    for timer in _timers_of(path, sources):
+    timers = _timers_of(path, sources)
+    draft = ServiceUnit(name, file, sections, books, sources, is_user).draft(bool(timers))
+    for timer in timers:
         carry_timer(draft, read_unit(sources.text_of(timer), timer), timer, books)
     for section in sections.values():
         if section.title not in ("Unit", "Service", "Install"):

@@ -53,6 +53,7 @@ def read_exec(setting: Setting, specifiers: Specifiers) -> ExecLine:
         raise NotCarried("it is empty")
     literal = ":" in prefixes
     variables = not literal and any(_has_variable(word) for word in words)
+    argv0 = argv0 if literal else argv0.replace("$$", "$")
     if not literal and not variables:
         words = [word.replace("$$", "$") for word in words]
     return ExecLine(tuple(words), argv0, prefixes, variables)

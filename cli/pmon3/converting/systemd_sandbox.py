@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pmon3.converting.drafts import Draft, is_declared
 from pmon3.converting.settings import NotCarried, Section, Setting
 from pmon3.converting.systemd_tables import TRUTH
+from pmon3.converting.unit_values import split
 
 _SYSTEM = {"yes": ["/usr", "/boot"], "full": ["/usr", "/boot", "/etc"], "strict": ["/"]}
 """Without /efi, which few hosts have: what is named in a `sandbox` has to exist."""
@@ -15,19 +16,11 @@ _STRICT_WRITABLE = ["/dev", "/proc", "/sys"]
 _PATHS = {"InaccessiblePaths": "sandbox.hidden", "ReadWritePaths": "sandbox.writable"}
 
 
-def carry_sandbox(draft: Draft, service: Section, *, is_root: bool) -> None:
-    """Paths that may not be written or seen, and capabilities."""
-    read_only: list[str] = []
-    sources: list[Setting] = []
+def carry_sandbox(draft: Draft, service: Section, expand: Callable[[str], str], *, is_root: bool) -> None:
+    """Paths that may not be written or seen, and capabilities; `expand` replaces specifiers."""
     for key, field in _PATHS.items():
-        given = service.every(key)
-        for setting in given:
-            _tell_optional(service, setting)
-        draft.put_all(field, [path for one in given for path in _without_prefixes(one.value)], given)
-    for setting in service.every("ReadOnlyPaths"):
-        _tell_optional(service, setting)
-        read_only += _without_prefixes(setting.value)
-        sources.append(setting)
+        draft.put_all(field, *_paths(service, key, expand))
+    read_only, sources = _paths(service, "ReadOnlyPaths", expand)
     system = service.take("ProtectSystem")
     if system is not None:
         word = "yes" if _says_yes(system) else system.value
@@ -45,17 +38,22 @@ def carry_sandbox(draft: Draft, service: Section, *, is_root: bool) -> None:
     _capabilities(draft, service, is_root=is_root)
 
 
-def _without_prefixes(value: str) -> list[str]:
-    """The paths of a list, without their prefixes."""
-    return [path.lstrip("-+") for path in value.split()]
-
-
-def _tell_optional(service: Section, setting: Setting) -> None:
-    """Tell of the paths that need not be there, for here they have to."""
-    for path in setting.value.split():
-        if path.lstrip("+").startswith("-"):
-            why = "without it the process does not start here"
-            service.books.lose(setting, why, "create it, or leave it out", key=f"{setting.key} {path}")
+def _paths(service: Section, key: str, expand: Callable[[str], str]) -> tuple[list[str], list[Setting]]:
+    """The paths of a key without their prefixes; those that need not be there are told, for here they have
+    to."""
+    paths, settings = [], service.every(key)
+    for setting in settings:
+        try:
+            words = split(expand(setting.value))
+        except NotCarried as why:
+            service.books.lose(setting, why.reason, why.advice)
+            continue
+        paths += [word.lstrip("-+") for word in words]
+        for word in words:
+            if word.lstrip("+").startswith("-"):
+                reason = "without it the process does not start here"
+                service.books.lose(setting, reason, "create it, or leave it out", key=f"{key} {word}")
+    return paths, list(settings)
 
 
 def _says_yes(setting: Setting) -> bool:

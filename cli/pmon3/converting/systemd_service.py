@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from pmon3.converting import values
 from pmon3.converting.drafts import Draft
 from pmon3.converting.settings import Books, CannotConvert, NotCarried, Place, Section, Setting
 from pmon3.converting.sources import InputFiles
-from pmon3.converting.specifiers import Specifiers
+from pmon3.converting.specifiers import Specifiers, process_name
 from pmon3.converting.systemd_exec import ExecLine, chained, hook, read_exec, signal_of, tell_prefixes
 from pmon3.converting.systemd_order import carry_order
 from pmon3.converting.systemd_restarts import carry_restarts, carry_stops
@@ -22,6 +24,14 @@ _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KILLED_HERE = "what goes into the background is ended here when the program that was started ends"
 _BY_WATCHING = "name the files that it reads in `watch`, with `on_change` and `reload`"
 _FOREGROUND = "keep it in the foreground: look for an option such as --foreground or --no-daemon"
+
+
+_READY_DEADLINE = 60  # seconds, that of a manifest that says nothing
+_WITHOUT_INSTALL = (
+    "without [Install] systemd starts it only for another unit; here it starts with pmond, unless"
+    " `autostart: false` is said"
+)
+_SLEEP = re.compile(r"(?:/usr)?/bin/sleep\s+([0-9]+(?:\.[0-9]+)?)\Z")
 
 
 class ServiceUnit:
@@ -45,12 +55,12 @@ class ServiceUnit:
         self._user = self._service.value("User", "")
         self._specifiers = Specifiers(name, is_user)
 
-    def draft(self) -> Draft:
+    def draft(self, is_started_by_timer: bool) -> Draft:
         """The process. Raises CannotConvert where there is no program."""
         commands = self._service.every("ExecStart")
         if not commands:
             raise CannotConvert("it has no ExecStart")
-        draft = Draft(self._name.removesuffix(".service"), self._books, commands[0])
+        draft = Draft(process_name(self._name), self._books, commands[0])
         draft.aliases.append(self._name)
         self._program(draft, commands)
         self._surroundings(draft)
@@ -62,10 +72,12 @@ class ServiceUnit:
         if not draft.has("umask"):
             draft.put("umask", _USUAL_MASK)
         is_root = not self._is_user and draft.get("user", "root") in ("root", "0")
-        carry_sandbox(draft, self._service, is_root=is_root)
+        carry_sandbox(draft, self._service, self._expand, is_root=is_root)
         carry_restarts(draft, self._service, self._unit)
         carry_stops(draft, self._service)
-        carry_order(draft, self._unit, self._install)
+        carry_order(draft, self._unit, self._install, self._expand)
+        if not self._install.keys and not is_started_by_timer:
+            self._books.differs(draft.name, _WITHOUT_INSTALL)
         self._texts(draft)
         for section in (self._unit, self._service, self._install):
             section.close({key: reason for key in section.keys if (reason := why(key) or WHY.get(key))})
@@ -224,11 +236,25 @@ class ServiceUnit:
             commands = [hook(line) for line, _ in self._read_all(given)]
             if commands:
                 draft.put_all(field, commands, given)
+        self._pause(draft)
         for setting in self._service.every("ExecStop"):
             lines = self._read_all([setting])
             if lines:
                 draft.put("stop.command", lines[0][0].command(), setting)
         self._reload(draft)
+
+    def _pause(self, draft: Draft) -> None:
+        """A pause after the start, which others wait for too: a process is ready after a time."""
+        commands = self._service.every("ExecStartPost")
+        pause = _SLEEP.match(commands[0].value) if len(commands) == 1 else None
+        if pause and not draft.has("ready.notify") and draft.get("type") != "oneshot":
+            draft.carry_one(commands[0], "ready.delay", lambda _: values.seconds(pause[1]))
+            if float(pause[1]) >= _READY_DEADLINE:
+                draft.put("ready.deadline", "0s", commands[0])
+            return
+        for setting in commands:
+            why = "nothing is run after a start"
+            self._books.lose(setting, why, "see `ready` for what waits until it serves")
 
     def _reload(self, draft: Draft) -> None:
         """What `systemctl reload` does is what `pmon3 reload` does."""

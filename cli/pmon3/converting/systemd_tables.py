@@ -201,7 +201,6 @@ WHY: Mapping[str, Left] = {
         ),
         _SCHEDULING,
     ),
-    "ExecStartPost": Left("nothing is run after a start", "see `ready` for what waits until it serves"),
     "ExecCondition": _CONDITION,
     "RestartForceExitStatus": Left("no exit code forces a restart", "see `restart.policy`"),
     "PIDFile": Left("pmond knows the program that it started", "keep it in the foreground"),

@@ -58,7 +58,16 @@ def _intervals(draft: Draft, timer: Section) -> None:
             draft.carry_one(setting, "schedule.every", duration)
     for key in _AT_START:
         for setting in timer.every(key):
-            _at_start(draft, timer, setting)
+            if not _is_first_of(draft.get("schedule.every"), setting):
+                _at_start(draft, timer, setting)
+
+
+def _is_first_of(every: str | None, setting: Setting) -> bool:
+    """Whether it is one interval after the start, when the first run comes here."""
+    try:
+        return every is not None and duration(setting.value) == every
+    except NotCarried:
+        return False
 
 
 def _at_start(draft: Draft, timer: Section, setting: Setting) -> None:

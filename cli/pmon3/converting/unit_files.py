@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from pmon3.converting.settings import CannotConvert, Place, Setting
-from pmon3.converting.sources import InputFiles
+from pmon3.converting.sources import InputFiles, lines_of
 
 Unit = dict[str, list[Setting]]
 """The settings of each section."""
@@ -43,7 +43,7 @@ def _joined(text: str) -> list[tuple[int, str]]:
     """Logical lines, each with the number of its first line; no comments, no empty ones."""
     found: list[tuple[int, str]] = []
     open_line: tuple[int, str] | None = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         stripped = line.strip()
         if stripped[:1] in ("#", ";"):
             continue  # also between joined lines
@@ -53,7 +53,7 @@ def _joined(text: str) -> list[tuple[int, str]]:
             start, before = number, ""
         else:
             continue
-        if stripped.endswith("\\") and stripped:
+        if (len(stripped) - len(stripped.rstrip("\\"))) % 2:  # two of them are one that is meant
             open_line = (start, before + stripped[:-1] + " ")
         else:
             found.append((start, (before + stripped).strip()))

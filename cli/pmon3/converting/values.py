@@ -87,6 +87,13 @@ def number(value: Any) -> float:
     return found
 
 
+def length(value: Any) -> float:
+    """A number of seconds, if a time can be as long."""
+    found = number(value)
+    written_duration(found)
+    return found
+
+
 def seconds(value: Any) -> str:
     """A number of seconds as a duration."""
     return written_duration(number(value))

@@ -37,6 +37,4 @@ def _pairs(setting: Setting, books: Books) -> Iterator[tuple[str, str]]:
 
 def _tell(setting: Setting, name: str, books: Books) -> None:
     reason = "its value comes from where the tool was started"
-    books.lose(
-        setting, reason, "write it out; pmond's own environment is inherited", key=f"{setting.key} {name}"
-    )
+    books.lose(setting, reason, "write it out", key=f"{setting.key} {name}")

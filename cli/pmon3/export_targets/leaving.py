@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from pmon3_schema.fields import FieldStruct
 from pmon3_schema.process import ProcessSpec
+from pmon3_schema.process_parts import Dependency
 
 _OF_MANIFESTS = {
     "prune": "it is about the manifest",
@@ -45,6 +46,11 @@ class Leaving:
         """What was told, a line each."""
         lines = ((one, f" ({one.advice})" if one.advice else "") for one in self.told)
         return [f"{self._place(one.field)}: {one.field}: {one.reason}{hint}" for one, hint in lines]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Those that say something."""
+        return tuple(self._fields)
 
     def __contains__(self, field: str) -> bool:
         return field in self._fields
@@ -109,6 +115,26 @@ class Leaving:
         self.take("no_auto_restart")
         self.take("restart.policy")
         return self.spec.policy
+
+
+def condition_of(need: Dependency, other: ProcessSpec) -> str:
+    """What a dependency waits for: what is said, or what follows from how the other one is declared."""
+    if need.condition:
+        return need.condition
+    if other.ready.kind:
+        return "ready"
+    return "completed" if other.is_oneshot else "started"
+
+
+def own_name(process: Leaving, wanted: str, taken: set[str], what: str) -> str:
+    """A name that the other tool allows and that no other process has got there; one that changed is told."""
+    name = wanted
+    while name in taken:
+        name += "-"
+    taken.add(name)
+    if name != process.name:
+        process.lose("name", f"{what} cannot be called so: it is called {name}")
+    return name
 
 
 def _leaves(value: FieldStruct, above: str = "") -> Iterator[tuple[str, Any]]:

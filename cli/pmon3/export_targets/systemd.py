@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pmon3.export_targets.leaving import Leaving
+from pmon3.export_targets.systemd_order import order_of
 from pmon3.export_targets.systemd_timer import timer_of
-from pmon3_schema.scalars import format_duration, signal_name
+from pmon3.export_targets.unit_text import (
+    Lines,
+    cannot_be_said,
+    command_line,
+    in_one_line,
+    quoted,
+    time_span,
+    to_the_end,
+    unit_name,
+    unit_text,
+)
+from pmon3_schema.scalars import signal_name
 
 _WHY = {
     "groups": "units have no groups",
@@ -20,7 +31,6 @@ _WHY = {
     "ready": "a service is ready when it says so itself (`ready.notify`), or after a time",
     "exit_on_end": "systemd does not end with a service",
     "restart": "delays do not grow",
-    "env_inherit": "the environment is a clean one",
     "hooks": "it has no such hook",
     "replicas": "a template would have to be written",
 }
@@ -31,86 +41,72 @@ _RESOURCES = {
     "io_weight": "IOWeight",
 }  # fmt: skip
 _POLICIES = {"always": "always", "on-failure": "on-failure", "never": "no"}
-Lines = list[tuple[str, str]]
+_USUAL_START = 60
+"""Seconds; with as long a pause the 90 s in which systemd has a service started would soon be over."""
+_SAID_BY = {
+    "User": "user", "WorkingDirectory": "cwd", "EnvironmentFile": "env_file", "StandardOutput": "log",
+    "StandardError": "stderr_log",
+}  # fmt: skip
+"""Keys whose values are taken as they stand, and the fields that they say."""
 
 
 def render(processes: Sequence[Leaving]) -> Mapping[str, str]:
     """The units by their names."""
     files: dict[str, str] = {}
-    known = {process.name for process in processes}
+    others = {process.name: process for process in processes}
     for process in processes:
-        unit, service = _unit(process, known), _service(process)
+        unit, service = _unit(process, others), _service(process)
         timer = timer_of(process)
-        install: Lines = []
-        if process.take("autostart", True) and not timer:
-            install = [("WantedBy", "multi-user.target")]
-        sections = {"Unit": unit, "Service": service, "Install": install}
-        files[f"{unit_name(process.name)}.service"] = _text(sections)
-        if timer:
-            files[f"{unit_name(process.name)}.timer"] = _text(timer)
+        is_wanted = process.take("autostart", True)
+        install: Lines = [("WantedBy", "multi-user.target")] if is_wanted and not timer else []
         process.close(_WHY)
+        if _is_broken(process, service):
+            continue
+        sections = {"Unit": unit, "Service": service, "Install": install}
+        files[f"{unit_name(process.name)}.service"] = unit_text(sections)
+        if timer:
+            installed = {"Install": [("WantedBy", "timers.target")]} if is_wanted else {}
+            files[f"{unit_name(process.name)}.timer"] = unit_text(timer | installed)
     return files
 
 
-def unit_name(name: str) -> str:
-    """The name of a unit for a process: what a unit may not be called is escaped."""
-    return "".join(
-        character
-        if re.match(r"[A-Za-z0-9:_.@-]", character)
-        else "".join(f"\\x{byte:02x}" for byte in character.encode())
-        for character in name
-    )
+def _is_broken(process: Leaving, service: Lines) -> bool:
+    """Whether a value would end its line: there is no unit then, for its rest would be a setting."""
+    broken = [key for key, value in service if key in _SAID_BY and cannot_be_said(value)]
+    for key in broken:
+        process.lose(_SAID_BY[key], f"{key}= cannot have such characters: there is no unit of it")
+    return bool(broken)
 
 
-def quoted(word: str) -> str:
-    """A word of a command line or of Environment=: nothing in it is expanded."""
-    plain = word.replace("%", "%%")
-    if re.fullmatch(r"[\w%@+=:,./-]+", plain):
-        return plain
-    escaped = plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
-
-
-def command_line(words: Sequence[str]) -> str:
-    """A command for an Exec line."""
-    return " ".join(quoted(word).replace("$", "$$") for word in words)
-
-
-def _unit(process: Leaving, known: set[str]) -> Lines:
-    lines: Lines = [
-        ("Description", str(process.take("description", process.name)).replace("%", "%%").replace("\n", " "))
-    ]
-    for dependency in process.take("dependencies", ()):
-        name = unit_name(dependency.name) + ".service"
-        if dependency.name not in known:
-            process.lose("dependencies", f"{dependency.name} is not exported with it", "export both")
-        lines += [("After", name), ("Requires" if dependency.required else "Wants", name)]
-        lines += [("PartOf", name)] if dependency.restart else []
+def _unit(process: Leaving, others: Mapping[str, Leaving]) -> Lines:
+    written = str(process.take("description", process.name))
+    description = in_one_line(written)
+    if description != written and "description" in process:
+        process.lose("description", "it is one line, without a backslash at its end")
+    lines: Lines = [("Description", to_the_end(description))]
+    lines += order_of(process, others)
     if process.policy != "never":
         most = process.take("restart.max_failures", 0)
         window = process.take("restart.window", process.spec.restart.window)
-        lines.append(("StartLimitIntervalSec", _time(window) if most else "0"))
+        lines.append(("StartLimitIntervalSec", time_span(window) if most else "0"))
         lines += [("StartLimitBurst", str(most))] if most else []
     return lines
 
 
 def _service(process: Leaving) -> Lines:
     spec = process.spec
-    lines: Lines = [("Type", _type(process))]
+    lines = _kind(process)
     words, argv0 = process.command, process.take("argv0", "")
     if argv0:
         words = [words[0], argv0, *words[1:]]
     lines += [("ExecStartPre", command_line(one)) for one in process.take("hooks.pre_start", ())]
     lines.append(("ExecStart", ("@" if argv0 else "") + command_line(words)))
-    lines += _after_start(process)
+    lines += _after_start(process) + _watchdog(process)
     lines += [("ExecStop", command_line(process.take("stop.command")))] if "stop.command" in process else []
     lines += [("ExecStopPost", command_line(one)) for one in process.take("hooks.post_stop", ())]
     lines += _reload(process)
-    lines += [("WorkingDirectory", process.folder.replace("%", "%%"))] if process.folder else []
-    lines += [
-        ("Environment", quoted(f"{key}={value}")) for key, value in process.take("env_vars", {}).items()
-    ]
-    lines += [("EnvironmentFile", path) for path in process.take("env_file", ())]
+    lines += [("WorkingDirectory", to_the_end(process.folder))] if process.folder else []
+    lines += _environment(process)
     user = process.take("user", "")
     lines += [("User", user)] if user not in ("", "root") else []
     lines += [("UMask", f"{spec.umask:04o}")] if process.take("umask") is not None else []
@@ -125,37 +121,71 @@ def _service(process: Leaving) -> Lines:
     return lines + _bounds(process)
 
 
-def _type(process: Leaving) -> str:
-    if process.take("type") == "oneshot" or "schedule.cron" in process or "schedule.every" in process:
-        return "oneshot"
-    return "notify" if process.take("ready.notify") else "exec"
+def _environment(process: Leaving) -> Lines:
+    lines: Lines = []
+    variables, files = process.take("env_vars", {}), process.take("env_file", ())
+    for key, value in variables.items():
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+            lines.append(("Environment", quoted(f"{key}={value}")))
+        else:
+            process.lose(f"env_vars.{key}", "a variable cannot be called so")
+    process.take("env_inherit")  # a unit inherits nothing
+    if variables and files:
+        process.lose("env_file", "its variables win over those of `env_vars`")
+    return lines + [("EnvironmentFile", to_the_end(path)) for path in files]
+
+
+def _kind(process: Leaving) -> Lines:
+    spec = process.spec
+    process.take("type")
+    if not spec.is_oneshot:
+        return [("Type", "notify" if process.take("ready.notify") else "exec")]
+    lines: Lines = [("Type", "oneshot")]
+    if spec.schedule.wanted:
+        return lines
+    if spec.hooks.post_stop:  # with RemainAfterExit= they would run at a stop alone
+        process.lose("type", "it runs again whenever one that requires it is started")
+        return lines
+    return [*lines, ("RemainAfterExit", "yes")]
 
 
 def _after_start(process: Leaving) -> Lines:
-    lines: Lines = []
-    delay = process.take("ready.delay")
-    lines += [("ExecStartPost", f"/bin/sleep {delay:g}")] if delay else []
-    if process.spec.ready.notify:
-        deadline = process.take("ready.deadline", process.spec.ready.deadline)
-        lines.append(("TimeoutStartSec", _time(deadline) if deadline else "infinity"))
-    if process.take("live.notify"):
-        lines.append(("WatchdogSec", _time(process.take("live.interval", process.spec.live.interval))))
-        process.section("live")
+    spec, lines = process.spec, list[tuple[str, str]]()
     longest = process.take("max_runtime")
-    return lines + ([("RuntimeMaxSec", _time(longest))] if longest else [])
+    if spec.is_oneshot:
+        return [("TimeoutStartSec", time_span(longest))] if longest else []
+    delay = process.take("ready.delay")
+    if delay:
+        lines.append(("ExecStartPost", f"/bin/sleep {delay:g}"))
+        lines += [("TimeoutStartSec", "infinity")] if delay >= _USUAL_START else []
+    if spec.ready.notify:
+        deadline = process.take("ready.deadline", spec.ready.deadline)
+        lines.append(("TimeoutStartSec", time_span(deadline) if deadline else "infinity"))
+    return lines + ([("RuntimeMaxSec", time_span(longest))] if longest else [])
+
+
+def _watchdog(process: Leaving) -> Lines:
+    live = process.spec.live
+    if not process.take("live.notify"):
+        return []
+    process.take("live.interval")
+    process.take("live.failures")
+    if not live.start_period:
+        process.take("live.start_period")
+    return [("WatchdogSec", time_span(live.interval * live.failures))]
 
 
 def _reload(process: Leaving) -> Lines:
+    """What `pmon3 reload` does; that a change of a file does it too, is told with `watch`."""
     how = process.take("on_change", "restart")
-    if how == "reload":
-        process.lose_if_said("no file is watched (see systemd.path)", "watch.paths")
-        process.section("watch")
-        return [("ExecReload", " ".join(quoted(word) for word in process.take("reload.command", ())))]
-    if how == "signal":
-        process.lose_if_said("no file is watched (see systemd.path)", "watch.paths")
-        process.section("watch")
-        signal = signal_name(process.take("reload.signal", process.spec.reload.signal)).removeprefix("SIG")
-        return [("ExecReload", f"/bin/kill -{signal} $MAINPID")]
+    command = process.take("reload.command", ())
+    if command and command[0]:
+        return [("ExecReload", command_line(command))]
+    if command:
+        process.lose("reload.command", "its program has no name")
+    if how == "signal" or "reload.signal" in process:
+        signal = signal_name(process.take("reload.signal", process.spec.reload.signal))
+        return [("ExecReload", f"/bin/kill -{signal.removeprefix('SIG')} $MAINPID")]
     return []
 
 
@@ -165,7 +195,7 @@ def _logs(process: Leaving) -> Lines:
         if path == "/dev/null":
             lines.append((key, "null"))
         elif path:
-            lines.append((key, f"append:{path}".replace("%", "%%")))
+            lines.append((key, to_the_end(f"append:{path}")))
     return lines
 
 
@@ -173,7 +203,7 @@ def _ends(process: Leaving) -> Lines:
     spec, restart = process.spec, process.spec.restart
     lines: Lines = [("Restart", _POLICIES[process.policy])]
     if process.policy != "never":
-        lines.append(("RestartSec", _time(process.take("restart.delay", restart.delay))))
+        lines.append(("RestartSec", time_span(process.take("restart.delay", restart.delay))))
     codes = [code for code in process.take("restart.success_exit_codes", ()) if code]
     lines += [("SuccessExitStatus", " ".join(map(str, codes)))] if codes else []
     if "restart.success_exit_codes" in process and 0 not in restart.success_exit_codes:
@@ -184,7 +214,7 @@ def _ends(process: Leaving) -> Lines:
         lines.append(("KillSignal", signal_name(process.take("stop.signal"))))
     timeout = process.take("stop.timeout", spec.stop.timeout)
     if timeout:
-        lines.append(("TimeoutStopSec", _time(timeout)))
+        lines.append(("TimeoutStopSec", time_span(timeout)))
     else:
         lines += [("KillSignal", "SIGKILL")] if "stop.signal" not in process else []
         lines.append(("TimeoutStopSec", "1us"))  # 0 would be no limit
@@ -206,24 +236,15 @@ def _bounds(process: Leaving) -> Lines:
         ("hidden", "InaccessiblePaths"),
         ("writable", "ReadWritePaths"),
     ):
-        lines += [(name, path) for path in process.take(f"sandbox.{key}", ())]
-    names = " ".join(process.take("sandbox.capabilities", ()))
-    return lines + ([("CapabilityBoundingSet", names), ("AmbientCapabilities", names)] if names else [])
+        lines += [(name, quoted(path)) for path in process.take(f"sandbox.{key}", ())]
+    return lines + _capabilities(process)
 
 
-def _time(seconds: Any) -> str:
-    return (
-        re.sub(r"m(?!s)", "min ", format_duration(float(seconds)))
-        .replace("h", "h ")
-        .replace("d", "d ")
-        .strip()
-    )
-
-
-def _text(sections: Mapping[str, Lines]) -> str:
-    parts = [
-        f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in lines)
-        for name, lines in sections.items()
-        if lines
-    ]
-    return "\n".join(parts)
+def _capabilities(process: Leaving) -> Lines:
+    """Of root the bounding set is what it has; another user needs them to be ambient too."""
+    names = process.take("sandbox.capabilities")
+    if names is None:
+        return []
+    lines: Lines = [("CapabilityBoundingSet", " ".join(names))]
+    is_root = process.spec.user in ("", "root", "0")
+    return lines if is_root or not names else [*lines, ("AmbientCapabilities", " ".join(names))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -30,6 +31,11 @@ _TOML_KEYS = {
     "file": "File", "user": "User", "log": "Log", "log_dir": "LogDir", "args": "Args", "env_vars": "EnvVars",
     "name": "Name", "no_auto_restart": "NoAutoRestart",
 }  # fmt: skip
+
+_NO_TEXT_ELSEWHERE = re.compile(
+    r"(?i:y|n|yes|no|on|off)|(?!0[0-9]+\Z)[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])*(?:\.[0-9_]*)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*"
+)
+"""Words that readers of YAML 1.1 (kubectl, PyYAML) take for true, false, a number or a date."""
 
 
 def plain(spec: ProcessSpec) -> dict[str, Any]:
@@ -149,7 +155,9 @@ def _yaml_value(value: Any) -> Any:
         return {_yaml_value(key): _yaml_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_yaml_value(item) for item in value]
-    if isinstance(value, str) and (not value.isprintable() or type(core_scalar(value)) is not str):
+    if isinstance(value, str) and (
+        not value.isprintable() or type(core_scalar(value)) is not str or _NO_TEXT_ELSEWHERE.fullmatch(value)
+    ):
         return DoubleQuotedScalarString(value)
     return value
 

@@ -429,3 +429,99 @@ def test_the_version_of_a_format_is_nothing_that_could_be_lost(convert: Any, nam
     found = convert(name, {"version": "0.5", section: {"a": {"command": "/bin/a"}}})
     assert found.losses == ()
     assert found.notes == (f"{name}:1: version: a manifest has none",)
+
+
+def test_a_path_of_an_instance_is_its_own(convert: Any) -> None:
+    found = convert("a@eu.service", '[Service]\nExecStart=/a\nReadWritePaths=/srv/%i "/my data"\n')
+    assert spec(found).sandbox.writable == ("/srv/eu", "/my data")
+
+
+@pytest.mark.parametrize(
+    ("text", "restart"),
+    [
+        ("startretries=10", (11, 93)),
+        ("startsecs=5\nstartretries=20", (21, 469)),
+        ("startretries=1000000", (0, 60)),
+        ("startretries=1000000\nstartsecs=999999999", (0, 60)),
+    ],
+)
+def test_a_program_that_supervisord_gives_up_is_given_up(
+    convert: Any, text: str, restart: tuple[int, float]
+) -> None:
+    """All tries, with their pauses, lie within the window; as many as would take a year are without end."""
+    said = spec(convert("s.conf", f"[program:a]\ncommand=/a\n{text}\n")).restart
+    assert (said.max_failures, said.window) == restart
+    pauses = sum(said.delay_after(streak) for streak in range(1, said.max_failures))
+    assert pauses + said.max_failures * min(said.stable_after, 1) <= said.window
+
+
+@pytest.mark.parametrize("seconds", ["9" * 12, "9" * 40])
+def test_a_time_that_no_machine_lives_is_told(convert: Any, seconds: str) -> None:
+    found = convert("s.conf", f"[program:a]\ncommand=/a\nstartsecs={seconds}\n")
+    assert "startsecs: it is longer than a time can be here" in told(found)
+    probe = {"exec": {"command": "x"}, "period_seconds": 10**9, "failure_threshold": 1000}
+    found = convert("p.json", {"processes": {"a": {"command": "/a", "readiness_probe": probe}}})
+    assert spec(found).ready.deadline == 36500 * 86400
+
+
+def test_a_unit_is_read_line_by_line_as_systemd_reads_it(convert: Any) -> None:
+    """U+2028 and U+0085 end no line there, and two backslashes at the end join none."""
+    text = "[Unit]\nDescription=a\u2028b\x85c\n[Service]\nExecStart=/a d\\\\\nNice=3\n"
+    found = convert("a.service", text)
+    assert (spec(found).description, spec(found).args, spec(found).priority) == (
+        "a\u2028b\x85c", ("d\\",), 3,
+    )  # fmt: skip
+
+
+def test_a_unit_with_an_escaped_name_has_the_name_that_was_meant(convert: Any) -> None:
+    name = r"a\x20\xc3\xa9-z.service"
+    Path(name).write_text("[Service]\nExecStart=/a\n")
+    Path("b.service").write_text(f"[Unit]\nRequires={name}\n[Service]\nExecStart=/b\n")
+    found = reading.convert(["."], b"", "")
+    assert {one["name"] for one in found.manifest["processes"]} == {"a é-z", "b"}
+    (b,) = (one for one in found.manifest["processes"] if one["name"] == "b")
+    assert b["dependencies"] == [{"name": "a é-z", "restart": True}]
+
+
+def test_the_needs_of_an_instance_are_its_own(convert: Any) -> None:
+    Path("db@eu.service").write_text("[Service]\nExecStart=/db\n")
+    Path("web@eu.service").write_text(
+        "[Unit]\nAfter=db@%i.service\nBindsTo=db@%i.service\n[Service]\nExecStart=/web\n"
+    )
+    found = reading.convert(["."], b"", "")
+    (web,) = (one for one in found.manifest["processes"] if one["name"] == "web@eu")
+    assert web["dependencies"] == [{"name": "db@eu", "restart": True}]
+    assert "web@eu: the end of db@eu.service does not stop it, as BindsTo= does" in found.differences
+
+
+@pytest.mark.parametrize(
+    ("needs", "dependency"),
+    [
+        ("After=b.service", {"name": "b", "required": False}),
+        ("After=b.service\nWants=b.service", {"name": "b", "required": False}),
+        ("Requires=b.service", {"name": "b", "restart": True}),
+        ("After=b.service\nPartOf=b.service", {"name": "b", "restart": True, "required": False}),
+    ],
+)
+def test_what_spreads_a_restart_there_does_so_here(convert: Any, needs: str, dependency: Any) -> None:
+    Path("b.service").write_text("[Service]\nExecStart=/b\nRestart=always\n")
+    Path("a.service").write_text(f"[Unit]\n{needs}\n[Service]\nExecStart=/a\n")
+    found = reading.convert(["a.service", "b.service"], b"", "")
+    assert entry(found)["dependencies"] == [dependency]
+    Path("b.service").write_text("[Service]\nType=oneshot\nExecStart=/b\n")
+    found = reading.convert(["a.service", "b.service"], b"", "")
+    assert "restart" not in json.dumps(entry(found)["dependencies"])  # what runs again replaces nothing
+
+
+def test_a_timer_that_first_waits_an_interval_does_not_start_at_once(convert: Any) -> None:
+    Path("a.timer").write_text("[Timer]\nOnActiveSec=1h\nOnUnitActiveSec=1h\n")
+    found = convert("a.service", "[Service]\nType=oneshot\nExecStart=/a\n")
+    assert entry(found)["schedule"] == {"every": "1h"}
+    assert found.losses == ()
+
+
+def test_a_unit_without_install_is_told_to_start_by_itself(convert: Any) -> None:
+    text = "[Service]\nExecStart=/a\n"
+    assert any("without [Install]" in one for one in convert("a.service", text).differences)
+    installed = f"{text}[Install]\nWantedBy=multi-user.target\n"
+    assert not any("without [Install]" in one for one in convert("a.service", installed).differences)
