@@ -48,7 +48,10 @@ def site() -> Iterator[Path]:
 
 @contextmanager
 def running(command: list[str], site: Path, **variables: str) -> Iterator[None]:
-    """A tool in the foreground, ended with all that it has started."""
+    """A tool in the foreground, ended with all that it has started.
+
+    A tool ends its programs, not what those have left behind: of `reporter | cat` it knows the shell alone.
+    """
     environment = real_tools.clean_environment(CVT_OUT=str(site / "out"), **variables)
     tool = subprocess.Popen(
         command, cwd=site, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -66,6 +69,7 @@ def running(command: list[str], site: Path, **variables: str) -> Iterator[None]:
             except ProcessLookupError:
                 break
         tool.wait(5)
+        real_tools.end_all_with(f"CVT_OUT={site / 'out'}")
 
 
 def reports(site: Path, names: set[str]) -> dict[str, Any]:
@@ -228,6 +232,7 @@ def test_pm2(site: Path, pmond: Pmond, tmp_path_factory: pytest.TempPathFactory)
         theirs = reports(site, names)
     finally:
         tell("kill")
+        real_tools.end_all_with(f"CVT_OUT={site / 'out'}")
     ours = converted(pmond, site, "ecosystem.config.js", names)
     for report in theirs.values():
         report["env"].pop("NODE_APP_INSTANCE")  # pm2 sets it for single ones too

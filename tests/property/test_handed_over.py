@@ -221,6 +221,13 @@ UNITS: list[dict[str, Any]] = [
     {"file": "/bin/sleep", "name": "r", "args": "1", "on_change": "signal", "watch": {"paths": ["/etc"]},
      "limits": {"nofile": 100, "memory": "1GiB", "cpu_seconds": 5},
      "stop": {"timeout": 0, "kill_group": False}},
+    {"file": "/bin/true", "name": "migrate", "type": "oneshot", "max_runtime": "5m",
+     "sandbox": {"capabilities": [], "read_only": ["/my data"]}},
+    {"file": "/bin/true", "name": "nightly", "schedule": {"cron": "0 3 1 * 0-2", "catch_up": "one"}},
+    {"file": "/bin/true", "name": "often", "schedule": {"every": "90s", "jitter": "5s"}},
+    {"file": "/bin/sleep", "args": "1", "name": "last", "ready": {"delay": "70s"}, "user": "daemon",
+     "dependencies": ["migrate", "nightly", {"name": "db", "required": False, "restart": True}],
+     "sandbox": {"capabilities": ["CAP_CHOWN"]}},
 ]  # fmt: skip
 
 

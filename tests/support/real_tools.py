@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.support.waiting import until
 
 _TIME_LIMIT = 240.0  # seconds
 REPORTER = """\
@@ -47,6 +50,28 @@ def pm2(folder: Path) -> Path:
         "pm2 cannot be installed",
     )
     return folder / "node_modules" / ".bin" / "pm2"
+
+
+def end_all_with(variable: str) -> None:
+    """End what has been started with NAME=VALUE in its environment, wherever it hangs in the tree by now."""
+
+    def are_gone() -> bool:
+        left = _with(variable)
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left
+
+    until(are_gone, f"the end of all that has {variable}")
+
+
+def _with(variable: str) -> list[int]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended, or is of somebody whom we may not ask
+            if variable.encode() in file.read_bytes().split(b"\0") and int(file.parent.name) != os.getpid():
+                found.append(int(file.parent.name))
+    return found
 
 
 def clean_environment(**more: str) -> dict[str, str]:
