@@ -26,6 +26,7 @@ _LOG_SIZE = "nothing empties a log: log_rotate in the manifest keeps it in size"
 _NOTHING_TO_SAVE = "nothing has to be saved: what was submitted is kept, and pmon3 export prints it"
 _OWN_LOG = "pmond's own log is pmond.log in its state folder, or the journal of systemd"
 _NO_FORMATTER = "nothing formats a manifest; pmon3 convert FILE writes it anew, without comments"
+_STARTS_TOO = "pmon3 restart NAME starts what is stopped too: pmon3 pid NAME says whether it runs"
 _FREEZE = "pmon3 signal NAME STOP freezes a program, and CONT lets it go on"
 
 BY_TOOL: dict[str, dict[str, SaidHere]] = {
@@ -45,14 +46,14 @@ BY_TOOL: dict[str, dict[str, SaidHere]] = {
         "disable": SaidHere("set NAME autostart=false --write", "pmon3 hold stops it too"),
         "enable": SaidHere("set NAME autostart=true --write"),
         "is-active": SaidHere("pid NAME", "its exit code is 1 for what does not run"),
-        "is-failed": SaidHere("ls --failed NAME"),
+        "is-failed": SaidHere("ls --failed NAME", "it lists what has failed; its exit code does not say it"),
         "journalctl": SaidHere("log", "with -f: pmon3 logf"),
         "list-dependencies": SaidHere("dgraph"),
         "list-units": SaidHere("ls"),
         "mask": SaidHere("hold"),
         "reset-failed": SaidHere("start NAME", "pmon3 reset sets the counter of restarts to 0"),
         "set-property": SaidHere("set NAME FIELD=VALUE --write"),
-        "try-restart": SaidHere("restart"),
+        "try-restart": SaidHere("", _STARTS_TOO),
         "unmask": SaidHere("unhold"),
     },
     "pm2": {
@@ -81,9 +82,9 @@ BY_TOOL: dict[str, dict[str, SaidHere]] = {
         "pause": SaidHere("", _FREEZE),
         "port": SaidHere("", "pmon3 knows no ports: ss -ltnp shows them beside process ids"),
         "ps": SaidHere("ls"),
-        "remove": SaidHere("del"),
+        "remove": SaidHere("del", "what runs is stopped first"),
         "rename": SaidHere("", "rename it in its manifest, and say renamed_from there: it keeps running"),
-        "rm": SaidHere("del"),
+        "rm": SaidHere("del", "what runs is stopped first"),
         "stats": SaidHere("top"),
         "unpause": SaidHere("", _FREEZE),
     },

@@ -60,6 +60,7 @@ def test_no_word_is_answered_with_something_that_destroys_or_starts_what_it_did_
     assert not {"down", "kill", "drop", "init"} & {
         said.command.split()[0] for word, said in SAID_HERE.items() if said.command and word != "shutdown"
     }
+    assert not SAID_HERE["try-restart"].command  # restart starts what is stopped
 
 
 @pytest.mark.parametrize(
